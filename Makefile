@@ -1,0 +1,23 @@
+# What people and machines run here. Each target says what it does; `make` alone lists them.
+
+BUF := target/tools/node_modules/.bin/buf
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint tools
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.* ## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+run: ## Serve demonstration data from a throw-away store
+	cargo run --release --locked -- serve --demo
+
+test: lint ## Everything that has to pass: tools, lint, then all tests
+	cargo test --locked
+
+lint: tools ## Check format, lints and the contract's rules
+	cargo fmt --check
+	cargo clippy --all-targets --locked -- -D warnings
+	$(BUF) lint
+
+tools: ## Install what is missing for the tests, or say what to install
+	@scripts/tools.sh

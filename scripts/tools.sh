@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# Makes sure that what the tests need is there: a PostgreSQL server, a C compiler, clippy and rustfmt, and buf. It installs
+# what it may and otherwise says in one line what to install. When all is there it is quick and says nothing.
+set -euo pipefail
+cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
+
+# Pinned, so that a new rule of a new version cannot fail a change that has nothing to do with it.
+buf_version=1.75.0
+tools=target/tools
+
+fail() {
+  printf '%s\n' "$*" >&2
+  exit 1
+}
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# Runs quietly; if it fails, what it said is what there is to know.
+quietly() {
+  local log
+  log=$(mktemp)
+  if "$@" >"$log" 2>&1; then
+    rm -f "$log"
+  else
+    cat "$log" >&2
+    rm -f "$log"
+    return 1
+  fi
+}
+
+may_be_root() { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+apt_install() {
+  as_root apt-get update || true # One unreachable source need not matter: the next line tells.
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
+}
+
+# Debian would create a cluster and start it on port 5432. The tests bring their own, so it is told not to, by a file that
+# is there only meanwhile.
+apt_install_without_cluster() (
+  folder=/etc/postgresql-common/createcluster.d
+  trap 'as_root rm -f "$folder/no-main-cluster.conf"; as_root rmdir -p --ignore-fail-on-non-empty "$folder"' EXIT
+  as_root mkdir -p "$folder"
+  echo 'create_main_cluster = false' | as_root tee "$folder/no-main-cluster.conf"
+  apt_install "$@"
+)
+
+has_postgresql_server() {
+  local initdb
+  for initdb in /usr/lib/postgresql/*/bin/initdb; do
+    [ -x "$initdb" ] && return
+  done
+  has initdb
+}
+
+packages=()
+has cc || packages+=(gcc libc6-dev)
+has npm || packages+=(nodejs npm) # buf comes from npm, and its start script runs on node.
+has_postgresql_server || packages+=(postgresql)
+if [ ${#packages[@]} -gt 0 ]; then
+  if ! has apt-get || ! may_be_root; then
+    fail "please install: ${packages[*]} (on Debian: apt-get install ${packages[*]})"
+  fi
+  echo "installing ${packages[*]}"
+  quietly apt_install_without_cluster "${packages[@]}" || fail "please install: ${packages[*]}"
+fi
+
+has cargo || fail 'please install the Rust toolchain, with rustup'
+components=()
+cargo clippy --version >/dev/null 2>&1 || components+=(clippy)
+cargo fmt --version >/dev/null 2>&1 || components+=(rustfmt)
+if [ ${#components[@]} -gt 0 ]; then
+  has rustup || fail "please install with the Rust toolchain: ${components[*]}"
+  echo "installing ${components[*]}"
+  quietly rustup component add "${components[@]}" || fail "please run: rustup component add ${components[*]}"
+fi
+
+# Asked by running it: a folder left over from another platform or Node.js has the right name and does not work.
+buf_works() { [ "$("$tools/node_modules/.bin/buf" --version 2>/dev/null)" = "$buf_version" ]; }
+if ! buf_works; then
+  echo "installing buf $buf_version"
+  mkdir -p "$tools"
+  # No install scripts: the platform's binary comes as a package of its own, and buf finds it without them.
+  quietly npm install --prefix "$tools" --ignore-scripts --no-save --no-audit --no-fund --loglevel=error \
+    "@bufbuild/buf@$buf_version" || fail "please make the npm package @bufbuild/buf@$buf_version available"
+  buf_works || fail "buf $buf_version was installed to $tools but does not run; it needs Node.js 12 or newer"
+fi

@@ -1,0 +1,163 @@
+//! Puts the parts together: settings in, running server out.
+
+use std::{io, os::unix::fs::FileTypeExt, path::Path};
+
+use tokio::{
+    net::{TcpListener, UnixListener, UnixStream},
+    signal::unix::{SignalKind, signal},
+};
+use tracing::info;
+
+use crate::{
+    config::{ListenAddress, Serve, Task},
+    demo::Demo,
+    directory::StoreDirectory,
+    grpc::{self, EtagKey, Listener, ServeError},
+    identity::Caller,
+    store::{OpenError, Store},
+};
+
+/// Why the program cannot do what it is to do. One line each, naming the setting
+/// where one is to blame.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    #[error("LISTEN_ADDR (--listen): cannot listen on {address}: {reason}")]
+    Listen {
+        address: ListenAddress,
+        reason: String,
+    },
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    #[error("the demonstration data cannot be set up: {0}")]
+    Demo(io::Error),
+    #[error("the system refuses {what}: {reason}")]
+    System { what: &'static str, reason: String },
+}
+
+/// Runs until done, or until told to stop.
+pub async fn run(task: Task) -> Result<(), AppError> {
+    match task {
+        Task::Serve(settings) => serve(settings).await,
+        Task::Migrate(database) => {
+            Store::migrate(&database).await?;
+            println!("The tables are up to date.");
+            Ok(())
+        }
+    }
+}
+
+async fn serve(settings: Serve) -> Result<(), AppError> {
+    let Serve {
+        listen,
+        database,
+        local_role,
+        installation,
+        secret_key_base,
+    } = settings;
+    let stop = stop()?;
+
+    let (store, demo) = match database {
+        Some(database) => (Store::open(&database, installation).await?, None),
+        None => {
+            let demo = Demo::create().await?;
+            (
+                Store::open(&demo.database(), Demo::installation()).await?,
+                Some(demo),
+            )
+        }
+    };
+    let etags = match &secret_key_base {
+        Some(secret) => EtagKey::derived(secret),
+        None => EtagKey::random(entropy().ok_or_else(|| AppError::System {
+            what: "random bytes",
+            reason: "none to be had".to_owned(),
+        })?),
+    };
+    let (listener, address) = bind(&listen).await?;
+
+    println!(
+        "leadchat-inbox {} is listening on {address}",
+        env!("CARGO_PKG_VERSION")
+    );
+    if let Some(demo) = &demo {
+        println!("{}", demo.introduction(&address));
+    }
+    info!(%address, "serving");
+
+    let directory = StoreDirectory::new(store);
+    let caller = Caller::local(local_role);
+    grpc::serve(listener, directory, caller, etags, random, stop).await?;
+    if let ListenAddress::Unix(path) = &listen {
+        // It has served its purpose; a leftover is replaced at the next start.
+        let _ = std::fs::remove_file(path);
+    }
+    info!("stopped");
+    Ok(())
+}
+
+async fn bind(listen: &ListenAddress) -> Result<(Listener, ListenAddress), AppError> {
+    let refused = |error: io::Error| AppError::Listen {
+        address: listen.clone(),
+        reason: match error.kind() {
+            io::ErrorKind::AddrInUse => "it is in use".to_owned(),
+            kind => kind.to_string(),
+        },
+    };
+    match listen {
+        ListenAddress::Tcp(address) => {
+            let listener = TcpListener::bind(address).await.map_err(refused)?;
+            let address = listener.local_addr().map_err(refused)?;
+            Ok((Listener::Tcp(listener), ListenAddress::Tcp(address)))
+        }
+        ListenAddress::Unix(path) => {
+            remove_abandoned(path).await;
+            let listener = UnixListener::bind(path).map_err(refused)?;
+            Ok((Listener::Unix(listener), listen.clone()))
+        }
+    }
+}
+
+/// Removes a socket that nobody listens on any more.
+async fn remove_abandoned(path: &Path) {
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
+    let abandoned = is_socket
+        && UnixStream::connect(path)
+            .await
+            .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+    if abandoned {
+        // If it cannot be removed, binding says so.
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+/// Resolves when the process is told to stop, by Ctrl-C or SIGTERM.
+fn stop() -> Result<impl Future<Output = ()>, AppError> {
+    let listen = |kind| {
+        signal(kind).map_err(|error| AppError::System {
+            what: "to report signals",
+            reason: error.kind().to_string(),
+        })
+    };
+    let (mut interrupt, mut terminate) = (
+        listen(SignalKind::interrupt())?,
+        listen(SignalKind::terminate())?,
+    );
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+fn entropy<const N: usize>() -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+fn random() -> Option<u128> {
+    entropy().map(u128::from_ne_bytes)
+}

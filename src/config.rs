@@ -1,0 +1,127 @@
+//! Typed settings, from flags and environment.
+//!
+//! A flag counts before its variable. Names of variables are leadchat's own
+//! wherever leadchat has one, so that the service starts beside Rails with the
+//! same environment. Secrets come from the environment alone: an argument list
+//! is there for every process to read. An empty variable counts as unset, but
+//! for FRONTEND_URL, which Rails uses as it is.
+
+mod arguments;
+mod database;
+mod listen;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::Parser;
+use secrecy::SecretString;
+
+use crate::{
+    domain::access::Role,
+    leadchat::{Installation, is_blank, is_true, links::Links},
+    store::DatabaseSettings,
+};
+use arguments::{Arguments, Command};
+pub use listen::ListenAddress;
+
+/// What the program is to do.
+#[derive(Debug)]
+pub enum Task {
+    Serve(Serve),
+    Migrate(DatabaseSettings),
+}
+
+/// How inboxes are served.
+#[derive(Debug)]
+pub struct Serve {
+    pub listen: ListenAddress,
+    /// `None` for demonstration data.
+    pub database: Option<DatabaseSettings>,
+    /// The role of a caller on this machine as its own viewer.
+    pub local_role: Role,
+    pub installation: Installation,
+    pub secret_key_base: Option<SecretString>,
+}
+
+/// A setting that cannot be used, or a request for help.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("{setting}: {reason}")]
+    Setting {
+        setting: &'static str,
+        reason: String,
+    },
+    #[error(transparent)]
+    Usage(#[from] clap::Error),
+}
+
+impl ConfigError {
+    fn setting(setting: &'static str, reason: impl Into<String>) -> Self {
+        Self::Setting {
+            setting,
+            reason: reason.into(),
+        }
+    }
+
+    /// Prints help, or one line that names the setting, and gives the exit code.
+    pub fn report(self) -> ExitCode {
+        match &self {
+            Self::Usage(help) if !help.use_stderr() => {
+                // A closed pipe is no reason to fail.
+                let _ = help.print();
+                ExitCode::SUCCESS
+            }
+            Self::Usage(error) => {
+                eprintln!(
+                    "leadchat-inbox: {}; see --help",
+                    arguments::in_one_line(error)
+                );
+                ExitCode::from(2)
+            }
+            Self::Setting { .. } => {
+                eprintln!("leadchat-inbox: {self}");
+                ExitCode::from(2)
+            }
+        }
+    }
+}
+
+/// Looks up an environment variable.
+pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Reads what the program is to do.
+pub fn read(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: Environment<'_>,
+) -> Result<Task, ConfigError> {
+    let set = |name: &str| environment(name).filter(|value| !value.is_empty());
+    match Arguments::try_parse_from(arguments)?.command {
+        Command::Serve(flags) => {
+            let listen = flags.listen.or_else(|| set("LISTEN_ADDR"));
+            Ok(Task::Serve(Serve {
+                listen: ListenAddress::parse(listen.as_deref().unwrap_or(listen::DEFAULT))?,
+                database: if flags.demo {
+                    None
+                } else {
+                    Some(database::read(flags.database_url, &set)?)
+                },
+                local_role: flags.local_role.into(),
+                installation: installation(environment),
+                secret_key_base: set("SECRET_KEY_BASE").map(Into::into),
+            }))
+        }
+        Command::Migrate(flags) => Ok(Task::Migrate(database::read(flags.database_url, &set)?)),
+    }
+}
+
+/// What inboxes are derived with, from leadchat's own variables.
+fn installation(environment: Environment<'_>) -> Installation {
+    let force_ssl = environment("FORCE_SSL").is_some_and(|value| is_true(&value));
+    Installation {
+        links: Links::new(environment("FRONTEND_URL"), force_ssl),
+        forwarding_enabled: environment("MAILER_INBOUND_EMAIL_DOMAIN")
+            .is_some_and(|domain| !is_blank(&domain)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+//! The command line, and the help it gives.
+
+use clap::{
+    Args, Parser, Subcommand, ValueEnum,
+    error::{ContextKind, ContextValue},
+};
+
+use crate::domain::access::Role;
+
+/// Answers "this inbox, as this viewer may see it, now" for leadchat, over gRPC.
+///
+/// Point it at leadchat's own database, at a database of its own, or at nothing:
+/// then it keeps an SQLite file. `serve --demo` needs no set-up at all.
+#[derive(Debug, Parser)]
+#[command(name = "leadchat-inbox", version, max_term_width = 100)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve inboxes over gRPC.
+    #[command(after_long_help = ENVIRONMENT)]
+    Serve(ServeArguments),
+    /// Create the tables of an own PostgreSQL store, or bring them up to date.
+    ///
+    /// A database of Rails' is refused: it is served as it is. An SQLite store
+    /// needs no such step; `serve` sees to it.
+    Migrate(MigrateArguments),
+}
+
+#[derive(Debug, Args)]
+pub struct ServeArguments {
+    /// Where to listen: a loopback address with a port, or `unix:PATH`.
+    ///
+    /// Callers are not identified, so no address that other machines can reach
+    /// is taken. Port 0 takes a free one and prints it. Variable: LISTEN_ADDR.
+    /// [default: 127.0.0.1:50051]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+
+    /// The database: `postgres://USER@HOST/NAME` or `sqlite://PATH`.
+    ///
+    /// A password is taken from the environment alone. Variable: DATABASE_URL,
+    /// or leadchat's POSTGRES_HOST, POSTGRES_PORT, POSTGRES_DATABASE,
+    /// POSTGRES_USERNAME and POSTGRES_PASSWORD.
+    /// [default: the file leadchat-inbox.db]
+    #[arg(long, value_name = "URL")]
+    pub database_url: Option<String>,
+
+    /// What a caller may see as its own viewer (`"viewer":{"service":{}}`).
+    #[arg(long, value_name = "ROLE", default_value = "agent")]
+    pub local_role: LocalRole,
+
+    /// Serve demonstration data from a temporary SQLite store.
+    ///
+    /// Takes no notice of the database settings, prints who is in it and lines
+    /// to try, and leaves nothing behind.
+    #[arg(long)]
+    pub demo: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct MigrateArguments {
+    /// The database: `postgres://USER@HOST/NAME` or `sqlite://PATH`.
+    ///
+    /// A password is taken from the environment alone. Variables as for `serve`.
+    #[arg(long, value_name = "URL")]
+    pub database_url: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum LocalRole {
+    /// Every inbox, without what is for administrators only.
+    Agent,
+    /// Every inbox, with everything.
+    Administrator,
+}
+
+impl From<LocalRole> for Role {
+    fn from(role: LocalRole) -> Self {
+        match role {
+            LocalRole::Agent => Self::Agent,
+            LocalRole::Administrator => Self::Administrator,
+        }
+    }
+}
+
+const ENVIRONMENT: &str = "\
+Environment, as leadchat has it:
+  FRONTEND_URL                 callback addresses, voice addresses, widget scripts
+  FORCE_SSL                    the scheme of a FRONTEND_URL without one
+  MAILER_INBOUND_EMAIL_DOMAIN  whether forwarding addresses are shown
+  SECRET_KEY_BASE              keys the etags of administrators; without it they
+                               hold for this process alone
+  RUST_LOG                     what is logged: info, debug, leadchat_inbox=trace
+
+Exit code: 0 after a stop by signal, 1 when it cannot serve, 2 for a wrong setting.";
+
+/// What is wrong with a command line. A value is quoted only where it cannot be
+/// a secret: never one that looks like a URL.
+pub fn in_one_line(error: &clap::Error) -> String {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) if !text.contains("://") => Some(text.clone()),
+        Some(ContextValue::Strings(texts)) => Some(texts.join(", ")),
+        _ => None,
+    };
+    let mut line = error.kind().to_string();
+    for kind in [
+        ContextKind::InvalidArg,
+        ContextKind::InvalidSubcommand,
+        ContextKind::InvalidValue,
+    ] {
+        if let Some(text) = context(kind) {
+            line = format!("{line}: {text}");
+        }
+    }
+    if let Some(valid) = context(ContextKind::ValidValue) {
+        line = format!("{line} (one of: {valid})");
+    }
+    line
+}

@@ -1,0 +1,56 @@
+//! Where to listen.
+
+use std::{fmt, net::SocketAddr, path::PathBuf};
+
+use super::ConfigError;
+
+pub const DEFAULT: &str = "127.0.0.1:50051";
+
+const SETTING: &str = "LISTEN_ADDR (--listen)";
+
+/// An address that only this machine reaches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListenAddress {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+impl ListenAddress {
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            return if path.is_empty() {
+                Err(ConfigError::setting(SETTING, "unix: needs a path"))
+            } else {
+                Ok(Self::Unix(path.into()))
+            };
+        }
+        // A name is not looked up, but this one means one thing.
+        let numeric = text.replacen("localhost:", "127.0.0.1:", 1);
+        let address: SocketAddr = numeric.parse().map_err(|_| {
+            ConfigError::setting(
+                SETTING,
+                format!("{text:?} is neither an address with a port nor unix:PATH"),
+            )
+        })?;
+        if !address.ip().is_loopback() {
+            return Err(ConfigError::setting(
+                SETTING,
+                format!(
+                    "{address} can be reached from other machines, and callers are not identified: \
+                     whoever reaches this service may act for any viewer; \
+                     use a loopback address or unix:PATH"
+                ),
+            ));
+        }
+        Ok(Self::Tcp(address))
+    }
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}

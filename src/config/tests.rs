@@ -1,0 +1,171 @@
+//! Settings as an operator gives them.
+
+use std::collections::HashMap;
+
+use super::*;
+use crate::store::PostgresSettings;
+
+fn reading(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Task, ConfigError> {
+    let variables: HashMap<_, _> = variables.iter().copied().collect();
+    let arguments = ["leadchat-inbox"]
+        .iter()
+        .chain(arguments)
+        .map(OsString::from);
+    read(arguments, &|name| {
+        variables.get(name).map(|value| (*value).to_owned())
+    })
+}
+
+fn served(arguments: &[&str], variables: &[(&str, &str)]) -> Serve {
+    match reading(&[&["serve"], arguments].concat(), variables) {
+        Ok(Task::Serve(serve)) => serve,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn refused(arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    match reading(&[&["serve"], arguments].concat(), variables) {
+        Err(error @ ConfigError::Setting { .. }) => error.to_string(),
+        Err(ConfigError::Usage(error)) => arguments::in_one_line(&error),
+        Ok(task) => panic!("{task:?}"),
+    }
+}
+
+#[test]
+fn defaults_are_a_file_and_loopback() {
+    let serve = served(&[], &[]);
+    assert_eq!(serve.listen.to_string(), "127.0.0.1:50051");
+    assert!(matches!(serve.local_role, Role::Agent));
+    assert!(
+        matches!(serve.database, Some(DatabaseSettings::Sqlite(path)) if path.ends_with("leadchat-inbox.db"))
+    );
+}
+
+#[test]
+fn a_flag_counts_before_its_variable() {
+    let variables = [
+        ("LISTEN_ADDR", "[::1]:1"),
+        ("DATABASE_URL", "sqlite://from-variable"),
+    ];
+    let serve = served(&[], &variables);
+    assert_eq!(serve.listen.to_string(), "[::1]:1");
+    let serve = served(
+        &["--listen", "localhost:2", "--database-url", "sqlite:flag"],
+        &variables,
+    );
+    assert_eq!(serve.listen.to_string(), "127.0.0.1:2");
+    assert!(
+        matches!(serve.database, Some(DatabaseSettings::Sqlite(path)) if path.ends_with("flag"))
+    );
+}
+
+#[test]
+fn demo_takes_no_notice_of_the_database() {
+    assert!(
+        served(&["--demo"], &[("DATABASE_URL", "nonsense")])
+            .database
+            .is_none()
+    );
+}
+
+#[test]
+fn only_this_machine_may_be_listened_to() {
+    assert_eq!(
+        served(&["--listen", "unix:/run/x"], &[]).listen.to_string(),
+        "unix:/run/x"
+    );
+    for address in ["0.0.0.0:1", "10.0.0.1:1", "[::]:1", "[2001:db8::1]:80"] {
+        let error = refused(&["--listen", address], &[]);
+        assert!(error.starts_with("LISTEN_ADDR"), "{error}");
+        assert!(
+            error.contains("can be reached from other machines"),
+            "{error}"
+        );
+    }
+    for address in [
+        "",
+        "localhost",
+        "127.0.0.1",
+        "example.com:1",
+        "unix:",
+        "127.0.0.1:70000",
+    ] {
+        assert!(
+            refused(&["--listen", address], &[]).starts_with("LISTEN_ADDR"),
+            "{address}"
+        );
+    }
+}
+
+#[test]
+fn a_password_is_taken_from_the_environment_alone() {
+    for url in [
+        "postgres://me:hunter2@db/x",
+        "postgres://db/x?password=hunter2",
+        "postgres://a:hunter2@[/",
+    ] {
+        let error = refused(&["--database-url", url], &[]);
+        assert!(error.starts_with("--database-url: a password"), "{error}");
+        assert!(!error.contains("hunter2"), "{error}");
+        let error = refused(&[url], &[]);
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+    let serve = served(&[], &[("DATABASE_URL", "postgres://me:hunter2@db/x")]);
+    assert!(!format!("{serve:?}").contains("hunter2"), "{serve:?}");
+    served(&["--database-url", "postgresql://me@db/x"], &[]);
+}
+
+#[test]
+fn leadchats_parts_make_a_database() {
+    let serve = served(&[], &[("POSTGRES_HOST", "db"), ("POSTGRES_PORT", "6432")]);
+    let Some(DatabaseSettings::Postgres(settings @ PostgresSettings::Parts { .. })) =
+        serve.database
+    else {
+        panic!("{serve:?}");
+    };
+    assert_eq!(settings.to_string(), "db:6432/chatwoot_production");
+    assert!(refused(&[], &[("POSTGRES_PORT", "x")]).starts_with("POSTGRES_PORT"));
+}
+
+#[test]
+fn wrong_urls_and_flags_are_named() {
+    for url in [
+        "mysql://x",
+        "sqlite::memory:",
+        "sqlite://",
+        "sqlite://x?mode=ro",
+        "x",
+        "postgres",
+    ] {
+        assert!(
+            refused(&[], &[("DATABASE_URL", url)]).starts_with("DATABASE_URL: "),
+            "{url}"
+        );
+    }
+    let error = refused(&["--local-role", "owner"], &[]);
+    assert!(error.contains("--local-role"), "{error}");
+    assert!(error.contains("agent, administrator"), "{error}");
+    assert!(refused(&["--nope"], &[]).contains("--nope"));
+}
+
+#[test]
+fn force_ssl_and_the_mail_domain_are_read_as_rails_reads_them() {
+    let voice = |variables: &[(&str, &str)]| {
+        served(&[], variables)
+            .installation
+            .links
+            .voice_call("+1")
+            .unwrap_or_default()
+    };
+    assert_eq!(voice(&[]), "");
+    assert!(voice(&[("FRONTEND_URL", "a.test"), ("FORCE_SSL", "true")]).starts_with("https://"));
+    assert!(voice(&[("FRONTEND_URL", "a.test"), ("FORCE_SSL", "off")]).starts_with("http://"));
+    assert!(voice(&[("FRONTEND_URL", "")]).starts_with("http:///"));
+
+    let forwards = |domain| {
+        let variables = [("MAILER_INBOUND_EMAIL_DOMAIN", domain)];
+        served(&[], &variables).installation.forwarding_enabled
+    };
+    assert!(forwards("mail.test"));
+    assert!(!forwards(" \u{a0}\t"));
+}

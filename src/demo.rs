@@ -1,0 +1,106 @@
+//! Demonstration data: two accounts, every kind of channel, and who may see
+//! what of them.
+
+use std::{fmt::Write, path::PathBuf};
+
+use tempfile::TempDir;
+
+use crate::{
+    app::AppError,
+    config::ListenAddress,
+    leadchat::{Installation, links::Links},
+    store::{DatabaseSettings, Store},
+};
+
+const ROWS: &str = include_str!("demo/rows.sql");
+
+/// A store of demonstration data, gone when dropped.
+pub struct Demo {
+    folder: TempDir,
+}
+
+impl Demo {
+    pub async fn create() -> Result<Self, AppError> {
+        let folder = tempfile::Builder::new()
+            .prefix("leadchat-inbox-demo-")
+            .tempdir()
+            .map_err(AppError::Demo)?;
+        let demo = Self { folder };
+        Store::fill_sqlite(&demo.file(), ROWS).await?;
+        Ok(demo)
+    }
+
+    pub fn database(&self) -> DatabaseSettings {
+        DatabaseSettings::Sqlite(self.file())
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("demo.db")
+    }
+
+    /// An installation that the addresses in the answers belong to.
+    pub fn installation() -> Installation {
+        Installation {
+            links: Links::new(Some("https://leadchat.example".to_owned()), false),
+            forwarding_enabled: true,
+        }
+    }
+
+    /// Who is in the data, and lines to try.
+    pub fn introduction(&self, address: &ListenAddress) -> String {
+        let mut text = String::from(
+            "
+Demonstration data, gone when this stops:
+
+  account 1, Paper Lantern Books: an inbox of every kind, ids 1 to 13
+    user 1       Ada, administrator
+    user 2       Ben, agent, member of inboxes 1 (web widget), 3 (email) and 7 (Twilio)
+    agent bot 1  Lantern, active in inbox 1
+  account 2, Harbour Bikes: inboxes 21 (web widget) and 22 (WhatsApp)
+    user 3       Cleo, administrator; in account 1 an agent, member of no inbox
+
+To try in another shell:
+",
+        );
+        for (comment, method, request) in [
+            (
+                "an email inbox, as its administrator sees it: passwords and all",
+                "GetInbox",
+                r#"{"account_id":1,"inbox_id":3,"viewer":{"user_id":1}}"#,
+            ),
+            (
+                "the same, as an agent sees it",
+                "GetInbox",
+                r#"{"account_id":1,"inbox_id":3,"viewer":{"user_id":2}}"#,
+            ),
+            (
+                "what a picker shows to an agent",
+                "ListInboxes",
+                r#"{"account_id":1,"viewer":{"user_id":2},"detail":"INBOX_DETAIL_BASIC"}"#,
+            ),
+            (
+                "several at once, one of them not visible to the bot",
+                "BatchGetInboxes",
+                r#"{"account_id":1,"inbox_ids":[1,3],"viewer":{"agent_bot_id":1}}"#,
+            ),
+        ] {
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                text,
+                "
+  # {comment}
+  grpcurl -plaintext -d '{request}' {} leadchat.inbox.v1.InboxService/{method}",
+                target(address)
+            );
+        }
+        text
+    }
+}
+
+/// The address as grpcurl takes it.
+fn target(address: &ListenAddress) -> String {
+    match address {
+        ListenAddress::Tcp(address) => address.to_string(),
+        ListenAddress::Unix(path) => format!("-unix {}", path.display()),
+    }
+}

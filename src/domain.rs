@@ -1,0 +1,16 @@
+//! What an inbox is, and who may see what of it.
+//!
+//! Plain values and the role rule. Knows no tonic, prost, sqlx or Redis, and
+//! does no input or output: how values are stored and how they travel is
+//! decided elsewhere.
+
+pub mod access;
+pub mod account;
+pub mod channel;
+pub mod degradation;
+pub mod directory;
+pub mod id;
+pub mod inbox;
+pub mod json;
+pub mod schedule;
+pub mod secret;

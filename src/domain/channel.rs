@@ -1,0 +1,154 @@
+//! The thirteen kinds of channel.
+//!
+//! A file a kind; each says what of the kind is sealed. A field is `None` where
+//! its column is NULL, where it does not apply to the row, and where it could
+//! not be read. A kind whose row is missing has what can still be derived.
+
+pub mod api;
+pub mod email;
+pub mod facebook_page;
+pub mod instagram;
+pub mod line;
+pub mod sms;
+pub mod telegram;
+pub mod tiktok;
+pub mod twilio_sms;
+pub mod twitter_profile;
+pub mod voice;
+pub mod web_widget;
+pub mod whatsapp;
+
+use secrecy::SecretString;
+
+use super::secret::AdminOnly;
+
+/// A text for administrators, wiped from memory when dropped.
+pub type SecretText = AdminOnly<Option<SecretString>>;
+
+/// What an inbox is connected to.
+#[derive(Debug)]
+pub enum Channel {
+    WebWidget(web_widget::WebWidget),
+    Api(api::Api),
+    Email(email::Email),
+    FacebookPage(facebook_page::FacebookPage),
+    Instagram(instagram::Instagram),
+    Tiktok(tiktok::Tiktok),
+    TwilioSms(twilio_sms::TwilioSms),
+    TwitterProfile(twitter_profile::TwitterProfile),
+    Telegram(telegram::Telegram),
+    Line(line::Line),
+    Sms(sms::Sms),
+    Whatsapp(whatsapp::Whatsapp),
+    Voice(voice::Voice),
+}
+
+impl Channel {
+    pub const fn kind(&self) -> ChannelKind {
+        match self {
+            Self::WebWidget(_) => ChannelKind::WebWidget,
+            Self::Api(_) => ChannelKind::Api,
+            Self::Email(_) => ChannelKind::Email,
+            Self::FacebookPage(_) => ChannelKind::FacebookPage,
+            Self::Instagram(_) => ChannelKind::Instagram,
+            Self::Tiktok(_) => ChannelKind::Tiktok,
+            Self::TwilioSms(_) => ChannelKind::TwilioSms,
+            Self::TwitterProfile(_) => ChannelKind::TwitterProfile,
+            Self::Telegram(_) => ChannelKind::Telegram,
+            Self::Line(_) => ChannelKind::Line,
+            Self::Sms(_) => ChannelKind::Sms,
+            Self::Whatsapp(_) => ChannelKind::Whatsapp,
+            Self::Voice(_) => ChannelKind::Voice,
+        }
+    }
+}
+
+/// A kind of channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ChannelKind {
+    WebWidget,
+    Api,
+    Email,
+    FacebookPage,
+    Instagram,
+    Tiktok,
+    TwilioSms,
+    TwitterProfile,
+    Telegram,
+    Line,
+    Sms,
+    Whatsapp,
+    Voice,
+}
+
+impl ChannelKind {
+    pub const ALL: [Self; 13] = [
+        Self::WebWidget,
+        Self::Api,
+        Self::Email,
+        Self::FacebookPage,
+        Self::Instagram,
+        Self::Tiktok,
+        Self::TwilioSms,
+        Self::TwitterProfile,
+        Self::Telegram,
+        Self::Line,
+        Self::Sms,
+        Self::Whatsapp,
+        Self::Voice,
+    ];
+
+    /// Rails' class name, as `inboxes.channel_type` has it.
+    pub const fn class_name(self) -> &'static str {
+        match self {
+            Self::WebWidget => "Channel::WebWidget",
+            Self::Api => "Channel::Api",
+            Self::Email => "Channel::Email",
+            Self::FacebookPage => "Channel::FacebookPage",
+            Self::Instagram => "Channel::Instagram",
+            Self::Tiktok => "Channel::Tiktok",
+            Self::TwilioSms => "Channel::TwilioSms",
+            Self::TwitterProfile => "Channel::TwitterProfile",
+            Self::Telegram => "Channel::Telegram",
+            Self::Line => "Channel::Line",
+            Self::Sms => "Channel::Sms",
+            Self::Whatsapp => "Channel::Whatsapp",
+            Self::Voice => "Channel::Voice",
+        }
+    }
+
+    pub fn from_class_name(class_name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.class_name() == class_name)
+    }
+
+    /// The field of the contract that holds the kind, where degradations say
+    /// what they are about.
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::WebWidget => "web_widget",
+            Self::Api => "api",
+            Self::Email => "email",
+            Self::FacebookPage => "facebook_page",
+            Self::Instagram => "instagram",
+            Self::Tiktok => "tiktok",
+            Self::TwilioSms => "twilio_sms",
+            Self::TwitterProfile => "twitter_profile",
+            Self::Telegram => "telegram",
+            Self::Line => "line",
+            Self::Sms => "sms",
+            Self::Whatsapp => "whatsapp",
+            Self::Voice => "voice",
+        }
+    }
+}
+
+/// Whether a channel must be connected to its platform again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reauthorization {
+    Required,
+    NotRequired,
+    /// No source of the state is configured, or it does not answer.
+    Unknown,
+}

@@ -1,0 +1,14 @@
+//! An inbox driven through leadchat's own API: `channel_api`.
+
+use super::SecretText;
+use crate::domain::json::Json;
+
+#[derive(Debug)]
+pub struct Api {
+    pub hmac_mandatory: Option<bool>,
+    pub hmac_token: SecretText,
+    pub webhook_url: Option<String>,
+    /// Public: clients name the inbox by it.
+    pub inbox_identifier: Option<String>,
+    pub additional_attributes: Option<Json>,
+}

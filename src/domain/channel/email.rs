@@ -1,0 +1,44 @@
+//! An email address: `channel_email`.
+
+use secrecy::SecretString;
+
+use super::Reauthorization;
+use crate::domain::secret::AdminOnly;
+
+#[derive(Debug)]
+pub struct Email {
+    pub email: Option<String>,
+    /// Whether the installation takes in forwarded mail.
+    pub forwarding_enabled: bool,
+    /// `None` unless it does.
+    pub forward_to_email: Option<String>,
+    pub imap: AdminOnly<Option<Imap>>,
+    pub smtp: AdminOnly<Option<Smtp>>,
+    /// `None` unless the mailbox is Microsoft's or Google's.
+    pub reauthorization: AdminOnly<Option<Reauthorization>>,
+    pub provider: Option<String>,
+}
+
+/// How mail is fetched.
+pub struct Imap {
+    pub login: Option<String>,
+    pub password: Option<SecretString>,
+    pub address: Option<String>,
+    pub port: Option<i32>,
+    pub enabled: Option<bool>,
+    pub enable_ssl: Option<bool>,
+}
+
+/// How mail is sent.
+pub struct Smtp {
+    pub login: Option<String>,
+    pub password: Option<SecretString>,
+    pub address: Option<String>,
+    pub port: Option<i32>,
+    pub enabled: Option<bool>,
+    pub domain: Option<String>,
+    pub enable_ssl_tls: Option<bool>,
+    pub enable_starttls_auto: Option<bool>,
+    pub openssl_verify_mode: Option<String>,
+    pub authentication: Option<String>,
+}

@@ -1,0 +1,6 @@
+//! A Twitter profile: `channel_twitter_profiles`.
+
+#[derive(Debug)]
+pub struct TwitterProfile {
+    pub tweets_enabled: Option<bool>,
+}

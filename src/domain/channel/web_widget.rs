@@ -1,0 +1,119 @@
+//! A chat widget on a website: `channel_web_widgets`.
+
+use super::SecretText;
+use crate::domain::json::{Fields, Json};
+
+#[derive(Debug)]
+pub struct WebWidget {
+    pub allowed_domains: Option<String>,
+    pub widget_color: Option<String>,
+    pub website_url: Option<String>,
+    pub hmac_mandatory: Option<bool>,
+    pub welcome_title: Option<String>,
+    pub welcome_tagline: Option<String>,
+    /// Derived from FRONTEND_URL and the token.
+    pub web_widget_script: Option<String>,
+    /// Public: it stands in every page that shows the widget.
+    pub website_token: Option<String>,
+    pub selected_feature_flags: Vec<WidgetFeature>,
+    pub reply_time: Option<ReplyTime>,
+    pub hmac_token: SecretText,
+    pub pre_chat_form_enabled: Option<bool>,
+    pub pre_chat_form_options: Option<PreChatFormOptions>,
+    pub continuity_via_email: Option<bool>,
+}
+
+/// A bit of `channel_web_widgets.feature_flags`.
+#[derive(Clone, Copy, Debug)]
+pub enum WidgetFeature {
+    Attachments,
+    EmojiPicker,
+    EndConversation,
+    UseInboxAvatarForBot,
+}
+
+impl WidgetFeature {
+    /// Each feature with its bit, in the order of the view.
+    pub const BITS: [(i64, Self); 4] = [
+        (1, Self::Attachments),
+        (2, Self::EmojiPicker),
+        (4, Self::EndConversation),
+        (8, Self::UseInboxAvatarForBot),
+    ];
+}
+
+/// `channel_web_widgets.reply_time`.
+#[derive(Clone, Copy, Debug)]
+pub enum ReplyTime {
+    InAFewMinutes,
+    InAFewHours,
+    InADay,
+}
+
+/// `channel_web_widgets.pre_chat_form_options`.
+#[derive(Debug, Default)]
+pub struct PreChatFormOptions {
+    pub pre_chat_message: Option<String>,
+    pub require_email: Option<bool>,
+    pub pre_chat_fields: Vec<PreChatField>,
+    pub unrecognized: Option<Json>,
+}
+
+#[derive(Debug, Default)]
+pub struct PreChatField {
+    pub field_type: Option<String>,
+    pub label: Option<String>,
+    pub placeholder: Option<String>,
+    pub name: Option<String>,
+    pub enabled: Option<bool>,
+    /// The kind of input.
+    pub r#type: Option<String>,
+    pub required: Option<bool>,
+    pub locale: Option<String>,
+    pub values: Vec<String>,
+    pub regex_pattern: Option<String>,
+    pub regex_cue: Option<String>,
+    pub unrecognized: Option<Json>,
+}
+
+impl From<Json> for PreChatFormOptions {
+    fn from(json: Json) -> Self {
+        match Fields::open(json) {
+            Ok(mut fields) => Self {
+                pre_chat_message: fields.string("pre_chat_message"),
+                require_email: fields.bool("require_email"),
+                pre_chat_fields: fields.objects("pre_chat_fields"),
+                unrecognized: fields.unrecognized(),
+            },
+            Err(other) => Self {
+                unrecognized: Some(other),
+                ..Self::default()
+            },
+        }
+    }
+}
+
+impl From<Json> for PreChatField {
+    fn from(json: Json) -> Self {
+        match Fields::open(json) {
+            Ok(mut fields) => Self {
+                field_type: fields.string("field_type"),
+                label: fields.string("label"),
+                placeholder: fields.string("placeholder"),
+                name: fields.string("name"),
+                enabled: fields.bool("enabled"),
+                r#type: fields.string("type"),
+                required: fields.bool("required"),
+                locale: fields.string("locale"),
+                values: fields.strings("values"),
+                regex_pattern: fields.string("regex_pattern"),
+                regex_cue: fields.string("regex_cue"),
+                unrecognized: fields.unrecognized(),
+            },
+            Err(other) => Self {
+                unrecognized: Some(other),
+                ..Self::default()
+            },
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! A WhatsApp number: `channel_whatsapp`.
+
+use zeroize::Zeroizing;
+
+use super::Reauthorization;
+use crate::domain::{json::Json, secret::AdminOnly};
+
+#[derive(Debug)]
+pub struct Whatsapp {
+    pub phone_number: Option<String>,
+    pub provider: Option<String>,
+    pub message_templates: Option<Json>,
+    /// The provider's settings, its keys and tokens among them.
+    pub provider_config: AdminOnly<Option<Zeroizing<Json>>>,
+    pub reauthorization: Option<Reauthorization>,
+}

@@ -1,0 +1,53 @@
+//! What could not be read as it should be, and why.
+//!
+//! One bad value costs one field of one inbox, never the inbox and never a
+//! list. A degradation never quotes the value it is about.
+
+/// A value that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Degradation {
+    /// The field, as a path from the inbox, in the names of the contract:
+    /// `email.imap.password`, `csat_config.template["a b"][3]`.
+    pub field: String,
+    pub reason: Reason,
+}
+
+impl Degradation {
+    pub fn new(field: impl Into<String>, reason: Reason) -> Self {
+        Self {
+            field: field.into(),
+            reason,
+        }
+    }
+}
+
+/// Why a value could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The inbox names a channel whose row does not exist.
+    ChannelRowMissing,
+    /// The inbox names a class of channel that is not one of the thirteen.
+    ChannelTypeUnknown,
+    /// A JSON column, or a text in it, that is not JSON.
+    JsonMalformed,
+    /// A JSON value too deep for the contract; left out.
+    JsonTooDeep,
+    /// A number outside the range of its field; left out.
+    NumberOutOfRange,
+    /// A JSON integer beyond 2^53; rounded to the nearest double.
+    NumberRounded,
+    /// A stored number that stands for no known state; left out.
+    EnumUnknown,
+    /// An encrypted value that cannot be decrypted; left out.
+    Undecryptable,
+    /// The value needs a signing key that is not configured.
+    SigningKeyNotConfigured,
+    /// The value needs FRONTEND_URL, which is not configured.
+    FrontendUrlNotConfigured,
+    /// Not one of IANA's time zones; shown as stored.
+    TimeZoneUnknown,
+    /// Derived from a stored value that has an unexpected form.
+    SourceUnreadable,
+    /// A JSON column with more degradations than are listed.
+    MoreNotListed,
+}

@@ -1,0 +1,389 @@
+//! JSON columns, read from their text so that nothing is lost silently.
+//!
+//! The readers at hand refuse a whole text for one number outside the range of
+//! a double, and stop at a depth of their own. Here one bad value costs that
+//! value: it is left out, and a degradation names its path. In an object its
+//! key is left out; in a list a null holds its place, so that the other
+//! elements keep their index.
+//!
+//! Knows nothing of the wire but how deep it may nest.
+
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    fmt::{self, Write},
+};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+use zeroize::Zeroize;
+
+use super::degradation::{Degradation, Reason};
+
+/// Protobuf runtimes stop decoding at this many nested messages, counted from
+/// the outermost.
+const WIRE_NESTING: usize = 100;
+
+/// Messages around the deepest JSON value: response, event of a stream, inbox,
+/// channel, typed message, element of its list.
+const ENVELOPE: usize = 6;
+
+/// Nested messages that one JSON column may take: one for a scalar, three for
+/// each object around it, two for each list. Comes to 31 objects or 46 lists.
+pub const NESTING: usize = WIRE_NESTING - ENVELOPE;
+
+/// Degradations listed for one column. Beyond these one more stands for the
+/// rest, so that a hostile value cannot swell an answer.
+const MOST_DEGRADATIONS: usize = 64;
+
+/// A path in a degradation is cut beyond this many bytes.
+const LONGEST_PATH: usize = 256;
+
+/// Integers up to this (2^53) are exact in a double.
+const LARGEST_EXACT: u128 = 1 << 53;
+
+/// A JSON value that fits the wire.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Json {
+    Null,
+    Bool(bool),
+    Number(f64),
+    String(String),
+    Array(Vec<Json>),
+    Object(BTreeMap<String, Json>),
+}
+
+impl Json {
+    /// Reads the text of a JSON column. JSON null counts as absent. What cannot
+    /// be carried is added to `degradations` under the path `field`.
+    pub fn read(text: &str, field: &str, degradations: &mut Vec<Degradation>) -> Option<Self> {
+        let mut reading = Reading {
+            path: Vec::new(),
+            losses: Vec::new(),
+            more: false,
+        };
+        let value = match serde_json::from_str::<&RawValue>(text) {
+            Ok(raw) => reading.value(raw, 1),
+            Err(_) => {
+                reading.lose(Reason::JsonMalformed);
+                None
+            }
+        };
+        degradations.extend(
+            reading
+                .losses
+                .into_iter()
+                .map(|(path, reason)| Degradation::new(format!("{field}{path}"), reason)),
+        );
+        if reading.more {
+            degradations.push(Degradation::new(field, Reason::MoreNotListed));
+        }
+        value.filter(|value| *value != Self::Null)
+    }
+}
+
+impl Zeroize for Json {
+    fn zeroize(&mut self) {
+        match self {
+            Self::String(text) => text.zeroize(),
+            Self::Number(number) => number.zeroize(),
+            Self::Array(elements) => elements.iter_mut().for_each(Zeroize::zeroize),
+            Self::Object(entries) => entries.values_mut().for_each(Zeroize::zeroize),
+            Self::Null | Self::Bool(_) => {}
+        }
+        *self = Self::Null;
+    }
+}
+
+enum Step<'a> {
+    Key(Cow<'a, str>),
+    Index(usize),
+}
+
+/// One reading of one text. Walks raw slices: each is checked for syntax by
+/// serde_json without recursion, and this code recurses no deeper than
+/// [`NESTING`] allows.
+struct Reading<'a> {
+    path: Vec<Step<'a>>,
+    losses: Vec<(String, Reason)>,
+    more: bool,
+}
+
+impl<'a> Reading<'a> {
+    /// The value of `raw`, whose `Value` message would be the `depth`th one.
+    fn value(&mut self, raw: &'a RawValue, depth: usize) -> Option<Json> {
+        let text = raw.get();
+        match text.as_bytes().first()? {
+            b'n' => Some(Json::Null),
+            b't' => Some(Json::Bool(true)),
+            b'f' => Some(Json::Bool(false)),
+            b'"' => self.parsed(text).map(Json::String),
+            b'[' if depth + 2 <= NESTING => self.array(text, depth + 2),
+            b'{' if depth + 3 <= NESTING => self.object(text, depth + 3),
+            b'[' | b'{' => {
+                self.lose(Reason::JsonTooDeep);
+                None
+            }
+            _ => self.number(text).map(Json::Number),
+        }
+    }
+
+    fn array(&mut self, text: &'a str, depth: usize) -> Option<Json> {
+        let elements: Vec<&'a RawValue> = self.parsed(text)?;
+        let mut values = Vec::with_capacity(elements.len());
+        for (index, element) in elements.into_iter().enumerate() {
+            self.path.push(Step::Index(index));
+            values.push(self.value(element, depth).unwrap_or(Json::Null));
+            self.path.pop();
+        }
+        Some(Json::Array(values))
+    }
+
+    fn object(&mut self, text: &'a str, depth: usize) -> Option<Json> {
+        let Entries(entries) = self.parsed(text)?;
+        let mut values = BTreeMap::new();
+        for (key, raw) in entries {
+            self.path.push(Step::Key(key));
+            let value = self.value(raw, depth);
+            let Some(Step::Key(key)) = self.path.pop() else {
+                continue;
+            };
+            // Of duplicate keys the last one counts, as in jsonb.
+            match value {
+                Some(value) => values.insert(key.into_owned(), value),
+                None => values.remove(&*key),
+            };
+        }
+        Some(Json::Object(values))
+    }
+
+    fn number(&mut self, text: &str) -> Option<f64> {
+        let value = text.parse::<f64>().ok().filter(|value| value.is_finite());
+        if value.is_none() {
+            self.lose(Reason::NumberOutOfRange);
+        } else if is_integer_beyond_exact(text) {
+            self.lose(Reason::NumberRounded);
+        }
+        // PostgreSQL's jsonb has no negative zero; adding zero removes it.
+        value.map(|value| value + 0.0)
+    }
+
+    /// Syntax was checked before, but not that text holds whole characters.
+    fn parsed<T: Deserialize<'a>>(&mut self, text: &'a str) -> Option<T> {
+        let parsed = serde_json::from_str(text).ok();
+        if parsed.is_none() {
+            self.lose(Reason::JsonMalformed);
+        }
+        parsed
+    }
+
+    fn lose(&mut self, reason: Reason) {
+        if self.losses.len() == MOST_DEGRADATIONS {
+            self.more = true;
+        } else {
+            self.losses.push((path_text(&self.path), reason));
+        }
+    }
+}
+
+/// Whether a number is written as an integer, as jsonb would write it, and is
+/// beyond 2^53.
+fn is_integer_beyond_exact(text: &str) -> bool {
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{}{fraction}", whole.trim_start_matches('-'));
+    let digits = digits.trim_start_matches('0');
+    let exponent = exponent
+        .parse::<i64>()
+        .unwrap_or(if exponent.starts_with('-') {
+            i64::MIN
+        } else {
+            i64::MAX
+        });
+    let Ok(zeros) = usize::try_from(exponent.saturating_sub_unsigned(fraction.len() as u64)) else {
+        return false; // digits remain behind the point: not an integer
+    };
+    if digits.is_empty() {
+        return false;
+    }
+    if digits.len().saturating_add(zeros) > 30 {
+        return true;
+    }
+    format!("{digits}{}", "0".repeat(zeros))
+        .parse::<u128>()
+        .is_ok_and(|magnitude| magnitude > LARGEST_EXACT)
+}
+
+fn path_text(path: &[Step<'_>]) -> String {
+    let mut text = String::new();
+    for step in path {
+        match step {
+            Step::Index(index) => _ = write!(text, "[{index}]"),
+            Step::Key(key) if is_plain(key) => {
+                text.push('.');
+                text.push_str(key);
+            }
+            // Debug quotes and escapes; the cut below bounds it.
+            Step::Key(key) => _ = write!(text, "[{key:?}]"),
+        }
+        if text.len() > LONGEST_PATH {
+            text.truncate(text.floor_char_boundary(LONGEST_PATH));
+            text.push('…');
+            break;
+        }
+    }
+    text
+}
+
+fn is_plain(key: &str) -> bool {
+    !key.is_empty()
+        && key
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// The entries of an object in their order, duplicates included.
+struct Entries<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct EntriesVisitor;
+
+        impl<'de> Visitor<'de> for EntriesVisitor {
+            type Value = Entries<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Vec::new();
+                while let Some((Key(key), value)) = map.next_entry()? {
+                    entries.push((key, value));
+                }
+                Ok(Entries(entries))
+            }
+        }
+
+        deserializer.deserialize_map(EntriesVisitor)
+    }
+}
+
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// The entries of an object that a typed message takes its known keys out of.
+/// A key whose value is of another type stays behind, and what stays behind is
+/// shown as `unrecognized`.
+pub struct Fields(BTreeMap<String, Json>);
+
+impl Fields {
+    /// Opens an object; anything else is returned whole.
+    pub fn open(json: Json) -> Result<Self, Json> {
+        match json {
+            Json::Object(entries) => Ok(Self(entries)),
+            other => Err(other),
+        }
+    }
+
+    fn take<T>(&mut self, key: &str, convert: impl FnOnce(Json) -> Result<T, Json>) -> Option<T> {
+        let (key, value) = self.0.remove_entry(key)?;
+        match convert(value) {
+            Ok(value) => Some(value),
+            Err(value) => {
+                self.0.insert(key, value);
+                None
+            }
+        }
+    }
+
+    pub fn string(&mut self, key: &str) -> Option<String> {
+        self.take(key, |value| match value {
+            Json::String(text) => Ok(text),
+            other => Err(other),
+        })
+    }
+
+    pub fn bool(&mut self, key: &str) -> Option<bool> {
+        self.take(key, |value| match value {
+            Json::Bool(value) => Ok(value),
+            other => Err(other),
+        })
+    }
+
+    pub fn integer(&mut self, key: &str) -> Option<i32> {
+        self.take(key, |value| match value {
+            Json::Number(number) => whole(number).ok_or(Json::Number(number)),
+            other => Err(other),
+        })
+    }
+
+    /// A list that is not empty and holds nothing but strings. (An empty one
+    /// stays behind: the contract's repeated field could not tell it from an
+    /// absent one.)
+    pub fn strings(&mut self, key: &str) -> Vec<String> {
+        self.take(key, |value| match value {
+            Json::Array(elements)
+                if !elements.is_empty()
+                    && elements
+                        .iter()
+                        .all(|element| matches!(element, Json::String(_))) =>
+            {
+                Ok(elements
+                    .into_iter()
+                    .filter_map(|element| match element {
+                        Json::String(text) => Some(text),
+                        _ => None,
+                    })
+                    .collect())
+            }
+            other => Err(other),
+        })
+        .unwrap_or_default()
+    }
+
+    pub fn object<T: From<Json>>(&mut self, key: &str) -> Option<T> {
+        self.take(key, |value| match value {
+            Json::Object(_) => Ok(T::from(value)),
+            other => Err(other),
+        })
+    }
+
+    /// A list that is not empty and holds nothing but objects.
+    pub fn objects<T: From<Json>>(&mut self, key: &str) -> Vec<T> {
+        self.take(key, |value| match value {
+            Json::Array(elements)
+                if !elements.is_empty()
+                    && elements
+                        .iter()
+                        .all(|element| matches!(element, Json::Object(_))) =>
+            {
+                Ok(elements.into_iter().map(T::from).collect())
+            }
+            other => Err(other),
+        })
+        .unwrap_or_default()
+    }
+
+    /// What no known key took.
+    pub fn unrecognized(self) -> Option<Json> {
+        (!self.0.is_empty()).then_some(Json::Object(self.0))
+    }
+}
+
+/// A number as an `i32`, if it is one.
+fn whole(number: f64) -> Option<i32> {
+    let in_range = f64::from(i32::MIN)..=f64::from(i32::MAX);
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "an integer within the range"
+    )]
+    let integer = || number as i32;
+    (number.fract() == 0.0 && in_range.contains(&number)).then(integer)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,31 @@
+//! Values that only administrators may see.
+
+use std::fmt;
+
+use super::access::AdminProof;
+
+/// A value for administrators only. The type of a field is its classification:
+/// what is wrapped in this cannot be read without an [`AdminProof`], which only
+/// [`Access`](super::access::Access) makes.
+///
+/// There is no `Deref`, `Display`, `Serialize` or `PartialEq`, and `Debug`
+/// prints no more than the name.
+pub struct AdminOnly<T>(T);
+
+impl<T> AdminOnly<T> {
+    /// Seals a value.
+    pub const fn seal(value: T) -> Self {
+        Self(value)
+    }
+
+    /// Opens the seal for the holder of a proof.
+    pub const fn open(&self, _: &AdminProof) -> &T {
+        &self.0
+    }
+}
+
+impl<T> fmt::Debug for AdminOnly<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AdminOnly(..)")
+    }
+}

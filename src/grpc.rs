@@ -1,0 +1,31 @@
+//! The only place that knows tonic and the generated code.
+//!
+//! Requests come in through `wire::request`, inboxes go out through
+//! `From<&InboxView>`, and every error becomes a `Status` in `status`. Inboxes
+//! are asked for through the `InboxDirectory` trait; stores are not known here.
+
+mod deadline;
+mod etag;
+mod inbox_service;
+mod page;
+mod request_id;
+mod server;
+mod status;
+mod wire;
+
+pub use etag::EtagKey;
+pub use server::{Listener, ServeError, serve};
+
+/// The generated code. Private: nothing outside this module can name a message.
+#[expect(
+    clippy::all,
+    clippy::pedantic,
+    clippy::restriction,
+    reason = "generated code keeps no rules of ours"
+)]
+mod pb {
+    tonic::include_proto!("leadchat.inbox.v1");
+
+    /// As protox wrote it, with the visibility options that prost drops.
+    pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+}

@@ -1,0 +1,118 @@
+//! Keeps a call within its deadline.
+//!
+//! tonic enforces `grpc-timeout` by itself, but answers CANCELLED. This layer
+//! fires a moment earlier and answers DEADLINE_EXCEEDED.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::{HeaderValue, Request, Response};
+use tonic::body::Body;
+use tower::{Layer, Service};
+
+use super::status::{CallError, answer};
+
+/// How much earlier than tonic.
+const HEAD_START: Duration = Duration::from_millis(1);
+
+/// Calls without a deadline of their own get this one.
+const LONGEST: Duration = Duration::from_secs(30);
+
+#[derive(Clone, Copy)]
+pub struct DeadlineLayer;
+
+#[derive(Clone)]
+pub struct Deadline<S> {
+    inner: S,
+}
+
+impl<S> Layer<S> for DeadlineLayer {
+    type Service = Deadline<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Deadline { inner }
+    }
+}
+
+impl<S, B> Service<Request<B>> for Deadline<S>
+where
+    S: Service<Request<B>, Response = Response<Body>>,
+    S::Future: Send + 'static,
+    S::Error: 'static,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let asked = request.headers().get("grpc-timeout").and_then(timeout);
+        let allowed = asked
+            .unwrap_or(LONGEST)
+            .min(LONGEST)
+            .saturating_sub(HEAD_START);
+        let answered = tokio::time::timeout(allowed, self.inner.call(request));
+        Box::pin(async move {
+            answered
+                .await
+                .unwrap_or_else(|_| Ok(answer(CallError::DeadlineExceeded)))
+        })
+    }
+}
+
+/// `grpc-timeout`: at most eight digits and a unit. What is not of this form is
+/// left out of account, as tonic does.
+fn timeout(header: &HeaderValue) -> Option<Duration> {
+    let text = header.to_str().ok()?;
+    let unit = text.chars().next_back()?;
+    let digits = text.strip_suffix(unit).filter(|digits| {
+        (1..=8).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
+    })?;
+    let amount: u64 = digits.parse().ok()?;
+    Some(match unit {
+        'H' => Duration::from_hours(amount),
+        'M' => Duration::from_mins(amount),
+        'S' => Duration::from_secs(amount),
+        'm' => Duration::from_millis(amount),
+        'u' => Duration::from_micros(amount),
+        'n' => Duration::from_nanos(amount),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &'static str) -> Option<Duration> {
+        timeout(&HeaderValue::from_static(text))
+    }
+
+    #[test]
+    fn timeouts_have_up_to_eight_digits_and_a_unit() {
+        assert_eq!(read("1S"), Some(Duration::from_secs(1)));
+        assert_eq!(read("99999999H"), Some(Duration::from_hours(99_999_999)));
+        assert_eq!(read("250m"), Some(Duration::from_millis(250)));
+        assert_eq!(read("7u"), Some(Duration::from_micros(7)));
+        assert_eq!(read("0n"), Some(Duration::ZERO));
+        for odd in [
+            "",
+            "S",
+            "1",
+            "1s",
+            "123456789S",
+            "-1S",
+            "+1S",
+            "1 S",
+            "1.5S",
+        ] {
+            assert_eq!(read(odd), None, "{odd}");
+        }
+    }
+}

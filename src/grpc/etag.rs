@@ -1,0 +1,58 @@
+//! A tag that changes when, and only when, an inbox as disclosed changes.
+
+use std::fmt::Write;
+
+use hmac::{Hmac, KeyInit, Mac};
+use prost::Message;
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::pb;
+use crate::domain::access::Role;
+
+/// Bytes of a hash that a tag keeps: enough never to meet two alike.
+const LENGTH: usize = 16;
+
+/// The key of administrators' tags. They cover secrets, and an unkeyed hash
+/// could be used to try guesses of these.
+pub struct EtagKey(Zeroizing<Vec<u8>>);
+
+impl EtagKey {
+    /// Derived from SECRET_KEY_BASE: the same on every replica.
+    pub fn derived(secret_key_base: &SecretString) -> Self {
+        Self(Zeroizing::new(keyed(
+            secret_key_base.expose_secret().as_bytes(),
+            b"leadchat-inbox administrator etag",
+        )))
+    }
+
+    /// Random: tags hold for this process alone.
+    pub fn random(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes.to_vec()))
+    }
+
+    /// The tag of an inbox as disclosed to a role. The message must be complete
+    /// but for its tag: prost writes the same bytes for the same content.
+    pub(super) fn tag(&self, inbox: &pb::Inbox, role: Role) -> String {
+        let content = Zeroizing::new(inbox.encode_to_vec());
+        let hash = match role {
+            Role::Agent => Sha256::digest(&*content).to_vec(),
+            Role::Administrator => keyed(&self.0, &content),
+        };
+        hash.iter()
+            .take(LENGTH)
+            .fold(String::with_capacity(2 * LENGTH), |mut tag, byte| {
+                // Writing to a String cannot fail.
+                let _ = write!(tag, "{byte:02x}");
+                tag
+            })
+    }
+}
+
+/// HMAC-SHA256. It takes keys of any length, so there is always a hash.
+fn keyed(key: &[u8], content: &[u8]) -> Vec<u8> {
+    Hmac::<Sha256>::new_from_slice(key)
+        .map(|mac| mac.chain_update(content).finalize().into_bytes().to_vec())
+        .unwrap_or_default()
+}

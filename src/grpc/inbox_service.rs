@@ -1,0 +1,175 @@
+//! The RPCs: a request is read, the account asked for, access decided, and what
+//! is visible written out.
+
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status};
+use tracing::{Span, field::display};
+
+use super::{
+    etag::EtagKey,
+    page::{After, Answer},
+    pb,
+    status::CallError,
+    wire::{
+        inbox::inbox,
+        request::{Asked, BatchGetInboxes, GetInbox, ListInboxes},
+    },
+};
+use crate::{
+    domain::{
+        access::{Access, InboxView, Viewer},
+        account::{Account, has_prefix},
+        channel::ChannelKind,
+        directory::InboxDirectory,
+        id::InboxId,
+    },
+    identity::Caller,
+};
+
+pub struct InboxService<D> {
+    pub directory: Arc<D>,
+    pub caller: Caller,
+    pub etags: EtagKey,
+}
+
+#[tonic::async_trait]
+impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<D> {
+    async fn get_inbox(
+        &self,
+        request: Request<pb::GetInboxRequest>,
+    ) -> Result<Response<pb::GetInboxResponse>, Status> {
+        let GetInbox { asked, inbox: id } = request.into_inner().try_into()?;
+        let account = self.some(asked, &[id]).await?;
+        let access = self.access(account.as_deref(), asked)?;
+        let view = access.inbox(id).ok_or(CallError::InboxNotFound)?;
+        Ok(Response::new(pb::GetInboxResponse {
+            inbox: Some(inbox(&view, &self.etags, asked.detail)),
+            disclosed_as: pb::Role::from(access.role()).into(),
+        }))
+    }
+
+    async fn list_inboxes(
+        &self,
+        request: Request<pb::ListInboxesRequest>,
+    ) -> Result<Response<pb::ListInboxesResponse>, Status> {
+        let asked = ListInboxes::try_from(request.into_inner())?;
+        record(asked.asked);
+        let account = self
+            .directory
+            .account(asked.asked.account)
+            .await
+            .map_err(CallError::from)?;
+        let access = self.access(account.as_deref(), asked.asked)?;
+        Ok(Response::new(self.page(&access, &asked)))
+    }
+
+    async fn batch_get_inboxes(
+        &self,
+        request: Request<pb::BatchGetInboxesRequest>,
+    ) -> Result<Response<pb::BatchGetInboxesResponse>, Status> {
+        let BatchGetInboxes { asked, inboxes } = request.into_inner().try_into()?;
+        let account = self.some(asked, &inboxes).await?;
+        let access = self.access(account.as_deref(), asked)?;
+
+        let mut answer = Answer::default();
+        let (mut not_found, mut remaining_ids) = (Vec::new(), Vec::new());
+        for id in inboxes {
+            match access.inbox(id) {
+                None => not_found.push(id.0),
+                Some(view) if answer.take(inbox(&view, &self.etags, asked.detail)) => {}
+                Some(_) => remaining_ids.push(id.0),
+            }
+        }
+        Ok(Response::new(pb::BatchGetInboxesResponse {
+            inboxes: answer.inboxes,
+            disclosed_as: pb::Role::from(access.role()).into(),
+            not_found,
+            remaining_ids,
+        }))
+    }
+}
+
+impl<D: InboxDirectory> InboxService<D> {
+    async fn some(
+        &self,
+        asked: Asked,
+        inboxes: &[InboxId],
+    ) -> Result<Option<Arc<Account>>, CallError> {
+        record(asked);
+        Ok(self
+            .directory
+            .inboxes(asked.account, asked.viewer, inboxes)
+            .await?)
+    }
+
+    /// An account that does not exist is answered like one that the viewer does
+    /// not belong to.
+    fn access<'a>(
+        &self,
+        account: Option<&'a Account>,
+        asked: Asked,
+    ) -> Result<Access<'a>, CallError> {
+        let account = account.ok_or(CallError::AccessDenied)?;
+        Ok(account.access(asked.viewer, self.caller.rights)?)
+    }
+
+    fn page(&self, access: &Access<'_>, asked: &ListInboxes) -> pb::ListInboxesResponse {
+        let visible: Vec<_> = access
+            .inboxes()
+            .filter(|(name, view)| is_wanted(asked, name, view))
+            .collect();
+        let positions: Vec<_> = visible
+            .iter()
+            .map(|(name, view)| move || (*name, view.inbox().id))
+            .collect();
+        let passed = asked
+            .after
+            .as_ref()
+            .map_or(0, |after| after.passed(&positions));
+
+        let mut answer = Answer::default();
+        for (_, view) in visible.iter().skip(passed).take(asked.page_size) {
+            if !answer.take(inbox(view, &self.etags, asked.asked.detail)) {
+                break;
+            }
+        }
+        let end = passed + answer.inboxes.len();
+        let next = visible
+            .get(end)
+            .and_then(|_| visible.get(end.checked_sub(1)?));
+        pb::ListInboxesResponse {
+            inboxes: answer.inboxes,
+            disclosed_as: pb::Role::from(access.role()).into(),
+            next_page_token: next
+                .map(|(name, view)| After::new(name, view.inbox().id).token(&asked.binding))
+                .unwrap_or_default(),
+        }
+    }
+}
+
+fn is_wanted(asked: &ListInboxes, folded_name: &str, view: &InboxView<'_>) -> bool {
+    let kind = view
+        .inbox()
+        .channel
+        .as_ref()
+        .map(crate::domain::channel::Channel::kind);
+    let of_kind = |kinds: &std::collections::BTreeSet<ChannelKind>| {
+        kinds.is_empty() || kind.is_some_and(|kind| kinds.contains(&kind))
+    };
+    of_kind(&asked.kinds) && has_prefix(folded_name, &asked.name_prefix)
+}
+
+/// Tells the log what was asked for.
+fn record(asked: Asked) {
+    let span = Span::current();
+    span.record("account", display(asked.account));
+    span.record(
+        "viewer",
+        match asked.viewer {
+            Viewer::User(_) => "user",
+            Viewer::AgentBot(_) => "agent_bot",
+            Viewer::Service => "service",
+        },
+    );
+}

@@ -1,0 +1,144 @@
+//! Where a page ends and the next one begins.
+//!
+//! A token says after which name and id to go on, so that inboxes that come and
+//! go during a walk make it neither skip nor repeat others. It needs no key and
+//! works on any replica. A digest binds it to the request it was made for; it
+//! carries no authority, because what is visible is judged anew on every page.
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use prost::Message;
+use sha2::{Digest, Sha256};
+
+use super::{pb, status::CallError};
+use crate::domain::id::InboxId;
+
+/// An answer ends before this many bytes.
+const LARGEST_ANSWER: usize = 3 << 20;
+
+/// What an answer holds beside its inboxes: role, token, lists of ids.
+const ENVELOPE: usize = 8 << 10;
+
+/// The part of a long name that a token holds, in bytes.
+const LONGEST_NAME: usize = 512;
+
+const VERSION: u8 = 1;
+const DIGEST: usize = 16;
+const ID: usize = size_of::<i64>();
+
+/// The position behind an inbox in the order of names.
+#[derive(Debug, PartialEq, Eq)]
+pub struct After {
+    /// The folded name, cut to what a token holds.
+    name: Vec<u8>,
+    id: InboxId,
+}
+
+impl After {
+    pub fn new(folded_name: &str, id: InboxId) -> Self {
+        Self {
+            name: start(folded_name).to_vec(),
+            id,
+        }
+    }
+
+    /// The opaque form, for the request that `binding` stands for.
+    pub fn token(&self, binding: &[u8]) -> String {
+        let id = self.id.0.to_be_bytes();
+        let token = [
+            &[VERSION],
+            digest(binding, &self.name, id).as_slice(),
+            &id,
+            &self.name,
+        ]
+        .concat();
+        BASE64_URL_SAFE_NO_PAD.encode(token)
+    }
+
+    /// Reads a token. One that was changed, or made for another request, is an
+    /// error.
+    pub fn parse(token: &str, binding: &[u8]) -> Result<Self, CallError> {
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).ok();
+        let parts = || {
+            let (version, rest) = bytes.as_deref()?.split_first()?;
+            let (claimed, rest) = rest.split_first_chunk::<DIGEST>()?;
+            let (id, name) = rest.split_first_chunk::<ID>()?;
+            (*version == VERSION && *claimed == digest(binding, name, *id)).then(|| Self {
+                name: name.to_vec(),
+                id: InboxId(i64::from_be_bytes(*id)),
+            })
+        };
+        parts().ok_or(CallError::InvalidPageToken)
+    }
+
+    /// How many of the inboxes, in their order, lie before this position.
+    ///
+    /// Names longer than a token holds are told apart by finding the inbox
+    /// itself; where it is gone, those of the same beginning are shown again
+    /// rather than skipped.
+    pub fn passed<'a>(&self, inboxes: &[impl Fn() -> (&'a str, InboxId)]) -> usize {
+        let cut = self.name.len() == LONGEST_NAME;
+        if !cut {
+            return inboxes.partition_point(|inbox| {
+                let (name, id) = inbox();
+                (name.as_bytes(), id) <= (&self.name, self.id)
+            });
+        }
+        let begin = inboxes.partition_point(|inbox| start(inbox().0) < self.name.as_slice());
+        let alike = inboxes
+            .iter()
+            .skip(begin)
+            .take_while(|inbox| start(inbox().0) == self.name);
+        let found = alike.map(|inbox| inbox().1).position(|id| id == self.id);
+        begin + found.map_or(0, |index| index + 1)
+    }
+}
+
+fn start(name: &str) -> &[u8] {
+    let name = name.as_bytes();
+    name.get(..LONGEST_NAME).unwrap_or(name)
+}
+
+/// Covers the position too, so that a damaged token is found out.
+fn digest(binding: &[u8], name: &[u8], id: [u8; ID]) -> [u8; DIGEST] {
+    let hash = Sha256::new()
+        .chain_update(Sha256::digest(binding))
+        .chain_update(id)
+        .chain_update(name)
+        .finalize();
+    let mut digest = [0; DIGEST];
+    digest
+        .iter_mut()
+        .zip(hash)
+        .for_each(|(into, from)| *into = from);
+    digest
+}
+
+/// Takes inboxes into an answer until it is full.
+#[derive(Default)]
+pub struct Answer {
+    pub inboxes: Vec<pb::Inbox>,
+    size: usize,
+    full: bool,
+}
+
+impl Answer {
+    /// Whether the inbox was taken. The first one always is; once one was not,
+    /// none is.
+    pub fn take(&mut self, inbox: pb::Inbox) -> bool {
+        // As an element of a list: its bytes, their length, and a tag.
+        let length = inbox.encoded_len();
+        let size = length + prost::length_delimiter_len(length) + 1;
+        if !self.inboxes.is_empty() && self.size + size > LARGEST_ANSWER - ENVELOPE {
+            self.full = true;
+        }
+        if self.full {
+            return false;
+        }
+        self.size += size;
+        self.inboxes.push(inbox);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests;

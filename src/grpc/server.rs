@@ -1,0 +1,135 @@
+//! The server: its services, and the layers around them.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{Request, Response};
+use tokio_stream::wrappers::{TcpListenerStream, UnixListenerStream};
+use tonic::{Status, body::Body, transport::Server};
+use tower::ServiceBuilder;
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    request_id::{PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
+    trace::TraceLayer,
+};
+use tracing::{Span, field::Empty, info, info_span};
+
+use super::{
+    deadline::DeadlineLayer,
+    etag::EtagKey,
+    inbox_service::InboxService,
+    pb::{self, inbox_service_server::InboxServiceServer},
+    request_id,
+    status::{panicked, translate},
+};
+use crate::{domain::directory::InboxDirectory, identity::Caller};
+
+/// A socket that is being listened on.
+pub enum Listener {
+    Tcp(tokio::net::TcpListener),
+    Unix(tokio::net::UnixListener),
+}
+
+/// Why a server stopped other than by being told to.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error("the reflection service cannot be built")]
+    Reflection(#[from] tonic_reflection::server::Error),
+    #[error("the server stopped")]
+    Transport(#[from] tonic::transport::Error),
+}
+
+/// Serves inboxes until `stop` resolves and the calls under way are answered.
+pub async fn serve<D: InboxDirectory>(
+    listener: Listener,
+    directory: D,
+    caller: Caller,
+    etags: EtagKey,
+    random: fn() -> Option<u128>,
+    stop: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let inboxes = InboxServiceServer::new(InboxService {
+        directory: Arc::new(directory),
+        caller,
+        etags,
+    });
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health
+        .set_serving::<InboxServiceServer<InboxService<D>>>()
+        .await;
+
+    // grpcurl prints error details in words when the set says what they are.
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+
+    let layers = ServiceBuilder::new()
+        // An id that would spoil the log counts as none.
+        .map_request(request_id::discard_unfit)
+        // Every call has an id; the caller's own, or one made here.
+        .layer(SetRequestIdLayer::new(request_id::header(), request_id::Random(random)))
+        // One span and one line a call. Below the id, which it logs.
+        .layer(
+            TraceLayer::new_for_grpc()
+                .make_span_with(span)
+                .on_request(())
+                .on_response(finished)
+                .on_body_chunk(())
+                .on_eos(())
+                .on_failure(()),
+        )
+        // The answer bears the id, whatever became of the call.
+        .layer(PropagateRequestIdLayer::new(request_id::header()))
+        // What tonic answers by itself gets the form of our errors.
+        .map_response(translate)
+        // Fires before tonic's own, which answers the wrong code.
+        .layer(DeadlineLayer)
+        // The layer below has a type of body of its own.
+        .map_response(|response: Response<_>| response.map(Body::new))
+        // A panic costs its call and nothing else. Innermost, so that the layers
+        // above see an answer.
+        .layer(CatchPanicLayer::custom(panicked));
+
+    let router = Server::builder()
+        // Finds out callers that are gone.
+        .http2_keepalive_interval(Some(Duration::from_secs(30)))
+        .layer(layers)
+        .add_service(inboxes)
+        .add_service(health_service)
+        .add_service(reflection().build_v1()?)
+        .add_service(reflection().build_v1alpha()?);
+    match listener {
+        Listener::Tcp(listener) => {
+            let incoming = TcpListenerStream::new(listener);
+            router.serve_with_incoming_shutdown(incoming, stop).await?;
+        }
+        Listener::Unix(listener) => {
+            let incoming = UnixListenerStream::new(listener);
+            router.serve_with_incoming_shutdown(incoming, stop).await?;
+        }
+    }
+    Ok(())
+}
+
+fn span<B>(request: &Request<B>) -> Span {
+    let id = request.extensions().get::<RequestId>();
+    let id = id.and_then(|id| id.header_value().to_str().ok());
+    info_span!(
+        "call",
+        method = request.uri().path(),
+        id,
+        account = Empty,
+        viewer = Empty
+    )
+}
+
+fn finished<B>(response: &Response<B>, took: Duration, _: &Span) {
+    // An error comes in the headers; a stream's end is not waited for.
+    let code = response.headers().get(Status::GRPC_STATUS);
+    let code = code.map_or(tonic::Code::Ok, |code| {
+        tonic::Code::from_bytes(code.as_bytes())
+    });
+    info!(?code, took_us = took.as_micros(), "answered");
+}

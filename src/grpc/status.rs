@@ -1,0 +1,174 @@
+//! Errors become a `Status` here and nowhere else.
+//!
+//! Texts are fixed per reason: no SQL, no stored value and no library's words
+//! reach a caller. What tonic answers by itself (bytes that do not decode, a
+//! message too large, an unknown method) is given the same form.
+
+use std::{any::Any, collections::HashMap, time::Duration};
+
+use http::{HeaderValue, Response};
+use tonic::{Code, Status, body::Body};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+
+use super::pb::ErrorReason;
+use crate::domain::{access::Refusal, directory::DirectoryError};
+
+const DOMAIN: &str = "inbox.leadchat";
+
+/// How long a caller should wait before it tries again.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
+
+/// So that the details of a hopeless request stay small.
+const MOST_VIOLATIONS: usize = 16;
+
+/// Why a call fails.
+#[derive(Debug)]
+pub enum CallError {
+    Invalid(Vec<Violation>),
+    InvalidPageToken,
+    Undecodable,
+    TooLarge,
+    AccessDenied,
+    Suspended,
+    InboxNotFound,
+    DeadlineExceeded,
+    Unavailable,
+    UnknownMethod,
+    Internal,
+}
+
+/// What is wrong with a field of a request.
+#[derive(Debug)]
+pub struct Violation {
+    /// The field's path in the request.
+    pub field: String,
+    pub description: &'static str,
+}
+
+impl CallError {
+    const fn parts(&self) -> (Code, ErrorReason, &'static str) {
+        match self {
+            Self::Invalid(_) => (
+                Code::InvalidArgument,
+                ErrorReason::InvalidRequest,
+                "the request is invalid; the details name the fields",
+            ),
+            Self::InvalidPageToken => (
+                Code::InvalidArgument,
+                ErrorReason::InvalidPageToken,
+                "the page token was not made for this request",
+            ),
+            Self::Undecodable => (
+                Code::InvalidArgument,
+                ErrorReason::UndecodableRequest,
+                "the request is not a message of its type",
+            ),
+            Self::TooLarge => (
+                Code::ResourceExhausted,
+                ErrorReason::RequestTooLarge,
+                "the request is too large",
+            ),
+            Self::AccessDenied => (
+                Code::PermissionDenied,
+                ErrorReason::AccessDenied,
+                "there is no such account, or the viewer does not belong to it",
+            ),
+            Self::Suspended => (
+                Code::PermissionDenied,
+                ErrorReason::AccountSuspended,
+                "the account is suspended",
+            ),
+            Self::InboxNotFound => (
+                Code::NotFound,
+                ErrorReason::InboxNotFound,
+                "there is no such inbox, or it is not visible to the viewer",
+            ),
+            Self::DeadlineExceeded => (
+                Code::DeadlineExceeded,
+                ErrorReason::DeadlineExceeded,
+                "the deadline passed before there was an answer",
+            ),
+            Self::Unavailable => (
+                Code::Unavailable,
+                ErrorReason::StoreUnavailable,
+                "the database does not answer; try again",
+            ),
+            Self::UnknownMethod => (
+                Code::Unimplemented,
+                ErrorReason::UnknownMethod,
+                "there is no such method",
+            ),
+            Self::Internal => (
+                Code::Internal,
+                ErrorReason::Internal,
+                "the service failed; its log has more under the request id",
+            ),
+        }
+    }
+}
+
+impl From<CallError> for Status {
+    fn from(error: CallError) -> Self {
+        let (code, reason, text) = error.parts();
+        let reason = reason.as_str_name().trim_start_matches("ERROR_REASON_");
+        let mut details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
+        if matches!(code, Code::Unavailable) {
+            details.set_retry_info(Some(RETRY_DELAY));
+        }
+        if let CallError::Invalid(violations) = error {
+            let violations = violations.into_iter().take(MOST_VIOLATIONS);
+            details.set_bad_request(
+                violations
+                    .map(|violation| FieldViolation::new(violation.field, violation.description))
+                    .collect::<Vec<_>>(),
+            );
+        }
+        Self::with_error_details(code, text, details)
+    }
+}
+
+impl From<DirectoryError> for CallError {
+    fn from(error: DirectoryError) -> Self {
+        match error {
+            DirectoryError::Unavailable => Self::Unavailable,
+            DirectoryError::Fault => Self::Internal,
+        }
+    }
+}
+
+impl From<Refusal> for CallError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NotAMember => Self::AccessDenied,
+            Refusal::Suspended => Self::Suspended,
+        }
+    }
+}
+
+/// Gives an answer that tonic made by itself the form of ours. Ours all have
+/// details; tonic's have none.
+pub fn translate(response: Response<Body>) -> Response<Body> {
+    let headers = response.headers();
+    let code = headers.get(Status::GRPC_STATUS).map(HeaderValue::as_bytes);
+    match code.map(Code::from_bytes) {
+        None | Some(Code::Ok) => response,
+        Some(_) if headers.contains_key("grpc-status-details-bin") => response,
+        Some(Code::OutOfRange | Code::ResourceExhausted) => answer(CallError::TooLarge),
+        Some(Code::Unimplemented) => answer(CallError::UnknownMethod),
+        Some(Code::Cancelled | Code::DeadlineExceeded) => answer(CallError::DeadlineExceeded),
+        // Nothing of ours answers so without details: tonic could not read the
+        // request.
+        Some(Code::Internal | Code::InvalidArgument) => answer(CallError::Undecodable),
+        Some(_) => answer(CallError::Internal),
+    }
+}
+
+/// The answer to a call in which something panicked. What it said may quote a
+/// value, and is not looked at.
+pub fn panicked(_: Box<dyn Any + Send>) -> Response<Body> {
+    answer(CallError::Internal)
+}
+
+pub fn answer(error: CallError) -> Response<Body> {
+    Status::from(error).into_http()
+}

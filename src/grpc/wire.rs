@@ -1,0 +1,7 @@
+//! Between messages and domain values: requests in, which may fail, and inboxes
+//! out, which may not.
+
+pub mod channel;
+pub mod inbox;
+pub mod json;
+pub mod request;

@@ -1,0 +1,423 @@
+//! Channels on the wire. What is sealed in one goes out through
+//! [`InboxView::reveal`], which answers only administrators.
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::json::value;
+use crate::{
+    domain::{
+        access::InboxView,
+        channel::{
+            Channel, ChannelKind, Reauthorization, SecretText,
+            api::Api,
+            email::{Email, Imap, Smtp},
+            facebook_page::FacebookPage,
+            instagram::Instagram,
+            line::Line,
+            sms::Sms,
+            telegram::Telegram,
+            tiktok::Tiktok,
+            twilio_sms::{TwilioMedium, TwilioSms},
+            twitter_profile::TwitterProfile,
+            voice::Voice,
+            web_widget::{PreChatField, PreChatFormOptions, ReplyTime, WebWidget, WidgetFeature},
+            whatsapp::Whatsapp,
+        },
+    },
+    grpc::pb,
+};
+
+/// The channel of a view's inbox, as the view discloses it.
+pub fn kind(channel: &Channel, view: &InboxView<'_>) -> pb::inbox::Channel {
+    use pb::inbox::Channel as Wire;
+
+    match channel {
+        Channel::WebWidget(channel) => Wire::WebWidget(web_widget(channel, view)),
+        Channel::Api(channel) => Wire::Api(api(channel, view)),
+        Channel::Email(channel) => Wire::Email(email(channel, view)),
+        Channel::FacebookPage(channel) => Wire::FacebookPage(channel.into()),
+        Channel::Instagram(channel) => Wire::Instagram(channel.into()),
+        Channel::Tiktok(channel) => Wire::Tiktok(channel.into()),
+        Channel::TwilioSms(channel) => Wire::TwilioSms(twilio_sms(channel, view)),
+        Channel::TwitterProfile(channel) => Wire::TwitterProfile(channel.into()),
+        Channel::Telegram(channel) => Wire::Telegram(channel.into()),
+        Channel::Line(Line) => Wire::Line(pb::LineChannel {}),
+        Channel::Sms(channel) => Wire::Sms(channel.into()),
+        Channel::Whatsapp(channel) => Wire::Whatsapp(whatsapp(channel, view)),
+        Channel::Voice(channel) => Wire::Voice(channel.into()),
+    }
+}
+
+fn web_widget(channel: &WebWidget, view: &InboxView<'_>) -> pb::WebWidgetChannel {
+    let WebWidget {
+        allowed_domains,
+        widget_color,
+        website_url,
+        hmac_mandatory,
+        welcome_title,
+        welcome_tagline,
+        web_widget_script,
+        website_token,
+        selected_feature_flags,
+        reply_time,
+        hmac_token,
+        pre_chat_form_enabled,
+        pre_chat_form_options,
+        continuity_via_email,
+    } = channel;
+    pb::WebWidgetChannel {
+        allowed_domains: allowed_domains.clone(),
+        widget_color: widget_color.clone(),
+        website_url: website_url.clone(),
+        hmac_mandatory: *hmac_mandatory,
+        welcome_title: welcome_title.clone(),
+        welcome_tagline: welcome_tagline.clone(),
+        web_widget_script: web_widget_script.clone(),
+        website_token: website_token.clone(),
+        selected_feature_flags: selected_feature_flags
+            .iter()
+            .map(|feature| pb::WidgetFeature::from(*feature).into())
+            .collect(),
+        reply_time: reply_time.map(|time| pb::ReplyTime::from(time).into()),
+        hmac_token: text(hmac_token, view),
+        pre_chat_form_enabled: *pre_chat_form_enabled,
+        pre_chat_form_options: pre_chat_form_options.as_ref().map(Into::into),
+        continuity_via_email: *continuity_via_email,
+    }
+}
+
+fn api(channel: &Api, view: &InboxView<'_>) -> pb::ApiChannel {
+    let Api {
+        hmac_mandatory,
+        hmac_token,
+        webhook_url,
+        inbox_identifier,
+        additional_attributes,
+    } = channel;
+    pb::ApiChannel {
+        hmac_mandatory: *hmac_mandatory,
+        hmac_token: text(hmac_token, view),
+        webhook_url: webhook_url.clone(),
+        inbox_identifier: inbox_identifier.clone(),
+        additional_attributes: additional_attributes.as_ref().map(value),
+    }
+}
+
+fn email(channel: &Email, view: &InboxView<'_>) -> pb::EmailChannel {
+    let Email {
+        email,
+        forwarding_enabled,
+        forward_to_email,
+        imap,
+        smtp,
+        reauthorization,
+        provider,
+    } = channel;
+    pb::EmailChannel {
+        email: email.clone(),
+        forwarding_enabled: Some(*forwarding_enabled),
+        forward_to_email: forward_to_email.clone(),
+        imap: view.reveal(imap).and_then(Option::as_ref).map(Into::into),
+        smtp: view.reveal(smtp).and_then(Option::as_ref).map(Into::into),
+        reauthorization: view.reveal(reauthorization).and_then(|state| known(*state)),
+        provider: provider.clone(),
+    }
+}
+
+fn twilio_sms(channel: &TwilioSms, view: &InboxView<'_>) -> pb::TwilioSmsChannel {
+    let TwilioSms {
+        messaging_service_sid,
+        phone_number,
+        medium,
+        content_templates,
+        auth_token,
+        account_sid,
+    } = channel;
+    pb::TwilioSmsChannel {
+        messaging_service_sid: messaging_service_sid.clone(),
+        phone_number: phone_number.clone(),
+        medium: medium.map(|medium| pb::TwilioMedium::from(medium).into()),
+        content_templates: content_templates.as_ref().map(value),
+        auth_token: text(auth_token, view),
+        account_sid: text(account_sid, view),
+    }
+}
+
+fn whatsapp(channel: &Whatsapp, view: &InboxView<'_>) -> pb::WhatsappChannel {
+    let Whatsapp {
+        phone_number,
+        provider,
+        message_templates,
+        provider_config,
+        reauthorization,
+    } = channel;
+    pb::WhatsappChannel {
+        phone_number: phone_number.clone(),
+        provider: provider.clone(),
+        message_templates: message_templates.as_ref().map(value),
+        provider_config: view
+            .reveal(provider_config)
+            .and_then(Option::as_ref)
+            .map(|config| value(config)),
+        reauthorization: known(*reauthorization),
+    }
+}
+
+/// A sealed text, for those who may see it.
+fn text(sealed: &SecretText, view: &InboxView<'_>) -> Option<String> {
+    view.reveal(sealed)
+        .and_then(|secret| exposed(secret.as_ref()))
+}
+
+fn exposed(secret: Option<&SecretString>) -> Option<String> {
+    secret.map(|secret| secret.expose_secret().to_owned())
+}
+
+fn known(state: Option<Reauthorization>) -> Option<i32> {
+    state.map(|state| pb::Reauthorization::from(state).into())
+}
+
+impl From<&Imap> for pb::ImapSettings {
+    fn from(imap: &Imap) -> Self {
+        let Imap {
+            login,
+            password,
+            address,
+            port,
+            enabled,
+            enable_ssl,
+        } = imap;
+        Self {
+            login: login.clone(),
+            password: exposed(password.as_ref()),
+            address: address.clone(),
+            port: *port,
+            enabled: *enabled,
+            enable_ssl: *enable_ssl,
+        }
+    }
+}
+
+impl From<&Smtp> for pb::SmtpSettings {
+    fn from(smtp: &Smtp) -> Self {
+        let Smtp {
+            login,
+            password,
+            address,
+            port,
+            enabled,
+            domain,
+            enable_ssl_tls,
+            enable_starttls_auto,
+            openssl_verify_mode,
+            authentication,
+        } = smtp;
+        Self {
+            login: login.clone(),
+            password: exposed(password.as_ref()),
+            address: address.clone(),
+            port: *port,
+            enabled: *enabled,
+            domain: domain.clone(),
+            enable_ssl_tls: *enable_ssl_tls,
+            enable_starttls_auto: *enable_starttls_auto,
+            openssl_verify_mode: openssl_verify_mode.clone(),
+            authentication: authentication.clone(),
+        }
+    }
+}
+
+impl From<&FacebookPage> for pb::FacebookPageChannel {
+    fn from(channel: &FacebookPage) -> Self {
+        let FacebookPage {
+            page_id,
+            reauthorization,
+            instagram_id,
+        } = channel;
+        Self {
+            page_id: page_id.clone(),
+            reauthorization: known(*reauthorization),
+            instagram_id: instagram_id.clone(),
+        }
+    }
+}
+
+impl From<&Instagram> for pb::InstagramChannel {
+    fn from(channel: &Instagram) -> Self {
+        let Instagram {
+            reauthorization,
+            instagram_id,
+        } = channel;
+        Self {
+            reauthorization: known(*reauthorization),
+            instagram_id: instagram_id.clone(),
+        }
+    }
+}
+
+impl From<&Tiktok> for pb::TiktokChannel {
+    fn from(channel: &Tiktok) -> Self {
+        let Tiktok { reauthorization } = channel;
+        Self {
+            reauthorization: known(*reauthorization),
+        }
+    }
+}
+
+impl From<&TwitterProfile> for pb::TwitterProfileChannel {
+    fn from(channel: &TwitterProfile) -> Self {
+        let TwitterProfile { tweets_enabled } = channel;
+        Self {
+            tweets_enabled: *tweets_enabled,
+        }
+    }
+}
+
+impl From<&Telegram> for pb::TelegramChannel {
+    fn from(channel: &Telegram) -> Self {
+        let Telegram { bot_name } = channel;
+        Self {
+            bot_name: bot_name.clone(),
+        }
+    }
+}
+
+impl From<&Sms> for pb::SmsChannel {
+    fn from(channel: &Sms) -> Self {
+        let Sms {
+            phone_number,
+            provider,
+        } = channel;
+        Self {
+            phone_number: phone_number.clone(),
+            provider: provider.clone(),
+        }
+    }
+}
+
+impl From<&Voice> for pb::VoiceChannel {
+    fn from(channel: &Voice) -> Self {
+        let Voice {
+            phone_number,
+            provider,
+            voice_call_webhook_url,
+            voice_status_webhook_url,
+        } = channel;
+        Self {
+            phone_number: phone_number.clone(),
+            provider: provider.clone(),
+            voice_call_webhook_url: voice_call_webhook_url.clone(),
+            voice_status_webhook_url: voice_status_webhook_url.clone(),
+        }
+    }
+}
+
+impl From<&PreChatFormOptions> for pb::PreChatFormOptions {
+    fn from(options: &PreChatFormOptions) -> Self {
+        let PreChatFormOptions {
+            pre_chat_message,
+            require_email,
+            pre_chat_fields,
+            unrecognized,
+        } = options;
+        Self {
+            pre_chat_message: pre_chat_message.clone(),
+            require_email: *require_email,
+            pre_chat_fields: pre_chat_fields.iter().map(Into::into).collect(),
+            unrecognized: unrecognized.as_ref().map(value),
+        }
+    }
+}
+
+impl From<&PreChatField> for pb::PreChatField {
+    fn from(field: &PreChatField) -> Self {
+        let PreChatField {
+            field_type,
+            label,
+            placeholder,
+            name,
+            enabled,
+            r#type,
+            required,
+            locale,
+            values,
+            regex_pattern,
+            regex_cue,
+            unrecognized,
+        } = field;
+        Self {
+            field_type: field_type.clone(),
+            label: label.clone(),
+            placeholder: placeholder.clone(),
+            name: name.clone(),
+            enabled: *enabled,
+            r#type: r#type.clone(),
+            required: *required,
+            locale: locale.clone(),
+            values: values.clone(),
+            regex_pattern: regex_pattern.clone(),
+            regex_cue: regex_cue.clone(),
+            unrecognized: unrecognized.as_ref().map(value),
+        }
+    }
+}
+
+impl From<ChannelKind> for pb::ChannelKind {
+    fn from(kind: ChannelKind) -> Self {
+        match kind {
+            ChannelKind::WebWidget => Self::WebWidget,
+            ChannelKind::Api => Self::Api,
+            ChannelKind::Email => Self::Email,
+            ChannelKind::FacebookPage => Self::FacebookPage,
+            ChannelKind::Instagram => Self::Instagram,
+            ChannelKind::Tiktok => Self::Tiktok,
+            ChannelKind::TwilioSms => Self::TwilioSms,
+            ChannelKind::TwitterProfile => Self::TwitterProfile,
+            ChannelKind::Telegram => Self::Telegram,
+            ChannelKind::Line => Self::Line,
+            ChannelKind::Sms => Self::Sms,
+            ChannelKind::Whatsapp => Self::Whatsapp,
+            ChannelKind::Voice => Self::Voice,
+        }
+    }
+}
+
+impl From<Reauthorization> for pb::Reauthorization {
+    fn from(state: Reauthorization) -> Self {
+        match state {
+            Reauthorization::Required => Self::Required,
+            Reauthorization::NotRequired => Self::NotRequired,
+            Reauthorization::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl From<WidgetFeature> for pb::WidgetFeature {
+    fn from(feature: WidgetFeature) -> Self {
+        match feature {
+            WidgetFeature::Attachments => Self::Attachments,
+            WidgetFeature::EmojiPicker => Self::EmojiPicker,
+            WidgetFeature::EndConversation => Self::EndConversation,
+            WidgetFeature::UseInboxAvatarForBot => Self::UseInboxAvatarForBot,
+        }
+    }
+}
+
+impl From<ReplyTime> for pb::ReplyTime {
+    fn from(time: ReplyTime) -> Self {
+        match time {
+            ReplyTime::InAFewMinutes => Self::InAFewMinutes,
+            ReplyTime::InAFewHours => Self::InAFewHours,
+            ReplyTime::InADay => Self::InADay,
+        }
+    }
+}
+
+impl From<TwilioMedium> for pb::TwilioMedium {
+    fn from(medium: TwilioMedium) -> Self {
+        match medium {
+            TwilioMedium::Sms => Self::Sms,
+            TwilioMedium::Whatsapp => Self::Whatsapp,
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! Requests, read in one step; a failure names every field that is wrong.
+
+use std::collections::BTreeSet;
+
+use prost::Message;
+
+use crate::{
+    domain::{
+        access::Viewer,
+        account::fold,
+        channel::ChannelKind,
+        id::{AccountId, AgentBotId, InboxId, UserId},
+    },
+    grpc::{
+        page::After,
+        pb,
+        status::{CallError, Violation},
+    },
+};
+
+const DEFAULT_PAGE: usize = 100;
+const LARGEST_PAGE: usize = 1000;
+const LARGEST_BATCH: usize = 100;
+
+const REQUIRED: &str = "is required";
+const POSITIVE: &str = "must be positive";
+const UNKNOWN: &str = "is not a known value";
+
+/// How much of an inbox is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    Basic,
+    Full,
+}
+
+/// What every request says.
+#[derive(Clone, Copy)]
+pub struct Asked {
+    pub account: AccountId,
+    pub viewer: Viewer,
+    pub detail: Detail,
+}
+
+pub struct GetInbox {
+    pub asked: Asked,
+    pub inbox: InboxId,
+}
+
+pub struct ListInboxes {
+    pub asked: Asked,
+    pub page_size: usize,
+    pub after: Option<After>,
+    /// Empty for all.
+    pub kinds: BTreeSet<ChannelKind>,
+    /// Folded.
+    pub name_prefix: String,
+    /// What this request's page tokens are bound to.
+    pub binding: Vec<u8>,
+}
+
+pub struct BatchGetInboxes {
+    pub asked: Asked,
+    pub inboxes: Vec<InboxId>,
+}
+
+impl TryFrom<pb::GetInboxRequest> for GetInbox {
+    type Error = CallError;
+
+    fn try_from(request: pb::GetInboxRequest) -> Result<Self, CallError> {
+        let pb::GetInboxRequest {
+            account_id,
+            inbox_id,
+            viewer,
+            detail,
+        } = request;
+        let mut faults = Faults::default();
+        let asked = faults.asked(account_id, viewer, detail);
+        let inbox = faults.id("inbox_id", inbox_id);
+        faults.or(|| {
+            Some(Self {
+                asked: asked?,
+                inbox: InboxId(inbox?),
+            })
+        })
+    }
+}
+
+impl TryFrom<pb::ListInboxesRequest> for ListInboxes {
+    type Error = CallError;
+
+    fn try_from(request: pb::ListInboxesRequest) -> Result<Self, CallError> {
+        let pb::ListInboxesRequest {
+            account_id,
+            viewer,
+            detail,
+            page_size,
+            page_token,
+            channel_kinds,
+            name_prefix,
+        } = request;
+        let mut faults = Faults::default();
+        let asked = faults.asked(account_id, viewer, detail);
+        let page_size = match usize::try_from(page_size) {
+            Ok(0) => DEFAULT_PAGE,
+            Ok(size) => size.min(LARGEST_PAGE),
+            Err(_) => {
+                faults.add("page_size", "must not be negative");
+                DEFAULT_PAGE
+            }
+        };
+        let mut kinds = BTreeSet::new();
+        for (index, kind) in channel_kinds.into_iter().enumerate() {
+            match pb::ChannelKind::try_from(kind).ok().and_then(kind_of) {
+                Some(kind) => _ = kinds.insert(kind),
+                None => faults.add(format!("channel_kinds[{index}]"), UNKNOWN),
+            }
+        }
+        let name_prefix = fold(&name_prefix);
+        let (asked, after, binding) = faults.or(|| {
+            let asked = asked?;
+            let binding = binding(asked, &kinds, &name_prefix);
+            let after = Some(page_token)
+                .filter(|token| !token.is_empty())
+                .map(|token| After::parse(&token, &binding));
+            Some((asked, after, binding))
+        })?;
+        Ok(Self {
+            asked,
+            page_size,
+            after: after.transpose()?,
+            kinds,
+            name_prefix,
+            binding,
+        })
+    }
+}
+
+impl TryFrom<pb::BatchGetInboxesRequest> for BatchGetInboxes {
+    type Error = CallError;
+
+    fn try_from(request: pb::BatchGetInboxesRequest) -> Result<Self, CallError> {
+        let pb::BatchGetInboxesRequest {
+            account_id,
+            viewer,
+            detail,
+            inbox_ids,
+        } = request;
+        let mut faults = Faults::default();
+        let asked = faults.asked(account_id, viewer, detail);
+        if inbox_ids.is_empty() {
+            faults.add("inbox_ids", REQUIRED);
+        }
+        if inbox_ids.len() > LARGEST_BATCH {
+            faults.add("inbox_ids", "must not be more than 100");
+        }
+        let mut seen = BTreeSet::new();
+        for (index, id) in inbox_ids.iter().take(LARGEST_BATCH).enumerate() {
+            if *id <= 0 {
+                faults.add(format!("inbox_ids[{index}]"), POSITIVE);
+            } else if !seen.insert(*id) {
+                faults.add(format!("inbox_ids[{index}]"), "stands in the list before");
+            }
+        }
+        let inboxes = inbox_ids.into_iter().map(InboxId).collect();
+        faults.or(|| {
+            Some(Self {
+                asked: asked?,
+                inboxes,
+            })
+        })
+    }
+}
+
+/// What is wrong with a request.
+#[derive(Default)]
+struct Faults(Vec<Violation>);
+
+impl Faults {
+    fn add(&mut self, field: impl Into<String>, description: &'static str) {
+        self.0.push(Violation {
+            field: field.into(),
+            description,
+        });
+    }
+
+    fn asked(&mut self, account: i64, viewer: Option<pb::Viewer>, detail: i32) -> Option<Asked> {
+        let account = self.id("account_id", account);
+        let viewer = self.viewer(viewer);
+        let detail = match pb::InboxDetail::try_from(detail) {
+            Ok(pb::InboxDetail::Basic) => Some(Detail::Basic),
+            Ok(pb::InboxDetail::Full | pb::InboxDetail::Unspecified) => Some(Detail::Full),
+            Err(_) => {
+                self.add("detail", UNKNOWN);
+                None
+            }
+        };
+        Some(Asked {
+            account: AccountId(account?),
+            viewer: viewer?,
+            detail: detail?,
+        })
+    }
+
+    fn viewer(&mut self, viewer: Option<pb::Viewer>) -> Option<Viewer> {
+        use pb::viewer::Principal;
+
+        match viewer.and_then(|viewer| viewer.principal) {
+            Some(Principal::UserId(id)) => self
+                .id("viewer.user_id", id)
+                .map(|id| Viewer::User(UserId(id))),
+            Some(Principal::AgentBotId(id)) => self
+                .id("viewer.agent_bot_id", id)
+                .map(|id| Viewer::AgentBot(AgentBotId(id))),
+            Some(Principal::Service(pb::ServiceViewer {})) => Some(Viewer::Service),
+            None => {
+                self.add("viewer", REQUIRED);
+                None
+            }
+        }
+    }
+
+    fn id(&mut self, field: &'static str, id: i64) -> Option<i64> {
+        match id {
+            1.. => return Some(id),
+            0 => self.add(field, REQUIRED),
+            _ => self.add(field, POSITIVE),
+        }
+        None
+    }
+
+    /// The request, if nothing was wrong with it.
+    fn or<T>(self, request: impl FnOnce() -> Option<T>) -> Result<T, CallError> {
+        if !self.0.is_empty() {
+            return Err(CallError::Invalid(self.0));
+        }
+        // Whatever leaves a part unread adds a fault.
+        request().ok_or(CallError::Internal)
+    }
+}
+
+/// What a page token is good for: this account, viewer, detail and filter. The
+/// page size may change during a walk.
+fn binding(asked: Asked, kinds: &BTreeSet<ChannelKind>, name_prefix: &str) -> Vec<u8> {
+    let Asked {
+        account,
+        viewer,
+        detail,
+    } = asked;
+    let principal = match viewer {
+        Viewer::User(id) => pb::viewer::Principal::UserId(id.0),
+        Viewer::AgentBot(id) => pb::viewer::Principal::AgentBotId(id.0),
+        Viewer::Service => pb::viewer::Principal::Service(pb::ServiceViewer {}),
+    };
+    let detail = match detail {
+        Detail::Basic => pb::InboxDetail::Basic,
+        Detail::Full => pb::InboxDetail::Full,
+    };
+    pb::ListInboxesRequest {
+        account_id: account.0,
+        viewer: Some(pb::Viewer {
+            principal: Some(principal),
+        }),
+        detail: detail.into(),
+        page_size: 0,
+        page_token: String::new(),
+        channel_kinds: kinds
+            .iter()
+            .map(|kind| pb::ChannelKind::from(*kind).into())
+            .collect(),
+        name_prefix: name_prefix.to_owned(),
+    }
+    .encode_to_vec()
+}
+
+const fn kind_of(kind: pb::ChannelKind) -> Option<ChannelKind> {
+    Some(match kind {
+        pb::ChannelKind::Unspecified => return None,
+        pb::ChannelKind::WebWidget => ChannelKind::WebWidget,
+        pb::ChannelKind::Api => ChannelKind::Api,
+        pb::ChannelKind::Email => ChannelKind::Email,
+        pb::ChannelKind::FacebookPage => ChannelKind::FacebookPage,
+        pb::ChannelKind::Instagram => ChannelKind::Instagram,
+        pb::ChannelKind::Tiktok => ChannelKind::Tiktok,
+        pb::ChannelKind::TwilioSms => ChannelKind::TwilioSms,
+        pb::ChannelKind::TwitterProfile => ChannelKind::TwitterProfile,
+        pb::ChannelKind::Telegram => ChannelKind::Telegram,
+        pb::ChannelKind::Line => ChannelKind::Line,
+        pb::ChannelKind::Sms => ChannelKind::Sms,
+        pb::ChannelKind::Whatsapp => ChannelKind::Whatsapp,
+        pb::ChannelKind::Voice => ChannelKind::Voice,
+    })
+}

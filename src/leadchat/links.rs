@@ -1,0 +1,149 @@
+//! Addresses and texts that leadchat derives from FRONTEND_URL.
+//!
+//! Two rules that differ: callback addresses and the widget's script glue
+//! FRONTEND_URL and a path together, nothing escaped. Voice addresses come from
+//! Rails' route helpers, which take FRONTEND_URL apart as a host and escape the
+//! path.
+
+use std::sync::LazyLock;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use regex::Regex;
+
+/// How Action Dispatch takes a host option apart: protocol, host, port.
+static HOST: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?m)(^[^:]+://)?(\[[^\]]+\]|[^:]+)(?::([0-9]+$))?").ok());
+
+/// What Journey escapes in a segment of a path: all but RFC 3986's unreserved
+/// characters, its sub-delimiters, and `:` and `@`.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b':')
+    .remove(b'@');
+
+/// Derives links for one installation.
+#[derive(Clone, Debug)]
+pub struct Links {
+    /// FRONTEND_URL as it is, empty where it is not set.
+    frontend_url: String,
+    /// What route helpers put before a path; `None` where FRONTEND_URL is not
+    /// set, on which Rails raises.
+    route_host: Option<String>,
+}
+
+impl Links {
+    /// `force_ssl` is FORCE_SSL as Rails casts it: the protocol of a
+    /// FRONTEND_URL without one.
+    pub fn new(frontend_url: Option<String>, force_ssl: bool) -> Self {
+        Self {
+            route_host: frontend_url
+                .as_deref()
+                .map(|url| route_host(url, force_ssl)),
+            frontend_url: frontend_url.unwrap_or_default(),
+        }
+    }
+
+    pub fn twilio_callback(&self) -> String {
+        format!("{}/twilio/callback", self.frontend_url)
+    }
+
+    pub fn sms_callback(&self, phone_number: &str) -> String {
+        format!(
+            "{}/webhooks/sms/{}",
+            self.frontend_url,
+            without_plus(phone_number)
+        )
+    }
+
+    pub fn line_callback(&self, line_channel_id: &str) -> String {
+        format!("{}/webhooks/line/{line_channel_id}", self.frontend_url)
+    }
+
+    /// The number keeps its plus sign here.
+    pub fn whatsapp_callback(&self, phone_number: &str) -> String {
+        format!("{}/webhooks/whatsapp/{phone_number}", self.frontend_url)
+    }
+
+    /// `None` where FRONTEND_URL is not set.
+    pub fn voice_call(&self, phone_number: &str) -> Option<String> {
+        self.voice("call", phone_number)
+    }
+
+    /// `None` where FRONTEND_URL is not set.
+    pub fn voice_status(&self, phone_number: &str) -> Option<String> {
+        self.voice("status", phone_number)
+    }
+
+    fn voice(&self, action: &str, phone_number: &str) -> Option<String> {
+        let host = self.route_host.as_ref()?;
+        let digits = utf8_percent_encode(without_plus(phone_number), SEGMENT);
+        Some(format!("{host}/twilio/voice/{action}/{digits}"))
+    }
+
+    /// The HTML that embeds a widget, to the letter.
+    pub fn web_widget_script(&self, website_token: &str) -> String {
+        format!(
+            r#"
+    <script>
+      (function(d,t) {{
+        var BASE_URL="{}";
+        var g=d.createElement(t),s=d.getElementsByTagName(t)[0];
+        g.src=BASE_URL+"/packs/js/sdk.js";
+        g.async = true;
+        s.parentNode.insertBefore(g,s);
+        g.onload=function(){{
+          window.chatwootSDK.run({{
+            websiteToken: '{website_token}',
+            baseUrl: BASE_URL
+          }})
+        }}
+      }})(document,"script");
+    </script>
+    "#,
+            self.frontend_url
+        )
+    }
+}
+
+/// Rails cuts one plus sign, not all.
+fn without_plus(phone_number: &str) -> &str {
+    phone_number.strip_prefix('+').unwrap_or(phone_number)
+}
+
+/// FRONTEND_URL as Action Dispatch reads a host option. A port that anything
+/// follows is lost, together with what follows; the scheme's own port is left
+/// out.
+fn route_host(frontend_url: &str, force_ssl: bool) -> String {
+    let parts = HOST.as_ref().and_then(|host| host.captures(frontend_url));
+    let part = |index| {
+        parts
+            .as_ref()
+            .and_then(|parts| parts.get(index))
+            .map(|part| part.as_str())
+    };
+
+    let protocol = part(1).unwrap_or(if force_ssl { "https://" } else { "http://" });
+    let host = part(2).unwrap_or_default();
+    let default_port = if protocol == "https://" { 443 } else { 80 };
+    match part(3) {
+        Some(port) if port.parse() != Ok(default_port) => format!("{protocol}{host}:{port}"),
+        _ => format!("{protocol}{host}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! Rows become domain values.
+//!
+//! [`Store`] reads an account, or some inboxes of it, as one consistent whole:
+//! a read-only transaction with a constant number of statements. The same rows,
+//! statements and assembly serve PostgreSQL and SQLite; what differs between
+//! the two is in `postgres` and `sqlite`.
+//!
+//! This is the one place that seals: `assemble` decides what of a row is for
+//! administrators. Who asks, and what they may see, is not known here.
+
+mod assemble;
+mod channels;
+mod error;
+mod migrations;
+mod postgres;
+mod read;
+mod rows;
+mod snapshot;
+mod sqlite;
+mod statements;
+
+use std::path::{Path, PathBuf};
+
+pub use error::{OpenError, StoreError};
+pub use postgres::PostgresSettings;
+use sqlx::{PgPool, SqlitePool};
+use tracing::info;
+
+use crate::leadchat::Installation;
+use snapshot::Snapshot;
+use statements::{Dialect, Scope, Statements};
+
+/// Which database to use.
+#[derive(Clone, Debug)]
+pub enum DatabaseSettings {
+    Postgres(PostgresSettings),
+    /// The path of the file; created when missing.
+    Sqlite(PathBuf),
+}
+
+/// Inboxes in a database.
+pub struct Store {
+    pool: Pool,
+    /// For a whole account, and for some inboxes of it.
+    whole: Statements,
+    excerpt: Statements,
+    ownership: Ownership,
+    installation: Installation,
+}
+
+#[derive(Clone)]
+enum Pool {
+    Postgres(PgPool),
+    Sqlite(SqlitePool),
+}
+
+/// Whose tables these are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ownership {
+    /// Rails writes them; this service never changes them.
+    Attached,
+    /// Made by our migrations.
+    Own,
+}
+
+impl Store {
+    /// Connects, makes sure that the schema can be served, and says which store
+    /// it is. SQLite is created and migrated as needed; PostgreSQL never is.
+    pub async fn open(
+        settings: &DatabaseSettings,
+        installation: Installation,
+    ) -> Result<Self, OpenError> {
+        let (pool, dialect, ownership) = match settings {
+            DatabaseSettings::Postgres(settings) => {
+                let pool = postgres::connect(settings).await?;
+                let ownership = migrations::ownership(&pool).await?;
+                if ownership == Ownership::Own {
+                    migrations::require_current(&pool).await?;
+                }
+                info!(store = "postgres", ?ownership, database = %settings, "store chosen");
+                (Pool::Postgres(pool), Dialect::Postgres, ownership)
+            }
+            DatabaseSettings::Sqlite(path) => {
+                let pool = sqlite::connect(path).await?;
+                migrations::migrate_sqlite(&pool).await?;
+                info!(store = "sqlite", path = %path.display(), "store chosen");
+                (Pool::Sqlite(pool), Dialect::Sqlite, Ownership::Own)
+            }
+        };
+        let store = Self {
+            pool,
+            whole: Statements::new(dialect, Scope::Whole),
+            excerpt: Statements::new(dialect, Scope::Excerpt),
+            ownership,
+            installation,
+        };
+        store.probe().await?;
+        Ok(store)
+    }
+
+    /// Runs a script of `INSERT`s on an SQLite file, for demonstration data.
+    pub async fn fill_sqlite(path: &Path, script: &'static str) -> Result<(), OpenError> {
+        let pool = sqlite::connect(path).await?;
+        migrations::migrate_sqlite(&pool).await?;
+        sqlx::raw_sql(script)
+            .execute(&pool)
+            .await
+            .map_err(OpenError::from)?;
+        pool.close().await;
+        Ok(())
+    }
+
+    /// Brings an own PostgreSQL store up to date; refuses Rails' database.
+    pub async fn migrate(settings: &DatabaseSettings) -> Result<(), OpenError> {
+        match settings {
+            DatabaseSettings::Postgres(settings) => {
+                let pool = postgres::connect(settings).await?;
+                migrations::migrate_postgres(&pool).await
+            }
+            DatabaseSettings::Sqlite(path) => {
+                let pool = sqlite::connect(path).await?;
+                migrations::migrate_sqlite(&pool).await
+            }
+        }
+    }
+}
+
+impl Pool {
+    async fn begin(&self) -> Result<Snapshot, sqlx::Error> {
+        Ok(match self {
+            Self::Postgres(pool) => Snapshot::Postgres(postgres::begin(pool).await?),
+            Self::Sqlite(pool) => Snapshot::Sqlite(pool.begin().await?),
+        })
+    }
+}

@@ -1,0 +1,119 @@
+//! What can go wrong with a database.
+//!
+//! A database's own message may quote a value, so none is kept for the log: only
+//! its SQLSTATE, or what kind of failure it was.
+
+/// Why a read failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database is away, too slow, or turning this connection down.
+    #[error("the database does not answer: {0}")]
+    Unavailable(String),
+    /// The database refused a statement, or a row was not as expected.
+    #[error("the database answered something unexpected: {0}")]
+    Fault(String),
+}
+
+/// Why a store cannot be opened or migrated. Texts are for the operator and
+/// name no password.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("{setting}: cannot reach the database: {reason}")]
+    Unreachable {
+        setting: &'static str,
+        reason: String,
+    },
+    #[error(
+        "DATABASE_URL: the database has none of leadchat's tables; \
+         create them with `leadchat-inbox migrate`"
+    )]
+    SchemaMissing,
+    #[error(
+        "DATABASE_URL: the database's tables are older than this program; \
+         bring them up to date with `leadchat-inbox migrate`"
+    )]
+    SchemaOld,
+    #[error("DATABASE_URL: the tables cannot be read as leadchat's: {0}")]
+    SchemaUnreadable(StoreError),
+    #[error(
+        "DATABASE_URL: this database is Rails' (it has the table ar_internal_metadata); \
+         it is served as it is and never migrated"
+    )]
+    RailsDatabase,
+    #[error("DATABASE_URL: the migration failed: {0}")]
+    Migration(String),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        let reason = describe(&error);
+        if is_transient(&error) {
+            Self::Unavailable(reason)
+        } else {
+            Self::Fault(reason)
+        }
+    }
+}
+
+impl From<StoreError> for OpenError {
+    fn from(error: StoreError) -> Self {
+        Self::SchemaUnreadable(error)
+    }
+}
+
+impl From<sqlx::Error> for OpenError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::SchemaUnreadable(error.into())
+    }
+}
+
+impl From<sqlx::migrate::MigrateError> for OpenError {
+    fn from(error: sqlx::migrate::MigrateError) -> Self {
+        Self::Migration(match error {
+            sqlx::migrate::MigrateError::Execute(error)
+            | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => describe(&error),
+            other => other.to_string(),
+        })
+    }
+}
+
+/// What happened, without a word of the database's own.
+pub(super) fn describe(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(error) => match error.code() {
+            Some(code) => format!("code {code}"),
+            None => "error without a code".to_owned(),
+        },
+        sqlx::Error::Io(error) => error.kind().to_string(),
+        sqlx::Error::Tls(_) => "TLS failed".to_owned(),
+        sqlx::Error::PoolTimedOut => "no connection within the time allowed".to_owned(),
+        sqlx::Error::PoolClosed => "the pool is closed".to_owned(),
+        sqlx::Error::ColumnDecode { index, .. } => format!("column {index} has another type"),
+        sqlx::Error::ColumnNotFound(column) => format!("column {column} is missing"),
+        _ => "protocol error".to_owned(),
+    }
+}
+
+/// Whether the same read may succeed a little later.
+fn is_transient(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            // PostgreSQL: connection exceptions, rollbacks, too few resources,
+            // operator intervention (a shutdown, a statement cut off), locks.
+            // SQLite: busy and locked.
+            ["08", "40", "53", "57", "55P03"]
+                .iter()
+                .any(|class| code.starts_with(class))
+                && code.len() == 5
+                || matches!(code.as_ref(), "5" | "6" | "261" | "262" | "517")
+        }),
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::BeginFailed => true,
+        _ => false,
+    }
+}

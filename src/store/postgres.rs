@@ -1,0 +1,112 @@
+//! What is PostgreSQL's alone: how it is reached and how a snapshot begins.
+
+use std::{fmt, time::Duration};
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::{
+    PgPool, Postgres, Transaction,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use super::error::{OpenError, describe};
+
+/// Connections that are kept; more callers than this wait for one.
+const CONNECTIONS: u32 = 16;
+
+/// A caller is told that the database is away rather than kept waiting.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// One consistent whole: every statement sees what the first one saw. The
+/// time-outs hold for this transaction alone, so that they work behind a pooler,
+/// and keep a read from holding up a migration of Rails'.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; \
+     SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '1s'";
+
+/// Where PostgreSQL is.
+#[derive(Clone)]
+pub enum PostgresSettings {
+    /// DATABASE_URL.
+    Url(SecretString),
+    /// leadchat's POSTGRES_* variables.
+    Parts {
+        host: String,
+        port: u16,
+        database: String,
+        username: String,
+        password: SecretString,
+    },
+}
+
+impl PostgresSettings {
+    fn options(&self) -> Result<PgConnectOptions, OpenError> {
+        match self {
+            Self::Url(url) => url
+                .expose_secret()
+                .parse()
+                .map_err(|_| OpenError::Unreachable {
+                    setting: self.setting(),
+                    reason: "not a URL of a PostgreSQL database".to_owned(),
+                }),
+            Self::Parts {
+                host,
+                port,
+                database,
+                username,
+                password,
+            } => Ok(PgConnectOptions::new_without_pgpass()
+                .host(host)
+                .port(*port)
+                .database(database)
+                .username(username)
+                .password(password.expose_secret())),
+        }
+    }
+
+    const fn setting(&self) -> &'static str {
+        match self {
+            Self::Url(_) => "DATABASE_URL",
+            Self::Parts { .. } => "POSTGRES_HOST",
+        }
+    }
+}
+
+/// Host, port and database; never the password.
+impl fmt::Display for PostgresSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Ok(options) = self.options() else {
+            return f.write_str("unreadable");
+        };
+        let database = options
+            .get_database()
+            .unwrap_or_else(|| options.get_username());
+        write!(
+            f,
+            "{}:{}/{database}",
+            options.get_host(),
+            options.get_port()
+        )
+    }
+}
+
+impl fmt::Debug for PostgresSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+pub(super) async fn connect(settings: &PostgresSettings) -> Result<PgPool, OpenError> {
+    let options = settings.options()?.application_name("leadchat-inbox");
+    PgPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_with(options)
+        .await
+        .map_err(|error| OpenError::Unreachable {
+            setting: settings.setting(),
+            reason: format!("{} ({settings})", describe(&error)),
+        })
+}
+
+pub(super) async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    pool.begin_with(BEGIN).await
+}

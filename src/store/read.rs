@@ -1,0 +1,293 @@
+//! The two shapes of a read: a whole account, and some inboxes of it with the
+//! rights of one viewer.
+//!
+//! Each is one transaction. Its statements are as many for a thousand inboxes as
+//! for one: the account, who belongs to it, the inboxes and what hangs on them,
+//! and each channel table that is in use.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    hash::Hash,
+};
+
+use super::{
+    Ownership, Store,
+    assemble::{Assembly, Reauthorizations},
+    channels::ChannelRows,
+    error::StoreError,
+    rows::{
+        AccountRow, AccountUserRow, AgentBotInboxRow, AgentBotRow, AvatarRow, InboxMemberRow,
+        InboxRow, ReauthorizationRow, WorkingHoursRow,
+    },
+    snapshot::{Argument, Snapshot},
+    statements::Statements,
+};
+use crate::domain::{
+    access::{Role, Viewer},
+    account::{Account, Parts},
+    channel::ChannelKind,
+    id::{AccountId, AgentBotId, InboxId, UserId},
+    inbox::Inbox,
+};
+
+/// What is read of an account.
+#[derive(Clone, Copy)]
+enum Reach<'a> {
+    Whole,
+    Excerpt {
+        viewer: Viewer,
+        inboxes: &'a [InboxId],
+    },
+}
+
+impl Store {
+    /// A whole account.
+    pub async fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
+        self.read(id, Reach::Whole).await
+    }
+
+    /// Some inboxes of an account, and the rights of one viewer.
+    pub async fn inboxes(
+        &self,
+        id: AccountId,
+        viewer: Viewer,
+        inboxes: &[InboxId],
+    ) -> Result<Option<Account>, StoreError> {
+        self.read(id, Reach::Excerpt { viewer, inboxes }).await
+    }
+
+    /// Runs every statement once, so that a schema that cannot be served is
+    /// found at the start and not by a caller.
+    pub(super) async fn probe(&self) -> Result<(), StoreError> {
+        const NOWHERE: AccountId = AccountId(0);
+        let mut snapshot = self.pool.begin().await?;
+        let excerpt = |viewer| Reach::Excerpt {
+            viewer,
+            inboxes: &[InboxId(0)],
+        };
+        for reach in [
+            Reach::Whole,
+            excerpt(Viewer::User(UserId(0))),
+            excerpt(Viewer::AgentBot(AgentBotId(0))),
+        ] {
+            let mut reading = Reading::new(self, &mut snapshot, NOWHERE, reach);
+            reading.is_suspended().await?;
+            reading.rights(&mut Parts::new(NOWHERE, false)).await?;
+            reading.inboxes_of(Some(ChannelKind::ALL.into())).await?;
+        }
+        snapshot.end().await?;
+        Ok(())
+    }
+
+    async fn read(&self, id: AccountId, reach: Reach<'_>) -> Result<Option<Account>, StoreError> {
+        let mut snapshot = self.pool.begin().await?;
+        let mut reading = Reading::new(self, &mut snapshot, id, reach);
+        let account = match reading.is_suspended().await? {
+            Some(suspended) => {
+                let mut parts = Parts::new(id, suspended);
+                reading.rights(&mut parts).await?;
+                parts.inboxes = reading.inboxes_of(None).await?;
+                Some(parts)
+            }
+            None => None,
+        };
+        snapshot.end().await?;
+        Ok(account.map(Account::from))
+    }
+}
+
+/// One read under way.
+struct Reading<'a> {
+    store: &'a Store,
+    snapshot: &'a mut Snapshot,
+    statements: &'a Statements,
+    account: Argument,
+    /// What the statements' common condition on inboxes is bound to.
+    scope: Vec<Argument>,
+    reach: Reach<'a>,
+}
+
+impl<'a> Reading<'a> {
+    fn new(store: &'a Store, snapshot: &'a mut Snapshot, id: AccountId, reach: Reach<'a>) -> Self {
+        let account = Argument::Id(id.0);
+        let (statements, scope) = match reach {
+            Reach::Whole => (&store.whole, vec![account.clone()]),
+            Reach::Excerpt { inboxes, .. } => {
+                let inboxes = Argument::Ids(inboxes.iter().map(|inbox| inbox.0).collect());
+                (&store.excerpt, vec![account.clone(), inboxes])
+            }
+        };
+        Self {
+            store,
+            snapshot,
+            statements,
+            account,
+            scope,
+            reach,
+        }
+    }
+
+    /// `None` where there is no such account.
+    async fn is_suspended(&mut self) -> Result<Option<bool>, StoreError> {
+        /// `accounts.status`; every other number is an active account's.
+        const SUSPENDED: i64 = 1;
+
+        let rows: Vec<AccountRow> = self
+            .snapshot
+            .fetch(
+                &self.statements.account,
+                std::slice::from_ref(&self.account),
+            )
+            .await?;
+        Ok(rows.first().map(|row| row.status == Some(SUSPENDED)))
+    }
+
+    /// Who belongs to the account: everyone, or as much as the viewer is.
+    async fn rights(&mut self, parts: &mut Parts) -> Result<(), StoreError> {
+        match self.reach {
+            Reach::Whole => {
+                self.users(None, parts).await?;
+                self.agent_bots(None, parts).await
+            }
+            Reach::Excerpt {
+                viewer: Viewer::User(id),
+                ..
+            } => self.users(Some(id.0), parts).await,
+            Reach::Excerpt {
+                viewer: Viewer::AgentBot(id),
+                ..
+            } => self.agent_bots(Some(id.0), parts).await,
+            Reach::Excerpt {
+                viewer: Viewer::Service,
+                ..
+            } => Ok(()),
+        }
+    }
+
+    async fn users(&mut self, only: Option<i64>, parts: &mut Parts) -> Result<(), StoreError> {
+        let (of_account, of_inboxes) = self.arguments(only);
+        let roles: Vec<AccountUserRow> = self
+            .snapshot
+            .fetch(&self.statements.roles, &of_account)
+            .await?;
+        let memberships: Vec<InboxMemberRow> = self
+            .snapshot
+            .fetch(&self.statements.memberships, &of_inboxes)
+            .await?;
+        parts.roles = roles.iter().filter_map(role).collect();
+        parts.memberships = memberships
+            .iter()
+            .map(|row| (UserId(row.user_id), InboxId(row.inbox_id)))
+            .collect();
+        Ok(())
+    }
+
+    async fn agent_bots(&mut self, only: Option<i64>, parts: &mut Parts) -> Result<(), StoreError> {
+        let (of_account, of_inboxes) = self.arguments(only);
+        let bots: Vec<AgentBotRow> = self
+            .snapshot
+            .fetch(&self.statements.agent_bots, &of_account)
+            .await?;
+        let connections: Vec<AgentBotInboxRow> = self
+            .snapshot
+            .fetch(&self.statements.connections, &of_inboxes)
+            .await?;
+        parts.agent_bots = bots.iter().map(|row| AgentBotId(row.id)).collect();
+        parts.connections = connections
+            .iter()
+            .map(|row| (AgentBotId(row.agent_bot_id), InboxId(row.inbox_id)))
+            .collect();
+        Ok(())
+    }
+
+    /// What a statement on the account, and one on its inboxes, are bound to;
+    /// narrowed to one viewer, who is bound last.
+    fn arguments(&self, only: Option<i64>) -> (Vec<Argument>, Vec<Argument>) {
+        let viewer = only.map(Argument::Id);
+        (
+            [self.account.clone()]
+                .into_iter()
+                .chain(viewer.clone())
+                .collect(),
+            self.scope.iter().cloned().chain(viewer).collect(),
+        )
+    }
+
+    /// The inboxes. `kinds` are the channel tables to read; by default those in
+    /// use.
+    async fn inboxes_of(
+        &mut self,
+        kinds: Option<BTreeSet<ChannelKind>>,
+    ) -> Result<Vec<Inbox>, StoreError> {
+        let (statements, scope) = (self.statements, &self.scope);
+        let inboxes: Vec<InboxRow> = self.snapshot.fetch(&statements.inboxes, scope).await?;
+        let kinds = kinds.unwrap_or_else(|| in_use(&inboxes));
+        if inboxes.is_empty() && kinds.is_empty() {
+            return Ok(Vec::new());
+        }
+
+        let working_hours: Vec<WorkingHoursRow> = self
+            .snapshot
+            .fetch(&statements.working_hours, scope)
+            .await?;
+        let avatars: Vec<AvatarRow> = self.snapshot.fetch(&statements.avatars, scope).await?;
+        let reauthorizations = match self.store.ownership {
+            Ownership::Own => {
+                let rows: Vec<ReauthorizationRow> = self
+                    .snapshot
+                    .fetch(&statements.reauthorizations, scope)
+                    .await?;
+                Reauthorizations::Known(
+                    rows.into_iter()
+                        .map(|row| (row.channel_type, row.channel_id))
+                        .collect(),
+                )
+            }
+            Ownership::Attached => Reauthorizations::Unknown,
+        };
+        let mut channels = ChannelRows::default();
+        for kind in kinds {
+            channels
+                .fetch(kind, self.snapshot, statements.channel(kind), scope)
+                .await?;
+        }
+
+        let assembly = Assembly {
+            installation: &self.store.installation,
+            channels,
+            working_hours: by_key(working_hours, |row| row.inbox_id),
+            avatars: by_key(avatars, |row| Some(row.record_id)),
+            reauthorizations,
+        };
+        Ok(inboxes.into_iter().map(|row| assembly.inbox(row)).collect())
+    }
+}
+
+fn in_use(inboxes: &[InboxRow]) -> BTreeSet<ChannelKind> {
+    let class_names = inboxes.iter().filter_map(|row| row.channel_type.as_deref());
+    class_names
+        .filter_map(ChannelKind::from_class_name)
+        .collect()
+}
+
+/// `account_users.role`: 1 is administrator; every other number and NULL are an
+/// agent's.
+fn role(row: &AccountUserRow) -> Option<(UserId, Role)> {
+    const ADMINISTRATOR: i64 = 1;
+    let role = if row.role == Some(ADMINISTRATOR) {
+        Role::Administrator
+    } else {
+        Role::Agent
+    };
+    Some((UserId(row.user_id?), role))
+}
+
+fn by_key<K: Eq + Hash, R>(rows: Vec<R>, key: impl Fn(&R) -> Option<K>) -> HashMap<K, Vec<R>> {
+    let mut groups: HashMap<K, Vec<R>> = HashMap::new();
+    for row in rows {
+        if let Some(key) = key(&row) {
+            groups.entry(key).or_default().push(row);
+        }
+    }
+    groups
+}

@@ -1,0 +1,36 @@
+//! What is SQLite's alone: how a file is opened.
+
+use std::{path::Path, time::Duration};
+
+use sqlx::{
+    SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions},
+};
+
+use super::error::{OpenError, describe};
+
+/// Readers do not block each other; each connection is a thread.
+const CONNECTIONS: u32 = 4;
+
+/// How long a read waits for a writer of the same file, and a caller for a
+/// connection.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Opens a file, creating it when missing.
+pub(super) async fn connect(path: &Path) -> Result<SqlitePool, OpenError> {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        // Readers see one state and are not held up by a writer.
+        .journal_mode(SqliteJournalMode::Wal)
+        .busy_timeout(PATIENCE);
+    SqlitePoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .acquire_timeout(PATIENCE)
+        .connect_with(options)
+        .await
+        .map_err(|error| OpenError::Unreachable {
+            setting: "DATABASE_URL",
+            reason: format!("{} ({})", describe(&error), path.display()),
+        })
+}

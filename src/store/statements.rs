@@ -1,0 +1,183 @@
+//! The SQL, made once at the start.
+//!
+//! Every column is named, and cast to the one type that its row struct expects:
+//! a column that Rails adds is not seen, and one that it widens does no harm.
+//! Statements differ between the databases in how a value is cast and how a list
+//! of ids is bound; all else is shared.
+
+use std::sync::Arc;
+
+use super::rows::{
+    self, AccountRow, AccountUserRow, AgentBotInboxRow, AgentBotRow, AvatarRow, Column, Columns,
+    InboxMemberRow, InboxRow, ReauthorizationRow, Source, Type, WorkingHoursRow,
+};
+use crate::domain::channel::ChannelKind;
+
+#[derive(Clone, Copy)]
+pub(super) enum Dialect {
+    Postgres,
+    Sqlite,
+}
+
+/// Whether statements read a whole account (bound to `$1`), or some inboxes of
+/// it (bound to `$2`) for one viewer (bound last).
+#[derive(Clone, Copy)]
+pub(super) enum Scope {
+    Whole,
+    Excerpt,
+}
+
+pub(super) struct Statements {
+    pub account: Arc<str>,
+    pub roles: Arc<str>,
+    pub memberships: Arc<str>,
+    pub agent_bots: Arc<str>,
+    pub connections: Arc<str>,
+    pub inboxes: Arc<str>,
+    pub working_hours: Arc<str>,
+    pub avatars: Arc<str>,
+    pub reauthorizations: Arc<str>,
+    channels: [Arc<str>; ChannelKind::ALL.len()],
+}
+
+impl Statements {
+    pub fn new(dialect: Dialect, scope: Scope) -> Self {
+        // Conditions on the viewer, where there is one.
+        let (user, member, bot, connected) = match scope {
+            Scope::Whole => ("", "", "", ""),
+            Scope::Excerpt => (
+                " AND t.user_id = $2",
+                " AND t.user_id = $3",
+                " AND t.id = $2",
+                " AND t.agent_bot_id = $3",
+            ),
+        };
+        let inboxes = match (scope, dialect) {
+            (Scope::Whole, _) => "i.account_id = $1",
+            (Scope::Excerpt, Dialect::Postgres) => "i.account_id = $1 AND i.id = ANY($2)",
+            (Scope::Excerpt, Dialect::Sqlite) => {
+                "i.account_id = $1 AND i.id IN (SELECT value FROM json_each($2))"
+            }
+        };
+        let inbox_ids = format!("(SELECT i.id FROM inboxes i WHERE {inboxes})");
+
+        Self {
+            account: select::<AccountRow>(dialect, "FROM accounts t WHERE t.id = $1"),
+            roles: select::<AccountUserRow>(
+                dialect,
+                &format!("FROM account_users t WHERE t.account_id = $1{user}"),
+            ),
+            memberships: select::<InboxMemberRow>(
+                dialect,
+                &format!("FROM inbox_members t WHERE t.inbox_id IN {inbox_ids}{member}"),
+            ),
+            // A bot without an account of its own is the system's, and exists
+            // for every account.
+            agent_bots: select::<AgentBotRow>(
+                dialect,
+                &format!(
+                    "FROM agent_bots t WHERE (t.account_id = $1 OR t.account_id IS NULL){bot}"
+                ),
+            ),
+            // Status 0 is active.
+            connections: select::<AgentBotInboxRow>(
+                dialect,
+                &format!(
+                    "FROM agent_bot_inboxes t WHERE t.status = 0 AND t.agent_bot_id IS NOT NULL \
+                     AND t.inbox_id IN {inbox_ids}{connected}"
+                ),
+            ),
+            inboxes: select::<InboxRow>(
+                dialect,
+                &format!(
+                    "FROM inboxes i LEFT JOIN portals p ON p.id = i.portal_id WHERE {inboxes}"
+                ),
+            ),
+            working_hours: select::<WorkingHoursRow>(
+                dialect,
+                &format!(
+                    "FROM working_hours t WHERE t.inbox_id IN {inbox_ids} \
+                     ORDER BY t.day_of_week, t.id"
+                ),
+            ),
+            avatars: select::<AvatarRow>(
+                dialect,
+                &format!(
+                    "FROM active_storage_attachments t \
+                     JOIN active_storage_blobs b ON b.id = t.blob_id \
+                     WHERE t.record_type = 'Inbox' AND t.name = 'avatar' \
+                     AND t.record_id IN {inbox_ids} ORDER BY t.id"
+                ),
+            ),
+            reauthorizations: select::<ReauthorizationRow>(
+                dialect,
+                &format!(
+                    "FROM channel_reauthorizations t \
+                     JOIN inboxes i ON i.channel_type = t.channel_type \
+                     AND i.channel_id = t.channel_id WHERE t.required AND {inboxes}"
+                ),
+            ),
+            channels: ChannelKind::ALL.map(|kind| {
+                let (table, columns) = rows::channel_table(kind);
+                select_columns(
+                    dialect,
+                    columns,
+                    &format!(
+                        "FROM {table} t WHERE t.id IN (SELECT i.channel_id FROM inboxes i \
+                         WHERE {inboxes} AND i.channel_type = '{}')",
+                        kind.class_name()
+                    ),
+                )
+            }),
+        }
+    }
+
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "a statement a kind, in the order of the variants"
+    )]
+    pub fn channel(&self, kind: ChannelKind) -> &Arc<str> {
+        &self.channels[kind as usize]
+    }
+}
+
+fn select<R: Columns>(dialect: Dialect, from: &str) -> Arc<str> {
+    select_columns(dialect, R::COLUMNS, from)
+}
+
+fn select_columns(dialect: Dialect, columns: &[Column], from: &str) -> Arc<str> {
+    let columns: Vec<_> = columns.iter().map(|column| column.sql(dialect)).collect();
+    format!("SELECT {} {from}", columns.join(", ")).into()
+}
+
+impl Column {
+    fn sql(&self, dialect: Dialect) -> String {
+        let name = self.name;
+        let value = match (&self.source, dialect) {
+            (Source::Same, _) => format!("t.{name}"),
+            (Source::Expression(sql), _) => (*sql).to_owned(),
+            (Source::PerDialect { postgres, .. }, Dialect::Postgres) => (*postgres).to_owned(),
+            (Source::PerDialect { sqlite, .. }, Dialect::Sqlite) => (*sqlite).to_owned(),
+        };
+        let cast = match (self.r#type, dialect) {
+            (Type::Integer, _) => format!("CAST({value} AS bigint)"),
+            (Type::Text, _) => format!("CAST({value} AS text)"),
+            (Type::Boolean, Dialect::Postgres) => format!("CAST({value} AS boolean)"),
+            // SQLite has no booleans; whatever is stored, this is 0, 1 or NULL.
+            (Type::Boolean, Dialect::Sqlite) => format!("(CAST({value} AS bigint) <> 0)"),
+        };
+        format!("{cast} AS \"{name}\"")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ChannelKind;
+
+    #[test]
+    fn kinds_are_in_the_order_of_their_variants() {
+        for (index, kind) in ChannelKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, index, "{kind:?}");
+        }
+    }
+}
