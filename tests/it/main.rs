@@ -1,1 +1,20 @@
+//! Behaviour, over a real server and real databases.
+//!
+//! A file a behaviour. What runs on both databases is listed with
+//! `on_both_databases!`; each test starts the program itself, on a free port,
+//! over a database of its own.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test may fail loudly, wait, look around and say what it counted"
+)]
+
+#[macro_use]
+mod support;
+
+mod suites;

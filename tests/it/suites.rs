@@ -1,0 +1,3 @@
+//! The behaviours.
+
+mod smoke;

@@ -1,0 +1,43 @@
+//! What tests stand on: databases, the program, and clients of it.
+
+pub mod client;
+pub mod cluster;
+pub mod database;
+pub mod golden;
+pub mod program;
+pub mod wire;
+
+/// The generated messages, as any client has them.
+#[allow(
+    clippy::all,
+    clippy::pedantic,
+    clippy::restriction,
+    clippy::allow_attributes,
+    reason = "generated code keeps no rules of ours"
+)]
+pub mod pb {
+    tonic::include_proto!("leadchat.inbox.v1");
+}
+
+pub use client::{Client, viewer};
+pub use database::{Backend, Database};
+pub use program::{Program, Server};
+
+/// Makes each function of the list a test on PostgreSQL and one on SQLite.
+macro_rules! on_both_databases {
+    ($($test:ident),* $(,)?) => {
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test($crate::support::Backend::Postgres).await;
+            })*
+        }
+
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::$test($crate::support::Backend::Sqlite).await;
+            })*
+        }
+    };
+}

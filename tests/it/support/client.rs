@@ -1,0 +1,189 @@
+//! A client that sees what goes over the wire.
+
+use std::{fmt, time::Duration};
+
+use http::uri::PathAndQuery;
+use prost::{
+    Message,
+    bytes::{Buf, BufMut},
+};
+use tonic::{
+    Request, Status,
+    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
+    metadata::MetadataMap,
+    transport::{Channel, Endpoint},
+};
+
+use super::pb;
+
+/// The largest answer that tests take: far beyond any that should come.
+const LARGEST: usize = 64 << 20;
+
+#[derive(Clone)]
+pub struct Client {
+    grpc: tonic::client::Grpc<Channel>,
+}
+
+/// An answer: its bytes as they came, and what they say.
+#[derive(Clone)]
+pub struct Answer<M> {
+    pub bytes: Vec<u8>,
+    pub message: M,
+    pub metadata: MetadataMap,
+}
+
+/// Messages print nothing of themselves.
+impl<M> fmt::Debug for Answer<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an answer of {} bytes", self.bytes.len())
+    }
+}
+
+impl Client {
+    pub async fn connect(address: &str) -> Self {
+        let channel = match address.strip_prefix("unix:") {
+            Some(path) => Endpoint::from_shared(format!("unix:{path}")).unwrap(),
+            None => Endpoint::from_shared(format!("http://{address}")).unwrap(),
+        };
+        let channel = channel
+            .connect_timeout(Duration::from_secs(5))
+            .connect()
+            .await
+            .unwrap();
+        Self {
+            grpc: tonic::client::Grpc::new(channel).max_decoding_message_size(LARGEST),
+        }
+    }
+
+    pub async fn get(
+        &self,
+        request: pb::GetInboxRequest,
+    ) -> Result<Answer<pb::GetInboxResponse>, Status> {
+        self.call("GetInbox", request).await
+    }
+
+    pub async fn list(
+        &self,
+        request: pb::ListInboxesRequest,
+    ) -> Result<Answer<pb::ListInboxesResponse>, Status> {
+        self.call("ListInboxes", request).await
+    }
+
+    pub async fn batch(
+        &self,
+        request: pb::BatchGetInboxesRequest,
+    ) -> Result<Answer<pb::BatchGetInboxesResponse>, Status> {
+        self.call("BatchGetInboxes", request).await
+    }
+
+    /// Calls a method of the service.
+    pub async fn call<M: Message + Default>(
+        &self,
+        method: &str,
+        request: impl Message,
+    ) -> Result<Answer<M>, Status> {
+        let path = format!("/leadchat.inbox.v1.InboxService/{method}");
+        self.raw(&path, Request::new(request.encode_to_vec())).await
+    }
+
+    /// Calls any path with any bytes.
+    pub async fn raw<M: Message + Default>(
+        &self,
+        path: &str,
+        request: Request<Vec<u8>>,
+    ) -> Result<Answer<M>, Status> {
+        let mut grpc = self.grpc.clone();
+        grpc.ready().await.unwrap();
+        let response = grpc
+            .unary(request, path.parse::<PathAndQuery>().unwrap(), AsIs)
+            .await?;
+        let (metadata, bytes, _) = response.into_parts();
+        let message = M::decode(bytes.as_slice()).unwrap();
+        Ok(Answer {
+            bytes,
+            message,
+            metadata,
+        })
+    }
+
+    /// Every inbox that is visible, over all pages, in full detail.
+    pub async fn all(&self, account_id: i64, viewer: pb::Viewer) -> Vec<pb::Inbox> {
+        let mut request = pb::ListInboxesRequest {
+            account_id,
+            viewer: Some(viewer),
+            ..Default::default()
+        };
+        let mut inboxes = Vec::new();
+        loop {
+            let page = self.list(request.clone()).await.unwrap().message;
+            inboxes.extend(page.inboxes);
+            request.page_token = page.next_page_token;
+            if request.page_token.is_empty() {
+                return inboxes;
+            }
+        }
+    }
+}
+
+/// Requests of a viewer.
+pub mod viewer {
+    use super::pb::{ServiceViewer, Viewer, viewer::Principal};
+
+    pub const fn user(id: i64) -> Viewer {
+        Viewer {
+            principal: Some(Principal::UserId(id)),
+        }
+    }
+
+    pub const fn bot(id: i64) -> Viewer {
+        Viewer {
+            principal: Some(Principal::AgentBotId(id)),
+        }
+    }
+
+    pub const fn service() -> Viewer {
+        Viewer {
+            principal: Some(Principal::Service(ServiceViewer {})),
+        }
+    }
+}
+
+/// Passes bytes through, so that tests see them as they are.
+#[derive(Clone, Copy, Default)]
+struct AsIs;
+
+impl Codec for AsIs {
+    type Encode = Vec<u8>;
+    type Decode = Vec<u8>;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl Encoder for AsIs {
+    type Item = Vec<u8>;
+    type Error = Status;
+
+    fn encode(&mut self, bytes: Vec<u8>, into: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        into.put_slice(&bytes);
+        Ok(())
+    }
+}
+
+impl Decoder for AsIs {
+    type Item = Vec<u8>;
+    type Error = Status;
+
+    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Vec<u8>>, Status> {
+        let mut bytes = vec![0; from.remaining()];
+        from.copy_to_slice(&mut bytes);
+        Ok(Some(bytes))
+    }
+}

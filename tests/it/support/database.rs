@@ -1,0 +1,172 @@
+//! A database of each test's own.
+
+use std::{
+    fs,
+    path::PathBuf,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+use tempfile::TempDir;
+
+use super::{cluster::Cluster, golden, program::Program};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    Postgres,
+    Sqlite,
+}
+
+/// An own store: our tables, and the rows that the test puts there.
+pub enum Database {
+    Postgres { name: String },
+    Sqlite { folder: TempDir },
+}
+
+impl Backend {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Sqlite => "sqlite",
+        }
+    }
+
+    /// A store without rows.
+    pub fn empty(self) -> Database {
+        self.copy(template(self, "empty", &[]))
+    }
+
+    /// A store with the oracle's rows and Redis flags.
+    pub fn golden(self) -> Database {
+        static STATEMENTS: OnceLock<Vec<String>> = OnceLock::new();
+        self.copy(template(
+            self,
+            "golden",
+            STATEMENTS.get_or_init(golden::statements),
+        ))
+    }
+
+    fn copy(self, template: &Template) -> Database {
+        match template {
+            Template::Postgres { name: template } => {
+                let name = unique_name();
+                Cluster::shared().create_database(&name, Some(template));
+                Database::Postgres { name }
+            }
+            Template::Sqlite { content } => {
+                let folder = tempfile::tempdir().unwrap();
+                fs::write(file(&folder), content).unwrap();
+                Database::Sqlite { folder }
+            }
+        }
+    }
+}
+
+/// What databases are copied from. Lives as long as the process, so it holds no
+/// folder, which nobody would remove.
+enum Template {
+    Postgres { name: String },
+    Sqlite { content: Vec<u8> },
+}
+
+impl Database {
+    pub fn url(&self) -> String {
+        match self {
+            Self::Postgres { name } => Cluster::shared().url(name),
+            Self::Sqlite { folder } => format!("sqlite://{}", file(folder).display()),
+        }
+    }
+
+    /// Runs statements, of any number and on one connection.
+    pub async fn execute(&self, sql: &str) {
+        let sql = AssertSqlSafe(sql.to_owned());
+        let done = match self {
+            Self::Postgres { .. } => {
+                let mut connection = PgConnection::connect(&self.url()).await.unwrap();
+                sqlx::raw_sql(sql).execute(&mut connection).await.map(drop)
+            }
+            Self::Sqlite { .. } => {
+                let mut connection = SqliteConnection::connect(&self.url()).await.unwrap();
+                sqlx::raw_sql(sql).execute(&mut connection).await.map(drop)
+            }
+        };
+        done.unwrap();
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        if let Self::Postgres { name } = self {
+            Cluster::shared().drop_database(name);
+        }
+    }
+}
+
+fn file(folder: &TempDir) -> PathBuf {
+    folder.path().join("store.db")
+}
+
+fn unique_name() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Made once a run, by our own migrations as an operator runs them.
+fn template(backend: Backend, kind: &'static str, statements: &[String]) -> &'static Template {
+    static EMPTY: [OnceLock<Template>; 2] = [const { OnceLock::new() }; 2];
+    static GOLDEN: [OnceLock<Template>; 2] = [const { OnceLock::new() }; 2];
+    let templates = if kind == "empty" { &EMPTY } else { &GOLDEN };
+    templates[backend as usize].get_or_init(|| {
+        let database = match backend {
+            Backend::Postgres => {
+                let name = format!("template_{kind}");
+                Cluster::shared().create_database(&name, None);
+                Database::Postgres { name }
+            }
+            Backend::Sqlite => Database::Sqlite {
+                folder: tempfile::tempdir().unwrap(),
+            },
+        };
+        let migrated = Program::new(&["migrate"])
+            .env("DATABASE_URL", &database.url())
+            .output();
+        assert!(
+            migrated.status.success(),
+            "{}",
+            String::from_utf8_lossy(&migrated.stderr)
+        );
+
+        // Called within a test's runtime, which may not be blocked on.
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build();
+                runtime.unwrap().block_on(load(&database, statements));
+            });
+        });
+        match &database {
+            Database::Postgres { name } => {
+                let name = name.clone();
+                // Kept, for copies.
+                std::mem::forget(database);
+                Template::Postgres { name }
+            }
+            Database::Sqlite { folder } => Template::Sqlite {
+                content: fs::read(file(folder)).unwrap(),
+            },
+        }
+    })
+}
+
+async fn load(database: &Database, statements: &[String]) {
+    let script = format!("BEGIN;\n{}\nCOMMIT;", statements.join("\n"));
+    database.execute(&script).await;
+    if let Database::Sqlite { .. } = database {
+        // All of it into the one file that is copied.
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)").await;
+    }
+}

@@ -1,0 +1,153 @@
+//! The program itself, as an operator starts it.
+
+use std::{
+    fs::{self, File},
+    io::{BufRead, BufReader, Read},
+    process::{Child, Command, Output, Stdio},
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+use super::{Client, Database};
+
+/// The program with its arguments and environment: nothing is inherited.
+pub struct Program {
+    command: Command,
+    folder: TempDir,
+}
+
+/// A server under way; stopped when dropped.
+pub struct Server {
+    child: Child,
+    pub address: String,
+    /// What it printed up to and with the line that says where it listens, and
+    /// after.
+    pub stdout: BufReader<std::process::ChildStdout>,
+    folder: TempDir,
+}
+
+impl Program {
+    pub fn new(arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_leadchat-inbox"));
+        command
+            .args(arguments)
+            .env_clear()
+            .current_dir(folder.path());
+        command.env("TMPDIR", folder.path());
+        Self { command, folder }
+    }
+
+    /// A server over a database, with the settings that the oracle ran with.
+    pub fn serving(database: &Database) -> Self {
+        Self::new(&["serve", "--listen", "127.0.0.1:0"])
+            .env("DATABASE_URL", &database.url())
+            .env("FRONTEND_URL", "https://chat.example.test")
+            .env("MAILER_INBOUND_EMAIL_DOMAIN", "inbound.example.test")
+            .env("SECRET_KEY_BASE", &"0123456789abcdef".repeat(8))
+    }
+
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    pub fn without_env(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
+    pub fn arg(mut self, argument: &str) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
+    /// The folder it is started in.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// Runs it to its end.
+    pub fn output(mut self) -> Output {
+        self.command.output().unwrap()
+    }
+
+    /// Starts it, and waits until it listens.
+    pub fn start(mut self) -> Server {
+        let log = File::create(self.folder.path().join("stderr")).unwrap();
+        let mut child = self
+            .command
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let Some((_, address)) = line.trim().split_once(" is listening on ") else {
+            child.wait().unwrap();
+            panic!(
+                "{line}{}",
+                fs::read_to_string(self.folder.path().join("stderr")).unwrap()
+            );
+        };
+        Server {
+            child,
+            address: address.to_owned(),
+            stdout,
+            folder: self.folder,
+        }
+    }
+}
+
+impl Server {
+    pub async fn client(&self) -> Client {
+        Client::connect(&self.address).await
+    }
+
+    /// All that it has logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("stderr")).unwrap()
+    }
+
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// Sends a signal and waits for the end; gives the exit code and what was
+    /// printed in the meantime.
+    pub fn stop(mut self, signal: &str) -> (Option<i32>, String) {
+        let pid = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-s", signal, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+        let mut printed = String::new();
+        self.stdout.read_to_string(&mut printed).unwrap();
+        (self.child.wait().unwrap().code(), printed)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Already gone is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits until something is so, for as long as a slow machine may need.
+pub async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    for _ in 0..500 {
+        if is_so() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("waited in vain: {what}");
+}
