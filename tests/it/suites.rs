@@ -1,3 +1,3 @@
 //! The behaviours.
 
-mod smoke;
+mod parity;

@@ -5,6 +5,7 @@ pub mod cluster;
 pub mod database;
 pub mod golden;
 pub mod program;
+pub mod reviewed;
 pub mod wire;
 
 /// The generated messages, as any client has them.
@@ -21,7 +22,7 @@ pub mod pb {
 
 pub use client::{Client, viewer};
 pub use database::{Backend, Database};
-pub use program::{Program, Server};
+pub use program::Program;
 
 /// Makes each function of the list a test on PostgreSQL and one on SQLite.
 macro_rules! on_both_databases {

@@ -1,0 +1,183 @@
+//! The same row, viewer and environment mean the same here as in the real view.
+//!
+//! Answers are turned back into the view's JSON by a table *key → field*, and
+//! compared with it value by value. What may differ is a closed list, and an
+//! entry of it that is never needed fails too.
+
+mod compare;
+mod table;
+
+use std::collections::BTreeMap;
+
+use compare::{Difference, Tally, compare};
+
+use crate::support::{
+    Backend, Client, Database, Program, golden,
+    golden::Rendered,
+    pb::{self, inbox::Channel},
+    reviewed::reviewed,
+    viewer, wire,
+};
+
+on_both_databases!(
+    full_environment,
+    environment_without_mail_domain,
+    any_changed_value_is_seen
+);
+
+/// Accounts, each with a user who sees all of it: as an administrator, and as an
+/// agent (`None` where there is none; then the caller itself serves, which sees
+/// all with an agent's fields).
+const ACCOUNTS: [(i64, i64); 3] = [(1, 1), (2, 5), (3, 9)];
+
+/// What is counted: inboxes and values, per kind.
+type Counts = BTreeMap<String, (usize, usize)>;
+
+async fn full_environment(backend: Backend) {
+    parity(backend, "full", Program::serving).await;
+}
+
+async fn environment_without_mail_domain(backend: Backend) {
+    let program =
+        |database: &_| Program::serving(database).without_env("MAILER_INBOUND_EMAIL_DOMAIN");
+    parity(backend, "nomail", program).await;
+}
+
+async fn parity(backend: Backend, environment: &str, program: impl Fn(&Database) -> Program) {
+    let database = backend.golden();
+    let server = program(&database).start();
+    let client = server.client().await;
+
+    let mut tally = Tally::default();
+    let mut counted = Vec::new();
+    for role in ["administrator", "agent"] {
+        let served = served(&client, role).await;
+        let mut counts = Counts::new();
+        let mut differences = Vec::new();
+        for Rendered { inbox_id, view } in golden::rendered(environment, role) {
+            let inbox = &served[&inbox_id];
+            differences.extend(compare(inbox, &view, &mut tally));
+            let count = counts.entry(inbox.kind.clone()).or_default();
+            count.0 += 1;
+            count.1 += compare::values(&view);
+        }
+        assert!(differences.is_empty(), "{}", listing(&differences));
+        for (kind, (inboxes, values)) in counts {
+            counted.push(format!("{role} {kind}: {inboxes} inboxes, {values} values"));
+        }
+    }
+    for line in &counted {
+        println!("parity {environment} {} {line}", backend.name());
+    }
+    tally.assert_every_exception_was_needed();
+    // That nothing was left out without anybody noticing.
+    reviewed(&format!("parity_{environment}.txt"), &counted.join("\n"));
+}
+
+/// The test of the test: whatever single value of the view is changed, the
+/// comparison says so.
+async fn any_changed_value_is_seen(backend: Backend) {
+    let database = backend.golden();
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    let mut dice = compare::Dice::new();
+    for role in ["administrator", "agent"] {
+        let served = served(&client, role).await;
+        let rendered = golden::rendered("full", role);
+        let mut changed = 0;
+        while changed < 300 {
+            let Rendered { inbox_id, view } = dice.pick(&rendered);
+            let Some((view, what)) = dice.change(view) else {
+                continue;
+            };
+            let differences = compare(&served[inbox_id], &view, &mut Tally::default());
+            assert!(
+                !differences.is_empty(),
+                "{role}, inbox {inbox_id}: {what}, {dice:?}"
+            );
+            changed += 1;
+        }
+    }
+}
+
+/// An inbox as served: seen through its descriptors, and its degradations.
+pub struct Served {
+    pub kind: String,
+    pub inbox: prost_reflect::DynamicMessage,
+    pub degradations: BTreeMap<String, pb::DegradationReason>,
+}
+
+async fn served(client: &Client, role: &str) -> BTreeMap<i64, Served> {
+    let mut served = BTreeMap::new();
+    for (account_id, administrator) in ACCOUNTS {
+        let viewer = if role == "agent" {
+            viewer::service()
+        } else {
+            viewer::user(administrator)
+        };
+        for listed in client.all(account_id, viewer).await {
+            let request = pb::GetInboxRequest {
+                account_id,
+                inbox_id: listed.id,
+                viewer: Some(viewer),
+                detail: 0,
+            };
+            let answer = client.get(request).await.unwrap();
+            // A list shows the same inbox as a single look.
+            assert!(
+                answer.message.inbox.as_ref() == Some(&listed),
+                "inbox {}",
+                listed.id
+            );
+            assert_eq!(
+                answer.message.disclosed_as().as_str_name(),
+                format!("ROLE_{}", role.to_uppercase())
+            );
+            served.insert(
+                listed.id,
+                Served {
+                    kind: kind(&listed).to_owned(),
+                    inbox: wire::inbox(&answer.bytes),
+                    degradations: listed
+                        .degradations
+                        .iter()
+                        .map(|degradation| (degradation.field.clone(), degradation.reason()))
+                        .collect(),
+                },
+            );
+        }
+    }
+    served
+}
+
+/// The kind for the counts; also that the enum, the class name and the oneof
+/// tell the same.
+fn kind(inbox: &pb::Inbox) -> &'static str {
+    let (class_name, name) = match inbox.channel {
+        None => return "None",
+        Some(Channel::WebWidget(_)) => ("Channel::WebWidget", "WEB_WIDGET"),
+        Some(Channel::Api(_)) => ("Channel::Api", "API"),
+        Some(Channel::Email(_)) => ("Channel::Email", "EMAIL"),
+        Some(Channel::FacebookPage(_)) => ("Channel::FacebookPage", "FACEBOOK_PAGE"),
+        Some(Channel::Instagram(_)) => ("Channel::Instagram", "INSTAGRAM"),
+        Some(Channel::Tiktok(_)) => ("Channel::Tiktok", "TIKTOK"),
+        Some(Channel::TwilioSms(_)) => ("Channel::TwilioSms", "TWILIO_SMS"),
+        Some(Channel::TwitterProfile(_)) => ("Channel::TwitterProfile", "TWITTER_PROFILE"),
+        Some(Channel::Telegram(_)) => ("Channel::Telegram", "TELEGRAM"),
+        Some(Channel::Line(_)) => ("Channel::Line", "LINE"),
+        Some(Channel::Sms(_)) => ("Channel::Sms", "SMS"),
+        Some(Channel::Whatsapp(_)) => ("Channel::Whatsapp", "WHATSAPP"),
+        Some(Channel::Voice(_)) => ("Channel::Voice", "VOICE"),
+    };
+    assert_eq!(inbox.channel_type.as_deref(), Some(class_name));
+    assert_eq!(
+        inbox.channel_kind().as_str_name(),
+        format!("CHANNEL_KIND_{name}")
+    );
+    class_name.trim_start_matches("Channel::")
+}
+
+fn listing(differences: &[Difference]) -> String {
+    let lines: Vec<_> = differences.iter().map(ToString::to_string).collect();
+    format!("{} differences:\n{}", lines.len(), lines.join("\n"))
+}
