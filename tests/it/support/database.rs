@@ -36,17 +36,15 @@ impl Backend {
 
     /// A store without rows.
     pub fn empty(self) -> Database {
-        self.copy(template(self, "empty", &[]))
+        self.copy(template(self, "empty", Vec::new))
     }
 
     /// A store with the oracle's rows and Redis flags.
     pub fn golden(self) -> Database {
-        static STATEMENTS: OnceLock<Vec<String>> = OnceLock::new();
-        self.copy(template(
-            self,
-            "golden",
-            STATEMENTS.get_or_init(golden::statements),
-        ))
+        self.copy(template(self, "golden", || match self {
+            Self::Postgres => [golden::statements(), golden::counters()].concat(),
+            Self::Sqlite => golden::statements(),
+        }))
     }
 
     fn copy(self, template: &Template) -> Database {
@@ -97,6 +95,29 @@ impl Database {
     }
 }
 
+impl Database {
+    /// The numbers in the first column of what a query finds.
+    pub async fn numbers(&self, sql: &str) -> Vec<i64> {
+        let sql = AssertSqlSafe(format!("SELECT CAST(q.id AS bigint) FROM ({sql}) q"));
+        match self {
+            Self::Postgres { .. } => {
+                let mut connection = PgConnection::connect(&self.url()).await.unwrap();
+                sqlx::query_scalar(sql)
+                    .fetch_all(&mut connection)
+                    .await
+                    .unwrap()
+            }
+            Self::Sqlite { .. } => {
+                let mut connection = SqliteConnection::connect(&self.url()).await.unwrap();
+                sqlx::query_scalar(sql)
+                    .fetch_all(&mut connection)
+                    .await
+                    .unwrap()
+            }
+        }
+    }
+}
+
 impl Drop for Database {
     fn drop(&mut self) {
         if let Self::Postgres { name } = self {
@@ -115,7 +136,11 @@ fn unique_name() -> String {
 }
 
 /// Made once a run, by our own migrations as an operator runs them.
-fn template(backend: Backend, kind: &'static str, statements: &[String]) -> &'static Template {
+fn template(
+    backend: Backend,
+    kind: &'static str,
+    statements: impl Fn() -> Vec<String> + Sync,
+) -> &'static Template {
     static EMPTY: [OnceLock<Template>; 2] = [const { OnceLock::new() }; 2];
     static GOLDEN: [OnceLock<Template>; 2] = [const { OnceLock::new() }; 2];
     let templates = if kind == "empty" { &EMPTY } else { &GOLDEN };
@@ -145,7 +170,7 @@ fn template(backend: Backend, kind: &'static str, statements: &[String]) -> &'st
                 let runtime = tokio::runtime::Builder::new_current_thread()
                     .enable_all()
                     .build();
-                runtime.unwrap().block_on(load(&database, statements));
+                runtime.unwrap().block_on(load(&database, &statements()));
             });
         });
         match &database {

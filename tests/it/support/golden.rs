@@ -32,6 +32,19 @@ pub fn statements() -> Vec<String> {
     rows.chain(flags()).collect()
 }
 
+/// What moves PostgreSQL's counters past the rows' ids.
+pub fn counters() -> Vec<String> {
+    split(ROWS)
+        .into_iter()
+        .filter(|statement| statement.starts_with("SELECT setval("))
+        .filter(|statement| {
+            !LEFT_OUT
+                .iter()
+                .any(|table| statement.contains(&format!("'{table}_id")))
+        })
+        .collect()
+}
+
 fn table(statement: &str) -> &str {
     statement
         .trim_start_matches("INSERT INTO ")

@@ -1,0 +1,172 @@
+//! What is for administrators reaches nobody else.
+//!
+//! Four looks at the same rule: every field states its visibility; a reviewed
+//! table shows what each viewer really gets; a sealed column may change without
+//! an agent's bytes changing; and no sealed text is anywhere it must not be.
+
+mod canary;
+mod change;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
+
+use crate::support::{
+    Backend, Client, Database, Program, pb,
+    reviewed::reviewed,
+    viewer,
+    wire::{self, ours},
+};
+
+on_both_databases!(
+    viewers_get_what_the_reviewed_table_says,
+    agents_bytes_stay_equal_when_a_sealed_column_changes,
+    no_sealed_text_is_where_it_must_not_be,
+);
+
+use canary::no_sealed_text_is_where_it_must_not_be;
+use change::agents_bytes_stay_equal_when_a_sealed_column_changes;
+
+/// Viewers that see every inbox of account 1, but for the last.
+const ADMINISTRATOR: pb::Viewer = viewer::user(1);
+const AGENT: pb::Viewer = viewer::user(900);
+const AGENT_BOT: pb::Viewer = viewer::bot(900);
+const SERVICE: pb::Viewer = viewer::service();
+const NON_MEMBER: pb::Viewer = viewer::user(3);
+
+/// The oracle's rows, an agent and a bot that see every inbox of account 1, and
+/// a value in every field of the contract.
+async fn filled(backend: Backend) -> Database {
+    let database = backend.golden();
+    database
+        .execute(
+            r#"
+    INSERT INTO account_users (account_id, user_id, role, created_at, updated_at)
+        VALUES (1, 900, 0, '2026-01-01', '2026-01-01');
+    INSERT INTO inbox_members (user_id, inbox_id, created_at, updated_at)
+        SELECT 900, id, '2026-01-01', '2026-01-01' FROM inboxes WHERE account_id = 1;
+    INSERT INTO agent_bots (id, name, created_at, updated_at)
+        VALUES (900, 'sees all', '2026-01-01', '2026-01-01');
+    INSERT INTO agent_bot_inboxes (inbox_id, agent_bot_id, created_at, updated_at)
+        SELECT id, 900, '2026-01-01', '2026-01-01' FROM inboxes WHERE account_id = 1;
+    UPDATE inboxes SET csat_config = '{"display_type": "emoji", "message": "m",
+        "button_text": "b", "language": "en", "more": 1,
+        "survey_rules": {"operator": "contains", "values": ["v"], "more": 1},
+        "template": {"name": "n", "template_id": "i", "created_at": "c", "language": "en",
+            "friendly_name": "f", "content_sid": "s", "approval_sid": "a", "status": "ok",
+            "more": 1}}',
+        auto_assignment_config = '{"max_assignment_limit": 10, "more": 1}',
+        out_of_office_message = 'away', business_name = 'business' WHERE id = 1;
+    UPDATE channel_web_widgets SET pre_chat_form_options = '{"pre_chat_message": "m",
+        "require_email": true, "more": 1, "pre_chat_fields": [{"field_type": "standard",
+        "label": "l", "placeholder": "p", "name": "n", "enabled": true, "type": "text",
+        "required": true, "locale": "en", "values": ["v"], "regex_pattern": "r",
+        "regex_cue": "c", "more": 1}]}' WHERE id = 1;
+    UPDATE channel_api SET webhook_url = 'https://hook.example.test',
+        additional_attributes = '{"a": 1}' WHERE id = 191;
+    UPDATE channel_twilio_sms SET messaging_service_sid = 'MG900' WHERE id = 142;
+    "#,
+        )
+        .await;
+    database
+}
+
+async fn viewers_get_what_the_reviewed_table_says(backend: Backend) {
+    let database = filled(backend).await;
+    let server = Program::serving(&database).start();
+    let administrators = Program::serving(&database)
+        .arg("--local-role")
+        .arg("administrator")
+        .start();
+    let (client, as_administrator) = (server.client().await, administrators.client().await);
+
+    let columns = [
+        ("administrator", present(&client, ADMINISTRATOR).await),
+        ("agent", present(&client, AGENT).await),
+        ("agent_bot", present(&client, AGENT_BOT).await),
+        ("service", present(&client, SERVICE).await),
+        (
+            "service_as_administrator",
+            present(&as_administrator, SERVICE).await,
+        ),
+        ("non_member", present(&client, NON_MEMBER).await),
+    ];
+    let mut table = String::from("# What each viewer gets of each field below Inbox.\n");
+    write!(table, "{:<58}{:<15}", "field", "visibility").unwrap();
+    for (viewer, _) in &columns {
+        write!(table, "{viewer:<15} ").unwrap();
+    }
+    for (path, field) in wire::paths() {
+        write!(table, "\n{path:<58}{:<15}", wire::visibility(&field)).unwrap();
+        for (viewer, present) in &columns {
+            let mark = if present.contains(&path) { "yes" } else { "-" };
+            write!(table, "{mark:<width$} ", width = viewer.len().max(15)).unwrap();
+        }
+        // The table is only worth something if there was something to withhold.
+        assert!(
+            columns[0].1.contains(&path),
+            "{path}: no row fills this field"
+        );
+    }
+    let table: Vec<_> = table.lines().map(str::trim_end).collect();
+    reviewed("disclosure.txt", &table.join("\n"));
+
+    // What is marked is what is done, whatever was reviewed.
+    for (path, field) in wire::paths() {
+        let everyone = wire::visibility(&field) == "EVERY_VIEWER";
+        for (viewer, present) in &columns[..5] {
+            let allowed = everyone || viewer.ends_with("administrator");
+            assert_eq!(present.contains(&path), allowed, "{path} for {viewer}");
+        }
+        assert!(!columns[5].1.contains(&path), "{path} for a non-member");
+    }
+}
+
+/// The field paths that say something in any inbox of account 1.
+async fn present(client: &Client, viewer: pb::Viewer) -> BTreeSet<String> {
+    let mut present = BTreeSet::new();
+    for listed in client.all(1, viewer).await {
+        let request = pb::GetInboxRequest {
+            account_id: 1,
+            inbox_id: listed.id,
+            viewer: Some(viewer),
+            detail: 0,
+        };
+        let answer = client.get(request).await.unwrap();
+        present.extend(wire::present(&wire::inbox(&answer.bytes)));
+    }
+    present
+}
+
+#[test]
+fn every_field_states_its_visibility_and_secrets_are_redacted() {
+    let mut visibilities = BTreeMap::new();
+    for (path, field) in wire::paths() {
+        let visibility = wire::visibility(&field);
+        assert_ne!(visibility, "UNSPECIFIED", "{path}");
+        assert_eq!(
+            wire::is_redacted(&field),
+            visibility == "ADMINISTRATOR",
+            "{path}"
+        );
+        visibilities.insert(path, visibility);
+    }
+    // What is inside a message for administrators is for administrators.
+    for (path, visibility) in &visibilities {
+        let within = path.rsplit_once('.').map(|(outer, _)| &visibilities[outer]);
+        if within.is_some_and(|outer| outer == "ADMINISTRATOR") {
+            assert_eq!(visibility, "ADMINISTRATOR", "{path}");
+        }
+    }
+    assert!(visibilities.len() > 150, "{}", visibilities.len());
+}
+
+/// The fields for administrators that hold a value: no messages of ours.
+fn sealed_fields() -> BTreeSet<String> {
+    wire::paths()
+        .into_iter()
+        .filter(|(_, field)| wire::visibility(field) == "ADMINISTRATOR" && ours(field).is_none())
+        .map(|(path, _)| path)
+        .collect()
+}

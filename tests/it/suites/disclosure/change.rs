@@ -1,0 +1,296 @@
+//! Each sealed column is changed in turn. An agent's bytes of every RPC stay
+//! equal, tags and degradations included; an administrator's differ.
+
+use std::collections::BTreeSet;
+
+use super::{ADMINISTRATOR, AGENT, AGENT_BOT, SERVICE, filled, sealed_fields};
+use crate::support::{Backend, Client, Program, pb};
+
+/// The field of the contract, the inbox, and what changes it.
+const CHANGES: &[(&str, i64, &str)] = &[
+    (
+        "web_widget.hmac_token",
+        1,
+        "UPDATE channel_web_widgets SET hmac_token = 'other' WHERE id = 1",
+    ),
+    (
+        "web_widget.hmac_token",
+        1,
+        "UPDATE channel_web_widgets SET hmac_token = NULL WHERE id = 1",
+    ),
+    (
+        "api.hmac_token",
+        191,
+        "UPDATE channel_api SET hmac_token = 'other' WHERE id = 191",
+    ),
+    (
+        "email.imap.login",
+        165,
+        "UPDATE channel_email SET imap_login = 'other' WHERE id = 165",
+    ),
+    (
+        "email.imap.password",
+        165,
+        "UPDATE channel_email SET imap_password = 'other' WHERE id = 165",
+    ),
+    (
+        "email.imap.address",
+        165,
+        "UPDATE channel_email SET imap_address = 'other' WHERE id = 165",
+    ),
+    (
+        "email.imap.port",
+        165,
+        "UPDATE channel_email SET imap_port = 12345 WHERE id = 165",
+    ),
+    (
+        "email.imap.enabled",
+        165,
+        "UPDATE channel_email SET imap_enabled = NOT imap_enabled WHERE id = 165",
+    ),
+    (
+        "email.imap.enable_ssl",
+        165,
+        "UPDATE channel_email SET imap_enable_ssl = NOT imap_enable_ssl WHERE id = 165",
+    ),
+    (
+        "email.smtp.login",
+        165,
+        "UPDATE channel_email SET smtp_login = 'other' WHERE id = 165",
+    ),
+    (
+        "email.smtp.password",
+        165,
+        "UPDATE channel_email SET smtp_password = 'other' WHERE id = 165",
+    ),
+    (
+        "email.smtp.address",
+        165,
+        "UPDATE channel_email SET smtp_address = 'other' WHERE id = 165",
+    ),
+    (
+        "email.smtp.port",
+        165,
+        "UPDATE channel_email SET smtp_port = 12345 WHERE id = 165",
+    ),
+    (
+        "email.smtp.enabled",
+        165,
+        "UPDATE channel_email SET smtp_enabled = NOT smtp_enabled WHERE id = 165",
+    ),
+    (
+        "email.smtp.domain",
+        165,
+        "UPDATE channel_email SET smtp_domain = 'other' WHERE id = 165",
+    ),
+    (
+        "email.smtp.enable_ssl_tls",
+        165,
+        "UPDATE channel_email SET smtp_enable_ssl_tls = NOT smtp_enable_ssl_tls WHERE id = 165",
+    ),
+    (
+        "email.smtp.enable_starttls_auto",
+        165,
+        "UPDATE channel_email SET smtp_enable_starttls_auto = NOT smtp_enable_starttls_auto WHERE id = 165",
+    ),
+    (
+        "email.smtp.openssl_verify_mode",
+        165,
+        "UPDATE channel_email SET smtp_openssl_verify_mode = 'other' WHERE id = 165",
+    ),
+    (
+        "email.smtp.authentication",
+        165,
+        "UPDATE channel_email SET smtp_authentication = 'other' WHERE id = 165",
+    ),
+    (
+        "email.reauthorization",
+        165,
+        "INSERT INTO channel_reauthorizations (channel_type, channel_id, required) VALUES ('Channel::Email', 165, true)",
+    ),
+    (
+        "email.reauthorization",
+        168,
+        "UPDATE channel_email SET provider_config = '{}' WHERE id = 168",
+    ),
+    (
+        "twilio_sms.auth_token",
+        142,
+        "UPDATE channel_twilio_sms SET auth_token = 'other' WHERE id = 142",
+    ),
+    (
+        "twilio_sms.account_sid",
+        142,
+        "UPDATE channel_twilio_sms SET account_sid = 'other' WHERE id = 142",
+    ),
+    (
+        "whatsapp.provider_config",
+        232,
+        r#"UPDATE channel_whatsapp SET provider_config = '{"api_key": "other"}' WHERE id = 232"#,
+    ),
+    // Degradations of sealed fields are sealed.
+    (
+        "email.imap.password",
+        165,
+        r#"UPDATE channel_email SET imap_password = '{"p":"","h":{"iv":"","at":""}}' WHERE id = 165"#,
+    ),
+    (
+        "email.smtp.password",
+        165,
+        r#"UPDATE channel_email SET smtp_password = '{"p":"","h":{"iv":"","at":""}}' WHERE id = 165"#,
+    ),
+    (
+        "twilio_sms.auth_token",
+        142,
+        r#"UPDATE channel_twilio_sms SET auth_token = '{"p":"","h":{"iv":"","at":""}}' WHERE id = 142"#,
+    ),
+    (
+        "email.reauthorization",
+        165,
+        "UPDATE channel_email SET provider_config = '7' WHERE id = 165",
+    ),
+    (
+        "whatsapp.provider_config",
+        232,
+        r#"UPDATE channel_whatsapp SET provider_config = '{"big": 9007199254740993}' WHERE id = 232"#,
+    ),
+];
+
+/// Columns that nobody sees: a change of these changes nothing for anyone.
+const UNSEEN: &[(i64, &str)] = &[
+    (
+        101,
+        "UPDATE channel_facebook_pages SET page_access_token = 'other', user_access_token = 'other' WHERE id = 101",
+    ),
+    (
+        111,
+        "UPDATE channel_instagram SET access_token = 'other', expires_at = '2030-01-01' WHERE id = 111",
+    ),
+    (
+        121,
+        "UPDATE channel_tiktok SET access_token = 'other', refresh_token = 'other', business_id = 'other' WHERE id = 121",
+    ),
+    (
+        131,
+        "UPDATE channel_twitter_profiles SET twitter_access_token = 'other', twitter_access_token_secret = 'other' WHERE id = 131",
+    ),
+    (
+        142,
+        "UPDATE channel_twilio_sms SET api_key_sid = 'other' WHERE id = 142",
+    ),
+    (
+        166,
+        r#"UPDATE channel_email SET provider_config = '{"access_token": "other"}', verified_for_sending = true WHERE id = 166"#,
+    ),
+    (
+        201,
+        "UPDATE channel_telegram SET bot_token = 'other' WHERE id = 201",
+    ),
+    (
+        211,
+        "UPDATE channel_line SET line_channel_secret = 'other', line_channel_token = 'other' WHERE id = 211",
+    ),
+    (
+        221,
+        r#"UPDATE channel_sms SET provider_config = '{"api_key": "other"}' WHERE id = 221"#,
+    ),
+    (
+        241,
+        r#"UPDATE channel_voice SET provider_config = '{"api_key": "other"}', additional_attributes = '{"other": 1}' WHERE id = 241"#,
+    ),
+];
+
+pub(super) async fn agents_bytes_stay_equal_when_a_sealed_column_changes(backend: Backend) {
+    let changed: BTreeSet<_> = CHANGES
+        .iter()
+        .map(|(field, ..)| (*field).to_owned())
+        .collect();
+    assert_eq!(changed, sealed_fields(), "a change for each sealed field");
+
+    let database = filled(backend).await;
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    for (field, inbox, sql) in CHANGES {
+        let before = Seen::look(&client, *inbox).await;
+        database.execute(sql).await;
+        let after = Seen::look(&client, *inbox).await;
+        assert!(
+            before.others == after.others,
+            "{field}: others notice: {sql}"
+        );
+        for (before, after) in before.administrator.iter().zip(&after.administrator) {
+            assert!(
+                before != after,
+                "{field}: an administrator does not notice: {sql}"
+            );
+        }
+    }
+    for (inbox, sql) in UNSEEN {
+        let before = Seen::look(&client, *inbox).await;
+        database.execute(sql).await;
+        let after = Seen::look(&client, *inbox).await;
+        assert!(before.others == after.others, "others notice: {sql}");
+        assert!(
+            before.administrator == after.administrator,
+            "an administrator notices: {sql}"
+        );
+    }
+}
+
+/// The bytes of every RPC's answers that an inbox is in.
+struct Seen {
+    administrator: Vec<Vec<u8>>,
+    others: Vec<Vec<u8>>,
+}
+
+impl Seen {
+    async fn look(client: &Client, inbox: i64) -> Self {
+        let mut others = Vec::new();
+        for viewer in [AGENT, AGENT_BOT, SERVICE] {
+            others.extend(answers(client, inbox, viewer).await);
+        }
+        Self {
+            administrator: answers(client, inbox, ADMINISTRATOR).await,
+            others,
+        }
+    }
+}
+
+/// `GetInbox`, `ListInboxes` and `BatchGetInboxes`, in both details. (The tag is
+/// in both, so an administrator notices in both.)
+async fn answers(client: &Client, inbox_id: i64, viewer: pb::Viewer) -> Vec<Vec<u8>> {
+    let (account_id, viewer) = (1, Some(viewer));
+    let mut answers = Vec::new();
+    for detail in [pb::InboxDetail::Basic, pb::InboxDetail::Full].map(i32::from) {
+        let get = pb::GetInboxRequest {
+            account_id,
+            inbox_id,
+            viewer,
+            detail,
+        };
+        let got = client.get(get).await.unwrap();
+        let (kind, name) = got
+            .message
+            .inbox
+            .map(|inbox| (inbox.channel_kind, inbox.name))
+            .unwrap();
+        answers.push(got.bytes);
+        let list = pb::ListInboxesRequest {
+            account_id,
+            viewer,
+            detail,
+            channel_kinds: vec![kind],
+            name_prefix: name,
+            ..Default::default()
+        };
+        answers.push(client.list(list).await.unwrap().bytes);
+        let batch = pb::BatchGetInboxesRequest {
+            account_id,
+            viewer,
+            detail,
+            inbox_ids: vec![inbox_id],
+        };
+        answers.push(client.batch(batch).await.unwrap().bytes);
+    }
+    answers
+}

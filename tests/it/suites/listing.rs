@@ -1,0 +1,558 @@
+//! Lists and batches: order, pages, filters, tokens, and what does not fit.
+
+use std::collections::BTreeSet;
+
+use prost::Message;
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+use crate::support::{Backend, Client, Database, Program, pb, viewer};
+
+on_both_databases!(
+    order_is_by_folded_name_then_id,
+    pages_cover_ten_thousand_inboxes_once_each,
+    an_agent_in_three_far_inboxes_gets_these,
+    a_walk_survives_inserts_and_deletes,
+    filters_apply_before_the_page_is_cut,
+    tokens_hold_for_their_request_alone,
+    damaged_tokens_are_refused,
+    a_page_ends_before_three_mebibytes,
+    a_batch_ends_before_three_mebibytes,
+    long_names_are_walked_too,
+    basic_detail_is_what_a_picker_needs,
+    page_sizes_are_bounded,
+);
+
+const ADMINISTRATOR: pb::Viewer = viewer::user(1);
+const ACCOUNT: i64 = 50;
+
+/// The largest answer that clients take by default.
+const THREE_MEBIBYTES: usize = 3 << 20;
+
+async fn order_is_by_folded_name_then_id(backend: Backend) {
+    let database = backend.golden();
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    for (account, user) in [(1, 1), (2, 5), (3, 9)] {
+        let listed: Vec<_> = client
+            .all(account, viewer::user(user))
+            .await
+            .into_iter()
+            .map(|inbox| (inbox.name, inbox.id))
+            .collect();
+        let mut ordered = listed.clone();
+        ordered.sort_by_key(|(name, id)| (name.to_lowercase(), *id));
+        assert_eq!(listed, ordered);
+        assert!(listed.len() >= 17);
+    }
+}
+
+/// An account of `count` inboxes, named `Inbox <number>` in mixed case, over one
+/// widget. User 1 is its administrator; user 2 an agent, member of none.
+async fn large(backend: Backend, count: u32) -> Database {
+    let database = backend.empty();
+    database
+        .execute(&format!(
+            "INSERT INTO accounts (id, name, created_at, updated_at)
+                VALUES ({ACCOUNT}, 'Large', '2026-01-01', '2026-01-01');
+            INSERT INTO account_users (account_id, user_id, role, created_at, updated_at) VALUES
+                ({ACCOUNT}, 1, 1, '2026-01-01', '2026-01-01'),
+                ({ACCOUNT}, 2, 0, '2026-01-01', '2026-01-01');
+            INSERT INTO channel_web_widgets (id, account_id, website_token, created_at, updated_at)
+                VALUES (1, {ACCOUNT}, 'token', '2026-01-01', '2026-01-01');
+            INSERT INTO inboxes (id, account_id, channel_id, channel_type, name, created_at, updated_at)
+                WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})
+                SELECT i, {ACCOUNT}, 1, 'Channel::WebWidget',
+                    CASE i % 2 WHEN 0 THEN 'Inbox ' ELSE 'INBOX ' END || (i * 7919) % 5000,
+                    '2026-01-01', '2026-01-01' FROM n;"
+        ))
+        .await;
+    database
+}
+
+fn page(viewer: pb::Viewer, page_size: i32, page_token: &str) -> pb::ListInboxesRequest {
+    pb::ListInboxesRequest {
+        account_id: ACCOUNT,
+        viewer: Some(viewer),
+        detail: pb::InboxDetail::Basic.into(),
+        page_size,
+        page_token: page_token.to_owned(),
+        ..Default::default()
+    }
+}
+
+/// Follows the tokens from one on; `between` is told of every page.
+async fn walk(
+    client: &Client,
+    viewer: pb::Viewer,
+    page_size: i32,
+    mut between: impl AsyncFnMut(&pb::ListInboxesResponse),
+) -> Vec<(String, i64)> {
+    let mut seen = Vec::new();
+    let mut token = String::new();
+    loop {
+        let answer = client
+            .list(page(viewer, page_size, &token))
+            .await
+            .unwrap()
+            .message;
+        assert!(answer.inboxes.len() <= usize::try_from(page_size).unwrap());
+        assert!(!answer.inboxes.is_empty() || answer.next_page_token.is_empty());
+        seen.extend(
+            answer
+                .inboxes
+                .iter()
+                .map(|inbox| (inbox.name.clone(), inbox.id)),
+        );
+        between(&answer).await;
+        token = answer.next_page_token;
+        if token.is_empty() {
+            return seen;
+        }
+    }
+}
+
+async fn pages_cover_ten_thousand_inboxes_once_each(backend: Backend) {
+    let database = large(backend, 10_000).await;
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    let mut pages = 0;
+    let seen = walk(&client, ADMINISTRATOR, 1000, async |_| pages += 1).await;
+    assert_eq!(pages, 10);
+    assert_eq!(seen.len(), 10_000);
+    let mut ordered = seen.clone();
+    ordered.sort_by_key(|(name, id)| (name.to_lowercase(), *id));
+    ordered.dedup();
+    assert_eq!(seen, ordered);
+}
+
+async fn an_agent_in_three_far_inboxes_gets_these(backend: Backend) {
+    let database = large(backend, 10_000).await;
+    database
+        .execute(
+            "INSERT INTO inbox_members (user_id, inbox_id, created_at, updated_at) VALUES
+                (2, 1, '2026-01-01', '2026-01-01'), (2, 5000, '2026-01-01', '2026-01-01'),
+                (2, 9999, '2026-01-01', '2026-01-01')",
+        )
+        .await;
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    for page_size in [1, 2, 3, 100] {
+        let mut pages = 0;
+        let seen = walk(&client, viewer::user(2), page_size, async |_| pages += 1).await;
+        let ids: BTreeSet<_> = seen.iter().map(|(_, id)| *id).collect();
+        assert_eq!(ids, BTreeSet::from([1, 5000, 9999]));
+        // Not one page more: nothing counts what is not visible.
+        assert_eq!(pages, (3 + page_size - 1) / page_size);
+    }
+}
+
+async fn a_walk_survives_inserts_and_deletes(backend: Backend) {
+    let database = large(backend, 300).await;
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    let whole = walk(&client, ADMINISTRATOR, 1000, async |_| {}).await;
+
+    let mut round = 0;
+    let mut deleted = BTreeSet::new();
+    let seen = walk(&client, ADMINISTRATOR, 20, async |answer| {
+        round += 1;
+        // The last one of the page, on which the token stands, and the very next
+        // ones; and newcomers before, at, and after the place.
+        let last = answer.inboxes.last().unwrap();
+        let place = whole.iter().position(|(_, id)| *id == last.id);
+        let next = place.and_then(|place| whole.get(place + 3)).map_or(last.id, |(_, id)| *id);
+        deleted.extend([last.id, next]);
+        let id = 1000 + round * 10;
+        let sql = format!(
+            "DELETE FROM inboxes WHERE id IN ({}, {next});
+            INSERT INTO inboxes (id, account_id, channel_id, channel_type, name, created_at, updated_at)
+            VALUES ({id}, {ACCOUNT}, 1, 'Channel::WebWidget', 'A first', '2026-01-01', '2026-01-01'),
+                ({id} + 1, {ACCOUNT}, 1, 'Channel::WebWidget', '{}', '2026-01-01', '2026-01-01'),
+                ({id} + 2, {ACCOUNT}, 1, 'Channel::WebWidget', 'z last', '2026-01-01', '2026-01-01')",
+            last.id, last.name
+        );
+        if round <= 12 {
+            database.execute(&sql).await;
+        }
+    })
+    .await;
+
+    let ids: Vec<_> = seen.iter().map(|(_, id)| *id).collect();
+    let distinct: BTreeSet<_> = ids.iter().copied().collect();
+    assert_eq!(ids.len(), distinct.len(), "something came twice");
+    for (name, id) in &whole {
+        assert!(
+            distinct.contains(id) || deleted.contains(id),
+            "{name} ({id}) was skipped"
+        );
+    }
+    assert!(round > 12);
+}
+
+async fn filters_apply_before_the_page_is_cut(backend: Backend) {
+    let database = backend.golden();
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    let list = async |kinds: &[pb::ChannelKind], prefix: &str, page_size| {
+        let request = pb::ListInboxesRequest {
+            account_id: 1,
+            viewer: Some(ADMINISTRATOR),
+            channel_kinds: kinds.iter().map(|kind| (*kind).into()).collect(),
+            name_prefix: prefix.to_owned(),
+            page_size,
+            ..Default::default()
+        };
+        let answer = client.list(request).await.unwrap().message;
+        (
+            answer
+                .inboxes
+                .iter()
+                .map(|inbox| inbox.id)
+                .collect::<Vec<_>>(),
+            answer.next_page_token,
+        )
+    };
+    let (voice, token) = list(&[pb::ChannelKind::Voice], "", 3).await;
+    assert_eq!(voice, [241, 242, 243]);
+    assert!(token.is_empty());
+    let two = [
+        pb::ChannelKind::Line,
+        pb::ChannelKind::Voice,
+        pb::ChannelKind::Line,
+    ];
+    assert_eq!(list(&two, "", 100).await.0, [211, 212, 241, 242, 243]);
+    // Case does not matter, on either side, in any script.
+    assert_eq!(list(&[], "ÄPFEL", 100).await.0, [3, 4]);
+    assert_eq!(list(&[], "ω", 100).await.0, [123, 124]);
+    assert_eq!(list(&[], "aPPle", 100).await.0, [2, 131, 132]);
+    assert_eq!(
+        list(&[pb::ChannelKind::WebWidget], "apple", 100).await.0,
+        [2]
+    );
+    assert_eq!(list(&[], "More inbox 4", 100).await.0, [167, 243]);
+    // The prefix is a text, not a pattern.
+    assert_eq!(list(&[], "%", 100).await.0, [0_i64; 0]);
+    assert_eq!(list(&[], "_under", 100).await.0, [13]);
+}
+
+fn refusal(outcome: Result<impl Sized, Status>) -> (Code, String) {
+    let status = outcome.err().expect("an error");
+    (
+        status.code(),
+        status.get_details_error_info().unwrap().reason,
+    )
+}
+
+async fn tokens_hold_for_their_request_alone(backend: Backend) {
+    let database = backend.golden();
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    let first = pb::ListInboxesRequest {
+        account_id: 1,
+        viewer: Some(viewer::user(7)),
+        detail: pb::InboxDetail::Full.into(),
+        page_size: 1,
+        page_token: String::new(),
+        channel_kinds: vec![pb::ChannelKind::Email.into(), pb::ChannelKind::Api.into()],
+        name_prefix: "More".to_owned(),
+    };
+    let token = client
+        .list(first.clone())
+        .await
+        .unwrap()
+        .message
+        .next_page_token;
+    let next = pb::ListInboxesRequest {
+        page_token: token.clone(),
+        ..first.clone()
+    };
+
+    // The same request; also spelled differently, and with another page size.
+    for same in [
+        next.clone(),
+        pb::ListInboxesRequest {
+            page_size: 50,
+            ..next.clone()
+        },
+        pb::ListInboxesRequest {
+            detail: 0,
+            ..next.clone()
+        },
+        pb::ListInboxesRequest {
+            name_prefix: "mORE".to_owned(),
+            ..next.clone()
+        },
+        pb::ListInboxesRequest {
+            channel_kinds: [next.channel_kinds.clone(), next.channel_kinds.clone()].concat(),
+            ..next.clone()
+        },
+    ] {
+        assert!(client.list(same).await.is_ok());
+    }
+    // Another one.
+    for other in [
+        pb::ListInboxesRequest {
+            account_id: 2,
+            ..next.clone()
+        },
+        pb::ListInboxesRequest {
+            viewer: Some(viewer::user(1)),
+            ..next.clone()
+        },
+        pb::ListInboxesRequest {
+            viewer: Some(viewer::bot(7)),
+            ..next.clone()
+        },
+        pb::ListInboxesRequest {
+            viewer: Some(viewer::service()),
+            ..next.clone()
+        },
+        pb::ListInboxesRequest {
+            detail: pb::InboxDetail::Basic.into(),
+            ..next.clone()
+        },
+        pb::ListInboxesRequest {
+            channel_kinds: vec![],
+            ..next.clone()
+        },
+        pb::ListInboxesRequest {
+            channel_kinds: vec![pb::ChannelKind::Email.into()],
+            ..next.clone()
+        },
+        pb::ListInboxesRequest {
+            name_prefix: String::new(),
+            ..next.clone()
+        },
+        pb::ListInboxesRequest {
+            name_prefix: "Mor".to_owned(),
+            ..next.clone()
+        },
+    ] {
+        let refused = refusal(client.list(other).await);
+        assert_eq!(
+            refused,
+            (Code::InvalidArgument, "INVALID_PAGE_TOKEN".to_owned())
+        );
+    }
+
+    // Another replica takes it; and it carries no authority.
+    let other = Program::serving(&database)
+        .without_env("SECRET_KEY_BASE")
+        .start();
+    assert!(other.client().await.list(next.clone()).await.is_ok());
+    database
+        .execute("UPDATE account_users SET role = 0 WHERE user_id = 7 AND account_id = 1")
+        .await;
+    assert!(
+        client
+            .list(next.clone())
+            .await
+            .unwrap()
+            .message
+            .inboxes
+            .is_empty()
+    );
+    database
+        .execute("DELETE FROM account_users WHERE user_id = 7 AND account_id = 1")
+        .await;
+    assert_eq!(refusal(client.list(next).await).0, Code::PermissionDenied);
+}
+
+async fn damaged_tokens_are_refused(backend: Backend) {
+    let database = large(backend, 3).await;
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    let token = client
+        .list(page(ADMINISTRATOR, 1, ""))
+        .await
+        .unwrap()
+        .message
+        .next_page_token;
+    let mut damaged: Vec<String> = (1..token.len())
+        .map(|end| token[..end].to_owned())
+        .collect();
+    for at in 0..token.len() {
+        for other in ["A", "b", "0", "_", "=", "é", " "] {
+            damaged.push(format!("{}{other}{}", &token[..at], &token[at + 1..]));
+        }
+    }
+    damaged.extend([format!("{token}A"), "x".to_owned(), "A".repeat(100_000)]);
+    for damaged in damaged {
+        if damaged != token {
+            let refused = refusal(client.list(page(ADMINISTRATOR, 1, &damaged)).await);
+            assert_eq!(
+                refused,
+                (Code::InvalidArgument, "INVALID_PAGE_TOKEN".to_owned()),
+                "{damaged}"
+            );
+        }
+    }
+    assert!(!server.log().contains("panic"));
+}
+
+/// Thirty inboxes of about 250 kB, and one of 4 MB.
+async fn heavy(backend: Backend) -> Database {
+    let database = large(backend, 31).await;
+    let (text, huge) = ("x".repeat(250_000), "y".repeat(4_000_000));
+    database
+        .execute(&format!(
+            "UPDATE inboxes SET greeting_message = '{text}', name = 'inbox ' || (100 + id);
+            UPDATE inboxes SET greeting_message = '{huge}' WHERE id = 15"
+        ))
+        .await;
+    database
+}
+
+async fn a_page_ends_before_three_mebibytes(backend: Backend) {
+    let database = heavy(backend).await;
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    let mut request = page(ADMINISTRATOR, 1000, "");
+    request.detail = pb::InboxDetail::Full.into();
+    let (mut ids, mut sizes) = (Vec::new(), Vec::new());
+    loop {
+        let answer = client.list(request.clone()).await.unwrap();
+        let shown = answer.message.inboxes;
+        assert!(!shown.is_empty());
+        // One that is larger by itself comes alone.
+        assert!(
+            answer.bytes.len() < THREE_MEBIBYTES || shown.len() == 1,
+            "{}",
+            answer.bytes.len()
+        );
+        sizes.push(answer.bytes.len());
+        ids.extend(shown.iter().map(|inbox| inbox.id));
+        request.page_token = answer.message.next_page_token;
+        if request.page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(ids, (1..=31).collect::<Vec<_>>());
+    assert_eq!(sizes.len(), 5, "{sizes:?}");
+    assert_eq!(
+        sizes.iter().filter(|size| **size > THREE_MEBIBYTES).count(),
+        1
+    );
+    // Not by half a page too early.
+    assert!(sizes[0] > THREE_MEBIBYTES - 260_000, "{sizes:?}");
+}
+
+async fn a_batch_ends_before_three_mebibytes(backend: Backend) {
+    let database = heavy(backend).await;
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    let mut batch = pb::BatchGetInboxesRequest {
+        account_id: ACCOUNT,
+        viewer: Some(ADMINISTRATOR),
+        detail: 0,
+        inbox_ids: (1..=40).rev().collect(),
+    };
+    let (mut ids, mut not_found, mut calls) = (Vec::new(), Vec::new(), 0);
+    while !batch.inbox_ids.is_empty() {
+        let answer = client.batch(batch.clone()).await.unwrap();
+        calls += 1;
+        assert!(answer.bytes.len() < THREE_MEBIBYTES || answer.message.inboxes.len() == 1);
+        assert_eq!(answer.bytes.len(), answer.message.encoded_len());
+        ids.extend(answer.message.inboxes.iter().map(|inbox| inbox.id));
+        not_found.extend(answer.message.not_found);
+        batch.inbox_ids = answer.message.remaining_ids;
+    }
+    assert_eq!(ids, (1..=31).rev().collect::<Vec<_>>());
+    assert_eq!(not_found, (32..=40).rev().collect::<Vec<_>>());
+    assert_eq!(calls, 5);
+
+    let order = pb::BatchGetInboxesRequest {
+        inbox_ids: vec![2, 1, 99, 3],
+        ..batch
+    };
+    let answer = client.batch(order).await.unwrap().message;
+    assert_eq!(
+        answer
+            .inboxes
+            .iter()
+            .map(|inbox| inbox.id)
+            .collect::<Vec<_>>(),
+        [2, 1, 3]
+    );
+    assert_eq!((answer.not_found, answer.remaining_ids), (vec![99], vec![]));
+}
+
+async fn long_names_are_walked_too(backend: Backend) {
+    let database = large(backend, 30).await;
+    let beginning = "Ä".repeat(100_000);
+    database
+        .execute(&format!(
+            "UPDATE inboxes SET name = '{beginning}' || (100 + id)"
+        ))
+        .await;
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    let mut longest = 0;
+    let seen = walk(&client, ADMINISTRATOR, 7, async |answer| {
+        longest = longest.max(answer.next_page_token.len());
+    })
+    .await;
+    assert_eq!(
+        seen.iter().map(|(_, id)| *id).collect::<Vec<_>>(),
+        (1..=30).collect::<Vec<_>>()
+    );
+    assert!(longest < 1024, "{longest}");
+}
+
+async fn basic_detail_is_what_a_picker_needs(backend: Backend) {
+    let database = backend.golden();
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    for viewer in [ADMINISTRATOR, viewer::service()] {
+        let mut compared = 0;
+        for full in client.all(1, viewer).await {
+            let request = pb::GetInboxRequest {
+                account_id: 1,
+                inbox_id: full.id,
+                viewer: Some(viewer),
+                detail: pb::InboxDetail::Basic.into(),
+            };
+            let basic = client.get(request).await.unwrap().message.inbox.unwrap();
+            let expected = pb::Inbox {
+                id: full.id,
+                account_id: 1,
+                name: full.name,
+                channel_kind: full.channel_kind,
+                channel_type: full.channel_type,
+                channel_id: full.channel_id,
+                avatar_url: full.avatar_url,
+                etag: full.etag,
+                degradations: full
+                    .degradations
+                    .into_iter()
+                    .filter(|degradation| degradation.field == "avatar_url")
+                    .collect(),
+                ..Default::default()
+            };
+            assert!(basic == expected, "inbox {}", full.id);
+            compared += 1;
+        }
+        assert_eq!(compared, 88);
+    }
+}
+
+async fn page_sizes_are_bounded(backend: Backend) {
+    let database = large(backend, 1500).await;
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    let count = async |page_size| {
+        client
+            .list(page(ADMINISTRATOR, page_size, ""))
+            .await
+            .map(|answer| answer.message.inboxes.len())
+    };
+    assert_eq!(count(0).await.unwrap(), 100);
+    assert_eq!(count(1).await.unwrap(), 1);
+    assert_eq!(count(1000).await.unwrap(), 1000);
+    assert_eq!(count(1001).await.unwrap(), 1000);
+    assert_eq!(count(i32::MAX).await.unwrap(), 1000);
+    for negative in [-1, i32::MIN] {
+        assert_eq!(refusal(count(negative).await).1, "INVALID_REQUEST");
+    }
+}
