@@ -11,6 +11,7 @@ mod page;
 mod request_id;
 mod server;
 mod status;
+mod translate;
 mod wire;
 
 pub use etag::EtagKey;

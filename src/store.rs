@@ -9,7 +9,9 @@
 //! administrators. Who asks, and what they may see, is not known here.
 
 mod assemble;
+mod channel_tables;
 mod channels;
+mod columns;
 mod error;
 mod migrations;
 mod postgres;
@@ -126,10 +128,12 @@ impl Store {
 }
 
 impl Pool {
-    async fn begin(&self) -> Result<Snapshot, sqlx::Error> {
-        Ok(match self {
-            Self::Postgres(pool) => Snapshot::Postgres(postgres::begin(pool).await?),
-            Self::Sqlite(pool) => Snapshot::Sqlite(pool.begin().await?),
-        })
+    /// Whatever is in the way of a connection, it says nothing of the read.
+    async fn begin(&self) -> Result<Snapshot, StoreError> {
+        match self {
+            Self::Postgres(pool) => postgres::begin(pool).await.map(Snapshot::Postgres),
+            Self::Sqlite(pool) => pool.begin().await.map(Snapshot::Sqlite),
+        }
+        .map_err(|error| StoreError::Unavailable(error::describe(&error)))
     }
 }

@@ -4,6 +4,7 @@
 //! fires a moment earlier and answers DEADLINE_EXCEEDED.
 
 use std::{
+    future::ready,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -41,7 +42,7 @@ impl<S, B> Service<Request<B>> for Deadline<S>
 where
     S: Service<Request<B>, Response = Response<Body>>,
     S::Future: Send + 'static,
-    S::Error: 'static,
+    S::Error: Send + 'static,
 {
     type Response = Response<Body>;
     type Error = S::Error;
@@ -57,6 +58,10 @@ where
             .unwrap_or(LONGEST)
             .min(LONGEST)
             .saturating_sub(HEAD_START);
+        if allowed.is_zero() {
+            // A timer this short might not fire before tonic's.
+            return Box::pin(ready(Ok(answer(CallError::DeadlineExceeded))));
+        }
         let answered = tokio::time::timeout(allowed, self.inner.call(request));
         Box::pin(async move {
             answered

@@ -19,7 +19,8 @@ use super::{
     inbox_service::InboxService,
     pb::{self, inbox_service_server::InboxServiceServer},
     request_id,
-    status::{panicked, translate},
+    status::panicked,
+    translate::TranslateLayer,
 };
 use crate::{domain::directory::InboxDirectory, identity::Caller};
 
@@ -83,7 +84,7 @@ pub async fn serve<D: InboxDirectory>(
         // The answer bears the id, whatever became of the call.
         .layer(PropagateRequestIdLayer::new(request_id::header()))
         // What tonic answers by itself gets the form of our errors.
-        .map_response(translate)
+        .layer(TranslateLayer)
         // Fires before tonic's own, which answers the wrong code.
         .layer(DeadlineLayer)
         // The layer below has a type of body of its own.

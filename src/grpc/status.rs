@@ -1,12 +1,11 @@
 //! Errors become a `Status` here and nowhere else.
 //!
 //! Texts are fixed per reason: no SQL, no stored value and no library's words
-//! reach a caller. What tonic answers by itself (bytes that do not decode, a
-//! message too large, an unknown method) is given the same form.
+//! reach a caller.
 
 use std::{any::Any, collections::HashMap, time::Duration};
 
-use http::{HeaderValue, Response};
+use http::Response;
 use tonic::{Code, Status, body::Body};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
@@ -142,24 +141,6 @@ impl From<Refusal> for CallError {
             Refusal::NotAMember => Self::AccessDenied,
             Refusal::Suspended => Self::Suspended,
         }
-    }
-}
-
-/// Gives an answer that tonic made by itself the form of ours. Ours all have
-/// details; tonic's have none.
-pub fn translate(response: Response<Body>) -> Response<Body> {
-    let headers = response.headers();
-    let code = headers.get(Status::GRPC_STATUS).map(HeaderValue::as_bytes);
-    match code.map(Code::from_bytes) {
-        None | Some(Code::Ok) => response,
-        Some(_) if headers.contains_key("grpc-status-details-bin") => response,
-        Some(Code::OutOfRange | Code::ResourceExhausted) => answer(CallError::TooLarge),
-        Some(Code::Unimplemented) => answer(CallError::UnknownMethod),
-        Some(Code::Cancelled | Code::DeadlineExceeded) => answer(CallError::DeadlineExceeded),
-        // Nothing of ours answers so without details: tonic could not read the
-        // request.
-        Some(Code::Internal | Code::InvalidArgument) => answer(CallError::Undecodable),
-        Some(_) => answer(CallError::Internal),
     }
 }
 

@@ -2,6 +2,7 @@
 //! out, which may not.
 
 pub mod channel;
+mod enums;
 pub mod inbox;
 pub mod json;
 pub mod request;

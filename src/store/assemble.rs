@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    channels::{ChannelRows, Connected},
+    channel_tables::ChannelTables,
+    channels::Connected,
     rows::{AvatarRow, InboxRow, WorkingHoursRow},
 };
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
 /// What inboxes are made from.
 pub(super) struct Assembly<'a> {
     pub installation: &'a Installation,
-    pub channels: ChannelRows,
+    pub channels: ChannelTables,
     /// By inbox; each ordered by day.
     pub working_hours: HashMap<i64, Vec<WorkingHoursRow>>,
     /// By inbox.

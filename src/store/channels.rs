@@ -1,9 +1,7 @@
-//! The rows of the channel tables, and what becomes of each.
+//! What becomes of a channel's row.
 //!
 //! A function a kind. What a row holds for administrators is sealed here; the
 //! type of the domain field leaves no other way.
-
-use std::{collections::HashMap, sync::Arc};
 
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
@@ -11,10 +9,9 @@ use zeroize::Zeroizing;
 use super::{
     assemble::{Assembly, Notes, narrow, state},
     rows::{
-        ApiRow, EmailRow, FacebookPageRow, InstagramRow, LineRow, Secret, SmsRow, TelegramRow,
-        TiktokRow, TwilioSmsRow, TwitterProfileRow, VoiceRow, WebWidgetRow, WhatsappRow,
+        ApiRow, EmailRow, FacebookPageRow, InstagramRow, SmsRow, TwilioSmsRow, VoiceRow,
+        WebWidgetRow, WhatsappRow,
     },
-    snapshot::{Argument, Row, Snapshot},
 };
 use crate::{
     domain::{
@@ -48,87 +45,6 @@ const REPLY_TIMES: [(i64, ReplyTime); 3] = [
 ];
 
 const MEDIUMS: [(i64, TwilioMedium); 2] = [(0, TwilioMedium::Sms), (1, TwilioMedium::Whatsapp)];
-
-type Table<R> = HashMap<i64, R>;
-
-/// The rows of the channel tables that were read, by id.
-#[derive(Default)]
-pub(super) struct ChannelRows {
-    web_widget: Table<WebWidgetRow>,
-    api: Table<ApiRow>,
-    email: Table<EmailRow>,
-    facebook_page: Table<FacebookPageRow>,
-    instagram: Table<InstagramRow>,
-    tiktok: Table<TiktokRow>,
-    twilio_sms: Table<TwilioSmsRow>,
-    twitter_profile: Table<TwitterProfileRow>,
-    telegram: Table<TelegramRow>,
-    line: Table<LineRow>,
-    sms: Table<SmsRow>,
-    whatsapp: Table<WhatsappRow>,
-    voice: Table<VoiceRow>,
-}
-
-impl ChannelRows {
-    pub async fn fetch(
-        &mut self,
-        kind: ChannelKind,
-        from: &mut Snapshot,
-        sql: &Arc<str>,
-        scope: &[Argument],
-    ) -> Result<(), sqlx::Error> {
-        async fn table<R: Row>(
-            from: &mut Snapshot,
-            sql: &Arc<str>,
-            scope: &[Argument],
-            id: fn(&R) -> i64,
-        ) -> Result<Table<R>, sqlx::Error> {
-            let rows = from.fetch(sql, scope).await?;
-            Ok(rows.into_iter().map(|row| (id(&row), row)).collect())
-        }
-
-        match kind {
-            ChannelKind::WebWidget => {
-                self.web_widget = table(from, sql, scope, |row: &WebWidgetRow| row.id).await?;
-            }
-            ChannelKind::Api => self.api = table(from, sql, scope, |row: &ApiRow| row.id).await?,
-            ChannelKind::Email => {
-                self.email = table(from, sql, scope, |row: &EmailRow| row.id).await?;
-            }
-            ChannelKind::FacebookPage => {
-                self.facebook_page =
-                    table(from, sql, scope, |row: &FacebookPageRow| row.id).await?;
-            }
-            ChannelKind::Instagram => {
-                self.instagram = table(from, sql, scope, |row: &InstagramRow| row.id).await?;
-            }
-            ChannelKind::Tiktok => {
-                self.tiktok = table(from, sql, scope, |row: &TiktokRow| row.id).await?;
-            }
-            ChannelKind::TwilioSms => {
-                self.twilio_sms = table(from, sql, scope, |row: &TwilioSmsRow| row.id).await?;
-            }
-            ChannelKind::TwitterProfile => {
-                self.twitter_profile =
-                    table(from, sql, scope, |row: &TwitterProfileRow| row.id).await?;
-            }
-            ChannelKind::Telegram => {
-                self.telegram = table(from, sql, scope, |row: &TelegramRow| row.id).await?;
-            }
-            ChannelKind::Line => {
-                self.line = table(from, sql, scope, |row: &LineRow| row.id).await?;
-            }
-            ChannelKind::Sms => self.sms = table(from, sql, scope, |row: &SmsRow| row.id).await?,
-            ChannelKind::Whatsapp => {
-                self.whatsapp = table(from, sql, scope, |row: &WhatsappRow| row.id).await?;
-            }
-            ChannelKind::Voice => {
-                self.voice = table(from, sql, scope, |row: &VoiceRow| row.id).await?;
-            }
-        }
-        Ok(())
-    }
-}
 
 /// A channel, and the callback address that its kind and row give the inbox.
 pub(super) struct Connected {
@@ -373,7 +289,7 @@ impl Assembly<'_> {
             provider_config: AdminOnly::seal(
                 json(
                     row.and_then(|row| row.provider_config.as_ref())
-                        .map(|config| config.0.expose_secret()),
+                        .map(ExposeSecret::expose_secret),
                     "whatsapp.provider_config",
                     &mut notes.sealed,
                 )
@@ -463,17 +379,17 @@ fn json(text: Option<&str>, field: &str, degradations: &mut Vec<Degradation>) ->
 }
 
 /// A secret of a column that Rails does not encrypt.
-fn never_encrypted(stored: Option<&Secret>) -> SecretText {
-    AdminOnly::seal(stored.map(|secret| secret.0.clone()))
+fn never_encrypted(stored: Option<&SecretString>) -> SecretText {
+    AdminOnly::seal(stored.cloned())
 }
 
 /// A secret of a column that Rails may encrypt. An envelope is never shown.
 fn decrypted(
-    stored: Option<&Secret>,
+    stored: Option<&SecretString>,
     field: &str,
     sealed: &mut Vec<Degradation>,
 ) -> Option<SecretString> {
-    let secret = &stored?.0;
+    let secret = stored?;
     if is_envelope(secret.expose_secret()) {
         sealed.push(Degradation::new(field, Reason::Undecryptable));
         return None;

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
-    PgPool, Postgres, Transaction,
+    Connection, PgConnection, PgPool, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -15,6 +15,9 @@ const CONNECTIONS: u32 = 16;
 
 /// A caller is told that the database is away rather than kept waiting.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// At the start, a database may be far away or slow to wake.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// One consistent whole: every statement sees what the first one saw. The
 /// time-outs hold for this transaction alone, so that they work behind a pooler,
@@ -94,17 +97,25 @@ impl fmt::Debug for PostgresSettings {
     }
 }
 
+/// Makes sure that the database answers, and gives a pool of connections to it.
 pub(super) async fn connect(settings: &PostgresSettings) -> Result<PgPool, OpenError> {
     let options = settings.options()?.application_name("leadchat-inbox");
-    PgPoolOptions::new()
+    // A pool would try again and again, and then only say that time is up.
+    let reached = tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options));
+    let unreachable = |reason| OpenError::Unreachable {
+        setting: settings.setting(),
+        reason: format!("{reason} ({settings})"),
+    };
+    match reached.await {
+        // That it was not closed in form does not matter.
+        Ok(Ok(connection)) => _ = connection.close().await,
+        Ok(Err(error)) => return Err(unreachable(describe(&error))),
+        Err(_) => return Err(unreachable("it does not answer".to_owned())),
+    }
+    Ok(PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_with(options)
-        .await
-        .map_err(|error| OpenError::Unreachable {
-            setting: settings.setting(),
-            reason: format!("{} ({settings})", describe(&error)),
-        })
+        .connect_lazy_with(options))
 }
 
 pub(super) async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {

@@ -13,7 +13,7 @@ use std::{
 use super::{
     Ownership, Store,
     assemble::{Assembly, Reauthorizations},
-    channels::ChannelRows,
+    channel_tables::ChannelTables,
     error::StoreError,
     rows::{
         AccountRow, AccountUserRow, AgentBotInboxRow, AgentBotRow, AvatarRow, InboxMemberRow,
@@ -245,7 +245,7 @@ impl<'a> Reading<'a> {
             }
             Ownership::Attached => Reauthorizations::Unknown,
         };
-        let mut channels = ChannelRows::default();
+        let mut channels = ChannelTables::default();
         for kind in kinds {
             channels
                 .fetch(kind, self.snapshot, statements.channel(kind), scope)

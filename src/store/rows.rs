@@ -6,106 +6,41 @@
 //! `Option`s wherever the column may be NULL.
 
 use secrecy::SecretString;
-use sqlx::{Database, Decode, error::BoxDynError};
+use sqlx::{FromRow, postgres::PgRow, sqlite::SqliteRow};
 
+use super::columns::{Column, Columns, Field, Readable, Source};
 use crate::domain::channel::ChannelKind;
-
-/// A column to read.
-pub(super) struct Column {
-    /// Its name in the row struct.
-    pub name: &'static str,
-    pub r#type: Type,
-    pub source: Source,
-}
-
-/// What a column is cast to.
-#[derive(Clone, Copy)]
-pub(super) enum Type {
-    Integer,
-    Text,
-    Boolean,
-}
-
-/// What a column is read from.
-pub(super) enum Source {
-    /// The column of the same name of the table `t`.
-    Same,
-    Expression(&'static str),
-    PerDialect {
-        postgres: &'static str,
-        sqlite: &'static str,
-    },
-}
-
-/// A row struct's columns.
-pub(super) trait Columns {
-    const COLUMNS: &'static [Column];
-}
-
-/// A type that a column can be read as.
-trait Readable {
-    const TYPE: Type;
-}
-
-impl Readable for i64 {
-    const TYPE: Type = Type::Integer;
-}
-
-impl Readable for bool {
-    const TYPE: Type = Type::Boolean;
-}
-
-impl Readable for String {
-    const TYPE: Type = Type::Text;
-}
-
-impl Readable for Secret {
-    const TYPE: Type = Type::Text;
-}
-
-impl<T: Readable> Readable for Option<T> {
-    const TYPE: Type = T::TYPE;
-}
-
-/// A text that is wiped from memory when dropped.
-#[derive(Clone)]
-pub(super) struct Secret(pub SecretString);
-
-impl<D: Database> sqlx::Type<D> for Secret
-where
-    String: sqlx::Type<D>,
-{
-    fn type_info() -> D::TypeInfo {
-        String::type_info()
-    }
-
-    fn compatible(other: &D::TypeInfo) -> bool {
-        String::compatible(other)
-    }
-}
-
-impl<'r, D: Database> Decode<'r, D> for Secret
-where
-    String: Decode<'r, D>,
-{
-    fn decode(value: D::ValueRef<'r>) -> Result<Self, BoxDynError> {
-        String::decode(value).map(|text| Self(text.into()))
-    }
-}
 
 macro_rules! rows {
     ($($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty $(= $source:expr)?),* $(,)? })*) => {$(
         $(#[$doc])*
-        #[derive(sqlx::FromRow)]
         pub(super) struct $name {
             $(pub $field: $type,)*
+        }
+
+        impl FromRow<'_, PgRow> for $name {
+            fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+                Ok(Self {$($field: {
+                    let column = stringify!($field);
+                    Field::from_value(<$type as Field>::Value::postgres(row, column)?, column)?
+                },)*})
+            }
+        }
+
+        impl FromRow<'_, SqliteRow> for $name {
+            fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+                Ok(Self {$($field: {
+                    let column = stringify!($field);
+                    Field::from_value(<$type as Field>::Value::sqlite(row, column)?, column)?
+                },)*})
+            }
         }
 
         impl Columns for $name {
             const COLUMNS: &'static [Column] = &[
                 $(Column {
                     name: stringify!($field),
-                    r#type: <$type as Readable>::TYPE,
+                    r#type: <<$type as Field>::Value as Readable>::TYPE,
                     source: rows!(@source $($source)?),
                 },)*
             ];
@@ -229,7 +164,7 @@ rows! {
         welcome_tagline: Option<String>,
         feature_flags: Option<i64>,
         reply_time: Option<i64>,
-        hmac_token: Option<Secret>,
+        hmac_token: Option<SecretString>,
         pre_chat_form_enabled: Option<bool>,
         pre_chat_form_options: Option<String>,
         hmac_mandatory: Option<bool>,
@@ -242,7 +177,7 @@ rows! {
         id: i64,
         webhook_url: Option<String>,
         identifier: Option<String>,
-        hmac_token: Option<Secret>,
+        hmac_token: Option<SecretString>,
         hmac_mandatory: Option<bool>,
         additional_attributes: Option<String>,
     }
@@ -257,13 +192,13 @@ rows! {
         imap_address: Option<String>,
         imap_port: Option<i64>,
         imap_login: Option<String>,
-        imap_password: Option<Secret>,
+        imap_password: Option<SecretString>,
         imap_enable_ssl: Option<bool>,
         smtp_enabled: Option<bool>,
         smtp_address: Option<String>,
         smtp_port: Option<i64>,
         smtp_login: Option<String>,
-        smtp_password: Option<Secret>,
+        smtp_password: Option<SecretString>,
         smtp_domain: Option<String>,
         smtp_enable_starttls_auto: Option<bool>,
         smtp_authentication: Option<String>,
@@ -295,8 +230,8 @@ rows! {
     TwilioSmsRow {
         id: i64,
         phone_number: Option<String>,
-        auth_token: Option<Secret>,
-        account_sid: Option<Secret>,
+        auth_token: Option<SecretString>,
+        account_sid: Option<SecretString>,
         medium: Option<i64>,
         messaging_service_sid: Option<String>,
         content_templates: Option<String>,
@@ -332,7 +267,7 @@ rows! {
         id: i64,
         phone_number: Option<String>,
         provider: Option<String>,
-        provider_config: Option<Secret>,
+        provider_config: Option<SecretString>,
         message_templates: Option<String>,
     }
 

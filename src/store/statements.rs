@@ -7,9 +7,12 @@
 
 use std::sync::Arc;
 
-use super::rows::{
-    self, AccountRow, AccountUserRow, AgentBotInboxRow, AgentBotRow, AvatarRow, Column, Columns,
-    InboxMemberRow, InboxRow, ReauthorizationRow, Source, Type, WorkingHoursRow,
+use super::{
+    columns::{Column, Columns, Source, Type},
+    rows::{
+        self, AccountRow, AccountUserRow, AgentBotInboxRow, AgentBotRow, AvatarRow, InboxMemberRow,
+        InboxRow, ReauthorizationRow, WorkingHoursRow,
+    },
 };
 use crate::domain::channel::ChannelKind;
 

@@ -4,6 +4,7 @@ pub mod client;
 pub mod cluster;
 pub mod database;
 pub mod golden;
+pub mod plain;
 pub mod program;
 pub mod reviewed;
 pub mod wire;

@@ -8,7 +8,7 @@ use crate::{
     domain::{
         access::InboxView,
         channel::{
-            Channel, ChannelKind, Reauthorization, SecretText,
+            Channel, Reauthorization, SecretText,
             api::Api,
             email::{Email, Imap, Smtp},
             facebook_page::FacebookPage,
@@ -17,10 +17,10 @@ use crate::{
             sms::Sms,
             telegram::Telegram,
             tiktok::Tiktok,
-            twilio_sms::{TwilioMedium, TwilioSms},
+            twilio_sms::TwilioSms,
             twitter_profile::TwitterProfile,
             voice::Voice,
-            web_widget::{PreChatField, PreChatFormOptions, ReplyTime, WebWidget, WidgetFeature},
+            web_widget::{PreChatField, PreChatFormOptions, WebWidget},
             whatsapp::Whatsapp,
         },
     },
@@ -358,66 +358,6 @@ impl From<&PreChatField> for pb::PreChatField {
             regex_pattern: regex_pattern.clone(),
             regex_cue: regex_cue.clone(),
             unrecognized: unrecognized.as_ref().map(value),
-        }
-    }
-}
-
-impl From<ChannelKind> for pb::ChannelKind {
-    fn from(kind: ChannelKind) -> Self {
-        match kind {
-            ChannelKind::WebWidget => Self::WebWidget,
-            ChannelKind::Api => Self::Api,
-            ChannelKind::Email => Self::Email,
-            ChannelKind::FacebookPage => Self::FacebookPage,
-            ChannelKind::Instagram => Self::Instagram,
-            ChannelKind::Tiktok => Self::Tiktok,
-            ChannelKind::TwilioSms => Self::TwilioSms,
-            ChannelKind::TwitterProfile => Self::TwitterProfile,
-            ChannelKind::Telegram => Self::Telegram,
-            ChannelKind::Line => Self::Line,
-            ChannelKind::Sms => Self::Sms,
-            ChannelKind::Whatsapp => Self::Whatsapp,
-            ChannelKind::Voice => Self::Voice,
-        }
-    }
-}
-
-impl From<Reauthorization> for pb::Reauthorization {
-    fn from(state: Reauthorization) -> Self {
-        match state {
-            Reauthorization::Required => Self::Required,
-            Reauthorization::NotRequired => Self::NotRequired,
-            Reauthorization::Unknown => Self::Unknown,
-        }
-    }
-}
-
-impl From<WidgetFeature> for pb::WidgetFeature {
-    fn from(feature: WidgetFeature) -> Self {
-        match feature {
-            WidgetFeature::Attachments => Self::Attachments,
-            WidgetFeature::EmojiPicker => Self::EmojiPicker,
-            WidgetFeature::EndConversation => Self::EndConversation,
-            WidgetFeature::UseInboxAvatarForBot => Self::UseInboxAvatarForBot,
-        }
-    }
-}
-
-impl From<ReplyTime> for pb::ReplyTime {
-    fn from(time: ReplyTime) -> Self {
-        match time {
-            ReplyTime::InAFewMinutes => Self::InAFewMinutes,
-            ReplyTime::InAFewHours => Self::InAFewHours,
-            ReplyTime::InADay => Self::InADay,
-        }
-    }
-}
-
-impl From<TwilioMedium> for pb::TwilioMedium {
-    fn from(medium: TwilioMedium) -> Self {
-        match medium {
-            TwilioMedium::Sms => Self::Sms,
-            TwilioMedium::Whatsapp => Self::Whatsapp,
         }
     }
 }

@@ -5,11 +5,11 @@
 use super::{channel::kind, json::value, request::Detail};
 use crate::{
     domain::{
-        access::{InboxView, Role},
-        degradation::{Degradation, Reason},
+        access::InboxView,
+        degradation::Degradation,
         inbox::{
             AutoAssignmentConfig, CsatConfig, CsatSurveyRules, CsatTemplate, HelpCenter, Inbox,
-            SenderNameType, Settings,
+            Settings,
         },
         schedule::WorkingHours,
     },
@@ -240,44 +240,6 @@ impl From<&Degradation> for pb::Degradation {
         Self {
             field: field.clone(),
             reason: pb::DegradationReason::from(*reason).into(),
-        }
-    }
-}
-
-impl From<Reason> for pb::DegradationReason {
-    fn from(reason: Reason) -> Self {
-        match reason {
-            Reason::ChannelRowMissing => Self::ChannelRowMissing,
-            Reason::ChannelTypeUnknown => Self::ChannelTypeUnknown,
-            Reason::JsonMalformed => Self::JsonMalformed,
-            Reason::JsonTooDeep => Self::JsonTooDeep,
-            Reason::NumberOutOfRange => Self::NumberOutOfRange,
-            Reason::NumberRounded => Self::NumberRounded,
-            Reason::EnumUnknown => Self::EnumUnknown,
-            Reason::Undecryptable => Self::Undecryptable,
-            Reason::SigningKeyNotConfigured => Self::SigningKeyNotConfigured,
-            Reason::FrontendUrlNotConfigured => Self::FrontendUrlNotConfigured,
-            Reason::TimeZoneUnknown => Self::TimeZoneUnknown,
-            Reason::SourceUnreadable => Self::SourceUnreadable,
-            Reason::MoreNotListed => Self::MoreNotListed,
-        }
-    }
-}
-
-impl From<SenderNameType> for pb::SenderNameType {
-    fn from(name: SenderNameType) -> Self {
-        match name {
-            SenderNameType::Friendly => Self::Friendly,
-            SenderNameType::Professional => Self::Professional,
-        }
-    }
-}
-
-impl From<Role> for pb::Role {
-    fn from(role: Role) -> Self {
-        match role {
-            Role::Agent => Self::Agent,
-            Role::Administrator => Self::Administrator,
         }
     }
 }

@@ -1,1 +1,321 @@
-//! x
+//! The program as an operator meets it: what it prints, refuses and leaves.
+
+use std::{fs, io::Read, net::TcpListener};
+
+use crate::support::{
+    Backend, Client, Program, cluster::Cluster, pb, program::eventually, reviewed, viewer,
+};
+
+on_both_databases!(
+    stops_on_a_signal,
+    refuses_a_port_in_use,
+    serves_what_migrate_made
+);
+
+async fn stops_on_a_signal(backend: Backend) {
+    let database = backend.golden();
+    for signal in ["TERM", "INT"] {
+        let server = Program::serving(&database).start();
+        let client = server.client().await;
+        client.all(1, viewer::user(1)).await;
+        drop(client);
+        assert_eq!(server.stop(signal).0, Some(0), "{signal}");
+    }
+}
+
+async fn refuses_a_port_in_use(backend: Backend) {
+    let database = backend.empty();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let program = Program::serving(&database)
+        .without_listen()
+        .env("LISTEN_ADDR", &address);
+    let (code, error) = failure(program);
+    assert_eq!(code, Some(1));
+    assert!(
+        error.contains("LISTEN_ADDR") && error.contains(&address) && error.contains("in use"),
+        "{error}"
+    );
+}
+
+async fn serves_what_migrate_made(backend: Backend) {
+    // The template was made by `migrate`; once more does no harm.
+    let database = backend.empty();
+    let again = Program::new(&["migrate"])
+        .env("DATABASE_URL", &database.url())
+        .output();
+    assert!(again.status.success());
+    let server = Program::serving(&database).start();
+    let request = pb::GetInboxRequest {
+        account_id: 1,
+        inbox_id: 1,
+        viewer: Some(viewer::service()),
+        detail: 0,
+    };
+    assert_eq!(
+        server.client().await.get(request).await.unwrap_err().code(),
+        tonic::Code::PermissionDenied
+    );
+}
+
+/// Exit code and what was said, which must be one line.
+fn failure(program: Program) -> (Option<i32>, String) {
+    let output = program.output();
+    let error = String::from_utf8(output.stderr).unwrap();
+    // Beside the log, whose lines begin with a date.
+    let said: Vec<_> = error
+        .lines()
+        .filter(|line| !line.starts_with("20"))
+        .collect();
+    assert_eq!(said.len(), 1, "{error}");
+    (output.status.code(), said[0].to_owned())
+}
+
+#[test]
+fn wrong_settings_are_named_in_one_line() {
+    let serve = |arguments: &[&str]| Program::new(&[&["serve"], arguments].concat());
+    for (program, setting) in [
+        (serve(&["--listen", "0.0.0.0:1"]), "LISTEN_ADDR"),
+        (serve(&[]).env("LISTEN_ADDR", "nonsense"), "LISTEN_ADDR"),
+        (serve(&["--local-role", "owner"]), "--local-role"),
+        (
+            serve(&["--database-url", "postgres://u:hunter2@h/d"]),
+            "--database-url",
+        ),
+        (
+            serve(&[]).env("DATABASE_URL", "mysql://u:hunter2@h/d"),
+            "DATABASE_URL",
+        ),
+        (serve(&[]).env("POSTGRES_PORT", "x"), "POSTGRES_PORT"),
+        (serve(&["--nope"]), "--nope"),
+        (Program::new(&["nope"]), "nope"),
+        (
+            Program::new(&["migrate", "--database-url", "postgres://u:hunter2@h/d"]),
+            "--database-url",
+        ),
+    ] {
+        let (code, error) = failure(program);
+        assert_eq!(code, Some(2), "{error}");
+        assert!(error.contains(setting), "{setting}: {error}");
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}
+
+#[test]
+fn a_database_that_is_away_or_bare_is_named() {
+    let away = || Program::new(&["serve", "--listen", "127.0.0.1:0"]);
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let (code, error) =
+        failure(away().env("DATABASE_URL", &format!("postgres://u:hunter2@{closed}/d")));
+    assert_eq!(code, Some(1));
+    assert!(
+        error.contains("DATABASE_URL") && error.contains("refused"),
+        "{error}"
+    );
+    assert!(!error.contains("hunter2"), "{error}");
+
+    let (code, error) = failure(
+        away()
+            .env("POSTGRES_HOST", "127.0.0.1")
+            .env("POSTGRES_PORT", &closed.port().to_string()),
+    );
+    assert_eq!(code, Some(1));
+    assert!(
+        error.contains("POSTGRES_HOST") && !error.contains("chatwoot_prod@"),
+        "{error}"
+    );
+
+    Cluster::shared().create_database("bare", None);
+    let (code, error) = failure(away().env("DATABASE_URL", &Cluster::shared().url("bare")));
+    assert_eq!(code, Some(1));
+    assert!(error.contains("leadchat-inbox migrate"), "{error}");
+
+    let (code, error) = failure(away().env("DATABASE_URL", "sqlite:///nowhere/at/all.db"));
+    assert_eq!(code, Some(1));
+    assert!(error.contains("DATABASE_URL"), "{error}");
+}
+
+#[tokio::test]
+async fn an_sqlite_store_is_made_when_missing() {
+    let program = Program::new(&["serve", "--listen", "127.0.0.1:0"]);
+    let file = program.folder().join("leadchat-inbox.db");
+    assert!(!file.exists());
+    let server = program.start();
+    assert!(file.exists());
+    assert_eq!(server.stop("TERM").0, Some(0));
+}
+
+/// Rails' own database: served as it is, and never changed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rails_database_is_served_and_never_migrated() {
+    let cluster = Cluster::shared();
+    cluster.create_database("rails", None);
+    cluster.psql("rails", include_str!("../../golden/leadchat_tables.sql"));
+    cluster.psql("rails", include_str!("../../golden/rows.sql"));
+    let tables = || {
+        cluster.psql(
+            "rails",
+            "SELECT string_agg(table_name || '.' || column_name, ' ' ORDER BY table_name, column_name) \
+             FROM information_schema.columns WHERE table_schema = 'public'",
+        )
+    };
+    let before = tables();
+    let url = cluster.url("rails");
+
+    let (code, error) = failure(Program::new(&["migrate"]).env("DATABASE_URL", &url));
+    assert_eq!(code, Some(1));
+    assert!(error.contains("Rails"), "{error}");
+
+    let server = Program::new(&["serve", "--listen", "127.0.0.1:0"])
+        .env("DATABASE_URL", &url)
+        .start();
+    assert!(server.log().contains("Attached"), "{}", server.log());
+    let client = server.client().await;
+    let inboxes = client.all(1, viewer::user(1)).await;
+    assert_eq!(inboxes.len(), 88);
+    // Nothing says whether a channel must be connected again.
+    let Some(pb::inbox::Channel::Tiktok(tiktok)) = &inboxes
+        .iter()
+        .find(|inbox| inbox.id == 122)
+        .unwrap()
+        .channel
+    else {
+        panic!()
+    };
+    assert_eq!(
+        tiktok.reauthorization().as_str_name(),
+        "REAUTHORIZATION_UNKNOWN"
+    );
+    // A column that Rails adds while this runs does no harm.
+    cluster.psql(
+        "rails",
+        "ALTER TABLE inboxes ADD COLUMN novelty text DEFAULT 'new'",
+    );
+    assert_eq!(client.all(1, viewer::user(1)).await.len(), 88);
+    cluster.psql("rails", "ALTER TABLE inboxes DROP COLUMN novelty");
+    drop(server);
+    assert_eq!(tables(), before);
+}
+
+/// When the database goes away under the server, callers are told so, and
+/// served again when it is back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_goes_away_is_unavailable() {
+    use tonic_types::StatusExt;
+
+    let database = Backend::Postgres.golden();
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    let request = || pb::GetInboxRequest {
+        account_id: 1,
+        inbox_id: 1,
+        viewer: Some(viewer::user(1)),
+        detail: 0,
+    };
+    assert!(client.get(request()).await.is_ok());
+
+    let crate::support::Database::Postgres { name } = &database else {
+        panic!()
+    };
+    let admit = |connections: &str| {
+        Cluster::shared().psql(
+            "postgres",
+            &format!(
+                "ALTER DATABASE {name} ALLOW_CONNECTIONS {connections};
+                SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+            ),
+        )
+    };
+    admit("false");
+    let status = client.get(request()).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::Unavailable);
+    assert_eq!(
+        status.get_details_error_info().unwrap().reason,
+        "STORE_UNAVAILABLE"
+    );
+    assert!(
+        status
+            .get_details_retry_info()
+            .unwrap()
+            .retry_delay
+            .is_some()
+    );
+    admit("true");
+    for attempt in 0.. {
+        if client.get(request()).await.is_ok() {
+            break;
+        }
+        assert!(attempt < 50, "not served again");
+    }
+}
+
+#[tokio::test]
+async fn the_demo_introduces_itself_and_leaves_nothing() {
+    let program = Program::new(&["serve", "--demo", "--listen", "127.0.0.1:0"])
+        .env("DATABASE_URL", "not to be looked at");
+    let mut server = program.start();
+    let client = server.client().await;
+
+    let account = client.all(1, viewer::user(1)).await;
+    let kinds: std::collections::BTreeSet<_> =
+        account.iter().map(|inbox| inbox.channel_kind).collect();
+    assert_eq!(kinds, (1..=13).collect(), "an inbox of every kind");
+    assert_eq!(ids(&client, 1, viewer::user(2)).await, [1, 3, 7]);
+    assert_eq!(ids(&client, 1, viewer::bot(1)).await, [1]);
+    assert_eq!(ids(&client, 2, viewer::user(3)).await, [21, 22]);
+    assert_eq!(ids(&client, 1, viewer::user(3)).await, [0_i64; 0]);
+    // Nothing in it is broken.
+    for inbox in &account {
+        assert!(inbox.degradations.is_empty(), "inbox {}", inbox.id);
+    }
+
+    let demo = |server: &crate::support::program::Server| {
+        fs::read_dir(server.folder())
+            .unwrap()
+            .filter(|entry| {
+                entry
+                    .as_ref()
+                    .unwrap()
+                    .file_name()
+                    .to_string_lossy()
+                    .contains("demo")
+            })
+            .count()
+    };
+    assert_eq!(demo(&server), 1);
+    drop(client);
+    let mut introduction = vec![0; 2000];
+    let read = server.stdout.read(&mut introduction).unwrap();
+    let introduction = String::from_utf8_lossy(&introduction[..read]).into_owned();
+    assert!(introduction.contains("administrator"), "{introduction}");
+    assert!(introduction.contains(&format!("grpcurl -plaintext -d '{{\"account_id\":1,\"inbox_id\":3,\"viewer\":{{\"user_id\":1}}}}' {}", server.address)), "{introduction}");
+    server.signal("TERM");
+    eventually("the demo data is gone", || demo(&server) == 0).await;
+}
+
+async fn ids(client: &Client, account: i64, viewer: pb::Viewer) -> Vec<i64> {
+    let mut ids: Vec<_> = client
+        .all(account, viewer)
+        .await
+        .iter()
+        .map(|inbox| inbox.id)
+        .collect();
+    ids.sort_unstable();
+    ids
+}
+
+#[test]
+fn help_is_reviewed() {
+    for (arguments, file) in [
+        (vec!["--help"], "help.txt"),
+        (vec!["serve", "--help"], "help_serve.txt"),
+        (vec!["migrate", "--help"], "help_migrate.txt"),
+    ] {
+        let output = Program::new(&arguments).output();
+        assert_eq!(output.status.code(), Some(0));
+        reviewed::reviewed(file, &String::from_utf8(output.stdout).unwrap());
+    }
+}

@@ -1,1 +1,549 @@
-//! x
+//! The server around the answers: requests that are no requests, deadlines,
+//! request ids, reflection, health, tags.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use prost::Message;
+use sqlx::{Connection, PgConnection};
+use tonic::{Code, Request, Status, transport::Channel};
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+use tonic_types::StatusExt;
+
+use crate::support::{
+    Backend, Client, Program, pb,
+    plain::{self, framed},
+    viewer,
+};
+
+on_both_databases!(
+    invalid_requests_name_their_fields,
+    what_tonic_answers_has_our_form,
+    request_ids_are_echoed_or_made,
+    deadlines_are_answered_as_such,
+    reflection_serves_the_contract_and_error_details,
+    health_is_serving,
+    tags_change_with_what_is_disclosed_and_only_then,
+    tags_are_equal_on_every_replica_with_the_same_key,
+    a_unix_socket_is_served,
+);
+
+const METHOD: &str = "/leadchat.inbox.v1.InboxService/GetInbox";
+
+fn request() -> pb::GetInboxRequest {
+    pb::GetInboxRequest {
+        account_id: 1,
+        inbox_id: 1,
+        viewer: Some(viewer::user(1)),
+        detail: 0,
+    }
+}
+
+async fn invalid_requests_name_their_fields(backend: Backend) {
+    let database = backend.golden();
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    let get = async |request| client.get(request).await.err();
+    let nobody = pb::Viewer { principal: None };
+    for (request, fields) in [
+        (
+            pb::GetInboxRequest::default(),
+            vec!["account_id", "inbox_id", "viewer"],
+        ),
+        (
+            pb::GetInboxRequest {
+                account_id: -1,
+                ..request()
+            },
+            vec!["account_id"],
+        ),
+        (
+            pb::GetInboxRequest {
+                inbox_id: 0,
+                ..request()
+            },
+            vec!["inbox_id"],
+        ),
+        (
+            pb::GetInboxRequest {
+                inbox_id: i64::MIN,
+                ..request()
+            },
+            vec!["inbox_id"],
+        ),
+        (
+            pb::GetInboxRequest {
+                viewer: None,
+                ..request()
+            },
+            vec!["viewer"],
+        ),
+        (
+            pb::GetInboxRequest {
+                viewer: Some(nobody),
+                ..request()
+            },
+            vec!["viewer"],
+        ),
+        (
+            pb::GetInboxRequest {
+                viewer: Some(viewer::user(0)),
+                ..request()
+            },
+            vec!["viewer.user_id"],
+        ),
+        (
+            pb::GetInboxRequest {
+                viewer: Some(viewer::bot(-7)),
+                ..request()
+            },
+            vec!["viewer.agent_bot_id"],
+        ),
+        (
+            pb::GetInboxRequest {
+                detail: 3,
+                ..request()
+            },
+            vec!["detail"],
+        ),
+        (
+            pb::GetInboxRequest {
+                detail: -1,
+                account_id: 0,
+                ..request()
+            },
+            vec!["account_id", "detail"],
+        ),
+    ] {
+        assert_eq!(violations(&get(request).await.unwrap()), names(&fields));
+    }
+
+    let list = pb::ListInboxesRequest {
+        account_id: 1,
+        viewer: Some(viewer::user(1)),
+        page_size: -1,
+        channel_kinds: vec![1, 0, 99, 13],
+        ..Default::default()
+    };
+    let status = client.list(list).await.err().unwrap();
+    assert_eq!(
+        violations(&status),
+        names(&["channel_kinds[1]", "channel_kinds[2]", "page_size"])
+    );
+
+    let batch = |inbox_ids: Vec<i64>| pb::BatchGetInboxesRequest {
+        account_id: 1,
+        viewer: Some(viewer::user(1)),
+        detail: 0,
+        inbox_ids,
+    };
+    for (inbox_ids, fields) in [
+        (vec![], vec!["inbox_ids"]),
+        ((1..=101).collect(), vec!["inbox_ids"]),
+        (
+            vec![1, 2, 1, 0, 2],
+            vec!["inbox_ids[2]", "inbox_ids[3]", "inbox_ids[4]"],
+        ),
+    ] {
+        let status = client.batch(batch(inbox_ids)).await.err().unwrap();
+        assert_eq!(violations(&status), names(&fields));
+    }
+    assert!(client.batch(batch((1..=100).collect())).await.is_ok());
+    // However much is wrong, the details stay small.
+    let status = client.batch(batch(vec![-5; 100_000])).await.err().unwrap();
+    assert!(status.details().len() < 4096, "{}", status.details().len());
+
+    // The shape comes before the account, the account before the inbox.
+    let shape = pb::GetInboxRequest {
+        account_id: 999,
+        inbox_id: -1,
+        ..request()
+    };
+    assert_eq!(get(shape).await.unwrap().code(), Code::InvalidArgument);
+    let account = pb::GetInboxRequest {
+        account_id: 999,
+        inbox_id: 999_999,
+        ..request()
+    };
+    assert_eq!(get(account).await.unwrap().code(), Code::PermissionDenied);
+}
+
+fn names(fields: &[&str]) -> BTreeSet<String> {
+    fields.iter().map(|field| (*field).to_owned()).collect()
+}
+
+fn violations(status: &Status) -> BTreeSet<String> {
+    assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
+    assert_eq!(reason(status), "INVALID_REQUEST");
+    let violations = status.get_details_bad_request().unwrap().field_violations;
+    violations
+        .into_iter()
+        .map(|violation| violation.field)
+        .collect()
+}
+
+fn reason(status: &Status) -> String {
+    let info = status
+        .get_details_error_info()
+        .unwrap_or_else(|| panic!("{status:?}"));
+    assert_eq!(info.domain, "inbox.leadchat");
+    info.reason
+}
+
+async fn what_tonic_answers_has_our_form(backend: Backend) {
+    let database = backend.golden();
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    let send = async |path: &str, bytes: Vec<u8>| {
+        client
+            .raw::<pb::GetInboxResponse>(path, Request::new(bytes))
+            .await
+            .err()
+            .unwrap()
+    };
+    let undecodable = send(METHOD, vec![0xff; 20]).await;
+    assert_eq!(
+        (undecodable.code(), reason(&undecodable)),
+        (Code::InvalidArgument, "UNDECODABLE_REQUEST".to_owned())
+    );
+    let too_large = send(METHOD, vec![0; 5 << 20]).await;
+    assert_eq!(
+        (too_large.code(), reason(&too_large)),
+        (Code::ResourceExhausted, "REQUEST_TOO_LARGE".to_owned())
+    );
+    for path in [
+        "/leadchat.inbox.v1.InboxService/Nope",
+        "/nope.Nope/Nope",
+        "/",
+    ] {
+        let unknown = send(path, request().encode_to_vec()).await;
+        assert_eq!(
+            (unknown.code(), reason(&unknown)),
+            (Code::Unimplemented, "UNKNOWN_METHOD".to_owned()),
+            "{path}"
+        );
+    }
+}
+
+async fn request_ids_are_echoed_or_made(backend: Backend) {
+    let database = backend.golden();
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    let send = async |ids: &[&str], body: pb::GetInboxRequest| {
+        let mut request = Request::new(body.encode_to_vec());
+        for id in ids {
+            request
+                .metadata_mut()
+                .append("x-request-id", id.parse().unwrap());
+        }
+        let metadata = match client.raw::<pb::GetInboxResponse>(METHOD, request).await {
+            Ok(answer) => answer.metadata,
+            Err(status) => status.metadata().clone(),
+        };
+        let ids: Vec<_> = metadata.get_all("x-request-id").iter().collect();
+        assert_eq!(ids.len(), 1);
+        ids[0].to_str().unwrap().to_owned()
+    };
+    let missing = pb::GetInboxRequest {
+        inbox_id: 999_999,
+        ..request()
+    };
+    for body in [request(), missing, pb::GetInboxRequest::default()] {
+        assert_eq!(send(&["caller-7"], body).await, "caller-7");
+        let made = send(&[], body).await;
+        assert_eq!(made.len(), 32);
+        assert_ne!(made, send(&[], body).await);
+        assert!(server.log().contains(&made));
+    }
+    for unfit in ["", "with space", &"x".repeat(129)] {
+        assert_eq!(send(&[unfit], request()).await.len(), 32, "{unfit}");
+    }
+    assert_eq!(send(&["two", "ids"], request()).await.len(), 32);
+}
+
+async fn deadlines_are_answered_as_such(backend: Backend) {
+    let database = backend.golden();
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    // Past tonic's client, which would answer by itself.
+    let within = async |timeout: &str| {
+        let body = framed(&request().encode_to_vec());
+        let began = Instant::now();
+        let reply = plain::call(&server.address, METHOD, &[("grpc-timeout", timeout)], body).await;
+        (reply.status(), began.elapsed())
+    };
+    assert_eq!(within("20S").await.0.code(), Code::Ok);
+    for short in ["1n", "0S", "1000u"] {
+        let (status, _) = within(short).await;
+        assert_eq!(status.code(), Code::DeadlineExceeded, "{short}");
+        assert_eq!(reason(&status), "DEADLINE_EXCEEDED");
+    }
+
+    if backend == Backend::Postgres {
+        let mut connection = PgConnection::connect(&database.url()).await.unwrap();
+        let mut lock = connection.begin().await.unwrap();
+        let take = "LOCK TABLE inboxes IN ACCESS EXCLUSIVE MODE";
+        sqlx::query(take).execute(&mut *lock).await.unwrap();
+        let (status, took) = within("300m").await;
+        assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
+        assert_eq!(reason(&status), "DEADLINE_EXCEEDED");
+        assert!(took >= Duration::from_millis(298), "{took:?}");
+        // Without a deadline, it ends with the lock's own time-out.
+        let status = client.get(request()).await.unwrap_err();
+        assert_eq!(
+            (status.code(), reason(&status)),
+            (Code::Unavailable, "STORE_UNAVAILABLE".to_owned())
+        );
+        lock.rollback().await.unwrap();
+        assert_eq!(within("20S").await.0.code(), Code::Ok);
+    }
+}
+
+async fn channel(address: &str) -> Channel {
+    Channel::from_shared(format!("http://{address}"))
+        .unwrap()
+        .connect()
+        .await
+        .unwrap()
+}
+
+macro_rules! reflected {
+    ($version:ident, $channel:expr) => {{
+        use tonic_reflection::pb::$version::{
+            ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+            server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
+        };
+        let mut found = Vec::new();
+        let ask = |message_request| ServerReflectionRequest {
+            host: String::new(),
+            message_request: Some(message_request),
+        };
+        let requests = [
+            ask(MessageRequest::ListServices(String::new())),
+            ask(MessageRequest::FileContainingSymbol(
+                "leadchat.inbox.v1.InboxService".to_owned(),
+            )),
+            ask(MessageRequest::FileContainingSymbol(
+                "google.rpc.ErrorInfo".to_owned(),
+            )),
+            ask(MessageRequest::FileByFilename(
+                "leadchat/inbox/v1/inbox.proto".to_owned(),
+            )),
+        ];
+        let mut client = ServerReflectionClient::new($channel);
+        let mut answers = client
+            .server_reflection_info(tokio_stream::iter(requests))
+            .await
+            .unwrap()
+            .into_inner();
+        while let Some(answer) = answers.message().await.unwrap() {
+            match answer.message_response.unwrap() {
+                MessageResponse::ListServicesResponse(list) => {
+                    found.extend(list.service.into_iter().map(|service| service.name));
+                }
+                MessageResponse::FileDescriptorResponse(files) => {
+                    for bytes in files.file_descriptor_proto {
+                        let file =
+                            prost_types::FileDescriptorProto::decode(bytes.as_slice()).unwrap();
+                        found.push(file.name().to_owned());
+                        // The visibility options are there for clients to see.
+                        if file.name() == "leadchat/inbox/v1/inbox.proto" {
+                            let tag = (50621_u64 << 3).to_le_bytes();
+                            assert_ne!(tag, [0; 8]);
+                            let mut option = Vec::new();
+                            prost::encoding::encode_key(
+                                50621,
+                                prost::encoding::WireType::Varint,
+                                &mut option,
+                            );
+                            option.push(1);
+                            assert!(bytes.windows(option.len()).any(|bytes| bytes == option));
+                        }
+                    }
+                }
+                _ => panic!("an error"),
+            }
+        }
+        found
+    }};
+}
+
+async fn reflection_serves_the_contract_and_error_details(backend: Backend) {
+    let database = backend.empty();
+    let server = Program::serving(&database).start();
+    let v1 = reflected!(v1, channel(&server.address).await);
+    let v1alpha = reflected!(v1alpha, channel(&server.address).await);
+    for expected in [
+        "leadchat.inbox.v1.InboxService",
+        "grpc.health.v1.Health",
+        "leadchat/inbox/v1/inbox_service.proto",
+        "leadchat/inbox/v1/inbox.proto",
+    ] {
+        assert!(
+            v1.iter().any(|found| found == expected),
+            "{expected}: {v1:?}"
+        );
+    }
+    assert!(
+        v1.iter()
+            .any(|found| found.ends_with("error_details.proto")),
+        "{v1:?}"
+    );
+    assert_eq!(v1.len(), v1alpha.len());
+}
+
+async fn health_is_serving(backend: Backend) {
+    let database = backend.empty();
+    let server = Program::serving(&database).start();
+    let mut health = HealthClient::new(channel(&server.address).await);
+    for service in ["", "leadchat.inbox.v1.InboxService"] {
+        let request = HealthCheckRequest {
+            service: service.to_owned(),
+        };
+        let answer = health.check(request).await.unwrap().into_inner();
+        assert_eq!(answer.status().as_str_name(), "SERVING", "{service}");
+    }
+    let unknown = HealthCheckRequest {
+        service: "nope".to_owned(),
+    };
+    assert_eq!(
+        health.check(unknown).await.unwrap_err().code(),
+        Code::NotFound
+    );
+}
+
+async fn tags_change_with_what_is_disclosed_and_only_then(backend: Backend) {
+    let database = backend.golden();
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    let tags = async || {
+        let mut tags = Vec::new();
+        for viewer in [viewer::user(1), viewer::service()] {
+            for detail in [1, 2] {
+                let request = pb::GetInboxRequest {
+                    viewer: Some(viewer),
+                    detail,
+                    ..request()
+                };
+                tags.push(
+                    client
+                        .get(request)
+                        .await
+                        .unwrap()
+                        .message
+                        .inbox
+                        .unwrap()
+                        .etag,
+                );
+            }
+        }
+        tags
+    };
+    let before = tags().await;
+    // One a role, whatever the detail.
+    assert_eq!(before[0], before[1]);
+    assert_eq!(before[2], before[3]);
+    assert_ne!(before[0], before[2]);
+    assert_eq!(before, tags().await);
+    database.execute("UPDATE inboxes SET updated_at = '2030-01-01', email_address = 'x' WHERE id = 1; UPDATE inboxes SET name = 'other' WHERE id = 2").await;
+    assert_eq!(before, tags().await);
+    for change in [
+        "UPDATE inboxes SET greeting_message = 'other' WHERE id = 1",
+        "UPDATE inboxes SET greeting_message = NULL WHERE id = 1",
+        "UPDATE inboxes SET greeting_message = '' WHERE id = 1",
+        "UPDATE channel_web_widgets SET feature_flags = 2 WHERE id = 1",
+        "UPDATE portals SET name = 'other' WHERE id = 1",
+        "DELETE FROM working_hours WHERE inbox_id = 1 AND day_of_week = 3",
+        "UPDATE channel_web_widgets SET reply_time = 9 WHERE id = 1",
+    ] {
+        let before = tags().await;
+        database.execute(change).await;
+        let after = tags().await;
+        assert!(
+            before
+                .iter()
+                .zip(&after)
+                .all(|(before, after)| before != after),
+            "{change}"
+        );
+    }
+}
+
+async fn tags_are_equal_on_every_replica_with_the_same_key(backend: Backend) {
+    let databases = [
+        backend.golden(),
+        Backend::Postgres.golden(),
+        Backend::Sqlite.golden(),
+    ];
+    let mut seen = Vec::new();
+    for database in &databases {
+        let server = Program::serving(database).start();
+        let client = server.client().await;
+        let mut inboxes = client.all(1, viewer::user(1)).await;
+        inboxes.extend(client.all(3, viewer::service()).await);
+        seen.push(inboxes);
+    }
+    // Not only the tags: the two databases answer alike.
+    assert!(seen[0] == seen[1]);
+    assert!(seen[0] == seen[2]);
+    assert_eq!(seen[0].len(), 105);
+
+    // Without a key, or with another, an administrator's tags are others; an
+    // agent's are the same.
+    for other in [
+        Program::serving(&databases[0]).without_env("SECRET_KEY_BASE"),
+        Program::serving(&databases[0]).env("SECRET_KEY_BASE", "other"),
+    ] {
+        let server = other.start();
+        let client = server.client().await;
+        let administrator = client.all(1, viewer::user(1)).await;
+        assert!(
+            administrator
+                .iter()
+                .zip(&seen[0])
+                .all(|(a, b)| a.etag != b.etag)
+        );
+        let agent = client.all(3, viewer::service()).await;
+        assert!(
+            agent
+                .iter()
+                .zip(&seen[0][88..])
+                .all(|(a, b)| a.etag == b.etag)
+        );
+    }
+}
+
+async fn a_unix_socket_is_served(backend: Backend) {
+    let database = backend.golden();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let listen = format!("unix:{}", path.display());
+    let serving = || {
+        Program::serving(&database)
+            .env("LISTEN_ADDR", &listen)
+            .without_listen()
+    };
+    let server = serving().start();
+    assert_eq!(server.address, listen);
+    let client = Client::connect(&server.address).await;
+    assert!(client.get(request()).await.is_ok());
+    // A second one does not take it away.
+    let second = serving().output();
+    assert_eq!(second.status.code(), Some(1));
+    assert!(client.get(request()).await.is_ok());
+    // What a crash leaves behind does not matter.
+    drop(server);
+    assert!(path.exists());
+    let server = serving().start();
+    assert!(
+        Client::connect(&server.address)
+            .await
+            .get(request())
+            .await
+            .is_ok()
+    );
+    assert_eq!(server.stop("TERM").0, Some(0));
+    assert!(!path.exists());
+}

@@ -80,22 +80,23 @@ impl Database {
 
     /// Runs statements, of any number and on one connection.
     pub async fn execute(&self, sql: &str) {
+        self.try_execute(sql).await.unwrap();
+    }
+
+    pub async fn try_execute(&self, sql: &str) -> Result<(), sqlx::Error> {
         let sql = AssertSqlSafe(sql.to_owned());
-        let done = match self {
+        match self {
             Self::Postgres { .. } => {
-                let mut connection = PgConnection::connect(&self.url()).await.unwrap();
+                let mut connection = PgConnection::connect(&self.url()).await?;
                 sqlx::raw_sql(sql).execute(&mut connection).await.map(drop)
             }
             Self::Sqlite { .. } => {
-                let mut connection = SqliteConnection::connect(&self.url()).await.unwrap();
+                let mut connection = SqliteConnection::connect(&self.url()).await?;
                 sqlx::raw_sql(sql).execute(&mut connection).await.map(drop)
             }
-        };
-        done.unwrap();
+        }
     }
-}
 
-impl Database {
     /// The numbers in the first column of what a query finds.
     pub async fn numbers(&self, sql: &str) -> Vec<i64> {
         let sql = AssertSqlSafe(format!("SELECT CAST(q.id AS bigint) FROM ({sql}) q"));

@@ -63,6 +63,28 @@ impl Program {
         self
     }
 
+    /// Takes `--listen` and its address away again.
+    pub fn without_listen(mut self) -> Self {
+        let arguments: Vec<_> = self.command.get_args().map(ToOwned::to_owned).collect();
+        let at = arguments
+            .iter()
+            .position(|argument| argument == "--listen")
+            .unwrap();
+        let kept = arguments[..at].iter().chain(&arguments[at + 2..]);
+        let mut command = Command::new(self.command.get_program());
+        command
+            .args(kept)
+            .env_clear()
+            .current_dir(self.folder.path());
+        for (name, value) in self.command.get_envs() {
+            if let Some(value) = value {
+                command.env(name, value);
+            }
+        }
+        self.command = command;
+        self
+    }
+
     /// The folder it is started in.
     pub fn folder(&self) -> &std::path::Path {
         self.folder.path()
@@ -114,6 +136,17 @@ impl Server {
 
     pub fn folder(&self) -> &std::path::Path {
         self.folder.path()
+    }
+
+    pub fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-s", signal, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     /// Sends a signal and waits for the end; gives the exit code and what was

@@ -1,0 +1,114 @@
+//! Enums on the wire. Each state of the domain has one of the contract's; a new
+//! one that is not placed here does not compile.
+
+use crate::{
+    domain::{
+        access::Role,
+        channel::{
+            ChannelKind, Reauthorization,
+            twilio_sms::TwilioMedium,
+            web_widget::{ReplyTime, WidgetFeature},
+        },
+        degradation::Reason,
+        inbox::SenderNameType,
+    },
+    grpc::pb,
+};
+
+impl From<ChannelKind> for pb::ChannelKind {
+    fn from(kind: ChannelKind) -> Self {
+        match kind {
+            ChannelKind::WebWidget => Self::WebWidget,
+            ChannelKind::Api => Self::Api,
+            ChannelKind::Email => Self::Email,
+            ChannelKind::FacebookPage => Self::FacebookPage,
+            ChannelKind::Instagram => Self::Instagram,
+            ChannelKind::Tiktok => Self::Tiktok,
+            ChannelKind::TwilioSms => Self::TwilioSms,
+            ChannelKind::TwitterProfile => Self::TwitterProfile,
+            ChannelKind::Telegram => Self::Telegram,
+            ChannelKind::Line => Self::Line,
+            ChannelKind::Sms => Self::Sms,
+            ChannelKind::Whatsapp => Self::Whatsapp,
+            ChannelKind::Voice => Self::Voice,
+        }
+    }
+}
+
+impl From<Reauthorization> for pb::Reauthorization {
+    fn from(state: Reauthorization) -> Self {
+        match state {
+            Reauthorization::Required => Self::Required,
+            Reauthorization::NotRequired => Self::NotRequired,
+            Reauthorization::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl From<WidgetFeature> for pb::WidgetFeature {
+    fn from(feature: WidgetFeature) -> Self {
+        match feature {
+            WidgetFeature::Attachments => Self::Attachments,
+            WidgetFeature::EmojiPicker => Self::EmojiPicker,
+            WidgetFeature::EndConversation => Self::EndConversation,
+            WidgetFeature::UseInboxAvatarForBot => Self::UseInboxAvatarForBot,
+        }
+    }
+}
+
+impl From<ReplyTime> for pb::ReplyTime {
+    fn from(time: ReplyTime) -> Self {
+        match time {
+            ReplyTime::InAFewMinutes => Self::InAFewMinutes,
+            ReplyTime::InAFewHours => Self::InAFewHours,
+            ReplyTime::InADay => Self::InADay,
+        }
+    }
+}
+
+impl From<TwilioMedium> for pb::TwilioMedium {
+    fn from(medium: TwilioMedium) -> Self {
+        match medium {
+            TwilioMedium::Sms => Self::Sms,
+            TwilioMedium::Whatsapp => Self::Whatsapp,
+        }
+    }
+}
+
+impl From<Reason> for pb::DegradationReason {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::ChannelRowMissing => Self::ChannelRowMissing,
+            Reason::ChannelTypeUnknown => Self::ChannelTypeUnknown,
+            Reason::JsonMalformed => Self::JsonMalformed,
+            Reason::JsonTooDeep => Self::JsonTooDeep,
+            Reason::NumberOutOfRange => Self::NumberOutOfRange,
+            Reason::NumberRounded => Self::NumberRounded,
+            Reason::EnumUnknown => Self::EnumUnknown,
+            Reason::Undecryptable => Self::Undecryptable,
+            Reason::SigningKeyNotConfigured => Self::SigningKeyNotConfigured,
+            Reason::FrontendUrlNotConfigured => Self::FrontendUrlNotConfigured,
+            Reason::TimeZoneUnknown => Self::TimeZoneUnknown,
+            Reason::SourceUnreadable => Self::SourceUnreadable,
+            Reason::MoreNotListed => Self::MoreNotListed,
+        }
+    }
+}
+
+impl From<SenderNameType> for pb::SenderNameType {
+    fn from(name: SenderNameType) -> Self {
+        match name {
+            SenderNameType::Friendly => Self::Friendly,
+            SenderNameType::Professional => Self::Professional,
+        }
+    }
+}
+
+impl From<Role> for pb::Role {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Agent => Self::Agent,
+            Role::Administrator => Self::Administrator,
+        }
+    }
+}
