@@ -12,7 +12,7 @@ run: ## Serve demonstration data from a throw-away store
 	cargo run --release --locked -- serve --demo
 
 test: lint ## Everything that has to pass: tools, lint, then all tests
-	cargo test --locked
+	cargo test --locked --lib --bins --tests -- --show-output
 
 lint: tools ## Check format, lints and the contract's rules
 	cargo fmt --check

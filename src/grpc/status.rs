@@ -153,3 +153,30 @@ pub fn panicked(_: Box<dyn Any + Send>) -> Response<Body> {
 pub fn answer(error: CallError) -> Response<Body> {
     Status::from(error).into_http()
 }
+
+#[cfg(test)]
+mod tests {
+    use tower::{Service, ServiceBuilder, service_fn};
+    use tower_http::catch_panic::CatchPanicLayer;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_answered_without_its_words() {
+        let mut service = ServiceBuilder::new()
+            .layer(CatchPanicLayer::custom(panicked))
+            .service(service_fn(
+                async |_: http::Request<Body>| -> Result<Response<Body>, Status> {
+                    panic!("a secret value")
+                },
+            ));
+        let response = service
+            .call(http::Request::new(Body::empty()))
+            .await
+            .unwrap();
+        let status = Status::from_header_map(response.headers()).unwrap();
+        assert_eq!(status.code(), Code::Internal);
+        assert_eq!(status.get_details_error_info().unwrap().reason, "INTERNAL");
+        assert!(!format!("{status:?}").contains("secret"));
+    }
+}

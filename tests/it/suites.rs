@@ -1,10 +1,13 @@
 //! The behaviours.
 
+mod both;
 mod degradations;
 mod disclosure;
 mod listing;
+mod mistakes;
 mod parity;
 mod program;
 mod server;
 mod statements;
+mod tidy;
 mod visibility;

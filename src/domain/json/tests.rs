@@ -1,1 +1,232 @@
+//! Numbers, depth and damage, at the edges of what the wire carries.
 
+use super::*;
+
+fn read(text: &str) -> (Option<Json>, Vec<(String, Reason)>) {
+    let mut degradations = Vec::new();
+    let json = Json::read(text, "c", &mut degradations);
+    let degradations = degradations
+        .into_iter()
+        .map(|it| (it.field, it.reason))
+        .collect();
+    (json, degradations)
+}
+
+fn number(text: &str) -> (Option<f64>, Option<Reason>) {
+    let (json, degradations) = read(text);
+    let value = match json {
+        Some(Json::Number(number)) => Some(number),
+        None => None,
+        other => panic!("{other:?}"),
+    };
+    (value, degradations.first().map(|(_, reason)| *reason))
+}
+
+#[test]
+fn scalars_and_containers_are_read() {
+    let (json, degradations) =
+        read(" {\"a\": [1, \"x\\u00e9\", true, null, {}], \"b\": {\"\": -2.5}} ");
+    let object = |entries: &[(&str, Json)]| {
+        Json::Object(
+            entries
+                .iter()
+                .map(|(key, json)| ((*key).to_owned(), json.clone()))
+                .collect(),
+        )
+    };
+    let list = Json::Array(vec![
+        Json::Number(1.0),
+        Json::String("xé".to_owned()),
+        Json::Bool(true),
+        Json::Null,
+        object(&[]),
+    ]);
+    let expected = object(&[("a", list), ("b", object(&[("", Json::Number(-2.5))]))]);
+    assert_eq!((json, degradations), (Some(expected), vec![]));
+}
+
+#[test]
+fn null_counts_as_absent() {
+    assert_eq!(read("null"), (None, vec![]));
+}
+
+#[test]
+fn of_duplicate_keys_the_last_counts() {
+    let (json, _) = read(r#"{"a": 1, "a": 2}"#);
+    assert_eq!(
+        json,
+        Some(Json::Object([("a".to_owned(), Json::Number(2.0))].into()))
+    );
+    // Also when it cannot be carried.
+    let (json, _) = read(r#"{"a": 1, "a": 1e999}"#);
+    assert_eq!(json, Some(Json::Object(BTreeMap::new())));
+}
+
+#[test]
+fn integers_are_exact_up_to_two_to_the_53rd() {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    for text in [
+        "9007199254740992",
+        "9007199254740992e0",
+        "90071992547409.92e2",
+        "9.007199254740992E15",
+    ] {
+        assert_eq!(number(text), (Some(EXACT), None), "{text}");
+        assert_eq!(number(&format!("-{text}")), (Some(-EXACT), None), "-{text}");
+    }
+    for text in [
+        "9007199254740993",
+        "9007199254740994",
+        "1e16",
+        "1.5e300",
+        "123456789012345678901234567890",
+    ] {
+        assert_eq!(number(text).1, Some(Reason::NumberRounded), "{text}");
+        assert_eq!(
+            number(&format!("-{text}")).1,
+            Some(Reason::NumberRounded),
+            "-{text}"
+        );
+    }
+}
+
+#[test]
+fn fractions_are_rounded_without_a_word() {
+    for (text, expected) in [
+        ("3.141592653589793238462643", std::f64::consts::PI),
+        ("100000000000000000000.5", 1e20),
+        ("1e-400", 0.0),
+        ("0.1e1", 1.0),
+    ] {
+        assert_eq!(number(text), (Some(expected), None), "{text}");
+    }
+}
+
+#[test]
+fn zero_has_no_sign() {
+    for text in ["-0", "-0.0", "-0e99999999999999999999", "-1e-999"] {
+        let (value, reason) = number(text);
+        assert_eq!(value.map(f64::to_bits), Some(0), "{text}");
+        assert_eq!(reason, None, "{text}");
+    }
+}
+
+#[test]
+fn numbers_beyond_a_double_are_left_out() {
+    for text in ["1e309", "-1e309", "1e99999999999999999999", "2.5e400"] {
+        assert_eq!(
+            number(text),
+            (None, Some(Reason::NumberOutOfRange)),
+            "{text}"
+        );
+    }
+    let (json, degradations) = read(r#"{"a": 1e999, "b": [1, 1e999]}"#);
+    let list = Json::Array(vec![Json::Number(1.0), Json::Null]);
+    assert_eq!(json, Some(Json::Object([("b".to_owned(), list)].into())));
+    assert_eq!(
+        degradations,
+        [
+            ("c.a".to_owned(), Reason::NumberOutOfRange),
+            ("c.b[1]".to_owned(), Reason::NumberOutOfRange)
+        ]
+    );
+}
+
+#[test]
+fn what_is_no_json_is_one_degradation() {
+    for text in [
+        "",
+        " ",
+        "{",
+        "[1,",
+        "nul",
+        "1 2",
+        "'x'",
+        "{\"a\" 1}",
+        "NaN",
+        "01",
+        "+1",
+        "\"\u{1}\"",
+    ] {
+        assert_eq!(
+            read(text),
+            (None, vec![("c".to_owned(), Reason::JsonMalformed)]),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn half_a_character_costs_its_text_alone() {
+    let (json, degradations) = read(r#"{"a": "\ud800", "b": 1}"#);
+    assert_eq!(
+        json,
+        Some(Json::Object([("b".to_owned(), Json::Number(1.0))].into()))
+    );
+    assert_eq!(degradations, [("c.a".to_owned(), Reason::JsonMalformed)]);
+}
+
+#[test]
+fn depth_is_bounded_and_never_recursed_into() {
+    for (open, close, most) in [("{\"d\":", "}", 31), ("[", "]", 46)] {
+        let nested = |depth: usize| format!("{}1{}", open.repeat(depth), close.repeat(depth));
+        assert_eq!(read(&nested(most)).1, []);
+        let (json, degradations) = read(&nested(most + 1));
+        assert!(json.is_some());
+        assert_eq!(degradations.len(), 1);
+        assert_eq!(degradations[0].1, Reason::JsonTooDeep);
+        assert_eq!(read(&nested(100_000)).1.len(), 1);
+        // Also when it is never closed.
+        assert_eq!(read(&open.repeat(100_000)).1[0].1, Reason::JsonMalformed);
+    }
+}
+
+#[test]
+fn paths_are_bounded_and_quote_what_is_no_word() {
+    let (_, degradations) = read(r#"{"a b": {"": [{"é\"": 1e999, "_k1": 1e999}]}}"#);
+    let paths: Vec<_> = degradations.iter().map(|(path, _)| path.as_str()).collect();
+    assert_eq!(
+        paths,
+        [r#"c["a b"][""][0]["é\""]"#, r#"c["a b"][""][0]._k1"#]
+    );
+
+    let (_, degradations) = read(&format!(r#"{{"{}": 1e999}}"#, "é".repeat(10_000)));
+    assert!(degradations[0].0.len() < 300 && degradations[0].0.ends_with('…'));
+}
+
+#[test]
+fn known_keys_are_taken_and_the_rest_stays() {
+    let (json, _) = read(
+        r#"{"s": "x", "n": null, "i": 7, "f": 7.5, "big": 3000000000, "b": true, "l": ["a"],
+            "mixed": ["a", 1], "empty": [], "o": {}, "os": [{}, {}], "omixed": [{}, 1]}"#,
+    );
+    let Ok(mut fields) = Fields::open(json.unwrap()) else {
+        panic!()
+    };
+    assert_eq!(fields.string("s").as_deref(), Some("x"));
+    assert_eq!(fields.string("missing"), None);
+    assert_eq!((fields.string("n"), fields.string("i")), (None, None));
+    assert_eq!(fields.integer("i"), Some(7));
+    assert_eq!((fields.integer("f"), fields.integer("big")), (None, None));
+    assert_eq!(fields.bool("b"), Some(true));
+    assert_eq!(fields.strings("l"), ["a"]);
+    assert!(fields.strings("mixed").is_empty() && fields.strings("empty").is_empty());
+    assert!(fields.object::<Json>("o").is_some());
+    assert_eq!(fields.objects::<Json>("os").len(), 2);
+    assert!(fields.objects::<Json>("omixed").is_empty());
+    let Some(Json::Object(rest)) = fields.unrecognized() else {
+        panic!()
+    };
+    assert_eq!(
+        rest.into_keys().collect::<Vec<_>>(),
+        ["big", "empty", "f", "mixed", "n", "omixed"]
+    );
+}
+
+#[test]
+fn wiping_leaves_nothing() {
+    let (json, _) = read(r#"{"a": ["secret"]}"#);
+    let mut json = json.unwrap();
+    json.zeroize();
+    assert_eq!(json, Json::Null);
+}

@@ -44,7 +44,7 @@ const CASES: &[(i64, &str, &str, &str, Told)] = &[
     (3, r#"UPDATE inboxes SET csat_config = '{"a b": [1, 9007199254740993]}' WHERE id = 3"#, r#"csat_config["a b"][1]"#, "NUMBER_ROUNDED", Told::Everyone),
     (3, r#"UPDATE inboxes SET csat_config = '{"n": -9007199254740994}' WHERE id = 3"#, "csat_config.n", "NUMBER_ROUNDED", Told::Everyone),
     (3, r#"UPDATE inboxes SET auto_assignment_config = '{"max_assignment_limit": 1e400}' WHERE id = 3"#, "auto_assignment_config.max_assignment_limit", "NUMBER_OUT_OF_RANGE", Told::Everyone),
-    (191, r#"UPDATE channel_api SET additional_attributes = '[-1.5e999]' WHERE id = 191"#, "api.additional_attributes[0]", "NUMBER_OUT_OF_RANGE", Told::Everyone),
+    (191, "UPDATE channel_api SET additional_attributes = '[-1.5e999]' WHERE id = 191", "api.additional_attributes[0]", "NUMBER_OUT_OF_RANGE", Told::Everyone),
     (232, r#"UPDATE channel_whatsapp SET provider_config = '{"k": 1e400}' WHERE id = 232"#, "whatsapp.provider_config.k", "NUMBER_OUT_OF_RANGE", Told::Administrators),
     (162, r#"UPDATE channel_email SET smtp_password = '{"p":"x","h":{"iv":"y","at":"z"}}' WHERE id = 162"#, "email.smtp.password", "UNDECRYPTABLE", Told::Administrators),
     (165, "UPDATE channel_email SET provider_config = NULL WHERE id = 165", "email.reauthorization", "SOURCE_UNREADABLE", Told::Administrators),

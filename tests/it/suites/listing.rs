@@ -15,6 +15,7 @@ on_both_databases!(
     a_walk_survives_inserts_and_deletes,
     filters_apply_before_the_page_is_cut,
     tokens_hold_for_their_request_alone,
+    tokens_carry_no_authority,
     damaged_tokens_are_refused,
     a_page_ends_before_three_mebibytes,
     a_batch_ends_before_three_mebibytes,
@@ -335,8 +336,29 @@ async fn tokens_hold_for_their_request_alone(backend: Backend) {
             (Code::InvalidArgument, "INVALID_PAGE_TOKEN".to_owned())
         );
     }
+}
 
-    // Another replica takes it; and it carries no authority.
+async fn tokens_carry_no_authority(backend: Backend) {
+    let database = backend.golden();
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    let first = pb::ListInboxesRequest {
+        account_id: 1,
+        viewer: Some(viewer::user(7)),
+        page_size: 1,
+        ..Default::default()
+    };
+    let page_token = client
+        .list(first.clone())
+        .await
+        .unwrap()
+        .message
+        .next_page_token;
+    let next = pb::ListInboxesRequest {
+        page_token,
+        ..first
+    };
+    // Another replica takes it.
     let other = Program::serving(&database)
         .without_env("SECRET_KEY_BASE")
         .start();

@@ -20,6 +20,7 @@ use crate::support::{
 
 on_both_databases!(
     invalid_requests_name_their_fields,
+    invalid_lists_and_batches_name_their_fields,
     what_tonic_answers_has_our_form,
     request_ids_are_echoed_or_made,
     deadlines_are_answered_as_such,
@@ -120,6 +121,25 @@ async fn invalid_requests_name_their_fields(backend: Backend) {
         assert_eq!(violations(&get(request).await.unwrap()), names(&fields));
     }
 
+    // The shape comes before the account, the account before the inbox.
+    let shape = pb::GetInboxRequest {
+        account_id: 999,
+        inbox_id: -1,
+        ..request()
+    };
+    assert_eq!(get(shape).await.unwrap().code(), Code::InvalidArgument);
+    let account = pb::GetInboxRequest {
+        account_id: 999,
+        inbox_id: 999_999,
+        ..request()
+    };
+    assert_eq!(get(account).await.unwrap().code(), Code::PermissionDenied);
+}
+
+async fn invalid_lists_and_batches_name_their_fields(backend: Backend) {
+    let database = backend.golden();
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
     let list = pb::ListInboxesRequest {
         account_id: 1,
         viewer: Some(viewer::user(1)),
@@ -154,20 +174,6 @@ async fn invalid_requests_name_their_fields(backend: Backend) {
     // However much is wrong, the details stay small.
     let status = client.batch(batch(vec![-5; 100_000])).await.err().unwrap();
     assert!(status.details().len() < 4096, "{}", status.details().len());
-
-    // The shape comes before the account, the account before the inbox.
-    let shape = pb::GetInboxRequest {
-        account_id: 999,
-        inbox_id: -1,
-        ..request()
-    };
-    assert_eq!(get(shape).await.unwrap().code(), Code::InvalidArgument);
-    let account = pb::GetInboxRequest {
-        account_id: 999,
-        inbox_id: 999_999,
-        ..request()
-    };
-    assert_eq!(get(account).await.unwrap().code(), Code::PermissionDenied);
 }
 
 fn names(fields: &[&str]) -> BTreeSet<String> {

@@ -1,5 +1,7 @@
 //! A read takes as many statements for a thousand inboxes as for one.
 
+use std::fmt::Write;
+
 use crate::support::{Backend, Client, Database, Program, pb, program::eventually, viewer};
 
 on_both_databases!(statements_are_as_many_for_any_number_of_inboxes);
@@ -99,69 +101,71 @@ async fn ask(client: &Client, rpc: &str, viewer: pb::Viewer, inboxes: i64) {
     }
 }
 
+/// Kind, table, and what its row must have: columns, and values for number `n.i`.
+const TABLES: [(&str, &str, &str, &str); 13] = [
+    (
+        "WebWidget",
+        "channel_web_widgets",
+        "website_token",
+        "'t' || n.i",
+    ),
+    ("Api", "channel_api", "identifier", "'t' || n.i"),
+    (
+        "Email",
+        "channel_email",
+        "email, forward_to_email",
+        "'e' || n.i, 'f' || n.i",
+    ),
+    (
+        "FacebookPage",
+        "channel_facebook_pages",
+        "page_id, user_access_token, page_access_token",
+        "'p' || n.i, 'u', 'p'",
+    ),
+    (
+        "Instagram",
+        "channel_instagram",
+        "instagram_id, access_token, expires_at",
+        "'i' || n.i, 'a', '2030-01-01'",
+    ),
+    (
+        "Tiktok",
+        "channel_tiktok",
+        "business_id, access_token, expires_at, refresh_token, refresh_token_expires_at",
+        "'b' || n.i, 'a', '2030-01-01', 'r', '2030-01-01'",
+    ),
+    (
+        "TwilioSms",
+        "channel_twilio_sms",
+        "auth_token, account_sid",
+        "'a', 's'",
+    ),
+    (
+        "TwitterProfile",
+        "channel_twitter_profiles",
+        "profile_id, twitter_access_token, twitter_access_token_secret",
+        "'p' || n.i, 'a', 's'",
+    ),
+    ("Telegram", "channel_telegram", "bot_token", "'t' || n.i"),
+    (
+        "Line",
+        "channel_line",
+        "line_channel_id, line_channel_secret, line_channel_token",
+        "'l' || n.i, 's', 't'",
+    ),
+    ("Sms", "channel_sms", "phone_number", "'+' || n.i"),
+    ("Whatsapp", "channel_whatsapp", "phone_number", "'+' || n.i"),
+    (
+        "Voice",
+        "channel_voice",
+        "phone_number, provider_config",
+        "'+' || n.i, '{}'",
+    ),
+];
+
 /// An account with `count` inboxes of every kind, each with its channel row, a
 /// day of working hours, an avatar, a member and a bot.
 async fn account(backend: Backend, count: i64) -> Database {
-    const TABLES: [(&str, &str, &str, &str); 13] = [
-        (
-            "WebWidget",
-            "channel_web_widgets",
-            "website_token",
-            "'t' || n.i",
-        ),
-        ("Api", "channel_api", "identifier", "'t' || n.i"),
-        (
-            "Email",
-            "channel_email",
-            "email, forward_to_email",
-            "'e' || n.i, 'f' || n.i",
-        ),
-        (
-            "FacebookPage",
-            "channel_facebook_pages",
-            "page_id, user_access_token, page_access_token",
-            "'p' || n.i, 'u', 'p'",
-        ),
-        (
-            "Instagram",
-            "channel_instagram",
-            "instagram_id, access_token, expires_at",
-            "'i' || n.i, 'a', '2030-01-01'",
-        ),
-        (
-            "Tiktok",
-            "channel_tiktok",
-            "business_id, access_token, expires_at, refresh_token, refresh_token_expires_at",
-            "'b' || n.i, 'a', '2030-01-01', 'r', '2030-01-01'",
-        ),
-        (
-            "TwilioSms",
-            "channel_twilio_sms",
-            "auth_token, account_sid",
-            "'a', 's'",
-        ),
-        (
-            "TwitterProfile",
-            "channel_twitter_profiles",
-            "profile_id, twitter_access_token, twitter_access_token_secret",
-            "'p' || n.i, 'a', 's'",
-        ),
-        ("Telegram", "channel_telegram", "bot_token", "'t' || n.i"),
-        (
-            "Line",
-            "channel_line",
-            "line_channel_id, line_channel_secret, line_channel_token",
-            "'l' || n.i, 's', 't'",
-        ),
-        ("Sms", "channel_sms", "phone_number", "'+' || n.i"),
-        ("Whatsapp", "channel_whatsapp", "phone_number", "'+' || n.i"),
-        (
-            "Voice",
-            "channel_voice",
-            "phone_number, provider_config",
-            "'+' || n.i, '{}'",
-        ),
-    ];
     let database = backend.empty();
     let now = "'2026-01-01', '2026-01-01'";
     let numbers = format!(
@@ -194,19 +198,24 @@ async fn account(backend: Backend, count: i64) -> Database {
             "timestamp '2026-01-01', timestamp '2026-01-01'"
         };
         let id = format!("1 + n.i * 13 + {index}");
-        sql.push_str(&format!(
+        write!(
+            sql,
+
             "INSERT INTO {table} (id, account_id, {columns}, created_at, updated_at)
                 {numbers} SELECT {id}, 1, {values}, {now} FROM n;
             INSERT INTO inboxes (id, account_id, channel_id, channel_type, name, created_at, updated_at)
                 {numbers} SELECT {id}, 1, {id}, 'Channel::{kind}', 'n' || n.i, {now} FROM n;"
-        ));
+        )
+        .unwrap();
     }
     let stamp = if backend == Backend::Postgres {
         "timestamp '2026-01-01'"
     } else {
         "'2026-01-01'"
     };
-    sql.push_str(&format!(
+    write!(
+            sql,
+
         "INSERT INTO working_hours (inbox_id, account_id, day_of_week, created_at, updated_at)
             SELECT id, 1, 1, {stamp}, {stamp} FROM inboxes;
         INSERT INTO active_storage_blobs (id, key, filename, content_type, byte_size, created_at, service_name)
@@ -217,7 +226,8 @@ async fn account(backend: Backend, count: i64) -> Database {
             SELECT 2, id, {stamp}, {stamp} FROM inboxes;
         INSERT INTO agent_bot_inboxes (inbox_id, agent_bot_id, created_at, updated_at)
             SELECT id, 1, {stamp}, {stamp} FROM inboxes;"
-    ));
+    )
+    .unwrap();
     database.execute(&sql).await;
     database
 }

@@ -36,29 +36,29 @@ impl Backend {
 
     /// A store without rows.
     pub fn empty(self) -> Database {
-        self.copy(template(self, "empty", Vec::new))
+        copy(template(self, "empty", Vec::new))
     }
 
     /// A store with the oracle's rows and Redis flags.
     pub fn golden(self) -> Database {
-        self.copy(template(self, "golden", || match self {
+        copy(template(self, "golden", || match self {
             Self::Postgres => [golden::statements(), golden::counters()].concat(),
             Self::Sqlite => golden::statements(),
         }))
     }
+}
 
-    fn copy(self, template: &Template) -> Database {
-        match template {
-            Template::Postgres { name: template } => {
-                let name = unique_name();
-                Cluster::shared().create_database(&name, Some(template));
-                Database::Postgres { name }
-            }
-            Template::Sqlite { content } => {
-                let folder = tempfile::tempdir().unwrap();
-                fs::write(file(&folder), content).unwrap();
-                Database::Sqlite { folder }
-            }
+fn copy(template: &Template) -> Database {
+    match template {
+        Template::Postgres { name: template } => {
+            let name = unique_name();
+            Cluster::shared().create_database(&name, Some(template));
+            Database::Postgres { name }
+        }
+        Template::Sqlite { content } => {
+            let folder = tempfile::tempdir().unwrap();
+            fs::write(file(&folder), content).unwrap();
+            Database::Sqlite { folder }
         }
     }
 }

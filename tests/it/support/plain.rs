@@ -4,13 +4,12 @@
 use http::{HeaderMap, Request};
 use prost::bytes::Bytes;
 use tokio::net::TcpStream;
-use tonic::{Code, Status};
+use tonic::Status;
 
 /// What came back.
 #[derive(Debug)]
 pub struct Reply {
     pub headers: HeaderMap,
-    pub body: Vec<u8>,
     pub trailers: HeaderMap,
 }
 
@@ -21,10 +20,6 @@ impl Reply {
         in_trailers
             .or_else(|| Status::from_header_map(&self.headers))
             .expect("a status")
-    }
-
-    pub fn code(&self) -> Code {
-        self.status().code()
     }
 }
 
@@ -49,22 +44,16 @@ pub async fn call(address: &str, path: &str, headers: &[(&str, &str)], body: Vec
     let response = response.await.unwrap();
     let headers = response.headers().clone();
     let mut incoming = response.into_body();
-    let mut body = Vec::new();
     while let Some(data) = incoming.data().await {
         let data = data.unwrap();
         incoming
             .flow_control()
             .release_capacity(data.len())
             .unwrap();
-        body.extend_from_slice(&data);
     }
     let trailers = incoming.trailers().await.unwrap().unwrap_or_default();
     connection.abort();
-    Reply {
-        headers,
-        body,
-        trailers,
-    }
+    Reply { headers, trailers }
 }
 
 /// A message as gRPC frames it: not compressed, its length, its bytes.

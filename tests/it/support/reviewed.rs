@@ -24,9 +24,7 @@ fn changed_lines(expected: &str, content: &str) -> String {
     let only = |of: &str, not_of: &str, mark: &str| {
         let known: std::collections::BTreeSet<_> = not_of.lines().collect();
         let lines = of.lines().filter(|line| !known.contains(line));
-        lines
-            .map(|line| format!("{mark} {line}\n"))
-            .collect::<String>()
+        lines.fold(String::new(), |text, line| text + mark + " " + line + "\n")
     };
     format!(
         "{}{}",

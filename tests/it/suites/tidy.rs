@@ -1,0 +1,243 @@
+//! Rules of the house that no compiler checks.
+//!
+//! They keep what has to be watched, such as who opens what is sealed, in places
+//! small enough to be read. Comments may name what they like.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use regex::{Regex, RegexBuilder};
+
+/// What is used or done in some modules only. Unit tests are free to.
+const ONLY_IN: [(&str, &[&str], &str); 11] = [
+    (
+        r"\b(tonic|prost)",
+        &["grpc"],
+        "what an inbox is does not depend on how it is sent",
+    ),
+    (
+        r"\b(sqlx|redis)\b",
+        &["store"],
+        "what an inbox is does not depend on where it is kept",
+    ),
+    (
+        r"\bStoreDirectory\b",
+        &["app", "directory"],
+        "others ask an InboxDirectory, whichever it is",
+    ),
+    (
+        r"::seal\b",
+        &["store"],
+        "what is stored is sealed where it is read, before anyone else has it",
+    ),
+    (
+        r"\bAdminProof\b",
+        &["domain/access", "domain/secret"],
+        "the role rule is one page, and proofs stay on it",
+    ),
+    (
+        r"\.open\(|AdminOnly::open\b",
+        &["domain/access"],
+        "what is sealed opens for a view, by reveal",
+    ),
+    (
+        r"(\.|::)reveal\b",
+        &["grpc/wire"],
+        "what is sealed is opened to go into a message and for nothing else",
+    ),
+    (
+        r"\bexpose_secret\b",
+        &["store", "leadchat", "grpc/wire", "grpc/etag"],
+        "elsewhere a secret is passed on unread",
+    ),
+    (
+        r"\bStatus::[a-z]|\bwith_error_details",
+        &["grpc/status"],
+        "no error reaches a caller in words that nobody chose for it",
+    ),
+    (
+        r"\benv::",
+        &["main"],
+        "settings come from one place, so that a test can choose them",
+    ),
+    (
+        r"\b(SELECT|INSERT INTO|UPDATE|DELETE FROM|CREATE TABLE)\b",
+        &["store", "demo"],
+        "what is asked of a database can be reviewed in one place",
+    ),
+];
+
+/// Modules that a module must not know.
+const KNOWS_NOT: [(&str, &[&str], &str); 4] = [
+    (
+        "domain",
+        &[
+            "app", "config", "demo", "grpc", "identity", "leadchat", "store",
+        ],
+        "everything depends on the domain, and it on nothing",
+    ),
+    (
+        "leadchat",
+        &["app", "config", "demo", "grpc", "identity", "store"],
+        "what Rails derives and how it writes holds for any store",
+    ),
+    (
+        "store",
+        &["app", "config", "demo", "grpc", "identity"],
+        "a store does not know who asks it",
+    ),
+    (
+        "grpc",
+        &["app", "config", "demo", "store"],
+        "inboxes are asked for through InboxDirectory",
+    ),
+];
+
+/// Lines that a file has at most.
+const LONGEST: usize = 400;
+const LONGEST_UNIT_TESTS: usize = 500;
+
+#[test]
+fn things_stay_in_their_place() {
+    let sources = sources();
+    let mut breaches = Vec::new();
+    for (what, places, why) in ONLY_IN {
+        let (inside, outside): (Vec<_>, Vec<_>) = sources
+            .iter()
+            .filter(|source| !source.is_unit_tests())
+            .partition(|source| places.iter().any(|place| source.is_of(place)));
+        for place in places {
+            let there = inside.iter().any(|source| source.is_of(place));
+            assert!(there, "{place} is no module");
+        }
+        // Under a new name it would go on unwatched.
+        let regex = regex(what);
+        let found = inside.iter().any(|source| !source.find(&regex).is_empty());
+        assert!(found, "{what} is not even in {places:?}");
+        for breach in outside.iter().flat_map(|source| source.find(&regex)) {
+            breaches.push(format!("{breach}\n  is for {places:?} only: {why}"));
+        }
+    }
+    assert!(breaches.is_empty(), "{}", breaches.join("\n"));
+}
+
+#[test]
+fn dependencies_point_one_way() {
+    let sources = sources();
+    let mut breaches = Vec::new();
+    for (place, strangers, why) in KNOWS_NOT {
+        for module in strangers.iter().chain([&place]) {
+            let there = sources.iter().any(|source| source.is_of(module));
+            assert!(there, "{module} is no module");
+        }
+        let strangers = strangers.join("|");
+        let named = regex(&format!(r"\b({strangers})::|\bcrate::({strangers})\b"));
+        for source in sources.iter().filter(|source| source.is_of(place)) {
+            for breach in source.find(&named) {
+                breaches.push(format!("{breach}\n  is not for {place} to know: {why}"));
+            }
+        }
+    }
+    assert!(breaches.is_empty(), "{}", breaches.join("\n"));
+}
+
+/// It says what it is for, is short enough to be read in one go, and is named
+/// after its module.
+#[test]
+fn files_are_easy_to_read() {
+    let mut breaches = Vec::new();
+    for source in sources() {
+        let most = if source.is_unit_tests() {
+            LONGEST_UNIT_TESTS
+        } else {
+            LONGEST
+        };
+        let (file, lines) = (source.file(), source.text.lines().count());
+        if lines > most {
+            breaches.push(format!("{file} has {lines} lines, more than {most}"));
+        }
+        if !source.text.starts_with("//! ") {
+            breaches.push(format!("{file} does not say what it is for"));
+        }
+    }
+    for file in ["src", "tests"].into_iter().flat_map(rust_files) {
+        if file.ends_with("mod.rs") {
+            let file = file.display();
+            breaches.push(format!("{file} would be one of many named mod.rs"));
+        }
+    }
+    assert!(breaches.is_empty(), "{}", breaches.join("\n"));
+}
+
+struct Source {
+    /// The module's path: `grpc/wire/inbox`.
+    module: String,
+    text: String,
+}
+
+impl Source {
+    /// Whether this is the module, or one within it.
+    fn is_of(&self, module: &str) -> bool {
+        let rest = self.module.strip_prefix(module);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
+    fn is_unit_tests(&self) -> bool {
+        self.module.split('/').any(|part| part == "tests")
+    }
+
+    fn file(&self) -> String {
+        format!("src/{}.rs", self.module)
+    }
+
+    /// Where code, not comments, says this.
+    fn find(&self, what: &Regex) -> Vec<String> {
+        let lines = (1..).zip(self.text.lines());
+        lines
+            .filter(|(_, line)| !line.trim_start().starts_with("//") && what.is_match(line))
+            .map(|(number, line)| format!("{}:{number}: {}", self.file(), line.trim()))
+            .collect()
+    }
+}
+
+fn regex(what: &str) -> Regex {
+    // ASCII alone, which the tables for all else need not be built in for.
+    RegexBuilder::new(what).unicode(false).build().unwrap()
+}
+
+fn sources() -> Vec<Source> {
+    let files = rust_files("src").into_iter();
+    files
+        .map(|file| Source {
+            text: fs::read_to_string(crate_folder().join(&file)).unwrap(),
+            module: file
+                .with_extension("")
+                .strip_prefix("src")
+                .unwrap()
+                .display()
+                .to_string(),
+        })
+        .collect()
+}
+
+/// All under a folder of this crate, ordered.
+fn rust_files(folder: impl AsRef<Path>) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(crate_folder().join(&folder)).unwrap() {
+        let entry = entry.unwrap();
+        let path = folder.as_ref().join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            files.extend(rust_files(path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+fn crate_folder() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
