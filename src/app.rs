@@ -10,7 +10,7 @@ use tracing::info;
 
 use crate::{
     config::{ListenAddress, Serve, Task},
-    demo::Demo,
+    demo::{Demo, DemoError},
     directory::StoreDirectory,
     grpc::{self, EtagKey, Listener, ServeError},
     identity::Caller,
@@ -31,7 +31,7 @@ pub enum AppError {
     #[error(transparent)]
     Serve(#[from] ServeError),
     #[error("the demonstration data cannot be set up: {0}")]
-    Demo(io::Error),
+    Demo(#[from] DemoError),
     #[error("the system refuses {what}: {reason}")]
     System { what: &'static str, reason: String },
 }
@@ -42,7 +42,7 @@ pub async fn run(task: Task) -> Result<(), AppError> {
         Task::Serve(settings) => serve(settings).await,
         Task::Migrate(database) => {
             Store::migrate(&database).await?;
-            println!("The tables are up to date.");
+            println!("The tables of {database} are up to date.");
             Ok(())
         }
     }
@@ -102,6 +102,7 @@ async fn bind(listen: &ListenAddress) -> Result<(Listener, ListenAddress), AppEr
         address: listen.clone(),
         reason: match error.kind() {
             io::ErrorKind::AddrInUse => "it is in use".to_owned(),
+            io::ErrorKind::NotFound => "there is no such folder".to_owned(),
             kind => kind.to_string(),
         },
     };

@@ -12,7 +12,7 @@ mod listen;
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::Parser;
+use clap::{Parser, error::ErrorKind};
 use secrecy::SecretString;
 
 use crate::{
@@ -54,6 +54,9 @@ pub enum ConfigError {
     Usage(#[from] clap::Error),
 }
 
+/// The program was started without a word.
+const HELP_WANTED: ErrorKind = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+
 impl ConfigError {
     fn setting(setting: &'static str, reason: impl Into<String>) -> Self {
         Self::Setting {
@@ -69,6 +72,10 @@ impl ConfigError {
                 // A closed pipe is no reason to fail.
                 let _ = help.print();
                 ExitCode::SUCCESS
+            }
+            Self::Usage(help) if help.kind() == HELP_WANTED => {
+                let _ = help.print();
+                ExitCode::from(2)
             }
             Self::Usage(error) => {
                 eprintln!(
@@ -96,20 +103,35 @@ pub fn read(
     let set = |name: &str| environment(name).filter(|value| !value.is_empty());
     match Arguments::try_parse_from(arguments)?.command {
         Command::Serve(flags) => {
-            let listen = flags.listen.or_else(|| set("LISTEN_ADDR"));
+            let listen = match flags.listen {
+                Some(address) => ListenAddress::parse("--listen", &address)?,
+                None => {
+                    let address = set("LISTEN_ADDR");
+                    let address = address.as_deref().unwrap_or(listen::DEFAULT);
+                    ListenAddress::parse("LISTEN_ADDR", address)?
+                }
+            };
             Ok(Task::Serve(Serve {
-                listen: ListenAddress::parse(listen.as_deref().unwrap_or(listen::DEFAULT))?,
+                listen,
                 database: if flags.demo {
                     None
                 } else {
-                    Some(database::read(flags.database_url, &set)?)
+                    Some(
+                        database::read(flags.database_url, &set)?.unwrap_or_else(database::default),
+                    )
                 },
                 local_role: flags.local_role.into(),
                 installation: installation(environment),
                 secret_key_base: set("SECRET_KEY_BASE").map(Into::into),
             }))
         }
-        Command::Migrate(flags) => Ok(Task::Migrate(database::read(flags.database_url, &set)?)),
+        Command::Migrate(flags) => match database::read(flags.database_url, &set)? {
+            Some(database) => Ok(Task::Migrate(database)),
+            None => Err(ConfigError::setting(
+                "DATABASE_URL",
+                "says which database to migrate",
+            )),
+        },
     }
 }
 

@@ -1,15 +1,14 @@
 //! Demonstration data: two accounts, every kind of channel, and who may see
 //! what of them.
 
-use std::{fmt::Write, path::PathBuf};
+use std::{fmt::Write, io, path::PathBuf};
 
 use tempfile::TempDir;
 
 use crate::{
-    app::AppError,
     config::ListenAddress,
     leadchat::{Installation, links::Links},
-    store::{DatabaseSettings, Store},
+    store::{DatabaseSettings, OpenError, Store},
 };
 
 const ROWS: &str = include_str!("demo/rows.sql");
@@ -19,12 +18,21 @@ pub struct Demo {
     folder: TempDir,
 }
 
+/// Why there is no demonstration data.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    #[error("no temporary folder: {0}")]
+    Folder(io::ErrorKind),
+    #[error(transparent)]
+    Store(#[from] OpenError),
+}
+
 impl Demo {
-    pub async fn create() -> Result<Self, AppError> {
+    pub async fn create() -> Result<Self, DemoError> {
         let folder = tempfile::Builder::new()
             .prefix("leadchat-inbox-demo-")
             .tempdir()
-            .map_err(AppError::Demo)?;
+            .map_err(|error| DemoError::Folder(error.kind()))?;
         let demo = Self { folder };
         Store::fill_sqlite(&demo.file(), ROWS).await?;
         Ok(demo)

@@ -21,7 +21,10 @@ mod snapshot;
 mod sqlite;
 mod statements;
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 pub use error::{OpenError, StoreError};
 pub use postgres::PostgresSettings;
@@ -38,6 +41,16 @@ pub enum DatabaseSettings {
     Postgres(PostgresSettings),
     /// The path of the file; created when missing.
     Sqlite(PathBuf),
+}
+
+/// Never a password.
+impl fmt::Display for DatabaseSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Postgres(settings) => settings.fmt(f),
+            Self::Sqlite(path) => path.display().fmt(f),
+        }
+    }
 }
 
 /// Inboxes in a database.

@@ -12,7 +12,12 @@ use crate::domain::access::Role;
 /// Point it at leadchat's own database, at a database of its own, or at nothing:
 /// then it keeps an SQLite file. `serve --demo` needs no set-up at all.
 #[derive(Debug, Parser)]
-#[command(name = "leadchat-inbox", version, max_term_width = 100)]
+#[command(
+    name = "leadchat-inbox",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
 pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,
@@ -27,25 +32,22 @@ pub enum Command {
     ///
     /// A database of Rails' is refused: it is served as it is. An SQLite store
     /// needs no such step; `serve` sees to it.
+    #[command(after_long_help = MIGRATE_ENVIRONMENT)]
     Migrate(MigrateArguments),
 }
 
 #[derive(Debug, Args)]
 pub struct ServeArguments {
-    /// Where to listen: a loopback address with a port, or `unix:PATH`.
+    /// Where to listen: a loopback address with a port, or `unix:PATH` [default: 127.0.0.1:50051]
     ///
     /// Callers are not identified, so no address that other machines can reach
-    /// is taken. Port 0 takes a free one and prints it. Variable: LISTEN_ADDR.
-    /// [default: 127.0.0.1:50051]
+    /// is taken. Port 0 takes a free one and prints it.
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
 
-    /// The database: `postgres://USER@HOST/NAME` or `sqlite://PATH`.
+    /// The database: `postgres://USER@HOST/NAME` or `sqlite://PATH` [default: sqlite://leadchat-inbox.db]
     ///
-    /// A password is taken from the environment alone. Variable: DATABASE_URL,
-    /// or leadchat's POSTGRES_HOST, POSTGRES_PORT, POSTGRES_DATABASE,
-    /// POSTGRES_USERNAME and POSTGRES_PASSWORD.
-    /// [default: the file leadchat-inbox.db]
+    /// A password is taken from the environment alone.
     #[arg(long, value_name = "URL")]
     pub database_url: Option<String>,
 
@@ -65,7 +67,7 @@ pub struct ServeArguments {
 pub struct MigrateArguments {
     /// The database: `postgres://USER@HOST/NAME` or `sqlite://PATH`.
     ///
-    /// A password is taken from the environment alone. Variables as for `serve`.
+    /// A password is taken from the environment alone.
     #[arg(long, value_name = "URL")]
     pub database_url: Option<String>,
 }
@@ -87,8 +89,20 @@ impl From<LocalRole> for Role {
     }
 }
 
-const ENVIRONMENT: &str = "\
-Environment, as leadchat has it:
+macro_rules! database_environment {
+    () => {
+        "\
+Environment:
+  DATABASE_URL                 the database, as for --database-url
+  POSTGRES_HOST, POSTGRES_PORT, POSTGRES_DATABASE, POSTGRES_USERNAME, POSTGRES_PASSWORD
+                               the database in parts, where DATABASE_URL is not set"
+    };
+}
+
+const ENVIRONMENT: &str = concat!(
+    database_environment!(),
+    "
+  LISTEN_ADDR                  where to listen, as for --listen
   FRONTEND_URL                 callback addresses, voice addresses, widget scripts
   FORCE_SSL                    the scheme of a FRONTEND_URL without one
   MAILER_INBOUND_EMAIL_DOMAIN  whether forwarding addresses are shown
@@ -96,7 +110,18 @@ Environment, as leadchat has it:
                                hold for this process alone
   RUST_LOG                     what is logged: info, debug, leadchat_inbox=trace
 
-Exit code: 0 after a stop by signal, 1 when it cannot serve, 2 for a wrong setting.";
+A flag counts before its variable. What a PostgreSQL URL leaves out is taken from
+PGHOST, PGSSLMODE and so on, as every client of PostgreSQL does.
+
+Exit code: 0 after a stop by signal, 1 when it cannot serve, 2 for a wrong setting."
+);
+
+const MIGRATE_ENVIRONMENT: &str = concat!(
+    database_environment!(),
+    "
+
+Exit code: 0 when the tables are up to date, 1 when they cannot be, 2 for a wrong setting."
+);
 
 /// What is wrong with a command line. A value is quoted only where it cannot be
 /// a secret: never one that looks like a URL.
@@ -106,6 +131,10 @@ pub fn in_one_line(error: &clap::Error) -> String {
         Some(ContextValue::Strings(texts)) => Some(texts.join(", ")),
         _ => None,
     };
+    if error.get(ContextKind::InvalidValue) == Some(&ContextValue::String(String::new())) {
+        let flag = context(ContextKind::InvalidArg).unwrap_or_default();
+        return format!("{flag} needs a value");
+    }
     let mut line = error.kind().to_string();
     for kind in [
         ContextKind::InvalidArg,

@@ -20,7 +20,7 @@ const PARTS: [&str; 5] = [
 pub fn read(
     flag: Option<String>,
     environment: Environment<'_>,
-) -> Result<DatabaseSettings, ConfigError> {
+) -> Result<Option<DatabaseSettings>, ConfigError> {
     if let Some(url) = flag {
         if has_password(&url) {
             return Err(ConfigError::setting(
@@ -29,15 +29,20 @@ pub fn read(
                  put the URL into the environment as DATABASE_URL",
             ));
         }
-        return parse("--database-url", &url);
+        return parse("--database-url", &url).map(Some);
     }
     if let Some(url) = environment("DATABASE_URL") {
-        return parse("DATABASE_URL", &url);
+        return parse("DATABASE_URL", &url).map(Some);
     }
     if PARTS.iter().any(|name| environment(name).is_some()) {
-        return parts(environment).map(DatabaseSettings::Postgres);
+        return parts(environment).map(DatabaseSettings::Postgres).map(Some);
     }
-    Ok(DatabaseSettings::Sqlite(DEFAULT_FILE.into()))
+    Ok(None)
+}
+
+/// What is served where no database is named.
+pub fn default() -> DatabaseSettings {
+    DatabaseSettings::Sqlite(DEFAULT_FILE.into())
 }
 
 /// Never quotes the URL: it may hold a password.
@@ -56,9 +61,11 @@ fn parse(setting: &'static str, url: &str) -> Result<DatabaseSettings, ConfigErr
         };
     }
     match Url::parse(url) {
-        Ok(parsed) if matches!(parsed.scheme(), "postgres" | "postgresql") => Ok(
-            DatabaseSettings::Postgres(PostgresSettings::Url(SecretString::from(url))),
-        ),
+        Ok(parsed) if matches!(parsed.scheme(), "postgres" | "postgresql") => {
+            PostgresSettings::from_url(SecretString::from(url))
+                .map(DatabaseSettings::Postgres)
+                .ok_or_else(|| ConfigError::setting(setting, "has a part that cannot be used"))
+        }
         _ => Err(ConfigError::setting(
             setting,
             "must begin with postgres:// or sqlite://",

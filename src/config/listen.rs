@@ -6,8 +6,6 @@ use super::ConfigError;
 
 pub const DEFAULT: &str = "127.0.0.1:50051";
 
-const SETTING: &str = "LISTEN_ADDR (--listen)";
-
 /// An address that only this machine reaches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListenAddress {
@@ -16,10 +14,10 @@ pub enum ListenAddress {
 }
 
 impl ListenAddress {
-    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+    pub fn parse(setting: &'static str, text: &str) -> Result<Self, ConfigError> {
         if let Some(path) = text.strip_prefix("unix:") {
             return if path.is_empty() {
-                Err(ConfigError::setting(SETTING, "unix: needs a path"))
+                Err(ConfigError::setting(setting, "unix: needs a path"))
             } else {
                 Ok(Self::Unix(path.into()))
             };
@@ -28,13 +26,15 @@ impl ListenAddress {
         let numeric = text.replacen("localhost:", "127.0.0.1:", 1);
         let address: SocketAddr = numeric.parse().map_err(|_| {
             ConfigError::setting(
-                SETTING,
-                format!("{text:?} is neither an address with a port nor unix:PATH"),
+                setting,
+                format!(
+                    "{text:?} is neither an address with a port, such as {DEFAULT}, nor unix:PATH"
+                ),
             )
         })?;
         if !address.ip().is_loopback() {
             return Err(ConfigError::setting(
-                SETTING,
+                setting,
                 format!(
                     "{address} can be reached from other machines, and callers are not identified: \
                      whoever reaches this service may act for any viewer; \

@@ -114,7 +114,15 @@ impl From<CallError> for Status {
         if matches!(code, Code::Unavailable) {
             details.set_retry_info(Some(RETRY_DELAY));
         }
-        if let CallError::Invalid(violations) = error {
+        let violations = match error {
+            CallError::Invalid(violations) => violations,
+            CallError::InvalidPageToken => vec![Violation {
+                field: "page_token".to_owned(),
+                description: "was not made for this request",
+            }],
+            _ => Vec::new(),
+        };
+        if !violations.is_empty() {
             let violations = violations.into_iter().take(MOST_VIOLATIONS);
             details.set_bad_request(
                 violations

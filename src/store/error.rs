@@ -80,11 +80,25 @@ impl From<sqlx::migrate::MigrateError> for OpenError {
 /// What happened, without a word of the database's own.
 pub(super) fn describe(error: &sqlx::Error) -> String {
     match error {
-        sqlx::Error::Database(error) => match error.code() {
+        sqlx::Error::Database(error) => match error.code().as_deref() {
+            // SQLite's, as an operator meets them.
+            Some("8" | "264" | "520" | "776") => "the file may not be written".to_owned(),
+            Some("13") => "the disk is full".to_owned(),
+            Some("14") => "the file cannot be opened; is its folder there?".to_owned(),
+            Some("26") => "the file is no SQLite database".to_owned(),
+            // PostgreSQL's.
+            Some("28P01" | "28000") => "it refuses the user or the password".to_owned(),
+            Some("3D000") => "it has no such database".to_owned(),
             Some(code) => format!("code {code}"),
             None => "error without a code".to_owned(),
         },
-        sqlx::Error::Io(error) => error.kind().to_string(),
+        sqlx::Error::Io(error) => match error.kind() {
+            // Not found by name, among others; the kind has no name of its own.
+            kind if kind.to_string().starts_with("uncategorized") => {
+                "the host is not found".to_owned()
+            }
+            kind => kind.to_string(),
+        },
         sqlx::Error::Tls(_) => "TLS failed".to_owned(),
         sqlx::Error::PoolTimedOut => "no connection within the time allowed".to_owned(),
         sqlx::Error::PoolClosed => "the pool is closed".to_owned(),

@@ -41,15 +41,16 @@ pub enum PostgresSettings {
 }
 
 impl PostgresSettings {
-    fn options(&self) -> Result<PgConnectOptions, OpenError> {
+    /// `None` where the URL cannot be read. Why is not said: it may hold a
+    /// password.
+    pub fn from_url(url: SecretString) -> Option<Self> {
+        let settings = Self::Url(url);
+        settings.options().is_ok().then_some(settings)
+    }
+
+    fn options(&self) -> Result<PgConnectOptions, sqlx::Error> {
         match self {
-            Self::Url(url) => url
-                .expose_secret()
-                .parse()
-                .map_err(|_| OpenError::Unreachable {
-                    setting: self.setting(),
-                    reason: "not a URL of a PostgreSQL database".to_owned(),
-                }),
+            Self::Url(url) => url.expose_secret().parse(),
             Self::Parts {
                 host,
                 port,
@@ -99,18 +100,21 @@ impl fmt::Debug for PostgresSettings {
 
 /// Makes sure that the database answers, and gives a pool of connections to it.
 pub(super) async fn connect(settings: &PostgresSettings) -> Result<PgPool, OpenError> {
-    let options = settings.options()?.application_name("leadchat-inbox");
-    // A pool would try again and again, and then only say that time is up.
-    let reached = tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options));
-    let unreachable = |reason| OpenError::Unreachable {
+    let unreachable = |reason: &str| OpenError::Unreachable {
         setting: settings.setting(),
         reason: format!("{reason} ({settings})"),
     };
+    let options = settings
+        .options()
+        .map_err(|error| unreachable(&describe(&error)))?;
+    let options = options.application_name("leadchat-inbox");
+    // A pool would try again and again, and then only say that time is up.
+    let reached = tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options));
     match reached.await {
         // That it was not closed in form does not matter.
         Ok(Ok(connection)) => _ = connection.close().await,
-        Ok(Err(error)) => return Err(unreachable(describe(&error))),
-        Err(_) => return Err(unreachable("it does not answer".to_owned())),
+        Ok(Err(error)) => return Err(unreachable(&describe(&error))),
+        Err(_) => return Err(unreachable("it does not answer")),
     }
     Ok(PgPoolOptions::new()
         .max_connections(CONNECTIONS)

@@ -7,6 +7,7 @@ mod listing;
 mod mistakes;
 mod parity;
 mod program;
+mod readme;
 mod server;
 mod statements;
 mod tidy;

@@ -112,3 +112,21 @@ impl From<Role> for pb::Role {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A kind that is left out of the list would be served as unknown.
+    #[test]
+    fn all_kinds_are_listed() {
+        let listed: std::collections::BTreeSet<_> = ChannelKind::ALL
+            .into_iter()
+            .map(|kind| pb::ChannelKind::from(kind) as i32)
+            .collect();
+        let known: std::collections::BTreeSet<_> = (1..100)
+            .filter(|number| pb::ChannelKind::try_from(*number).is_ok())
+            .collect();
+        assert_eq!(listed, known);
+    }
+}

@@ -158,7 +158,7 @@ impl TryFrom<pb::BatchGetInboxesRequest> for BatchGetInboxes {
             if *id <= 0 {
                 faults.add(format!("inbox_ids[{index}]"), POSITIVE);
             } else if !seen.insert(*id) {
-                faults.add(format!("inbox_ids[{index}]"), "stands in the list before");
+                faults.add(format!("inbox_ids[{index}]"), "is a duplicate");
             }
         }
         let inboxes = inbox_ids.into_iter().map(InboxId).collect();

@@ -75,7 +75,7 @@ fn failure(program: Program) -> (Option<i32>, String) {
 fn wrong_settings_are_named_in_one_line() {
     let serve = |arguments: &[&str]| Program::new(&[&["serve"], arguments].concat());
     for (program, setting) in [
-        (serve(&["--listen", "0.0.0.0:1"]), "LISTEN_ADDR"),
+        (serve(&["--listen", "0.0.0.0:1"]), "--listen"),
         (serve(&[]).env("LISTEN_ADDR", "nonsense"), "LISTEN_ADDR"),
         (serve(&["--local-role", "owner"]), "--local-role"),
         (
@@ -88,7 +88,13 @@ fn wrong_settings_are_named_in_one_line() {
         ),
         (serve(&[]).env("POSTGRES_PORT", "x"), "POSTGRES_PORT"),
         (serve(&["--nope"]), "--nope"),
+        (serve(&["--listen"]), "--listen"),
+        (
+            serve(&[]).env("DATABASE_URL", "postgres://h/d?sslmode=hunter2"),
+            "DATABASE_URL",
+        ),
         (Program::new(&["nope"]), "nope"),
+        (Program::new(&["migrate"]), "DATABASE_URL"),
         (
             Program::new(&["migrate", "--database-url", "postgres://u:hunter2@h/d"]),
             "--database-url",
