@@ -1,10 +1,15 @@
 //! Puts the parts together: settings in, running server out.
 
-use std::{io, os::unix::fs::FileTypeExt, path::Path};
+use std::{
+    io::{self, Write},
+    os::unix::fs::FileTypeExt,
+    path::Path,
+};
 
 use tokio::{
     net::{TcpListener, UnixListener, UnixStream},
     signal::unix::{SignalKind, signal},
+    sync::mpsc,
 };
 use tracing::info;
 
@@ -42,7 +47,7 @@ pub async fn run(task: Task) -> Result<(), AppError> {
         Task::Serve(settings) => serve(settings).await,
         Task::Migrate(database) => {
             Store::migrate(&database).await?;
-            println!("The tables of {database} are up to date.");
+            say(&format!("The tables of {database} are up to date."));
             Ok(())
         }
     }
@@ -77,12 +82,12 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
     };
     let (listener, address) = bind(&listen).await?;
 
-    println!(
+    say(&format!(
         "leadchat-inbox {} is listening on {address}",
         env!("CARGO_PKG_VERSION")
-    );
+    ));
     if let Some(demo) = &demo {
-        println!("{}", demo.introduction(&address));
+        say(&demo.introduction(&address));
     }
     info!(%address, "serving");
 
@@ -133,8 +138,8 @@ async fn remove_abandoned(path: &Path) {
     }
 }
 
-/// Resolves when the process is told to stop, by Ctrl-C or SIGTERM.
-fn stop() -> Result<impl Future<Output = ()>, AppError> {
+/// Receives whenever the process is told to stop, by Ctrl-C or SIGTERM.
+fn stop() -> Result<mpsc::Receiver<()>, AppError> {
     let listen = |kind| {
         signal(kind).map_err(|error| AppError::System {
             what: "to report signals",
@@ -145,12 +150,24 @@ fn stop() -> Result<impl Future<Output = ()>, AppError> {
         listen(SignalKind::interrupt())?,
         listen(SignalKind::terminate())?,
     );
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+    let (tell, told) = mpsc::channel(2);
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if tell.send(()).await.is_err() {
+                return;
+            }
         }
-    })
+    });
+    Ok(told)
+}
+
+/// Nobody may be reading.
+fn say(text: &str) {
+    let _ = writeln!(io::stdout(), "{text}");
 }
 
 fn entropy<const N: usize>() -> Option<[u8; N]> {

@@ -6,7 +6,7 @@
 //! | [`app`] | puts the parts together: configuration in, running server out |
 //! | [`config`] | typed settings, from flags and environment |
 //! | [`demo`] | the data and the words of `serve --demo` |
-//! | [`telemetry`] | where logs go, and in which form |
+//! | [`telemetry`] | where logs go |
 //! | [`domain`] | what an inbox is and who may see what of it; knows no framework |
 //! | [`store`] | rows of PostgreSQL and SQLite become domain values; the one place that seals |
 //! | [`leadchat`] | what Rails derives and how it writes: links, encryption envelopes, avatars |

@@ -10,7 +10,10 @@ use leadchat_inbox::{app, config, telemetry};
     reason = "the environment is read here and passed on"
 )]
 async fn main() -> ExitCode {
-    let environment = |name: &str| env::var(name).ok();
+    // One that is not Unicode must not pass for unset: what is wrong with it is
+    // said by whoever reads it.
+    let environment =
+        |name: &str| env::var_os(name).map(|value| value.to_string_lossy().into_owned());
     let task = match config::read(env::args_os(), &environment) {
         Ok(task) => task,
         Err(error) => return error.report(),

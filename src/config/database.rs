@@ -1,6 +1,5 @@
 //! Which database: a URL, leadchat's parts, or a file.
 
-use secrecy::SecretString;
 use url::Url;
 
 use super::{ConfigError, Environment};
@@ -60,17 +59,28 @@ fn parse(setting: &'static str, url: &str) -> Result<DatabaseSettings, ConfigErr
             Ok(DatabaseSettings::Sqlite(path.into()))
         };
     }
-    match Url::parse(url) {
-        Ok(parsed) if matches!(parsed.scheme(), "postgres" | "postgresql") => {
-            PostgresSettings::from_url(SecretString::from(url))
-                .map(DatabaseSettings::Postgres)
-                .ok_or_else(|| ConfigError::setting(setting, "has a part that cannot be used"))
-        }
-        _ => Err(ConfigError::setting(
+    let Some(parsed) = postgres_url(url) else {
+        return Err(ConfigError::setting(
             setting,
-            "must begin with postgres:// or sqlite://",
-        )),
-    }
+            "must be postgres://HOST/NAME, with special characters of a password escaped, \
+             or sqlite://PATH",
+        ));
+    };
+    PostgresSettings::from_url(&parsed)
+        .map(DatabaseSettings::Postgres)
+        .ok_or_else(|| ConfigError::setting(setting, "has a part that cannot be used"))
+}
+
+/// A URL whose parts are where they belong. An `@` behind the host tells of a
+/// password that was not escaped, and would be taken for a host or a name.
+fn postgres_url(url: &str) -> Option<Url> {
+    let (scheme, rest) = url.split_once("://")?;
+    let parsed = Url::parse(url).ok()?;
+    let sound = matches!(scheme, "postgres" | "postgresql")
+        && rest.matches('@').count() <= 1
+        && !parsed.path().contains(['@', ':'])
+        && parsed.fragment().is_none();
+    sound.then_some(parsed)
 }
 
 /// With leadchat's defaults for what is not set.
@@ -93,7 +103,8 @@ fn has_password(url: &str) -> bool {
     if url.starts_with("sqlite:") {
         return false;
     }
-    Url::parse(url).map_or(true, |url| {
-        url.password().is_some() || url.query_pairs().any(|(key, _)| key == "password")
-    })
+    let sound = postgres_url(url).filter(|url| {
+        url.password().is_none() && !url.query_pairs().any(|(key, _)| key.contains("password"))
+    });
+    sound.is_none() && url.contains(['@', '?'])
 }

@@ -11,7 +11,7 @@
 use std::collections::HashSet;
 
 use super::{
-    account::Account,
+    account::{Account, Parts},
     id::{AgentBotId, InboxId, UserId},
     inbox::Inbox,
     secret::AdminOnly,
@@ -94,6 +94,27 @@ impl Account {
             sight,
             role: role.min(rights.ceiling),
         })
+    }
+}
+
+impl Parts {
+    /// Which of these inboxes the viewer may see, as far as is known before the
+    /// inboxes are read: no more than [`Account::access`] would show, so that a
+    /// hidden inbox costs no more time than a missing one.
+    pub fn worth_reading(&self, viewer: Viewer, inboxes: &[InboxId]) -> Vec<InboxId> {
+        let is_visible = |inbox: &InboxId| match viewer {
+            _ if self.suspended => false,
+            Viewer::User(user) => match self.roles.iter().find(|(member, _)| *member == user) {
+                Some((_, Role::Administrator)) => true,
+                Some((_, Role::Agent)) => self.memberships.contains(&(user, *inbox)),
+                None => false,
+            },
+            Viewer::AgentBot(bot) => {
+                self.agent_bots.contains(&bot) && self.connections.contains(&(bot, *inbox))
+            }
+            Viewer::Service => true,
+        };
+        inboxes.iter().copied().filter(is_visible).collect()
     }
 }
 

@@ -9,15 +9,11 @@
 //! Knows nothing of the wire but how deep it may nest.
 
 use std::{
-    borrow::Cow,
     collections::BTreeMap,
     fmt::{self, Write},
 };
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, Visitor},
-};
+use serde::{Deserialize, Deserializer, de::Visitor};
 use serde_json::value::RawValue;
 use zeroize::Zeroize;
 
@@ -98,23 +94,23 @@ impl Zeroize for Json {
     }
 }
 
-enum Step<'a> {
-    Key(Cow<'a, str>),
+enum Step {
+    Key(String),
     Index(usize),
 }
 
 /// One reading of one text. Walks raw slices: each is checked for syntax by
 /// serde_json without recursion, and this code recurses no deeper than
 /// [`NESTING`] allows.
-struct Reading<'a> {
-    path: Vec<Step<'a>>,
+struct Reading {
+    path: Vec<Step>,
     losses: Vec<(String, Reason)>,
     more: bool,
 }
 
-impl<'a> Reading<'a> {
+impl Reading {
     /// The value of `raw`, whose `Value` message would be the `depth`th one.
-    fn value(&mut self, raw: &'a RawValue, depth: usize) -> Option<Json> {
+    fn value(&mut self, raw: &RawValue, depth: usize) -> Option<Json> {
         let text = raw.get();
         match text.as_bytes().first()? {
             b'n' => Some(Json::Null),
@@ -131,8 +127,8 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn array(&mut self, text: &'a str, depth: usize) -> Option<Json> {
-        let elements: Vec<&'a RawValue> = self.parsed(text)?;
+    fn array(&mut self, text: &str, depth: usize) -> Option<Json> {
+        let elements: Vec<&RawValue> = self.parsed(text)?;
         let mut values = Vec::with_capacity(elements.len());
         for (index, element) in elements.into_iter().enumerate() {
             self.path.push(Step::Index(index));
@@ -142,20 +138,20 @@ impl<'a> Reading<'a> {
         Some(Json::Array(values))
     }
 
-    fn object(&mut self, text: &'a str, depth: usize) -> Option<Json> {
-        let Entries(entries) = self.parsed(text)?;
+    /// In the order of keys, and of duplicate ones the last alone, as jsonb has
+    /// them: equal content gives equal degradations on either database.
+    fn object(&mut self, text: &str, depth: usize) -> Option<Json> {
+        let Some(entries) = raw_entries(text) else {
+            self.lose(Reason::JsonMalformed);
+            return None;
+        };
         let mut values = BTreeMap::new();
         for (key, raw) in entries {
-            self.path.push(Step::Key(key));
-            let value = self.value(raw, depth);
-            let Some(Step::Key(key)) = self.path.pop() else {
-                continue;
-            };
-            // Of duplicate keys the last one counts, as in jsonb.
-            match value {
-                Some(value) => values.insert(key.into_owned(), value),
-                None => values.remove(&*key),
-            };
+            self.path.push(Step::Key(key.clone()));
+            if let Some(value) = self.value(raw, depth) {
+                values.insert(key, value);
+            }
+            self.path.pop();
         }
         Some(Json::Object(values))
     }
@@ -172,7 +168,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Syntax was checked before, but not that text holds whole characters.
-    fn parsed<T: Deserialize<'a>>(&mut self, text: &'a str) -> Option<T> {
+    fn parsed<'a, T: Deserialize<'a>>(&mut self, text: &'a str) -> Option<T> {
         let parsed = serde_json::from_str(text).ok();
         if parsed.is_none() {
             self.lose(Reason::JsonMalformed);
@@ -217,7 +213,7 @@ fn is_integer_beyond_exact(text: &str) -> bool {
         .is_ok_and(|magnitude| magnitude > LARGEST_EXACT)
 }
 
-fn path_text(path: &[Step<'_>]) -> String {
+fn path_text(path: &[Step]) -> String {
     let mut text = String::new();
     for step in path {
         match step {
@@ -245,35 +241,42 @@ fn is_plain(key: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// The entries of an object in their order, duplicates included.
-struct Entries<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+/// The entries of the text of an object, each value as it stands there; `None`
+/// where the text is no object. A key that holds half a character has U+FFFD in
+/// its place.
+pub fn raw_entries(text: &str) -> Option<BTreeMap<String, &RawValue>> {
+    let entries: BTreeMap<Key, &RawValue> = serde_json::from_str(text).ok()?;
+    Some(
+        entries
+            .into_iter()
+            .map(|(Key(key), raw)| (key, raw))
+            .collect(),
+    )
+}
 
-impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Key(String);
+
+impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct EntriesVisitor;
+        struct KeyVisitor;
 
-        impl<'de> Visitor<'de> for EntriesVisitor {
-            type Value = Entries<'de>;
+        impl Visitor<'_> for KeyVisitor {
+            type Value = Key;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
+                f.write_str("a key")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut entries = Vec::new();
-                while let Some((Key(key), value)) = map.next_entry()? {
-                    entries.push((key, value));
-                }
-                Ok(Entries(entries))
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Key, E> {
+                Ok(Key(String::from_utf8_lossy(bytes).into_owned()))
             }
         }
 
-        deserializer.deserialize_map(EntriesVisitor)
+        // As bytes, serde_json lets halves of characters through.
+        deserializer.deserialize_bytes(KeyVisitor)
     }
 }
-
-#[derive(Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// The entries of an object that a typed message takes its known keys out of.
 /// A key whose value is of another type stays behind, and what stays behind is

@@ -3,15 +3,23 @@
 use std::{sync::Arc, time::Duration};
 
 use http::{Request, Response};
-use tokio_stream::wrappers::{TcpListenerStream, UnixListenerStream};
-use tonic::{Status, body::Body, transport::Server};
+use prost::Message;
+use prost_types::FileDescriptorSet;
+use tokio::sync::{mpsc, oneshot};
+use tokio_stream::wrappers::UnixListenerStream;
+use tonic::{
+    Status,
+    body::Body,
+    transport::{Server, server::TcpIncoming},
+};
+use tonic_health::ServingStatus;
 use tower::ServiceBuilder;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     request_id::{PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
     trace::TraceLayer,
 };
-use tracing::{Span, field::Empty, info, info_span};
+use tracing::{Span, field::Empty, info, info_span, warn};
 
 use super::{
     deadline::DeadlineLayer,
@@ -24,6 +32,9 @@ use super::{
 };
 use crate::{domain::directory::InboxDirectory, identity::Caller};
 
+/// How long calls under way may take after the server is told to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
 /// A socket that is being listened on.
 pub enum Listener {
     Tcp(tokio::net::TcpListener),
@@ -35,18 +46,21 @@ pub enum Listener {
 pub enum ServeError {
     #[error("the reflection service cannot be built")]
     Reflection(#[from] tonic_reflection::server::Error),
+    #[error("the description of error details cannot be read")]
+    ErrorDetails(#[from] prost::DecodeError),
     #[error("the server stopped")]
     Transport(#[from] tonic::transport::Error),
 }
 
-/// Serves inboxes until `stop` resolves and the calls under way are answered.
+/// Serves inboxes until told to stop and the calls under way are answered. Told
+/// again, it does not wait for these.
 pub async fn serve<D: InboxDirectory>(
     listener: Listener,
     directory: D,
     caller: Caller,
     etags: EtagKey,
     random: fn() -> Option<u128>,
-    stop: impl Future<Output = ()>,
+    mut told_to_stop: mpsc::Receiver<()>,
 ) -> Result<(), ServeError> {
     let inboxes = InboxServiceServer::new(InboxService {
         directory: Arc::new(directory),
@@ -58,12 +72,11 @@ pub async fn serve<D: InboxDirectory>(
         .set_serving::<InboxServiceServer<InboxService<D>>>()
         .await;
 
-    // grpcurl prints error details in words when the set says what they are.
-    let reflection = || {
-        tonic_reflection::server::Builder::configure()
+    let reflection = || -> Result<_, ServeError> {
+        Ok(tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
-            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .register_file_descriptor_set(error_details()?)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET))
     };
 
     let layers = ServiceBuilder::new()
@@ -99,19 +112,67 @@ pub async fn serve<D: InboxDirectory>(
         .layer(layers)
         .add_service(inboxes)
         .add_service(health_service)
-        .add_service(reflection().build_v1()?)
-        .add_service(reflection().build_v1alpha()?);
-    match listener {
-        Listener::Tcp(listener) => {
-            let incoming = TcpListenerStream::new(listener);
-            router.serve_with_incoming_shutdown(incoming, stop).await?;
+        .add_service(reflection()?.build_v1()?)
+        .add_service(reflection()?.build_v1alpha()?);
+
+    let (stop, stopped) = oneshot::channel();
+    // Told once, calls under way may end; told again, or after a while, not.
+    let stopping = async {
+        told_to_stop.recv().await;
+        health
+            .set_not_serving::<InboxServiceServer<InboxService<D>>>()
+            .await;
+        health
+            .set_service_status("", ServingStatus::NotServing)
+            .await;
+        // If nobody waits for it, serving has ended by itself.
+        let _ = stop.send(());
+        tokio::select! {
+            () = tokio::time::sleep(DRAIN) => {}
+            _ = told_to_stop.recv() => {}
         }
-        Listener::Unix(listener) => {
-            let incoming = UnixListenerStream::new(listener);
-            router.serve_with_incoming_shutdown(incoming, stop).await?;
+    };
+    let stopped = async {
+        // Not sent only if this whole function is dropped.
+        let _ = stopped.await;
+    };
+    let serving = async {
+        match listener {
+            Listener::Tcp(listener) => {
+                // Answers are written in one go; waiting for more only delays.
+                let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+                router.serve_with_incoming_shutdown(incoming, stopped).await
+            }
+            Listener::Unix(listener) => {
+                let incoming = UnixListenerStream::new(listener);
+                router.serve_with_incoming_shutdown(incoming, stopped).await
+            }
         }
+    };
+    tokio::select! {
+        ended = serving => ended?,
+        () = stopping => warn!("connections were cut off"),
     }
     Ok(())
+}
+
+/// What error details are, so that grpcurl prints them in words. tonic-types
+/// leaves out the folder in the name of the file.
+fn error_details() -> Result<FileDescriptorSet, ServeError> {
+    let mut files = FileDescriptorSet::decode(tonic_types::pb::FILE_DESCRIPTOR_SET)?;
+    for file in &mut files.file {
+        if let Some(name) = file.name.as_mut().filter(|name| !name.contains('/')) {
+            name.insert_str(0, "google/rpc/");
+        }
+        for import in file
+            .dependency
+            .iter_mut()
+            .filter(|import| !import.contains('/'))
+        {
+            import.insert_str(0, "google/rpc/");
+        }
+    }
+    Ok(files)
 }
 
 fn span<B>(request: &Request<B>) -> Span {

@@ -15,8 +15,15 @@ use tower::{Layer, Service};
 
 use super::status::{CallError, answer};
 
-/// What the paths of gRPC's standard services begin with.
-const STANDARD: &str = "/grpc.";
+/// What the paths of the standard services begin with.
+const STANDARD: [&str; 3] = [
+    "/grpc.health.v1.Health/",
+    "/grpc.reflection.v1.ServerReflection/",
+    "/grpc.reflection.v1alpha.ServerReflection/",
+];
+
+/// Tells a caller which encodings it may use instead.
+const ACCEPT_ENCODING: &str = "grpc-accept-encoding";
 
 #[derive(Clone, Copy)]
 pub struct TranslateLayer;
@@ -48,7 +55,8 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let standard = request.uri().path().starts_with(STANDARD);
+        let path = request.uri().path();
+        let standard = STANDARD.iter().any(|standard| path.starts_with(standard));
         let answered = self.inner.call(request);
         if standard {
             return Box::pin(answered);
@@ -59,6 +67,15 @@ where
 
 /// Our errors all have details; tonic's have none.
 fn translated(response: Response<Body>) -> Response<Body> {
+    let accepted = response.headers().get(ACCEPT_ENCODING).cloned();
+    let mut translated = in_our_form(response);
+    if let Some(accepted) = accepted {
+        translated.headers_mut().insert(ACCEPT_ENCODING, accepted);
+    }
+    translated
+}
+
+fn in_our_form(response: Response<Body>) -> Response<Body> {
     let headers = response.headers();
     let code = headers.get(Status::GRPC_STATUS).map(HeaderValue::as_bytes);
     match code.map(Code::from_bytes) {

@@ -137,7 +137,8 @@ fn route_host(frontend_url: &str, force_ssl: bool) -> String {
     };
 
     let protocol = part(1).unwrap_or(if force_ssl { "https://" } else { "http://" });
-    let host = part(2).unwrap_or_default();
+    // What cannot be taken apart is all host.
+    let host = part(2).unwrap_or(frontend_url);
     let default_port = if protocol == "https://" { 443 } else { 80 };
     match part(3) {
         Some(port) if port.parse() != Ok(default_port) => format!("{protocol}{host}:{port}"),

@@ -1,13 +1,15 @@
 //! The rows of the channel tables that a read has met.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use super::{
+    error::StoreError,
     rows::{
         ApiRow, EmailRow, FacebookPageRow, InstagramRow, LineRow, SmsRow, TelegramRow, TiktokRow,
         TwilioSmsRow, TwitterProfileRow, VoiceRow, WebWidgetRow, WhatsappRow,
     },
     snapshot::{Argument, Row, Snapshot},
+    statements::Statement,
 };
 use crate::domain::channel::ChannelKind;
 
@@ -36,15 +38,15 @@ impl ChannelTables {
         &mut self,
         kind: ChannelKind,
         from: &mut Snapshot,
-        sql: &Arc<str>,
+        sql: &Statement,
         scope: &[Argument],
-    ) -> Result<(), sqlx::Error> {
+    ) -> Result<(), StoreError> {
         async fn table<R: Row>(
             from: &mut Snapshot,
-            sql: &Arc<str>,
+            sql: &Statement,
             scope: &[Argument],
             id: fn(&R) -> i64,
-        ) -> Result<Table<R>, sqlx::Error> {
+        ) -> Result<Table<R>, StoreError> {
             let rows = from.fetch(sql, scope).await?;
             Ok(rows.into_iter().map(|row| (id(&row), row)).collect())
         }

@@ -44,6 +44,19 @@ pub enum OpenError {
     Migration(String),
 }
 
+impl StoreError {
+    /// A failure of a read of a table, which is named: it may be one that is
+    /// missing, or not granted.
+    pub(super) fn reading(table: &str, error: &sqlx::Error) -> Self {
+        let reason = format!("{} (reading {table})", describe(error));
+        if is_transient(error) {
+            Self::Unavailable(reason)
+        } else {
+            Self::Fault(reason)
+        }
+    }
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         let reason = describe(&error);
@@ -89,6 +102,9 @@ pub(super) fn describe(error: &sqlx::Error) -> String {
             // PostgreSQL's.
             Some("28P01" | "28000") => "it refuses the user or the password".to_owned(),
             Some("3D000") => "it has no such database".to_owned(),
+            Some("42P01") => "there is no such table".to_owned(),
+            Some("42703") => "a column is missing".to_owned(),
+            Some("42501") => "it may not be read by this user".to_owned(),
             Some(code) => format!("code {code}"),
             None => "error without a code".to_owned(),
         },

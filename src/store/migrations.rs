@@ -41,6 +41,14 @@ pub(super) async fn migrate_postgres(pool: &PgPool) -> Result<(), OpenError> {
 }
 
 pub(super) async fn migrate_sqlite(pool: &SqlitePool) -> Result<(), OpenError> {
+    let rails: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM sqlite_master WHERE name = 'ar_internal_metadata'",
+    )
+    .fetch_one(pool)
+    .await?;
+    if rails > 0 {
+        return Err(OpenError::RailsDatabase);
+    }
     Ok(SQLITE.run(pool).await?)
 }
 

@@ -7,6 +7,7 @@ use sqlx::{
     Connection, PgConnection, PgPool, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use url::Url;
 
 use super::error::{OpenError, describe};
 
@@ -20,16 +21,39 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(1);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// One consistent whole: every statement sees what the first one saw. The
-/// time-outs hold for this transaction alone, so that they work behind a pooler,
-/// and keep a read from holding up a migration of Rails'.
+/// time-outs hold for this transaction alone, and keep a read from holding up a
+/// migration of Rails'.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; \
      SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '1s'";
+
+/// Parameters of a URL that are meant for a connection. Others are meant for
+/// Rails (`pool`, `prepared_statements`), and would be logged with their values.
+const PARAMETERS: [&str; 18] = [
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "statement-cache-capacity",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+];
 
 /// Where PostgreSQL is.
 #[derive(Clone)]
 pub enum PostgresSettings {
     /// DATABASE_URL.
-    Url(SecretString),
+    Url(Box<PgConnectOptions>),
     /// leadchat's POSTGRES_* variables.
     Parts {
         host: String,
@@ -41,28 +65,40 @@ pub enum PostgresSettings {
 }
 
 impl PostgresSettings {
-    /// `None` where the URL cannot be read. Why is not said: it may hold a
-    /// password.
-    pub fn from_url(url: SecretString) -> Option<Self> {
-        let settings = Self::Url(url);
-        settings.options().is_ok().then_some(settings)
+    /// `None` where a part of the URL cannot be used. Why is not said: it may
+    /// hold a password.
+    pub fn from_url(url: &Url) -> Option<Self> {
+        let known: Vec<_> = url
+            .query_pairs()
+            .filter(|(key, _)| PARAMETERS.contains(&key.as_ref()))
+            .map(|(key, value)| (key.into_owned(), value.into_owned()))
+            .collect();
+        let mut url = url.clone();
+        url.set_query(None);
+        if !known.is_empty() {
+            url.query_pairs_mut().extend_pairs(known);
+        }
+        url.as_str()
+            .parse()
+            .ok()
+            .map(|options| Self::Url(Box::new(options)))
     }
 
-    fn options(&self) -> Result<PgConnectOptions, sqlx::Error> {
+    fn options(&self) -> PgConnectOptions {
         match self {
-            Self::Url(url) => url.expose_secret().parse(),
+            Self::Url(options) => PgConnectOptions::clone(options),
             Self::Parts {
                 host,
                 port,
                 database,
                 username,
                 password,
-            } => Ok(PgConnectOptions::new_without_pgpass()
+            } => PgConnectOptions::new_without_pgpass()
                 .host(host)
                 .port(*port)
                 .database(database)
                 .username(username)
-                .password(password.expose_secret())),
+                .password(password.expose_secret()),
         }
     }
 
@@ -77,9 +113,7 @@ impl PostgresSettings {
 /// Host, port and database; never the password.
 impl fmt::Display for PostgresSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Ok(options) = self.options() else {
-            return f.write_str("unreadable");
-        };
+        let options = self.options();
         let database = options
             .get_database()
             .unwrap_or_else(|| options.get_username());
@@ -104,10 +138,7 @@ pub(super) async fn connect(settings: &PostgresSettings) -> Result<PgPool, OpenE
         setting: settings.setting(),
         reason: format!("{reason} ({settings})"),
     };
-    let options = settings
-        .options()
-        .map_err(|error| unreachable(&describe(&error)))?;
-    let options = options.application_name("leadchat-inbox");
+    let options = settings.options().application_name("leadchat-inbox");
     // A pool would try again and again, and then only say that time is up.
     let reached = tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options));
     match reached.await {

@@ -82,15 +82,15 @@ impl Store {
     async fn read(&self, id: AccountId, reach: Reach<'_>) -> Result<Option<Account>, StoreError> {
         let mut snapshot = self.pool.begin().await?;
         let mut reading = Reading::new(self, &mut snapshot, id, reach);
-        let account = match reading.is_suspended().await? {
-            Some(suspended) => {
-                let mut parts = Parts::new(id, suspended);
-                reading.rights(&mut parts).await?;
-                parts.inboxes = reading.inboxes_of(None).await?;
-                Some(parts)
-            }
-            None => None,
-        };
+        // Rights are read for a missing account too: it takes as long as one that
+        // the viewer does not belong to.
+        let suspended = reading.is_suspended().await?;
+        let mut parts = Parts::new(id, suspended.unwrap_or_default());
+        reading.rights(&mut parts).await?;
+        if suspended.is_some() && reading.narrow(&parts) {
+            parts.inboxes = reading.inboxes_of(None).await?;
+        }
+        let account = suspended.map(|_| parts);
         snapshot.end().await?;
         Ok(account.map(Account::from))
     }
@@ -198,6 +198,18 @@ impl<'a> Reading<'a> {
             .map(|row| (AgentBotId(row.agent_bot_id), InboxId(row.inbox_id)))
             .collect();
         Ok(())
+    }
+
+    /// Narrows the inboxes to those that the viewer may see; whether any are left.
+    fn narrow(&mut self, parts: &Parts) -> bool {
+        let Reach::Excerpt { viewer, inboxes } = self.reach else {
+            return !parts.suspended;
+        };
+        let visible = parts.worth_reading(viewer, inboxes);
+        let any = !visible.is_empty();
+        let visible = Argument::Ids(visible.iter().map(|inbox| inbox.0).collect());
+        self.scope = vec![self.account.clone(), visible];
+        any
     }
 
     /// What a statement on the account, and one on its inboxes, are bound to;

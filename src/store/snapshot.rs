@@ -6,6 +6,8 @@ use sqlx::{
     AssertSqlSafe, FromRow, Postgres, Sqlite, Transaction, postgres::PgRow, sqlite::SqliteRow,
 };
 
+use super::{error::StoreError, statements::Statement};
+
 /// What was committed when the snapshot was taken, and nothing since.
 pub(super) enum Snapshot {
     Postgres(Transaction<'static, Postgres>),
@@ -31,12 +33,12 @@ impl<R> Row for R where R: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, Sqli
 impl Snapshot {
     pub(super) async fn fetch<R: Row>(
         &mut self,
-        sql: &Arc<str>,
+        statement: &Statement,
         arguments: &[Argument],
-    ) -> Result<Vec<R>, sqlx::Error> {
+    ) -> Result<Vec<R>, StoreError> {
         // Safe: statements are made of constants alone, see `statements`.
-        let sql = AssertSqlSafe(Arc::clone(sql));
-        match self {
+        let sql = AssertSqlSafe(Arc::clone(&statement.sql));
+        let rows = match self {
             Self::Postgres(transaction) => {
                 let mut query = sqlx::query_as::<Postgres, R>(sql);
                 for argument in arguments {
@@ -58,15 +60,16 @@ impl Snapshot {
                 }
                 query.fetch_all(&mut **transaction).await
             }
-        }
+        };
+        rows.map_err(|error| StoreError::reading(&statement.table, &error))
     }
 
     /// Ends the snapshot and gives its connection back.
-    pub(super) async fn end(self) -> Result<(), sqlx::Error> {
-        match self {
+    pub(super) async fn end(self) -> Result<(), StoreError> {
+        Ok(match self {
             Self::Postgres(transaction) => transaction.commit().await,
             Self::Sqlite(transaction) => transaction.commit().await,
-        }
+        }?)
     }
 }
 

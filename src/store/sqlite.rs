@@ -1,6 +1,6 @@
 //! What is SQLite's alone: how a file is opened.
 
-use std::{path::Path, time::Duration};
+use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
 
 use sqlx::{
     SqlitePool,
@@ -16,8 +16,13 @@ const CONNECTIONS: u32 = 4;
 /// connection.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Opens a file, creating it when missing.
+/// Opens a file, creating it when missing: for its owner alone, because it holds
+/// passwords in clear. (SQLite gives its helper files the mode of the file.)
 pub(super) async fn connect(path: &Path) -> Result<SqlitePool, OpenError> {
+    // If it cannot be created, opening it says why; if it is there, it is kept.
+    let mut for_its_owner = OpenOptions::new();
+    for_its_owner.write(true).create_new(true).mode(0o600);
+    let _ = OpenOptions::open(&for_its_owner, path);
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)

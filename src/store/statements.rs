@@ -30,17 +30,24 @@ pub(super) enum Scope {
     Excerpt,
 }
 
+/// A statement, and the table that it is about, for the log.
+#[derive(Clone)]
+pub(super) struct Statement {
+    pub sql: Arc<str>,
+    pub table: Arc<str>,
+}
+
 pub(super) struct Statements {
-    pub account: Arc<str>,
-    pub roles: Arc<str>,
-    pub memberships: Arc<str>,
-    pub agent_bots: Arc<str>,
-    pub connections: Arc<str>,
-    pub inboxes: Arc<str>,
-    pub working_hours: Arc<str>,
-    pub avatars: Arc<str>,
-    pub reauthorizations: Arc<str>,
-    channels: [Arc<str>; ChannelKind::ALL.len()],
+    pub account: Statement,
+    pub roles: Statement,
+    pub memberships: Statement,
+    pub agent_bots: Statement,
+    pub connections: Statement,
+    pub inboxes: Statement,
+    pub working_hours: Statement,
+    pub avatars: Statement,
+    pub reauthorizations: Statement,
+    channels: [Statement; ChannelKind::ALL.len()],
 }
 
 impl Statements {
@@ -139,18 +146,20 @@ impl Statements {
         clippy::indexing_slicing,
         reason = "a statement a kind, in the order of the variants"
     )]
-    pub fn channel(&self, kind: ChannelKind) -> &Arc<str> {
+    pub fn channel(&self, kind: ChannelKind) -> &Statement {
         &self.channels[kind as usize]
     }
 }
 
-fn select<R: Columns>(dialect: Dialect, from: &str) -> Arc<str> {
+fn select<R: Columns>(dialect: Dialect, from: &str) -> Statement {
     select_columns(dialect, R::COLUMNS, from)
 }
 
-fn select_columns(dialect: Dialect, columns: &[Column], from: &str) -> Arc<str> {
+fn select_columns(dialect: Dialect, columns: &[Column], from: &str) -> Statement {
     let columns: Vec<_> = columns.iter().map(|column| column.sql(dialect)).collect();
-    format!("SELECT {} {from}", columns.join(", ")).into()
+    let sql = format!("SELECT {} {from}", columns.join(", ")).into();
+    let table = from.split_whitespace().nth(1).unwrap_or_default().into();
+    Statement { sql, table }
 }
 
 impl Column {
@@ -162,12 +171,18 @@ impl Column {
             (Source::PerDialect { postgres, .. }, Dialect::Postgres) => (*postgres).to_owned(),
             (Source::PerDialect { sqlite, .. }, Dialect::Sqlite) => (*sqlite).to_owned(),
         };
+        // SQLite keeps in any column what is put there, and would read any text as
+        // 0. What is no number is none.
+        let number = format!(
+            "CASE WHEN typeof({value}) IN ('integer', 'real') THEN CAST({value} AS bigint) END"
+        );
         let cast = match (self.r#type, dialect) {
-            (Type::Integer, _) => format!("CAST({value} AS bigint)"),
             (Type::Text, _) => format!("CAST({value} AS text)"),
+            (Type::Integer, Dialect::Postgres) => format!("CAST({value} AS bigint)"),
+            (Type::Integer, Dialect::Sqlite) => number,
             (Type::Boolean, Dialect::Postgres) => format!("CAST({value} AS boolean)"),
             // SQLite has no booleans; whatever is stored, this is 0, 1 or NULL.
-            (Type::Boolean, Dialect::Sqlite) => format!("(CAST({value} AS bigint) <> 0)"),
+            (Type::Boolean, Dialect::Sqlite) => format!("(({number}) <> 0)"),
         };
         format!("{cast} AS \"{name}\"")
     }

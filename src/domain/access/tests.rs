@@ -3,7 +3,6 @@
 
 use super::*;
 use crate::domain::{
-    account::Parts,
     id::{AccountId, ChannelId},
     inbox::Settings,
 };

@@ -63,6 +63,28 @@ fn of_duplicate_keys_the_last_counts() {
 }
 
 #[test]
+fn equal_content_gives_equal_degradations() {
+    let (_, degradations) = read(r#"{"bb": 1e400, "a": 9007199254740993, "c": 1e400, "c": 1}"#);
+    assert_eq!(
+        degradations,
+        [
+            ("c.a".to_owned(), Reason::NumberRounded),
+            ("c.bb".to_owned(), Reason::NumberOutOfRange)
+        ]
+    );
+}
+
+#[test]
+fn half_a_character_in_a_key_costs_nothing_else() {
+    let (json, degradations) = read(r#"{"\ud800": 1, "b": 1}"#);
+    let Some(Json::Object(entries)) = json else {
+        panic!()
+    };
+    assert_eq!(entries.len(), 2);
+    assert_eq!(degradations, []);
+}
+
+#[test]
 fn integers_are_exact_up_to_two_to_the_53rd() {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     for text in [
@@ -187,7 +209,7 @@ fn paths_are_bounded_and_quote_what_is_no_word() {
     let paths: Vec<_> = degradations.iter().map(|(path, _)| path.as_str()).collect();
     assert_eq!(
         paths,
-        [r#"c["a b"][""][0]["é\""]"#, r#"c["a b"][""][0]._k1"#]
+        [r#"c["a b"][""][0]._k1"#, r#"c["a b"][""][0]["é\""]"#]
     );
 
     let (_, degradations) = read(&format!(r#"{{"{}": 1e999}}"#, "é".repeat(10_000)));

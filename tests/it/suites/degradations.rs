@@ -423,10 +423,17 @@ async fn unexpected_stores_of_numbers_are_noted(backend: Backend) {
             UPDATE inboxes SET sender_name_type = 'friendly', greeting_enabled = 7 WHERE id = 162",
         )
         .await;
-    assert_eq!(
-        look(&client, 162, ADMINISTRATOR).await.greeting_enabled,
-        Some(true)
-    );
+    let inbox = look(&client, 162, ADMINISTRATOR).await;
+    assert_eq!(inbox.greeting_enabled, Some(true));
+    // A text is no state, and no number.
+    assert_eq!(inbox.sender_name_type, None);
+    let Some(pb::inbox::Channel::Email(email)) = inbox.channel else {
+        panic!()
+    };
+    assert_eq!(email.email.as_deref(), Some("\u{fffd}\0"));
+    let imap = email.imap.unwrap();
+    assert_eq!((imap.port, imap.enabled), (None, None));
+    assert_eq!(email.smtp.unwrap().port, Some(2));
 }
 
 async fn look(client: &Client, inbox_id: i64, viewer: pb::Viewer) -> pb::Inbox {

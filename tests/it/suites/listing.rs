@@ -1,12 +1,14 @@
-//! Lists and batches: order, pages, filters, tokens, and what does not fit.
+//! Lists and batches: order, pages and filters; page tokens; what does not fit
+//! into an answer.
 
 use std::collections::BTreeSet;
 
-use prost::Message;
-use tonic::{Code, Status};
-use tonic_types::StatusExt;
-
 use crate::support::{Backend, Client, Database, Program, pb, viewer};
+
+mod answers;
+mod tokens;
+
+use tokens::refusal;
 
 on_both_databases!(
     order_is_by_folded_name_then_id,
@@ -14,11 +16,6 @@ on_both_databases!(
     an_agent_in_three_far_inboxes_gets_these,
     a_walk_survives_inserts_and_deletes,
     filters_apply_before_the_page_is_cut,
-    tokens_hold_for_their_request_alone,
-    tokens_carry_no_authority,
-    damaged_tokens_are_refused,
-    a_page_ends_before_three_mebibytes,
-    a_batch_ends_before_three_mebibytes,
     long_names_are_walked_too,
     basic_detail_is_what_a_picker_needs,
     page_sizes_are_bounded,
@@ -26,9 +23,6 @@ on_both_databases!(
 
 const ADMINISTRATOR: pb::Viewer = viewer::user(1);
 const ACCOUNT: i64 = 50;
-
-/// The largest answer that clients take by default.
-const THREE_MEBIBYTES: usize = 3 << 20;
 
 async fn order_is_by_folded_name_then_id(backend: Backend) {
     let database = backend.golden();
@@ -235,269 +229,6 @@ async fn filters_apply_before_the_page_is_cut(backend: Backend) {
     // The prefix is a text, not a pattern.
     assert_eq!(list(&[], "%", 100).await.0, [0_i64; 0]);
     assert_eq!(list(&[], "_under", 100).await.0, [13]);
-}
-
-fn refusal(outcome: Result<impl Sized, Status>) -> (Code, String) {
-    let status = outcome.err().expect("an error");
-    (
-        status.code(),
-        status.get_details_error_info().unwrap().reason,
-    )
-}
-
-async fn tokens_hold_for_their_request_alone(backend: Backend) {
-    let database = backend.golden();
-    let server = Program::serving(&database).start();
-    let client = server.client().await;
-    let first = pb::ListInboxesRequest {
-        account_id: 1,
-        viewer: Some(viewer::user(7)),
-        detail: pb::InboxDetail::Full.into(),
-        page_size: 1,
-        page_token: String::new(),
-        channel_kinds: vec![pb::ChannelKind::Email.into(), pb::ChannelKind::Api.into()],
-        name_prefix: "More".to_owned(),
-    };
-    let token = client
-        .list(first.clone())
-        .await
-        .unwrap()
-        .message
-        .next_page_token;
-    let next = pb::ListInboxesRequest {
-        page_token: token.clone(),
-        ..first.clone()
-    };
-
-    // The same request; also spelled differently, and with another page size.
-    for same in [
-        next.clone(),
-        pb::ListInboxesRequest {
-            page_size: 50,
-            ..next.clone()
-        },
-        pb::ListInboxesRequest {
-            detail: 0,
-            ..next.clone()
-        },
-        pb::ListInboxesRequest {
-            name_prefix: "mORE".to_owned(),
-            ..next.clone()
-        },
-        pb::ListInboxesRequest {
-            channel_kinds: [next.channel_kinds.clone(), next.channel_kinds.clone()].concat(),
-            ..next.clone()
-        },
-    ] {
-        assert!(client.list(same).await.is_ok());
-    }
-    // Another one.
-    for other in [
-        pb::ListInboxesRequest {
-            account_id: 2,
-            ..next.clone()
-        },
-        pb::ListInboxesRequest {
-            viewer: Some(viewer::user(1)),
-            ..next.clone()
-        },
-        pb::ListInboxesRequest {
-            viewer: Some(viewer::bot(7)),
-            ..next.clone()
-        },
-        pb::ListInboxesRequest {
-            viewer: Some(viewer::service()),
-            ..next.clone()
-        },
-        pb::ListInboxesRequest {
-            detail: pb::InboxDetail::Basic.into(),
-            ..next.clone()
-        },
-        pb::ListInboxesRequest {
-            channel_kinds: vec![],
-            ..next.clone()
-        },
-        pb::ListInboxesRequest {
-            channel_kinds: vec![pb::ChannelKind::Email.into()],
-            ..next.clone()
-        },
-        pb::ListInboxesRequest {
-            name_prefix: String::new(),
-            ..next.clone()
-        },
-        pb::ListInboxesRequest {
-            name_prefix: "Mor".to_owned(),
-            ..next.clone()
-        },
-    ] {
-        let refused = refusal(client.list(other).await);
-        assert_eq!(
-            refused,
-            (Code::InvalidArgument, "INVALID_PAGE_TOKEN".to_owned())
-        );
-    }
-}
-
-async fn tokens_carry_no_authority(backend: Backend) {
-    let database = backend.golden();
-    let server = Program::serving(&database).start();
-    let client = server.client().await;
-    let first = pb::ListInboxesRequest {
-        account_id: 1,
-        viewer: Some(viewer::user(7)),
-        page_size: 1,
-        ..Default::default()
-    };
-    let page_token = client
-        .list(first.clone())
-        .await
-        .unwrap()
-        .message
-        .next_page_token;
-    let next = pb::ListInboxesRequest {
-        page_token,
-        ..first
-    };
-    // Another replica takes it.
-    let other = Program::serving(&database)
-        .without_env("SECRET_KEY_BASE")
-        .start();
-    assert!(other.client().await.list(next.clone()).await.is_ok());
-    database
-        .execute("UPDATE account_users SET role = 0 WHERE user_id = 7 AND account_id = 1")
-        .await;
-    assert!(
-        client
-            .list(next.clone())
-            .await
-            .unwrap()
-            .message
-            .inboxes
-            .is_empty()
-    );
-    database
-        .execute("DELETE FROM account_users WHERE user_id = 7 AND account_id = 1")
-        .await;
-    assert_eq!(refusal(client.list(next).await).0, Code::PermissionDenied);
-}
-
-async fn damaged_tokens_are_refused(backend: Backend) {
-    let database = large(backend, 3).await;
-    let server = Program::serving(&database).start();
-    let client = server.client().await;
-    let token = client
-        .list(page(ADMINISTRATOR, 1, ""))
-        .await
-        .unwrap()
-        .message
-        .next_page_token;
-    let mut damaged: Vec<String> = (1..token.len())
-        .map(|end| token[..end].to_owned())
-        .collect();
-    for at in 0..token.len() {
-        for other in ["A", "b", "0", "_", "=", "é", " "] {
-            damaged.push(format!("{}{other}{}", &token[..at], &token[at + 1..]));
-        }
-    }
-    damaged.extend([format!("{token}A"), "x".to_owned(), "A".repeat(100_000)]);
-    for damaged in damaged {
-        if damaged != token {
-            let refused = refusal(client.list(page(ADMINISTRATOR, 1, &damaged)).await);
-            assert_eq!(
-                refused,
-                (Code::InvalidArgument, "INVALID_PAGE_TOKEN".to_owned()),
-                "{damaged}"
-            );
-        }
-    }
-    assert!(!server.log().contains("panic"));
-}
-
-/// Thirty inboxes of about 250 kB, and one of 4 MB.
-async fn heavy(backend: Backend) -> Database {
-    let database = large(backend, 31).await;
-    let (text, huge) = ("x".repeat(250_000), "y".repeat(4_000_000));
-    database
-        .execute(&format!(
-            "UPDATE inboxes SET greeting_message = '{text}', name = 'inbox ' || (100 + id);
-            UPDATE inboxes SET greeting_message = '{huge}' WHERE id = 15"
-        ))
-        .await;
-    database
-}
-
-async fn a_page_ends_before_three_mebibytes(backend: Backend) {
-    let database = heavy(backend).await;
-    let server = Program::serving(&database).start();
-    let client = server.client().await;
-    let mut request = page(ADMINISTRATOR, 1000, "");
-    request.detail = pb::InboxDetail::Full.into();
-    let (mut ids, mut sizes) = (Vec::new(), Vec::new());
-    loop {
-        let answer = client.list(request.clone()).await.unwrap();
-        let shown = answer.message.inboxes;
-        assert!(!shown.is_empty());
-        // One that is larger by itself comes alone.
-        assert!(
-            answer.bytes.len() < THREE_MEBIBYTES || shown.len() == 1,
-            "{}",
-            answer.bytes.len()
-        );
-        sizes.push(answer.bytes.len());
-        ids.extend(shown.iter().map(|inbox| inbox.id));
-        request.page_token = answer.message.next_page_token;
-        if request.page_token.is_empty() {
-            break;
-        }
-    }
-    assert_eq!(ids, (1..=31).collect::<Vec<_>>());
-    assert_eq!(sizes.len(), 5, "{sizes:?}");
-    assert_eq!(
-        sizes.iter().filter(|size| **size > THREE_MEBIBYTES).count(),
-        1
-    );
-    // Not by half a page too early.
-    assert!(sizes[0] > THREE_MEBIBYTES - 260_000, "{sizes:?}");
-}
-
-async fn a_batch_ends_before_three_mebibytes(backend: Backend) {
-    let database = heavy(backend).await;
-    let server = Program::serving(&database).start();
-    let client = server.client().await;
-    let mut batch = pb::BatchGetInboxesRequest {
-        account_id: ACCOUNT,
-        viewer: Some(ADMINISTRATOR),
-        detail: 0,
-        inbox_ids: (1..=40).rev().collect(),
-    };
-    let (mut ids, mut not_found, mut calls) = (Vec::new(), Vec::new(), 0);
-    while !batch.inbox_ids.is_empty() {
-        let answer = client.batch(batch.clone()).await.unwrap();
-        calls += 1;
-        assert!(answer.bytes.len() < THREE_MEBIBYTES || answer.message.inboxes.len() == 1);
-        assert_eq!(answer.bytes.len(), answer.message.encoded_len());
-        ids.extend(answer.message.inboxes.iter().map(|inbox| inbox.id));
-        not_found.extend(answer.message.not_found);
-        batch.inbox_ids = answer.message.remaining_ids;
-    }
-    assert_eq!(ids, (1..=31).rev().collect::<Vec<_>>());
-    assert_eq!(not_found, (32..=40).rev().collect::<Vec<_>>());
-    assert_eq!(calls, 5);
-
-    let order = pb::BatchGetInboxesRequest {
-        inbox_ids: vec![2, 1, 99, 3],
-        ..batch
-    };
-    let answer = client.batch(order).await.unwrap().message;
-    assert_eq!(
-        answer
-            .inboxes
-            .iter()
-            .map(|inbox| inbox.id)
-            .collect::<Vec<_>>(),
-        [2, 1, 3]
-    );
-    assert_eq!((answer.not_found, answer.remaining_ids), (vec![99], vec![]));
 }
 
 async fn long_names_are_walked_too(backend: Backend) {

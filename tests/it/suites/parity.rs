@@ -5,6 +5,7 @@
 //! entry of it that is never needed fails too.
 
 mod compare;
+mod dice;
 mod table;
 
 use std::collections::BTreeMap;
@@ -49,7 +50,7 @@ async fn parity(backend: Backend, environment: &str, program: impl Fn(&Database)
     let client = server.client().await;
 
     let mut tally = Tally::default();
-    let mut counted = Vec::new();
+    let (mut counted, mut raising) = (Vec::new(), Vec::new());
     for role in ["administrator", "agent"] {
         let served = served(&client, role).await;
         let mut counts = Counts::new();
@@ -57,6 +58,10 @@ async fn parity(backend: Backend, environment: &str, program: impl Fn(&Database)
         for Rendered { inbox_id, view } in golden::rendered(environment, role) {
             let inbox = &served[&inbox_id];
             differences.extend(compare(inbox, &view, &mut tally));
+            if view.contains_key("__raises__") {
+                raising.push(format!("{role} {inbox_id}: {}", inbox.served_instead()));
+                assert!(inbox.has_its_row(&database).await, "inbox {inbox_id}");
+            }
             let count = counts.entry(inbox.kind.clone()).or_default();
             count.0 += 1;
             count.1 += compare::values(&view);
@@ -70,6 +75,11 @@ async fn parity(backend: Backend, environment: &str, program: impl Fn(&Database)
         println!("parity {environment} {} {line}", backend.name());
     }
     tally.assert_every_exception_was_needed();
+    // Where the view raises, what is served and what is said of the rest.
+    reviewed(
+        &format!("parity_raising_{environment}.txt"),
+        &raising.join("\n"),
+    );
     // That nothing was left out without anybody noticing.
     reviewed(&format!("parity_{environment}.txt"), &counted.join("\n"));
 }
@@ -80,7 +90,7 @@ async fn any_changed_value_is_seen(backend: Backend) {
     let database = backend.golden();
     let server = Program::serving(&database).start();
     let client = server.client().await;
-    let mut dice = compare::Dice::new();
+    let mut dice = dice::Dice::new();
     for role in ["administrator", "agent"] {
         let served = served(&client, role).await;
         let rendered = golden::rendered("full", role);
@@ -105,6 +115,56 @@ pub struct Served {
     pub kind: String,
     pub inbox: prost_reflect::DynamicMessage,
     pub degradations: BTreeMap<String, pb::DegradationReason>,
+}
+
+impl Served {
+    /// The fields that say something, and the degradations.
+    fn served_instead(&self) -> String {
+        let fields = wire::present(&self.inbox).into_iter();
+        let fields: Vec<_> = fields
+            .filter(|path| !path.starts_with("degradations"))
+            .collect();
+        let reasons: Vec<_> = self
+            .degradations
+            .iter()
+            .map(|(field, reason)| format!("{field} {}", reason.as_str_name()))
+            .collect();
+        format!("{}; {}", reasons.join(", "), fields.join(" "))
+    }
+
+    /// Whether the common values are those of the row.
+    async fn has_its_row(&self, database: &Database) -> bool {
+        let text = |path: &str| {
+            wire::at(&self.inbox, path).map(|(_, value)| match value {
+                prost_reflect::Value::I64(number) => number.to_string(),
+                prost_reflect::Value::Bool(value) => value.to_string(),
+                value => format!("'{}'", value.as_str().unwrap().replace('\'', "''")),
+            })
+        };
+        let id = text("id").unwrap();
+        let mut sql = format!("SELECT id FROM inboxes WHERE id = {id}");
+        for column in [
+            "account_id",
+            "channel_id",
+            "channel_type",
+            "name",
+            "greeting_enabled",
+            "greeting_message",
+            "working_hours_enabled",
+            "enable_email_collect",
+            "csat_survey_enabled",
+            "enable_auto_assignment",
+            "out_of_office_message",
+            "timezone",
+            "allow_messages_after_resolved",
+            "lock_to_single_conversation",
+            "business_name",
+        ] {
+            let condition = text(column).map_or("IS NULL".to_owned(), |text| format!("= {text}"));
+            sql = format!("{sql} AND {column} {condition}");
+        }
+        !database.numbers(&sql).await.is_empty()
+    }
 }
 
 async fn served(client: &Client, role: &str) -> BTreeMap<i64, Served> {

@@ -1,6 +1,6 @@
 //! The program as an operator meets it: what it prints, refuses and leaves.
 
-use std::{fs, io::Read, net::TcpListener};
+use std::{fs, io::Read, net::TcpListener, os::unix::fs::MetadataExt};
 
 use crate::support::{
     Backend, Client, Program, cluster::Cluster, pb, program::eventually, reviewed, viewer,
@@ -93,6 +93,34 @@ fn wrong_settings_are_named_in_one_line() {
             serve(&[]).env("DATABASE_URL", "postgres://h/d?sslmode=hunter2"),
             "DATABASE_URL",
         ),
+        (
+            serve(&[]).env("DATABASE_URL", "postgres:/u:hunter2@h/d"),
+            "DATABASE_URL",
+        ),
+        (
+            serve(&[]).env("DATABASE_URL", "postgres:u:hunter2@h/d"),
+            "DATABASE_URL",
+        ),
+        (
+            serve(&[]).env("DATABASE_URL", "postgres://u:12/hunter2@h/d"),
+            "DATABASE_URL",
+        ),
+        (
+            serve(&[]).env("DATABASE_URL", "postgres://u:12#hunter2@h/d"),
+            "DATABASE_URL",
+        ),
+        (
+            serve(&["--database-url", "postgres:/u:hunter2@h/d"]),
+            "--database-url",
+        ),
+        (
+            serve(&["--database-url", "postgres://u:12/hunter2@h/d"]),
+            "--database-url",
+        ),
+        (
+            serve(&["--database-url", "postgres://h/d?sslpassword=hunter2"]),
+            "--database-url",
+        ),
         (Program::new(&["nope"]), "nope"),
         (Program::new(&["migrate"]), "DATABASE_URL"),
         (
@@ -144,13 +172,90 @@ fn a_database_that_is_away_or_bare_is_named() {
     assert!(error.contains("DATABASE_URL"), "{error}");
 }
 
+/// Parameters that are meant for Rails are passed over, and never logged.
+#[test]
+fn parameters_of_others_are_not_logged() {
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let url = format!("postgres://u@{closed}/d?pool=5&sslpassword=hunter2");
+    let output = Program::new(&["serve"])
+        .env("DATABASE_URL", &url)
+        .env("RUST_LOG", "trace")
+        .output();
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(!error.contains("hunter2"), "{error}");
+}
+
+/// A caller that keeps its connection, as a load balancer does, is told by the
+/// health of the service; told twice, the server does not wait for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn open_connections_do_not_hold_up_a_stop() {
+    use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+
+    let database = Backend::Sqlite.empty();
+    let server = Program::serving(&database).start();
+    let _idle = tokio::net::TcpStream::connect(&server.address)
+        .await
+        .unwrap();
+    let channel = tonic::transport::Channel::from_shared(format!("http://{}", server.address));
+    let channel = channel.unwrap().connect().await.unwrap();
+    let mut watch = HealthClient::new(channel)
+        .watch(HealthCheckRequest {
+            service: String::new(),
+        })
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(
+        watch
+            .message()
+            .await
+            .unwrap()
+            .unwrap()
+            .status()
+            .as_str_name(),
+        "SERVING"
+    );
+    server.signal("TERM");
+    assert_eq!(
+        watch
+            .message()
+            .await
+            .unwrap()
+            .unwrap()
+            .status()
+            .as_str_name(),
+        "NOT_SERVING"
+    );
+    assert_eq!(server.stop("TERM").0, Some(0));
+}
+
+#[test]
+fn an_sqlite_file_of_rails_is_left_alone() {
+    let database = Backend::Sqlite.empty();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(database.execute("CREATE TABLE ar_internal_metadata (key TEXT)"));
+    for command in ["migrate", "serve"] {
+        let (code, error) = failure(Program::new(&[command]).env("DATABASE_URL", &database.url()));
+        assert_eq!(code, Some(1));
+        assert!(error.contains("Rails"), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn an_sqlite_store_is_made_when_missing() {
     let program = Program::new(&["serve", "--listen", "127.0.0.1:0"]);
     let file = program.folder().join("leadchat-inbox.db");
     assert!(!file.exists());
     let server = program.start();
-    assert!(file.exists());
+    // It holds passwords: nobody else may read it.
+    assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o600);
     assert_eq!(server.stop("TERM").0, Some(0));
 }
 

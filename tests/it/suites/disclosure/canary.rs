@@ -2,31 +2,60 @@
 //! nobody sees, what goes out is searched for them: answers, errors, page tokens
 //! and logs at their most talkative; as they are, in Base64 and percent-encoded.
 
-use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
+use std::collections::BTreeSet;
 
-use super::{ADMINISTRATOR, AGENT, AGENT_BOT, SERVICE, filled};
-use crate::support::{Backend, Client, Program, pb};
+use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
+use prost_reflect::Kind;
+
+use super::{ADMINISTRATOR, AGENT, AGENT_BOT, SERVICE, filled, sealed_fields};
+use crate::support::{Backend, Client, Program, pb, wire};
 
 /// Has a character that is encoded in addresses.
 const MARK: &str = "Canary/";
 
-/// Texts that administrators see: table, column, and what makes a value of a
-/// text (`?`).
-const SEALED: &[(&str, &str, &str)] = &[
-    ("channel_web_widgets", "hmac_token", "?"),
-    ("channel_api", "hmac_token", "?"),
-    ("channel_email", "imap_login", "?"),
-    ("channel_email", "imap_password", "?"),
-    ("channel_email", "imap_address", "?"),
-    ("channel_email", "smtp_login", "?"),
-    ("channel_email", "smtp_password", "?"),
-    ("channel_email", "smtp_address", "?"),
-    ("channel_email", "smtp_domain", "?"),
-    ("channel_email", "smtp_openssl_verify_mode", "?"),
-    ("channel_email", "smtp_authentication", "?"),
-    ("channel_twilio_sms", "auth_token", "?"),
-    ("channel_twilio_sms", "account_sid", "?"),
+/// Texts that administrators see: the field of the contract, table, column, and
+/// what makes a value of a text (`?`).
+const SEALED: &[(&str, &str, &str, &str)] = &[
     (
+        "web_widget.hmac_token",
+        "channel_web_widgets",
+        "hmac_token",
+        "?",
+    ),
+    ("api.hmac_token", "channel_api", "hmac_token", "?"),
+    ("email.imap.login", "channel_email", "imap_login", "?"),
+    ("email.imap.password", "channel_email", "imap_password", "?"),
+    ("email.imap.address", "channel_email", "imap_address", "?"),
+    ("email.smtp.login", "channel_email", "smtp_login", "?"),
+    ("email.smtp.password", "channel_email", "smtp_password", "?"),
+    ("email.smtp.address", "channel_email", "smtp_address", "?"),
+    ("email.smtp.domain", "channel_email", "smtp_domain", "?"),
+    (
+        "email.smtp.openssl_verify_mode",
+        "channel_email",
+        "smtp_openssl_verify_mode",
+        "?",
+    ),
+    (
+        "email.smtp.authentication",
+        "channel_email",
+        "smtp_authentication",
+        "?",
+    ),
+    (
+        "twilio_sms.auth_token",
+        "channel_twilio_sms",
+        "auth_token",
+        "?",
+    ),
+    (
+        "twilio_sms.account_sid",
+        "channel_twilio_sms",
+        "account_sid",
+        "?",
+    ),
+    (
+        "whatsapp.provider_config",
         "channel_whatsapp",
         "provider_config",
         r#"{"a": {"b": ["?"]}}"#,
@@ -62,7 +91,18 @@ const UNSEEN: &[(&str, &str, &str)] = &[
 
 pub(super) async fn no_sealed_text_is_where_it_must_not_be(backend: Backend) {
     let database = filled(backend).await;
-    for (table, column, value) in SEALED.iter().chain(UNSEEN) {
+    let marked: BTreeSet<_> = SEALED
+        .iter()
+        .map(|(field, ..)| (*field).to_owned())
+        .collect();
+    assert_eq!(marked, sealed_texts(), "a mark in each sealed text");
+    let sealed = SEALED
+        .iter()
+        .map(|(_, table, column, value)| (table, column, value));
+    let unseen = UNSEEN
+        .iter()
+        .map(|(table, column, value)| (table, column, value));
+    for (table, column, value) in sealed.chain(unseen) {
         let text = format!("{MARK}{table}-{column}-' || id || '");
         let value = value.replace('?', &text);
         let cast = if value.starts_with('{') && backend == Backend::Postgres {
@@ -85,7 +125,7 @@ pub(super) async fn no_sealed_text_is_where_it_must_not_be(backend: Backend) {
 
     let seen = everything(&client, ADMINISTRATOR).await;
     let seen = String::from_utf8_lossy(&seen);
-    for (table, column, _) in SEALED {
+    for (_, table, column, _) in SEALED {
         for inbox in client.all(1, ADMINISTRATOR).await {
             if table_of(&inbox) == Some(*table) {
                 let text = format!("{MARK}{table}-{column}-{}", inbox.channel_id);
@@ -164,6 +204,18 @@ async fn everything(client: &Client, viewer: pb::Viewer) -> Vec<u8> {
         }
     }
     all
+}
+
+/// The sealed fields that can hold a text: no numbers, booleans or enums.
+fn sealed_texts() -> BTreeSet<String> {
+    let sealed = sealed_fields();
+    wire::paths()
+        .into_iter()
+        .filter(|(path, field)| {
+            sealed.contains(path) && matches!(field.kind(), Kind::String | Kind::Message(_))
+        })
+        .map(|(path, _)| path)
+        .collect()
 }
 
 fn assert_free(bytes: &[u8], place: &str) {

@@ -1,0 +1,479 @@
+//! The tables that our migrations make: leadchat's on PostgreSQL, and the same
+//! on SQLite as far as SQLite can say it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+
+use crate::support::{Backend, Database, Program, cluster::Cluster};
+
+on_both_databases!(migrating_again_changes_nothing);
+
+/// What is read of a user; leadchat keeps more of one.
+const OF_USERS: [&str; 6] = ["id", "name", "email", "created_at", "updated_at", "type"];
+
+/// In leadchat's database alone: never read, or Rails' own marks.
+const LEADCHATS_ALONE: [&str; 5] = [
+    "access_tokens",
+    "ar_internal_metadata",
+    "custom_roles",
+    "installation_configs",
+    "schema_migrations",
+];
+
+/// In our databases alone: leadchat has it in Redis.
+const OURS_ALONE: [&str; 1] = ["channel_reauthorizations"];
+
+/// Where the migrations already run are noted.
+const NOTED: &str = "_sqlx_migrations";
+
+const CLOCK: &str = "the clock";
+const NEXT_ID: &str = "an id never used before";
+
+/// By name.
+type Tables = BTreeMap<String, Table>;
+
+#[derive(Default)]
+struct Table {
+    columns: Vec<Column>,
+    indexes: Vec<Index>,
+    /// Name and definition.
+    constraints: Vec<(String, String)>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Column {
+    name: String,
+    declared: String,
+    required: bool,
+    /// As an expression.
+    default: Option<String>,
+    /// What a new row gets by it.
+    #[sqlx(skip)]
+    given: Option<String>,
+}
+
+#[derive(sqlx::FromRow)]
+struct Index {
+    name: String,
+    is_primary: bool,
+    is_unique: bool,
+    is_partial: bool,
+    columns: Vec<String>,
+    definition: String,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tables_are_leadchats() {
+    let ours = Backend::Postgres.empty();
+    let leadchats = Database::Postgres {
+        name: "leadchat_tables".to_owned(),
+    };
+    let cluster = Cluster::shared();
+    cluster.create_database("leadchat_tables", None);
+    cluster.psql(
+        "leadchat_tables",
+        include_str!("../../golden/leadchat_tables.sql"),
+    );
+
+    let mut ours = tables_on_postgres(&ours).await;
+    let mut leadchats = tables_on_postgres(&leadchats).await;
+    for (tables, alone) in [
+        (&mut ours, OURS_ALONE.as_slice()),
+        (&mut leadchats, &LEADCHATS_ALONE),
+    ] {
+        for table in alone {
+            assert!(tables.remove(*table).is_some(), "{table} is not there");
+        }
+    }
+    let users = leadchats.get_mut("users").unwrap();
+    let read = |column: &String| OF_USERS.contains(&column.as_str());
+    users.columns.retain(|column| read(&column.name));
+    users.indexes.retain(|index| index.columns.iter().all(read));
+
+    assert_same(
+        ("leadchat", &leadchats, &Table::exactly),
+        ("migrations", &ours, &Table::exactly),
+    );
+    assert_eq!(
+        counted("as leadchat's", &ours),
+        "24 tables, 250 columns, 65 indexes"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_databases_have_the_same_tables() {
+    let of_postgres = tables_on_postgres(&Backend::Postgres.empty()).await;
+    let of_sqlite = tables_on_sqlite(&Backend::Sqlite.empty()).await;
+    assert_same(
+        ("postgres", &of_postgres, &|table| {
+            table.in_general(declared_on_sqlite)
+        }),
+        ("sqlite", &of_sqlite, &|table| table.in_general(|kind| kind)),
+    );
+    assert_eq!(
+        counted("postgres", &of_postgres),
+        "25 tables, 255 columns, 66 indexes"
+    );
+    assert_eq!(
+        counted("sqlite", &of_sqlite),
+        "25 tables, 255 columns, 66 indexes"
+    );
+
+    // Any other name would let SQLite take what looks like a number for one.
+    let mut documents = 0;
+    for (name, table) in &of_postgres {
+        for (column, twin) in table.columns.iter().zip(&of_sqlite[name].columns) {
+            if column.declared == "jsonb" {
+                assert_eq!(twin.declared, "TEXT", "{name}.{}", column.name);
+                documents += 1;
+            }
+        }
+    }
+    println!("migrations: {documents} columns of JSON");
+    assert_eq!(documents, 18);
+}
+
+#[test]
+fn every_migration_has_its_twin() {
+    let [of_postgres, of_sqlite] = ["postgres", "sqlite"].map(files);
+    println!("migrations: {} files a database", of_postgres.len());
+    assert_eq!(of_postgres, of_sqlite);
+    assert!(of_postgres.len() >= 2, "{of_postgres:?}");
+}
+
+async fn migrating_again_changes_nothing(backend: Backend) {
+    // Made by `migrate` already.
+    let database = backend.empty();
+    let noted = async || {
+        let mut noted = database
+            .numbers(&format!("SELECT version AS id FROM {NOTED}"))
+            .await;
+        noted.sort_unstable();
+        noted
+    };
+    let tables = async || match backend {
+        Backend::Postgres => tables_on_postgres(&database).await,
+        Backend::Sqlite => tables_on_sqlite(&database).await,
+    };
+    let numbers: Vec<i64> = files(backend.name())
+        .iter()
+        .map(|file| file.split_once('_').unwrap().0.parse().unwrap())
+        .collect();
+    assert_eq!(noted().await, numbers);
+    let before = tables().await;
+    for _ in 0..2 {
+        let again = Program::new(&["migrate"])
+            .env("DATABASE_URL", &database.url())
+            .output();
+        let error = String::from_utf8_lossy(&again.stderr);
+        assert!(again.status.success(), "{error}");
+        assert_eq!(noted().await, numbers);
+        assert_same(
+            ("before", &before, &Table::exactly),
+            ("after", &tables().await, &Table::exactly),
+        );
+    }
+}
+
+/// The names in a folder of migrations.
+fn files(folder: &str) -> BTreeSet<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("migrations")
+        .join(folder);
+    fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect()
+}
+
+/// Prints how much there is to compare.
+fn counted(what: &str, tables: &Tables) -> String {
+    let of_all = |count: fn(&Table) -> usize| tables.values().map(count).sum::<usize>();
+    let counted = format!(
+        "{} tables, {} columns, {} indexes",
+        tables.len(),
+        of_all(|table| table.columns.len()),
+        of_all(|table| table.indexes.len()),
+    );
+    println!("migrations {what}: {counted}");
+    counted
+}
+
+/// A side of a comparison: whose tables, and how to write one down.
+type Side<'a> = (&'a str, &'a Tables, &'a dyn Fn(&Table) -> BTreeSet<String>);
+
+/// Says all that differs, not only the first of it.
+fn assert_same(one: Side<'_>, other: Side<'_>) {
+    let lines = |(_, tables, lines): Side<'_>| -> BTreeSet<String> {
+        let of_each = tables.iter().map(|(name, table)| {
+            let lines = lines(table).into_iter();
+            lines.map(move |line| format!("{name}: {line}"))
+        });
+        of_each.flatten().collect()
+    };
+    let (left, right) = (lines(one), lines(other));
+    let only = |who: &str, of: &BTreeSet<String>, not_of: &BTreeSet<String>| -> Vec<String> {
+        of.difference(not_of)
+            .map(|line| format!("only {who}: {line}"))
+            .collect()
+    };
+    let differences = [only(one.0, &left, &right), only(other.0, &right, &left)].concat();
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+impl Table {
+    /// All that its own database says of it.
+    fn exactly(&self) -> BTreeSet<String> {
+        let columns = (1..).zip(&self.columns).map(|(number, column)| {
+            let Column {
+                name,
+                declared,
+                required,
+                default,
+                ..
+            } = column;
+            format!("column {number}: {name} {declared}, required {required}, default {default:?}")
+        });
+        let indexes = self.indexes.iter().map(|index| index.definition.clone());
+        let constraints = self.constraints.iter();
+        columns
+            .chain(indexes)
+            .chain(constraints.map(|(name, definition)| format!("{name} {definition}")))
+            .collect()
+    }
+
+    /// What both databases can say of it.
+    fn in_general(&self, declared: fn(&str) -> &str) -> BTreeSet<String> {
+        let columns = (1..).zip(&self.columns).map(|(number, column)| {
+            let (name, declared) = (&column.name, declared(&column.declared));
+            let (required, given) = (column.required, &column.given);
+            format!("column {number}: {name} {declared}, required {required}, default {given:?}")
+        });
+        let indexes = self.indexes.iter().map(|index| {
+            // SQLite knows no name of a primary key.
+            let name = if index.is_primary {
+                "primary key"
+            } else {
+                &index.name
+            };
+            let (unique, partial) = (index.is_unique, index.is_partial);
+            format!(
+                "{name} ({}), unique {unique}, partial {partial}",
+                index.columns.join(", ")
+            )
+        });
+        let definitions = self.constraints.iter().map(|(_, definition)| definition);
+        let foreign = definitions.filter(|definition| definition.starts_with("FOREIGN KEY"));
+        columns.chain(indexes).chain(foreign.cloned()).collect()
+    }
+}
+
+/// How SQLite is told of a type of PostgreSQL's.
+fn declared_on_sqlite(kind: &str) -> &str {
+    match kind {
+        "integer" | "bigint" => "INTEGER",
+        "boolean" => "BOOLEAN",
+        "jsonb" | "text" | "timestamp without time zone" => "TEXT",
+        kind if kind.starts_with("character varying") => "TEXT",
+        other => panic!("what is {other} on SQLite?"),
+    }
+}
+
+async fn tables_on_postgres(database: &Database) -> Tables {
+    let mut connection = PgConnection::connect(&database.url()).await.unwrap();
+    let names: Vec<String> = sqlx::query_scalar(
+        "SELECT relname::text FROM pg_class
+        WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND relname <> $1",
+    )
+    .bind(NOTED)
+    .fetch_all(&mut connection)
+    .await
+    .unwrap();
+
+    let mut tables = Tables::new();
+    for name in names {
+        let mut columns: Vec<Column> = sqlx::query_as(
+            r#"SELECT a.attname::text AS "name", format_type(a.atttypid, a.atttypmod) AS declared,
+                a.attnotnull AS required, pg_get_expr(d.adbin, d.adrelid) AS "default"
+            FROM pg_attribute a
+            LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+            WHERE a.attrelid = $1::regclass AND a.attnum > 0 AND NOT a.attisdropped
+            ORDER BY a.attnum"#,
+        )
+        .bind(&name)
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+        for column in &mut columns {
+            column.given = match &column.default {
+                Some(default) if default.starts_with("nextval(") => Some(NEXT_ID.to_owned()),
+                Some(default) if default.contains("now()") => Some(CLOCK.to_owned()),
+                Some(default) => {
+                    let query = AssertSqlSafe(format!("SELECT ({default})::text"));
+                    let given = sqlx::query_scalar(query).fetch_one(&mut connection);
+                    given.await.unwrap()
+                }
+                None => None,
+            };
+        }
+        let indexes = sqlx::query_as(
+            r#"SELECT c.relname::text AS "name", i.indisprimary AS is_primary,
+                i.indisunique AS is_unique, i.indpred IS NOT NULL AS is_partial,
+                ARRAY(
+                    SELECT pg_get_indexdef(i.indexrelid, n, true)
+                        || CASE i.indoption[n - 1] & 1 WHEN 1 THEN ' DESC' ELSE '' END
+                    FROM generate_series(1, i.indnkeyatts) n ORDER BY n
+                ) AS columns,
+                p.indexdef AS definition
+            FROM pg_index i
+            JOIN pg_class c ON c.oid = i.indexrelid
+            JOIN pg_indexes p ON p.schemaname = 'public' AND p.indexname = c.relname
+            WHERE i.indrelid = $1::regclass"#,
+        )
+        .bind(&name)
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+        // Newer servers list what columns require here too.
+        let constraints = sqlx::query_as(
+            "SELECT conname::text, pg_get_constraintdef(oid) FROM pg_constraint
+            WHERE conrelid = $1::regclass AND contype <> 'n'",
+        )
+        .bind(&name)
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+        let table = Table {
+            columns,
+            indexes,
+            constraints,
+        };
+        tables.insert(name, table);
+    }
+    tables
+}
+
+async fn tables_on_sqlite(database: &Database) -> Tables {
+    let mut connection = SqliteConnection::connect(&database.url()).await.unwrap();
+    let names: Vec<(String, String)> = sqlx::query_as(
+        "SELECT name, sql FROM sqlite_schema
+        WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name <> ?",
+    )
+    .bind(NOTED)
+    .fetch_all(&mut connection)
+    .await
+    .unwrap();
+
+    let mut tables = Tables::new();
+    for (name, definition) in names {
+        let mut columns: Vec<Column> = sqlx::query_as(
+            r#"SELECT name, type AS declared, "notnull" AS required, dflt_value AS "default"
+            FROM pragma_table_xinfo(?) ORDER BY cid"#,
+        )
+        .bind(&name)
+        .fetch_all(&mut connection)
+        .await
+        .unwrap();
+        for column in &mut columns {
+            let counts = format!(" {} INTEGER PRIMARY KEY AUTOINCREMENT", column.name);
+            column.given = match &column.default {
+                None if definition.contains(&counts) => Some(NEXT_ID.to_owned()),
+                None => None,
+                Some(default) if default.contains("'now'") => Some(CLOCK.to_owned()),
+                Some(default) => {
+                    let text = if column.declared == "BOOLEAN" {
+                        format!("CASE ({default}) WHEN 0 THEN 'false' WHEN 1 THEN 'true' END")
+                    } else {
+                        format!("CAST(({default}) AS TEXT)")
+                    };
+                    let query = AssertSqlSafe(format!("SELECT {text}"));
+                    let given = sqlx::query_scalar(query).fetch_one(&mut connection);
+                    given.await.unwrap()
+                }
+            };
+        }
+        let table = Table {
+            columns,
+            indexes: indexes_on_sqlite(&mut connection, &name).await,
+            constraints: foreign_keys_on_sqlite(&mut connection, &name).await,
+        };
+        tables.insert(name, table);
+    }
+    tables
+}
+
+async fn indexes_on_sqlite(connection: &mut SqliteConnection, table: &str) -> Vec<Index> {
+    let primary: Vec<String> =
+        sqlx::query_scalar("SELECT name FROM pragma_table_xinfo(?) WHERE pk > 0 ORDER BY pk")
+            .bind(table)
+            .fetch_all(&mut *connection)
+            .await
+            .unwrap();
+    let mut indexes = Vec::new();
+    if !primary.is_empty() {
+        indexes.push(Index {
+            name: String::new(),
+            is_primary: true,
+            is_unique: true,
+            is_partial: false,
+            definition: format!("PRIMARY KEY ({})", primary.join(", ")),
+            columns: primary,
+        });
+    }
+    // What stands behind a primary key is seen above.
+    let others: Vec<(String, bool, bool, Option<String>)> = sqlx::query_as(
+        r#"SELECT l.name, l."unique", l.partial, s.sql
+        FROM pragma_index_list(?) l JOIN sqlite_schema s ON s.type = 'index' AND s.name = l.name
+        WHERE l.origin <> 'pk'"#,
+    )
+    .bind(table)
+    .fetch_all(&mut *connection)
+    .await
+    .unwrap();
+    for (name, is_unique, is_partial, definition) in others {
+        let columns = sqlx::query_scalar(
+            r#"SELECT coalesce(name, 'an expression') || CASE "desc" WHEN 1 THEN ' DESC' ELSE '' END
+            FROM pragma_index_xinfo(?) WHERE "key" = 1 ORDER BY seqno"#,
+        )
+        .bind(&name)
+        .fetch_all(&mut *connection)
+        .await
+        .unwrap();
+        indexes.push(Index {
+            definition: definition.unwrap_or_else(|| name.clone()),
+            name,
+            is_primary: false,
+            is_unique,
+            is_partial,
+            columns,
+        });
+    }
+    indexes
+}
+
+/// In PostgreSQL's words.
+async fn foreign_keys_on_sqlite(
+    connection: &mut SqliteConnection,
+    table: &str,
+) -> Vec<(String, String)> {
+    let definitions: Vec<String> = sqlx::query_scalar(
+        r#"SELECT 'FOREIGN KEY (' || group_concat("from", ', ' ORDER BY seq) || ') REFERENCES '
+            || "table" || '(' || coalesce(group_concat("to", ', ' ORDER BY seq), '') || ')'
+            || CASE on_update WHEN 'NO ACTION' THEN '' ELSE ' ON UPDATE ' || on_update END
+            || CASE on_delete WHEN 'NO ACTION' THEN '' ELSE ' ON DELETE ' || on_delete END
+        FROM pragma_foreign_key_list(?) GROUP BY id"#,
+    )
+    .bind(table)
+    .fetch_all(connection)
+    .await
+    .unwrap();
+    let unnamed = definitions.into_iter();
+    unnamed
+        .map(|definition| (String::new(), definition))
+        .collect()
+}
