@@ -12,6 +12,7 @@ on_both_databases!(
     malformed_json_costs_its_column,
     bad_inboxes_do_not_spoil_a_list,
     deep_json_decodes_and_is_cut_at_the_limit,
+    a_provider_config_is_read_as_deep_as_rails_reads,
     a_flood_of_bad_values_is_bounded,
     envelopes_are_never_served,
     links_need_a_frontend_url,
@@ -87,12 +88,15 @@ async fn sound_values_are_not_reported() {
                         "tiny": 1e-400, "pi": 3.141592653589793238462643, "z": -0.0}'
                     WHERE id = 191;
                 UPDATE inboxes SET timezone = NULL, channel_type = NULL WHERE id = 192;
+                UPDATE inboxes SET timezone = 'US/Eastern' WHERE id = 201;
+                UPDATE inboxes SET timezone = 'Asia/Calcutta' WHERE id = 202;
+                UPDATE inboxes SET timezone = 'Europe/Kyiv' WHERE id = 195;
                 UPDATE inboxes SET timezone = 'UTC', channel_type = ' ' WHERE id = 193"#,
             )
             .await;
         let server = Program::serving(&database).start();
         let client = server.client().await;
-        for inbox in [191, 192, 193] {
+        for inbox in [191, 192, 193, 195, 201, 202] {
             let reported = reasons(&look(&client, inbox, ADMINISTRATOR).await);
             let beside_avatar: Vec<_> = reported
                 .keys()
@@ -273,6 +277,27 @@ async fn deep_json_decodes_and_is_cut_at_the_limit(backend: Backend) {
                 "{table}.{column}: {reported:?}"
             );
             client.all(1, ADMINISTRATOR).await;
+        }
+    }
+}
+
+/// Rails reads what is nested more than 100 deep as null, and then raises.
+async fn a_provider_config_is_read_as_deep_as_rails_reads(backend: Backend) {
+    let database = backend.golden();
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    for (open, close) in [("{\"d\":", "}"), ("[", "]")] {
+        for (depth, readable) in [(100, true), (101, false), (500, false)] {
+            let json = format!("{}1{}", open.repeat(depth), close.repeat(depth));
+            let sql = format!("UPDATE channel_email SET provider_config = '{json}' WHERE id = 165");
+            database.execute(&sql).await;
+            let inbox = look(&client, 165, ADMINISTRATOR).await;
+            let reported = reasons(&inbox).contains_key("email.reauthorization");
+            assert_eq!(reported, !readable, "{open} {depth}");
+            let Some(pb::inbox::Channel::Email(email)) = inbox.channel else {
+                panic!()
+            };
+            assert_eq!(email.reauthorization.is_some(), readable, "{open} {depth}");
         }
     }
 }
