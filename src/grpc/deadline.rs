@@ -3,18 +3,15 @@
 //! tonic enforces `grpc-timeout` by itself, but answers CANCELLED. This layer
 //! fires a moment earlier and answers DEADLINE_EXCEEDED.
 
-use std::{
-    future::ready,
-    pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::time::Duration;
 
 use http::{HeaderValue, Request, Response};
 use tonic::body::Body;
-use tower::{Layer, Service};
 
-use super::status::{CallError, answer};
+use super::{
+    around::Around,
+    status::{CallError, answer},
+};
 
 /// How much earlier than tonic.
 const HEAD_START: Duration = Duration::from_millis(1);
@@ -22,52 +19,30 @@ const HEAD_START: Duration = Duration::from_millis(1);
 /// Calls without a deadline of their own get this one.
 const LONGEST: Duration = Duration::from_secs(30);
 
-#[derive(Clone, Copy)]
-pub struct DeadlineLayer;
+pub struct Deadline;
 
-#[derive(Clone)]
-pub struct Deadline<S> {
-    inner: S,
-}
+impl Around for Deadline {
+    /// How long the call may take.
+    type Head = Duration;
 
-impl<S> Layer<S> for DeadlineLayer {
-    type Service = Deadline<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Deadline { inner }
-    }
-}
-
-impl<S, B> Service<Request<B>> for Deadline<S>
-where
-    S: Service<Request<B>, Response = Response<Body>>,
-    S::Future: Send + 'static,
-    S::Error: Send + 'static,
-{
-    type Response = Response<Body>;
-    type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn read<B>(request: &Request<B>) -> Duration {
         let asked = request.headers().get("grpc-timeout").and_then(timeout);
-        let allowed = asked
+        asked
             .unwrap_or(LONGEST)
             .min(LONGEST)
-            .saturating_sub(HEAD_START);
+            .saturating_sub(HEAD_START)
+    }
+
+    async fn answer<E: Send + 'static>(
+        allowed: Duration,
+        answered: impl Future<Output = Result<Response<Body>, E>> + Send + 'static,
+    ) -> Result<Response<Body>, E> {
+        // A timer as short as this might not fire before tonic's.
         if allowed.is_zero() {
-            // A timer this short might not fire before tonic's.
-            return Box::pin(ready(Ok(answer(CallError::DeadlineExceeded))));
+            return Ok(answer(CallError::DeadlineExceeded));
         }
-        let answered = tokio::time::timeout(allowed, self.inner.call(request));
-        Box::pin(async move {
-            answered
-                .await
-                .unwrap_or_else(|_| Ok(answer(CallError::DeadlineExceeded)))
-        })
+        let in_time = tokio::time::timeout(allowed, answered).await;
+        in_time.unwrap_or_else(|_| Ok(answer(CallError::DeadlineExceeded)))
     }
 }
 

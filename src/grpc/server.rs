@@ -22,13 +22,14 @@ use tower_http::{
 use tracing::{Span, field::Empty, info, info_span, warn};
 
 use super::{
-    deadline::DeadlineLayer,
+    around,
+    deadline::Deadline,
     etag::EtagKey,
     inbox_service::InboxService,
     pb::{self, inbox_service_server::InboxServiceServer},
     request_id,
     status::panicked,
-    translate::TranslateLayer,
+    translate::Translate,
 };
 use crate::{domain::directory::InboxDirectory, identity::Caller};
 
@@ -97,9 +98,9 @@ pub async fn serve<D: InboxDirectory>(
         // The answer bears the id, whatever became of the call.
         .layer(PropagateRequestIdLayer::new(request_id::header()))
         // What tonic answers by itself gets the form of our errors.
-        .layer(TranslateLayer)
+        .layer(around::layer::<Translate>())
         // Fires before tonic's own, which answers the wrong code.
-        .layer(DeadlineLayer)
+        .layer(around::layer::<Deadline>())
         // The layer below has a type of body of its own.
         .map_response(|response: Response<_>| response.map(Body::new))
         // A panic costs its call and nothing else. Innermost, so that the layers

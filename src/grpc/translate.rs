@@ -4,16 +4,13 @@
 //! Health and reflection are standard services with standard answers; theirs are
 //! left as they are.
 
-use std::{
-    pin::Pin,
-    task::{Context, Poll},
-};
-
 use http::{HeaderValue, Request, Response};
 use tonic::{Code, Status, body::Body};
-use tower::{Layer, Service};
 
-use super::status::{CallError, answer};
+use super::{
+    around::Around,
+    status::{CallError, answer},
+};
 
 /// What the paths of the standard services begin with.
 const STANDARD: [&str; 3] = [
@@ -25,43 +22,27 @@ const STANDARD: [&str; 3] = [
 /// Tells a caller which encodings it may use instead.
 const ACCEPT_ENCODING: &str = "grpc-accept-encoding";
 
-#[derive(Clone, Copy)]
-pub struct TranslateLayer;
+pub struct Translate;
 
-#[derive(Clone)]
-pub struct Translate<S> {
-    inner: S,
-}
+impl Around for Translate {
+    /// Whether the call is to a standard service.
+    type Head = bool;
 
-impl<S> Layer<S> for TranslateLayer {
-    type Service = Translate<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Translate { inner }
-    }
-}
-
-impl<S, B> Service<Request<B>> for Translate<S>
-where
-    S: Service<Request<B>, Response = Response<Body>>,
-    S::Future: Send + 'static,
-{
-    type Response = Response<Body>;
-    type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn read<B>(request: &Request<B>) -> bool {
         let path = request.uri().path();
-        let standard = STANDARD.iter().any(|standard| path.starts_with(standard));
-        let answered = self.inner.call(request);
-        if standard {
-            return Box::pin(answered);
-        }
-        Box::pin(async move { answered.await.map(translated) })
+        STANDARD.iter().any(|standard| path.starts_with(standard))
+    }
+
+    async fn answer<E: Send + 'static>(
+        standard: bool,
+        answered: impl Future<Output = Result<Response<Body>, E>> + Send + 'static,
+    ) -> Result<Response<Body>, E> {
+        let answered = answered.await?;
+        Ok(if standard {
+            answered
+        } else {
+            translated(answered)
+        })
     }
 }
 

@@ -1,0 +1,106 @@
+//! Every reason is answered, and as the contract says.
+
+use std::collections::BTreeSet;
+
+use tower::{Service, ServiceBuilder, service_fn};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use super::*;
+
+const SERVICE: &str = include_str!("../../../proto/leadchat/inbox/v1/inbox_service.proto");
+
+fn violations(count: usize) -> Vec<Violation> {
+    let violation = |_| Violation {
+        field: "f".repeat(60),
+        description: "is wrong",
+    };
+    (0..count).map(violation).collect()
+}
+
+fn every_error() -> Vec<CallError> {
+    vec![
+        CallError::Invalid(violations(1000)),
+        CallError::InvalidPageToken,
+        CallError::Undecodable,
+        CallError::TooLarge,
+        CallError::AccessDenied,
+        CallError::Suspended,
+        CallError::InboxNotFound,
+        CallError::DeadlineExceeded,
+        CallError::Unavailable,
+        CallError::UnknownMethod,
+        CallError::Internal,
+    ]
+}
+
+#[test]
+fn every_reason_is_answered_as_its_comment_says() {
+    let mut answered = BTreeSet::new();
+    for error in every_error() {
+        let name = error.parts().1.as_str_name();
+        let status = Status::from(error);
+        let info = status.get_details_error_info().unwrap();
+        assert_eq!(
+            (
+                info.domain.as_str(),
+                format!("ERROR_REASON_{}", info.reason)
+            ),
+            (DOMAIN, name.to_owned())
+        );
+        assert!(status.details().len() < 4096, "{name}");
+
+        // The comment opens with the code.
+        let field = SERVICE.find(&format!("  {name} = ")).expect(name);
+        let comment = SERVICE[..field]
+            .rsplit("  // ")
+            .take_while(|line| !line.contains(" = "));
+        let text: Vec<_> = comment.collect();
+        let code = format!("{:?}", status.code());
+        let constant = code.chars().fold(String::new(), |mut constant, letter| {
+            if letter.is_uppercase() && !constant.is_empty() {
+                constant.push('_');
+            }
+            constant.push(letter.to_ascii_uppercase());
+            constant
+        });
+        assert!(
+            text.iter()
+                .any(|line| line.starts_with(&format!("{constant}. "))),
+            "{name}: {constant}"
+        );
+
+        let again = matches!(status.code(), Code::Unavailable | Code::ResourceExhausted);
+        assert_eq!(status.get_details_retry_info().is_some(), again, "{name}");
+        let names_fields = name.ends_with("INVALID_REQUEST") || name.ends_with("PAGE_TOKEN");
+        assert_eq!(
+            status.get_details_bad_request().is_some(),
+            names_fields,
+            "{name}"
+        );
+        answered.insert(name);
+    }
+    let listed: BTreeSet<_> = (1..100)
+        .filter_map(|number| ErrorReason::try_from(number).ok())
+        .map(|reason| reason.as_str_name())
+        .collect();
+    assert_eq!(answered, listed);
+}
+
+#[tokio::test]
+async fn a_panic_is_answered_without_its_words() {
+    let mut service = ServiceBuilder::new()
+        .layer(CatchPanicLayer::custom(panicked))
+        .service(service_fn(
+            async |_: http::Request<Body>| -> Result<Response<Body>, Status> {
+                panic!("a secret value")
+            },
+        ));
+    let response = service
+        .call(http::Request::new(Body::empty()))
+        .await
+        .unwrap();
+    let status = Status::from_header_map(response.headers()).unwrap();
+    assert_eq!(status.code(), Code::Internal);
+    assert_eq!(status.get_details_error_info().unwrap().reason, "INTERNAL");
+    assert!(!format!("{status:?}").contains("secret"));
+}
