@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write},
-    os::unix::fs::FileTypeExt,
+    os::unix::fs::{FileTypeExt, MetadataExt},
     path::Path,
 };
 
@@ -19,7 +19,8 @@ use crate::{
     directory::StoreDirectory,
     grpc::{self, EtagKey, Listener, ServeError},
     identity::Caller,
-    store::{OpenError, Store},
+    leadchat::Installation,
+    store::{DatabaseSettings, OpenError, Store},
 };
 
 /// Why the program cannot do what it is to do. One line each, naming the setting
@@ -61,17 +62,13 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
         installation,
         secret_key_base,
     } = settings;
-    let stop = stop()?;
+    let mut stop = stop()?;
 
-    let (store, demo) = match database {
-        Some(database) => (Store::open(&database, installation).await?, None),
-        None => {
-            let demo = Demo::create().await?;
-            (
-                Store::open(&demo.database(), Demo::installation()).await?,
-                Some(demo),
-            )
-        }
+    let opened = open(database, installation);
+    let (store, demo) = tokio::select! {
+        opened = opened => opened?,
+        // A database may let us wait.
+        _ = stop.recv() => return Ok(()),
     };
     let etags = match &secret_key_base {
         Some(secret) => EtagKey::derived(secret),
@@ -81,6 +78,10 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
         })?),
     };
     let (listener, address) = bind(&listen).await?;
+    let socket = match &listen {
+        ListenAddress::Unix(path) => identity(path),
+        ListenAddress::Tcp(_) => None,
+    };
 
     say(&format!(
         "leadchat-inbox {} is listening on {address}",
@@ -95,11 +96,36 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
     let caller = Caller::local(local_role);
     grpc::serve(listener, directory, caller, etags, random, stop).await?;
     if let ListenAddress::Unix(path) = &listen {
-        // It has served its purpose; a leftover is replaced at the next start.
-        let _ = std::fs::remove_file(path);
+        // While calls were drained, a successor may have put its own there.
+        if identity(path) == socket {
+            // A leftover is replaced at the next start.
+            let _ = std::fs::remove_file(path);
+        }
     }
     info!("stopped");
     Ok(())
+}
+
+/// The store to serve, and what keeps demonstration data alive.
+async fn open(
+    database: Option<DatabaseSettings>,
+    installation: Installation,
+) -> Result<(Store, Option<Demo>), AppError> {
+    match database {
+        Some(database) => Ok((Store::open(&database, installation).await?, None)),
+        None => {
+            let demo = Demo::create().await?;
+            let store = Store::open(&demo.database(), Demo::installation()).await?;
+            Ok((store, Some(demo)))
+        }
+    }
+}
+
+/// What tells a file from another that takes its place: device and number.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    std::fs::symlink_metadata(path)
+        .ok()
+        .map(|file| (file.dev(), file.ino()))
 }
 
 async fn bind(listen: &ListenAddress) -> Result<(Listener, ListenAddress), AppError> {

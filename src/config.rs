@@ -129,7 +129,7 @@ pub fn read(
             Some(database) => Ok(Task::Migrate(database)),
             None => Err(ConfigError::setting(
                 "DATABASE_URL",
-                "says which database to migrate",
+                "is not set; it says which database to migrate",
             )),
         },
     }

@@ -31,9 +31,13 @@ impl StoreDirectory {
 }
 
 impl InboxDirectory for StoreDirectory {
-    async fn account(&self, account: AccountId) -> Result<Option<Arc<Account>>, DirectoryError> {
+    async fn account(
+        &self,
+        account: AccountId,
+        viewer: Viewer,
+    ) -> Result<Option<Arc<Account>>, DirectoryError> {
         let store = Arc::clone(&self.store);
-        apart(async move { store.account(account).await }).await
+        apart(async move { store.account(account, viewer).await }).await
     }
 
     async fn inboxes(

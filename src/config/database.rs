@@ -75,12 +75,10 @@ fn parse(setting: &'static str, url: &str) -> Result<DatabaseSettings, ConfigErr
 /// password that was not escaped, and would be taken for a host or a name.
 fn postgres_url(url: &str) -> Option<Url> {
     let (scheme, rest) = url.split_once("://")?;
-    let parsed = Url::parse(url).ok()?;
+    let behind_host = rest.find(['/', '?', '#']).and_then(|end| rest.get(end..));
     let sound = matches!(scheme, "postgres" | "postgresql")
-        && rest.matches('@').count() <= 1
-        && !parsed.path().contains(['@', ':'])
-        && parsed.fragment().is_none();
-    sound.then_some(parsed)
+        && !behind_host.is_some_and(|rest| rest.contains(['@', '#']));
+    Url::parse(url).ok().filter(|_| sound)
 }
 
 /// With leadchat's defaults for what is not set.

@@ -98,6 +98,17 @@ impl Account {
 }
 
 impl Parts {
+    /// Whether the viewer belongs to the account, and is served: nobody else is
+    /// made to wait while its inboxes are read.
+    pub fn is_open_to(&self, viewer: Viewer) -> bool {
+        let belongs = match viewer {
+            Viewer::User(user) => self.roles.iter().any(|(member, _)| *member == user),
+            Viewer::AgentBot(bot) => self.agent_bots.contains(&bot),
+            Viewer::Service => true,
+        };
+        belongs && !self.suspended
+    }
+
     /// Which of these inboxes the viewer may see, as far as is known before the
     /// inboxes are read: no more than [`Account::access`] would show, so that a
     /// hidden inbox costs no more time than a missing one.

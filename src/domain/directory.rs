@@ -13,10 +13,12 @@ use super::{
 
 /// Where inboxes come from.
 pub trait InboxDirectory: Send + Sync + 'static {
-    /// A whole account, from one snapshot.
+    /// A whole account, from one snapshot. Where this viewer sees none of its
+    /// inboxes, it may come without them.
     fn account(
         &self,
         account: AccountId,
+        viewer: Viewer,
     ) -> impl Future<Output = Result<Option<Arc<Account>>, DirectoryError>> + Send;
 
     /// These inboxes of an account and the rights of this viewer, from one

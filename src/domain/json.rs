@@ -141,14 +141,18 @@ impl Reading {
     /// In the order of keys, and of duplicate ones the last alone, as jsonb has
     /// them: equal content gives equal degradations on either database.
     fn object(&mut self, text: &str, depth: usize) -> Option<Json> {
-        let Some(entries) = raw_entries(text) else {
+        let whole = serde_json::from_str(text).ok();
+        let damaged = whole.is_none();
+        let Some(entries) = whole.or_else(|| raw_entries(text)) else {
             self.lose(Reason::JsonMalformed);
             return None;
         };
         let mut values = BTreeMap::new();
         for (key, raw) in entries {
             self.path.push(Step::Key(key.clone()));
-            if let Some(value) = self.value(raw, depth) {
+            if damaged && key.contains(char::REPLACEMENT_CHARACTER) {
+                self.lose(Reason::JsonMalformed);
+            } else if let Some(value) = self.value(raw, depth) {
                 values.insert(key, value);
             }
             self.path.pop();
@@ -243,7 +247,7 @@ fn is_plain(key: &str) -> bool {
 
 /// The entries of the text of an object, each value as it stands there; `None`
 /// where the text is no object. A key that holds half a character has U+FFFD in
-/// its place.
+/// place of each of its bytes.
 pub fn raw_entries(text: &str) -> Option<BTreeMap<String, &RawValue>> {
     let entries: BTreeMap<Key, &RawValue> = serde_json::from_str(text).ok()?;
     Some(

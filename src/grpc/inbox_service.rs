@@ -57,7 +57,7 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         record(asked.asked);
         let account = self
             .directory
-            .account(asked.asked.account)
+            .account(asked.asked.account, asked.asked.viewer)
             .await
             .map_err(CallError::from)?;
         let access = self.access(account.as_deref(), asked.asked)?;

@@ -2,9 +2,9 @@
 //! decode, a message too large, an unknown method.
 //!
 //! Health and reflection are standard services with standard answers; theirs are
-//! left as they are.
+//! left as they are, but for methods that they have not.
 
-use http::{HeaderValue, Request, Response};
+use http::{Request, Response};
 use tonic::{Code, Status, body::Body};
 
 use super::{
@@ -38,7 +38,8 @@ impl Around for Translate {
         answered: impl Future<Output = Result<Response<Body>, E>> + Send + 'static,
     ) -> Result<Response<Body>, E> {
         let answered = answered.await?;
-        Ok(if standard {
+        let unknown_method = code(&answered) == Some(Code::Unimplemented);
+        Ok(if standard && !unknown_method {
             answered
         } else {
             translated(answered)
@@ -57,11 +58,9 @@ fn translated(response: Response<Body>) -> Response<Body> {
 }
 
 fn in_our_form(response: Response<Body>) -> Response<Body> {
-    let headers = response.headers();
-    let code = headers.get(Status::GRPC_STATUS).map(HeaderValue::as_bytes);
-    match code.map(Code::from_bytes) {
+    match code(&response) {
         None | Some(Code::Ok) => response,
-        Some(_) if headers.contains_key("grpc-status-details-bin") => response,
+        Some(_) if response.headers().contains_key("grpc-status-details-bin") => response,
         Some(Code::OutOfRange | Code::ResourceExhausted) => answer(CallError::TooLarge),
         Some(Code::Unimplemented) => answer(CallError::UnknownMethod),
         Some(Code::Cancelled | Code::DeadlineExceeded) => answer(CallError::DeadlineExceeded),
@@ -70,4 +69,10 @@ fn in_our_form(response: Response<Body>) -> Response<Body> {
         Some(Code::Internal | Code::InvalidArgument) => answer(CallError::Undecodable),
         Some(_) => answer(CallError::Internal),
     }
+}
+
+/// The code of an answer that is nothing but a status.
+fn code(response: &Response<Body>) -> Option<Code> {
+    let code = response.headers().get(Status::GRPC_STATUS);
+    code.map(|code| Code::from_bytes(code.as_bytes()))
 }

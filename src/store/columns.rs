@@ -8,6 +8,8 @@ pub(super) struct Column {
     /// Its name in the row struct.
     pub name: &'static str,
     pub r#type: Type,
+    /// Whether a row cannot do without it.
+    pub required: bool,
     pub source: Source,
 }
 
@@ -94,11 +96,15 @@ impl Readable for SecretString {
 pub(super) trait Field: Sized {
     type Value: Readable;
 
+    const REQUIRED: bool;
+
     fn from_value(value: Option<Self::Value>, column: &str) -> Result<Self, sqlx::Error>;
 }
 
 impl<T: Readable> Field for Option<T> {
     type Value = T;
+
+    const REQUIRED: bool = false;
 
     fn from_value(value: Option<T>, _: &str) -> Result<Self, sqlx::Error> {
         Ok(value)
@@ -109,6 +115,8 @@ macro_rules! required {
     ($($type:ty),*) => {$(
         impl Field for $type {
             type Value = Self;
+
+            const REQUIRED: bool = true;
 
             fn from_value(value: Option<Self>, column: &str) -> Result<Self, sqlx::Error> {
                 value.ok_or_else(|| sqlx::Error::ColumnDecode {

@@ -109,8 +109,8 @@ pub(super) fn describe(error: &sqlx::Error) -> String {
             None => "error without a code".to_owned(),
         },
         sqlx::Error::Io(error) => match error.kind() {
-            // Not found by name, among others; the kind has no name of its own.
-            kind if kind.to_string().starts_with("uncategorized") => {
+            // A name that is looked up in vain has no kind, and no number.
+            kind if error.raw_os_error().is_none() && kind.to_string().starts_with("uncat") => {
                 "the host is not found".to_owned()
             }
             kind => kind.to_string(),

@@ -70,7 +70,7 @@ impl PostgresSettings {
     pub fn from_url(url: &Url) -> Option<Self> {
         let known: Vec<_> = url
             .query_pairs()
-            .filter(|(key, _)| PARAMETERS.contains(&key.as_ref()))
+            .filter(|(key, _)| PARAMETERS.contains(&key.as_ref()) || key.starts_with("options["))
             .map(|(key, value)| (key.into_owned(), value.into_owned()))
             .collect();
         let mut url = url.clone();
@@ -78,10 +78,18 @@ impl PostgresSettings {
         if !known.is_empty() {
             url.query_pairs_mut().extend_pairs(known);
         }
-        url.as_str()
-            .parse()
-            .ok()
-            .map(|options| Self::Url(Box::new(options)))
+        let options: PgConnectOptions = url.as_str().parse().ok()?;
+        // An IPv6 address has brackets in a URL, and none where it is looked up.
+        let address = options
+            .get_host()
+            .strip_prefix('[')
+            .and_then(|it| it.strip_suffix(']'));
+        let address = address.map(ToOwned::to_owned);
+        let options = match address {
+            Some(address) => options.host(&address),
+            None => options,
+        };
+        Some(Self::Url(Box::new(options)))
     }
 
     fn options(&self) -> PgConnectOptions {
@@ -104,7 +112,7 @@ impl PostgresSettings {
 
     const fn setting(&self) -> &'static str {
         match self {
-            Self::Url(_) => "DATABASE_URL",
+            Self::Url(_) => "DATABASE_URL (--database-url)",
             Self::Parts { .. } => "POSTGRES_HOST",
         }
     }
@@ -117,12 +125,15 @@ impl fmt::Display for PostgresSettings {
         let database = options
             .get_database()
             .unwrap_or_else(|| options.get_username());
-        write!(
-            f,
-            "{}:{}/{database}",
-            options.get_host(),
-            options.get_port()
-        )
+        match options.get_socket() {
+            Some(folder) => write!(f, "{}/{database}", folder.display()),
+            None => write!(
+                f,
+                "{}:{}/{database}",
+                options.get_host(),
+                options.get_port()
+            ),
+        }
     }
 }
 

@@ -33,7 +33,9 @@ use crate::domain::{
 /// What is read of an account.
 #[derive(Clone, Copy)]
 enum Reach<'a> {
-    Whole,
+    Whole {
+        viewer: Viewer,
+    },
     Excerpt {
         viewer: Viewer,
         inboxes: &'a [InboxId],
@@ -41,9 +43,13 @@ enum Reach<'a> {
 }
 
 impl Store {
-    /// A whole account.
-    pub async fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
-        self.read(id, Reach::Whole).await
+    /// A whole account; without its inboxes where the viewer sees none.
+    pub async fn account(
+        &self,
+        id: AccountId,
+        viewer: Viewer,
+    ) -> Result<Option<Account>, StoreError> {
+        self.read(id, Reach::Whole { viewer }).await
     }
 
     /// Some inboxes of an account, and the rights of one viewer.
@@ -66,7 +72,9 @@ impl Store {
             inboxes: &[InboxId(0)],
         };
         for reach in [
-            Reach::Whole,
+            Reach::Whole {
+                viewer: Viewer::Service,
+            },
             excerpt(Viewer::User(UserId(0))),
             excerpt(Viewer::AgentBot(AgentBotId(0))),
         ] {
@@ -111,7 +119,7 @@ impl<'a> Reading<'a> {
     fn new(store: &'a Store, snapshot: &'a mut Snapshot, id: AccountId, reach: Reach<'a>) -> Self {
         let account = Argument::Id(id.0);
         let (statements, scope) = match reach {
-            Reach::Whole => (&store.whole, vec![account.clone()]),
+            Reach::Whole { .. } => (&store.whole, vec![account.clone()]),
             Reach::Excerpt { inboxes, .. } => {
                 let inboxes = Argument::Ids(inboxes.iter().map(|inbox| inbox.0).collect());
                 (&store.excerpt, vec![account.clone(), inboxes])
@@ -145,7 +153,7 @@ impl<'a> Reading<'a> {
     /// Who belongs to the account: everyone, or as much as the viewer is.
     async fn rights(&mut self, parts: &mut Parts) -> Result<(), StoreError> {
         match self.reach {
-            Reach::Whole => {
+            Reach::Whole { .. } => {
                 self.users(None, parts).await?;
                 self.agent_bots(None, parts).await
             }
@@ -202,8 +210,9 @@ impl<'a> Reading<'a> {
 
     /// Narrows the inboxes to those that the viewer may see; whether any are left.
     fn narrow(&mut self, parts: &Parts) -> bool {
-        let Reach::Excerpt { viewer, inboxes } = self.reach else {
-            return !parts.suspended;
+        let (viewer, inboxes) = match self.reach {
+            Reach::Whole { viewer } => return parts.is_open_to(viewer),
+            Reach::Excerpt { viewer, inboxes } => (viewer, inboxes),
         };
         let visible = parts.worth_reading(viewer, inboxes);
         let any = !visible.is_empty();

@@ -41,6 +41,7 @@ macro_rules! rows {
                 $(Column {
                     name: stringify!($field),
                     r#type: <<$type as Field>::Value as Readable>::TYPE,
+                    required: <$type as Field>::REQUIRED,
                     source: rows!(@source $($source)?),
                 },)*
             ];

@@ -35,7 +35,7 @@ pub(super) async fn connect(path: &Path) -> Result<SqlitePool, OpenError> {
         .connect_with(options)
         .await
         .map_err(|error| OpenError::Unreachable {
-            setting: "DATABASE_URL",
+            setting: "DATABASE_URL (--database-url)",
             reason: format!("{} ({})", describe(&error), path.display()),
         })
 }

@@ -179,6 +179,10 @@ impl Column {
         let cast = match (self.r#type, dialect) {
             (Type::Text, _) => format!("CAST({value} AS text)"),
             (Type::Integer, Dialect::Postgres) => format!("CAST({value} AS bigint)"),
+            // An id that is no number is one of nothing, and costs no list.
+            (Type::Integer, Dialect::Sqlite) if self.required => {
+                format!("CAST({value} AS bigint)")
+            }
             (Type::Integer, Dialect::Sqlite) => number,
             (Type::Boolean, Dialect::Postgres) => format!("CAST({value} AS boolean)"),
             // SQLite has no booleans; whatever is stored, this is 0, 1 or NULL.

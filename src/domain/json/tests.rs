@@ -75,13 +75,14 @@ fn equal_content_gives_equal_degradations() {
 }
 
 #[test]
-fn half_a_character_in_a_key_costs_nothing_else() {
-    let (json, degradations) = read(r#"{"\ud800": 1, "b": 1}"#);
+fn half_a_character_in_a_key_costs_its_value_alone() {
+    let (json, degradations) = read(r#"{"\ud800": 1, "\ud801": 2, "b": 1}"#);
     let Some(Json::Object(entries)) = json else {
         panic!()
     };
-    assert_eq!(entries.len(), 2);
-    assert_eq!(degradations, []);
+    assert_eq!(entries.into_keys().collect::<Vec<_>>(), ["b"]);
+    let reasons: Vec<_> = degradations.iter().map(|(_, reason)| *reason).collect();
+    assert_eq!(reasons, [Reason::JsonMalformed]);
 }
 
 #[test]

@@ -440,6 +440,19 @@ async fn unexpected_stores_of_numbers_are_noted(backend: Backend) {
     );
     let to_agents = reasons(&look(&client, 162, AGENT).await);
     assert!(!to_agents.contains_key("email.imap.port"));
+    // Ids that are no numbers cost no list.
+    database
+        .execute(
+            "INSERT INTO inbox_members (user_id, inbox_id, created_at, updated_at)
+                VALUES ('abc', 'def', '2026-01-01', '2026-01-01');
+            UPDATE inboxes SET channel_id = 'abc' WHERE id = 2",
+        )
+        .await;
+    assert_eq!(client.all(1, ADMINISTRATOR).await.len(), 88);
+    assert_eq!(
+        reasons(&look(&client, 2, AGENT).await)["web_widget"],
+        "CHANNEL_ROW_MISSING"
+    );
     // Texts where numbers and booleans belong read as what SQLite makes of them.
     database
         .execute(

@@ -110,6 +110,10 @@ fn wrong_settings_are_named_in_one_line() {
             "DATABASE_URL",
         ),
         (
+            serve(&[]).env("DATABASE_URL", "postgres://u:12?hunter2@h/d"),
+            "DATABASE_URL",
+        ),
+        (
             serve(&["--database-url", "postgres:/u:hunter2@h/d"]),
             "--database-url",
         ),
@@ -429,4 +433,35 @@ fn help_is_reviewed() {
         assert_eq!(output.status.code(), Some(0));
         reviewed::reviewed(file, &String::from_utf8(output.stdout).unwrap());
     }
+}
+
+/// A stopping server leaves a socket that its successor has put in place.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_successors_socket_is_left_alone() {
+    let database = Backend::Sqlite.golden();
+    let folder = tempfile::tempdir().unwrap();
+    let listen = format!("unix:{}", folder.path().join("socket").display());
+    let serving = || {
+        Program::serving(&database)
+            .env("LISTEN_ADDR", &listen)
+            .without_listen()
+    };
+    let first = serving().start();
+    // Something that keeps the first one draining.
+    let socket = listen.trim_start_matches("unix:").to_owned();
+    let _idle = tokio::net::UnixStream::connect(&socket).await.unwrap();
+    first.signal("TERM");
+    eventually("the first one listens no more", || {
+        std::os::unix::net::UnixStream::connect(&socket).is_err()
+    })
+    .await;
+    let second = serving().start();
+    assert_eq!(first.stop("TERM").0, Some(0));
+    let request = pb::GetInboxRequest {
+        account_id: 1,
+        inbox_id: 1,
+        viewer: Some(viewer::user(1)),
+        detail: 0,
+    };
+    assert!(second.client().await.get(request).await.is_ok());
 }

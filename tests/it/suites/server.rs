@@ -220,6 +220,7 @@ async fn what_tonic_answers_has_our_form(backend: Backend) {
     assert!(too_large.get_details_retry_info().is_some());
     for path in [
         "/grpc.nope.X/Y",
+        "/grpc.health.v1.Health/Nope",
         "/leadchat.inbox.v1.InboxService/Nope",
         "/nope.Nope/Nope",
         "/",
