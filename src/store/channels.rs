@@ -161,7 +161,11 @@ impl Assembly<'_> {
             };
         };
         let token = row.website_token.as_deref().unwrap_or("");
-        let flags = row.feature_flags.unwrap_or(0);
+        let flags = narrow(
+            row.feature_flags,
+            "web_widget.selected_feature_flags",
+            &mut notes.open,
+        );
         WebWidget {
             allowed_domains: row.allowed_domains.clone(),
             widget_color: row.widget_color.clone(),
@@ -171,11 +175,7 @@ impl Assembly<'_> {
             welcome_tagline: row.welcome_tagline.clone(),
             web_widget_script: Some(self.installation.links.web_widget_script(token)),
             website_token: row.website_token.clone(),
-            selected_feature_flags: WidgetFeature::BITS
-                .into_iter()
-                .filter(|(bit, _)| flags & bit != 0)
-                .map(|(_, feature)| feature)
-                .collect(),
+            selected_feature_flags: flags.map_or_else(Vec::new, WidgetFeature::of),
             reply_time: state(
                 row.reply_time,
                 &REPLY_TIMES,

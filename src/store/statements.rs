@@ -151,6 +151,10 @@ impl Statements {
     }
 }
 
+/// What stands for a text in a column of numbers: the least of them. (Spelled so
+/// because its digits alone are one too large.)
+const NO_NUMBER: &str = "(-9223372036854775807 - 1)";
+
 fn select<R: Columns>(dialect: Dialect, from: &str) -> Statement {
     select_columns(dialect, R::COLUMNS, from)
 }
@@ -172,10 +176,13 @@ impl Column {
             (Source::PerDialect { sqlite, .. }, Dialect::Sqlite) => (*sqlite).to_owned(),
         };
         // SQLite keeps in any column what is put there, and would read any text as
-        // 0. What is no number is none.
-        let number = format!(
-            "CASE WHEN typeof({value}) IN ('integer', 'real') THEN CAST({value} AS bigint) END"
-        );
+        // 0.
+        let number = |other: &str| {
+            format!(
+                "CASE typeof({value}) WHEN 'integer' THEN {value} \
+                 WHEN 'real' THEN CAST({value} AS bigint) WHEN 'null' THEN NULL ELSE {other} END"
+            )
+        };
         let cast = match (self.r#type, dialect) {
             (Type::Text, _) => format!("CAST({value} AS text)"),
             (Type::Integer, Dialect::Postgres) => format!("CAST({value} AS bigint)"),
@@ -183,10 +190,14 @@ impl Column {
             (Type::Integer, Dialect::Sqlite) if self.required => {
                 format!("CAST({value} AS bigint)")
             }
-            (Type::Integer, Dialect::Sqlite) => number,
+            // Any other that is none is one out of any range, which is noted.
+            (Type::Integer, Dialect::Sqlite) => number(NO_NUMBER),
             (Type::Boolean, Dialect::Postgres) => format!("CAST({value} AS boolean)"),
             // SQLite has no booleans; whatever is stored, this is 0, 1 or NULL.
-            (Type::Boolean, Dialect::Sqlite) => format!("(({number}) <> 0)"),
+            (Type::Boolean, Dialect::Sqlite) => match self.source {
+                Source::PerDialect { .. } => format!("({value})"),
+                _ => format!("(({}) <> 0)", number("NULL")),
+            },
         };
         format!("{cast} AS \"{name}\"")
     }

@@ -34,12 +34,18 @@ pub enum WidgetFeature {
 
 impl WidgetFeature {
     /// Each feature with its bit, in the order of the view.
-    pub const BITS: [(i64, Self); 4] = [
+    const BITS: [(i32, Self); 4] = [
         (1, Self::Attachments),
         (2, Self::EmojiPicker),
         (4, Self::EndConversation),
         (8, Self::UseInboxAvatarForBot),
     ];
+
+    /// The features of the bits that are set; other bits count for nothing.
+    pub fn of(flags: i32) -> Vec<Self> {
+        let set = Self::BITS.into_iter().filter(|(bit, _)| flags & bit != 0);
+        set.map(|(_, feature)| feature).collect()
+    }
 }
 
 /// `channel_web_widgets.reply_time`.

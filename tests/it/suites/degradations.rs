@@ -465,6 +465,9 @@ async fn unexpected_stores_of_numbers_are_noted(backend: Backend) {
     assert_eq!(inbox.greeting_enabled, Some(true));
     // A text is no state, and no number.
     assert_eq!(inbox.sender_name_type, None);
+    let reported = reasons(&inbox);
+    assert_eq!(reported["sender_name_type"], "ENUM_UNKNOWN");
+    assert_eq!(reported["email.imap.port"], "NUMBER_OUT_OF_RANGE");
     let Some(pb::inbox::Channel::Email(email)) = inbox.channel else {
         panic!()
     };
