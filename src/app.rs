@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Write},
+    num::NonZeroUsize,
     os::unix::fs::{FileTypeExt, MetadataExt},
     path::Path,
 };
@@ -17,7 +18,7 @@ use crate::{
     config::{ListenAddress, Serve, Task},
     demo::{Demo, DemoError},
     directory::StoreDirectory,
-    grpc::{self, EtagKey, Listener, ServeError},
+    grpc::{self, EtagKey, Limits, Listener, ServeError},
     identity::Caller,
     leadchat::Installation,
     store::{DatabaseSettings, OpenError, Store},
@@ -61,6 +62,7 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
         local_role,
         installation,
         secret_key_base,
+        concurrent_calls,
     } = settings;
     let mut stop = stop()?;
 
@@ -94,7 +96,8 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
 
     let directory = StoreDirectory::new(store);
     let caller = Caller::local(local_role);
-    grpc::serve(listener, directory, caller, etags, random, stop).await?;
+    let limits = Limits::new(concurrent_calls.map_or_else(by_processors, NonZeroUsize::get));
+    grpc::serve(listener, directory, caller, etags, random, limits, stop).await?;
     if let ListenAddress::Unix(path) = &listen {
         // While calls were drained, a successor may have put its own there.
         if identity(path) == socket {
@@ -104,6 +107,13 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
     }
     info!("stopped");
     Ok(())
+}
+
+/// As many calls as keep the processors busy and a little more: while one waits
+/// for the database, another has something to do.
+fn by_processors() -> usize {
+    const EACH: usize = 4;
+    std::thread::available_parallelism().map_or(EACH, |processors| EACH * processors.get())
 }
 
 /// The store to serve, and what keeps demonstration data alive.

@@ -10,7 +10,7 @@ mod arguments;
 mod database;
 mod listen;
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, num::NonZeroUsize, process::ExitCode};
 
 use clap::{Parser, error::ErrorKind};
 use secrecy::SecretString;
@@ -40,6 +40,8 @@ pub struct Serve {
     pub local_role: Role,
     pub installation: Installation,
     pub secret_key_base: Option<SecretString>,
+    /// How many calls may be under way; by default as suits the machine.
+    pub concurrent_calls: Option<NonZeroUsize>,
 }
 
 /// A setting that cannot be used, or a request for help.
@@ -123,6 +125,7 @@ pub fn read(
                 local_role: flags.local_role.into(),
                 installation: installation(environment),
                 secret_key_base: set("SECRET_KEY_BASE").map(Into::into),
+                concurrent_calls: concurrent_calls(flags.max_concurrent_calls, &set)?,
             }))
         }
         Command::Migrate(flags) => match database::read(flags.database_url, &set)? {
@@ -133,6 +136,20 @@ pub fn read(
             )),
         },
     }
+}
+
+fn concurrent_calls(
+    flag: Option<String>,
+    environment: Environment<'_>,
+) -> Result<Option<NonZeroUsize>, ConfigError> {
+    let (setting, given) = match flag {
+        Some(number) => ("--max-concurrent-calls", Some(number)),
+        None => ("MAX_CONCURRENT_CALLS", environment("MAX_CONCURRENT_CALLS")),
+    };
+    given
+        .map(|number| number.parse())
+        .transpose()
+        .map_err(|_| ConfigError::setting(setting, "must be a number, 1 or more"))
 }
 
 /// What inboxes are derived with, from leadchat's own variables.

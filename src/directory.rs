@@ -2,20 +2,22 @@
 //!
 //! A read runs in a task of its own. A caller that gives up drops its wait, not
 //! the transaction, so that no connection goes back to its pool in the middle of
-//! one.
+//! a statement; the read is told, and begins no other.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
+use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, warn};
 
 use crate::{
     domain::{
         access::Viewer,
         account::Account,
+        address::Address,
         directory::{DirectoryError, InboxDirectory},
         id::{AccountId, InboxId},
     },
-    store::{Store, StoreError},
+    store::{Patience, Store, StoreError},
 };
 
 pub struct StoreDirectory {
@@ -35,9 +37,12 @@ impl InboxDirectory for StoreDirectory {
         &self,
         account: AccountId,
         viewer: Viewer,
+        deadline: Instant,
     ) -> Result<Option<Arc<Account>>, DirectoryError> {
-        let store = Arc::clone(&self.store);
-        apart(async move { store.account(account, viewer).await }).await
+        let read = self.read(deadline, async move |store, patience| {
+            store.account(account, viewer, &patience).await
+        });
+        Ok(read.await?.map(Arc::new))
     }
 
     async fn inboxes(
@@ -45,29 +50,67 @@ impl InboxDirectory for StoreDirectory {
         account: AccountId,
         viewer: Viewer,
         inboxes: &[InboxId],
+        deadline: Instant,
     ) -> Result<Option<Arc<Account>>, DirectoryError> {
-        let store = Arc::clone(&self.store);
         let inboxes = inboxes.to_vec();
-        apart(async move { store.inboxes(account, viewer, &inboxes).await }).await
+        let read = self.read(deadline, async move |store, patience| {
+            store.inboxes(account, viewer, &inboxes, &patience).await
+        });
+        Ok(read.await?.map(Arc::new))
+    }
+
+    async fn find(
+        &self,
+        account: AccountId,
+        viewer: Viewer,
+        address: Address,
+        deadline: Instant,
+    ) -> Result<Option<Arc<Account>>, DirectoryError> {
+        let read = self.read(deadline, async move |store, patience| {
+            store.find(account, viewer, &address, &patience).await
+        });
+        Ok(read.await?.map(Arc::new))
+    }
+
+    async fn find_everywhere(
+        &self,
+        address: Address,
+        deadline: Instant,
+    ) -> Result<Vec<Arc<Account>>, DirectoryError> {
+        let read = self.read(deadline, async move |store, patience| {
+            store.find_everywhere(&address, &patience).await
+        });
+        Ok(read.await?.into_iter().map(Arc::new).collect())
     }
 }
 
-async fn apart(
-    read: impl Future<Output = Result<Option<Account>, StoreError>> + Send + 'static,
-) -> Result<Option<Arc<Account>>, DirectoryError> {
-    match tokio::spawn(read.in_current_span()).await {
-        Ok(Ok(account)) => Ok(account.map(Arc::new)),
-        Ok(Err(cause @ StoreError::Unavailable(_))) => {
-            warn!(%cause, "read failed");
-            Err(DirectoryError::Unavailable)
-        }
-        Ok(Err(cause @ StoreError::Fault(_))) => {
-            error!(%cause, "read failed");
-            Err(DirectoryError::Fault)
-        }
-        Err(_) => {
-            error!("read stopped short");
-            Err(DirectoryError::Fault)
+impl StoreDirectory {
+    async fn read<T: Send + 'static, R>(
+        &self,
+        deadline: Instant,
+        read: impl FnOnce(Arc<Store>, Patience) -> R,
+    ) -> Result<T, DirectoryError>
+    where
+        R: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let gone = CancellationToken::new();
+        let patience = Patience::new(deadline, gone.clone());
+        let read = read(Arc::clone(&self.store), patience);
+        let _told_when_dropped = gone.drop_guard();
+        match tokio::spawn(read.in_current_span()).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(cause @ (StoreError::Unavailable(_) | StoreError::Abandoned))) => {
+                warn!(%cause, "read failed");
+                Err(DirectoryError::Unavailable)
+            }
+            Ok(Err(cause @ StoreError::Fault(_))) => {
+                error!(%cause, "read failed");
+                Err(DirectoryError::Fault)
+            }
+            Err(_) => {
+                error!("read stopped short");
+                Err(DirectoryError::Fault)
+            }
         }
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod account;
+pub mod address;
 pub mod channel;
 pub mod degradation;
 pub mod directory;

@@ -4,19 +4,22 @@
 //! `From<&InboxView>`, and every error becomes a `Status` in `status`. Inboxes
 //! are asked for through the `InboxDirectory` trait; stores are not known here.
 
+mod admission;
 mod around;
 mod deadline;
 mod etag;
 mod inbox_service;
 mod page;
+mod quiet;
 mod request_id;
 mod server;
 mod status;
+mod stopping;
 mod translate;
 mod wire;
 
 pub use etag::EtagKey;
-pub use server::{Listener, ServeError, serve};
+pub use server::{Limits, Listener, ServeError, serve};
 
 /// The generated code. Private: nothing outside this module can name a message.
 #[expect(

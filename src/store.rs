@@ -1,7 +1,8 @@
 //! Rows become domain values.
 //!
-//! [`Store`] reads an account, or some inboxes of it, as one consistent whole:
-//! a read-only transaction with a constant number of statements. The same rows,
+//! [`Store`] reads an account, some inboxes of it, or the inboxes that own an
+//! address, as one consistent whole: a read-only transaction with a constant
+//! number of statements. The same rows,
 //! statements and assembly serve PostgreSQL and SQLite; what differs between
 //! the two is in `postgres` and `sqlite`.
 //!
@@ -13,7 +14,10 @@ mod channel_tables;
 mod channels;
 mod columns;
 mod error;
+mod find;
+mod look_ups;
 mod migrations;
+mod patience;
 mod postgres;
 mod read;
 mod rows;
@@ -27,13 +31,14 @@ use std::{
 };
 
 pub use error::{OpenError, StoreError};
+pub use patience::Patience;
 pub use postgres::PostgresSettings;
-use sqlx::{PgPool, SqlitePool};
 use tracing::info;
 
 use crate::leadchat::Installation;
-use snapshot::Snapshot;
-use statements::{Dialect, Scope, Statements};
+use look_ups::{LookUps, Order};
+use snapshot::Pool;
+use statements::{Anywhere, Dialect, Scope, Statements};
 
 /// Which database to use.
 #[derive(Clone, Debug)]
@@ -59,14 +64,11 @@ pub struct Store {
     /// For a whole account, and for some inboxes of it.
     whole: Statements,
     excerpt: Statements,
+    /// For what owns an address, and for inboxes of any account.
+    look_ups: LookUps,
+    anywhere: Anywhere,
     ownership: Ownership,
     installation: Installation,
-}
-
-#[derive(Clone)]
-enum Pool {
-    Postgres(PgPool),
-    Sqlite(SqlitePool),
 }
 
 /// Whose tables these are.
@@ -85,7 +87,7 @@ impl Store {
         settings: &DatabaseSettings,
         installation: Installation,
     ) -> Result<Self, OpenError> {
-        let (pool, dialect, ownership) = match settings {
+        let (pool, dialect, order, ownership) = match settings {
             DatabaseSettings::Postgres(settings) => {
                 let pool = postgres::connect(settings).await?;
                 let ownership = migrations::ownership(&pool).await?;
@@ -93,19 +95,27 @@ impl Store {
                     migrations::require_current(&pool).await?;
                 }
                 info!(store = "postgres", ?ownership, database = %settings, "store chosen");
-                (Pool::Postgres(pool), Dialect::Postgres, ownership)
+                let order = postgres::order(&pool).await?;
+                (Pool::Postgres(pool), Dialect::Postgres, order, ownership)
             }
             DatabaseSettings::Sqlite(path) => {
                 let pool = sqlite::connect(path).await?;
                 migrations::migrate_sqlite(&pool).await?;
                 info!(store = "sqlite", path = %path.display(), "store chosen");
-                (Pool::Sqlite(pool), Dialect::Sqlite, Ownership::Own)
+                (
+                    Pool::Sqlite(pool),
+                    Dialect::Sqlite,
+                    Order::Bytes,
+                    Ownership::Own,
+                )
             }
         };
         let store = Self {
             pool,
             whole: Statements::new(dialect, Scope::Whole),
             excerpt: Statements::new(dialect, Scope::Excerpt),
+            look_ups: LookUps::new(dialect, order),
+            anywhere: Anywhere::new(dialect),
             ownership,
             installation,
         };
@@ -137,16 +147,5 @@ impl Store {
                 migrations::migrate_sqlite(&pool).await
             }
         }
-    }
-}
-
-impl Pool {
-    /// Whatever is in the way of a connection, it says nothing of the read.
-    async fn begin(&self) -> Result<Snapshot, StoreError> {
-        match self {
-            Self::Postgres(pool) => postgres::begin(pool).await.map(Snapshot::Postgres),
-            Self::Sqlite(pool) => pool.begin().await.map(Snapshot::Sqlite),
-        }
-        .map_err(|error| StoreError::Unavailable(error::describe(&error)))
     }
 }

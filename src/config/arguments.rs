@@ -55,6 +55,13 @@ pub struct ServeArguments {
     #[arg(long, value_name = "ROLE", default_value = "agent")]
     pub local_role: LocalRole,
 
+    /// How many calls are under way at a time [default: four a processor]
+    ///
+    /// More wait for their turn, for half a second at most, and are then told
+    /// that the service is overloaded.
+    #[arg(long, value_name = "NUMBER")]
+    pub max_concurrent_calls: Option<String>,
+
     /// Serve demonstration data from a temporary SQLite store.
     ///
     /// Takes no notice of the database settings, prints who is in it and lines
@@ -103,6 +110,7 @@ const ENVIRONMENT: &str = concat!(
     database_environment!(),
     "
   LISTEN_ADDR                  where to listen, as for --listen
+  MAX_CONCURRENT_CALLS         as for --max-concurrent-calls
   FRONTEND_URL                 callback addresses, voice addresses, widget scripts
   FORCE_SSL                    the scheme of a FRONTEND_URL without one
   MAILER_INBOUND_EMAIL_DOMAIN  whether forwarding addresses are shown

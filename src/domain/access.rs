@@ -43,6 +43,13 @@ pub struct Rights {
     pub ceiling: Role,
 }
 
+impl Rights {
+    /// The caller's role as its own viewer, which is the same in every account.
+    pub fn of_service(self) -> Role {
+        self.as_service.min(self.ceiling)
+    }
+}
+
 /// Why a viewer gets nothing of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {

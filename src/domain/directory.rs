@@ -3,15 +3,17 @@
 //! Absent is `Ok(None)`; that an absent account is answered like one the viewer
 //! does not belong to is decided at the edge.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use super::{
     access::Viewer,
     account::Account,
+    address::Address,
     id::{AccountId, InboxId},
 };
 
-/// Where inboxes come from.
+/// Where inboxes come from. Nobody waits for an answer after its deadline, and
+/// no work needs to go on then, or when an answer is dropped before it came.
 pub trait InboxDirectory: Send + Sync + 'static {
     /// A whole account, from one snapshot. Where this viewer sees none of its
     /// inboxes, it may come without them.
@@ -19,6 +21,7 @@ pub trait InboxDirectory: Send + Sync + 'static {
         &self,
         account: AccountId,
         viewer: Viewer,
+        deadline: Instant,
     ) -> impl Future<Output = Result<Option<Arc<Account>>, DirectoryError>> + Send;
 
     /// These inboxes of an account and the rights of this viewer, from one
@@ -29,7 +32,27 @@ pub trait InboxDirectory: Send + Sync + 'static {
         account: AccountId,
         viewer: Viewer,
         inboxes: &[InboxId],
+        deadline: Instant,
     ) -> impl Future<Output = Result<Option<Arc<Account>>, DirectoryError>> + Send;
+
+    /// The inboxes of an account that own an address and the rights of this
+    /// viewer, from one snapshot.
+    fn find(
+        &self,
+        account: AccountId,
+        viewer: Viewer,
+        address: Address,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Option<Arc<Account>>, DirectoryError>> + Send;
+
+    /// The inboxes that own an address in any account, from one snapshot, for
+    /// the calling service: the accounts, ordered by id, each with those inboxes
+    /// alone. Suspended ones may come without theirs.
+    fn find_everywhere(
+        &self,
+        address: Address,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Vec<Arc<Account>>, DirectoryError>> + Send;
 }
 
 /// Why there is no answer. The cause is in the log; it never reaches a caller.

@@ -2,7 +2,6 @@
 //! tower wants of a layer, written once.
 
 use std::{
-    marker::PhantomData,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -12,12 +11,13 @@ use tonic::body::Body;
 use tower::{Layer, Service};
 
 /// What a layer does with a call.
-pub trait Around: Send + 'static {
+pub trait Around: Clone + Send + 'static {
     /// What it needs to know of the request.
     type Head: Send + 'static;
 
-    fn read<B>(request: &Request<B>) -> Self::Head;
+    fn read<B>(&self, request: &mut Request<B>) -> Self::Head;
 
+    /// Nothing of the call happens before `answered` is awaited.
     fn answer<E: Send + 'static>(
         head: Self::Head,
         answered: impl Future<Output = Result<Response<Body>, E>> + Send + 'static,
@@ -25,39 +25,26 @@ pub trait Around: Send + 'static {
 }
 
 /// The layer that does `A`.
-pub struct AroundLayer<A>(PhantomData<fn() -> A>);
+#[derive(Clone)]
+pub struct AroundLayer<A>(A);
 
+#[derive(Clone)]
 pub struct AroundService<A, S> {
     inner: S,
-    around: PhantomData<fn() -> A>,
+    around: A,
 }
 
-pub const fn layer<A: Around>() -> AroundLayer<A> {
-    AroundLayer(PhantomData)
+pub const fn layer<A: Around>(around: A) -> AroundLayer<A> {
+    AroundLayer(around)
 }
 
-impl<A> Clone for AroundLayer<A> {
-    fn clone(&self) -> Self {
-        Self(PhantomData)
-    }
-}
-
-impl<A, S: Clone> Clone for AroundService<A, S> {
-    fn clone(&self) -> Self {
-        Self {
-            inner: self.inner.clone(),
-            around: PhantomData,
-        }
-    }
-}
-
-impl<A, S> Layer<S> for AroundLayer<A> {
+impl<A: Around, S> Layer<S> for AroundLayer<A> {
     type Service = AroundService<A, S>;
 
     fn layer(&self, inner: S) -> Self::Service {
         AroundService {
             inner,
-            around: PhantomData,
+            around: self.0.clone(),
         }
     }
 }
@@ -77,8 +64,8 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let head = A::read(&request);
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let head = self.around.read(&mut request);
         Box::pin(A::answer(head, self.inner.call(request)))
     }
 }

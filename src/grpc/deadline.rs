@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use http::{HeaderValue, Request, Response};
+use http::{Extensions, HeaderValue, Request, Response};
+use tokio::time::Instant;
 use tonic::body::Body;
 
 use super::{
@@ -19,18 +20,33 @@ const HEAD_START: Duration = Duration::from_millis(1);
 /// Calls without a deadline of their own get this one.
 const LONGEST: Duration = Duration::from_secs(30);
 
+#[derive(Clone, Copy)]
 pub struct Deadline;
+
+/// By when a call has to be answered, in the extensions of its request.
+#[derive(Clone, Copy)]
+struct AnswerBy(Instant);
+
+/// By when the call with these extensions has to be answered.
+pub fn of(extensions: &Extensions) -> std::time::Instant {
+    let by = extensions.get::<AnswerBy>();
+    by.map_or_else(|| Instant::now() + LONGEST, |by| by.0)
+        .into_std()
+}
 
 impl Around for Deadline {
     /// How long the call may take.
     type Head = Duration;
 
-    fn read<B>(request: &Request<B>) -> Duration {
+    fn read<B>(&self, request: &mut Request<B>) -> Duration {
         let asked = request.headers().get("grpc-timeout").and_then(timeout);
-        asked
+        let allowed = asked
             .unwrap_or(LONGEST)
             .min(LONGEST)
-            .saturating_sub(HEAD_START)
+            .saturating_sub(HEAD_START);
+        let by = AnswerBy(Instant::now() + allowed);
+        request.extensions_mut().insert(by);
+        allowed
     }
 
     async fn answer<E: Send + 'static>(

@@ -1,28 +1,29 @@
 //! The RPCs: a request is read, the account asked for, access decided, and what
 //! is visible written out.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use tonic::{Request, Response, Status};
 use tracing::{Span, field::display};
 
 use super::{
+    deadline,
     etag::EtagKey,
     page::{After, Answer},
     pb,
     status::CallError,
     wire::{
         inbox::inbox,
-        request::{Asked, BatchGetInboxes, GetInbox, ListInboxes},
+        request::{Asked, BatchGetInboxes, Detail, FindInboxes, GetInbox, ListInboxes},
     },
 };
 use crate::{
     domain::{
-        access::{Access, InboxView, Viewer},
+        access::{Access, InboxView, Role, Viewer},
         account::{Account, has_prefix},
         channel::ChannelKind,
         directory::InboxDirectory,
-        id::InboxId,
+        id::{AccountId, InboxId},
     },
     identity::Caller,
 };
@@ -39,9 +40,10 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         &self,
         request: Request<pb::GetInboxRequest>,
     ) -> Result<Response<pb::GetInboxResponse>, Status> {
+        let deadline = deadline::of(request.extensions());
         let GetInbox { asked, inbox: id } = request.into_inner().try_into()?;
-        let account = self.some(asked, &[id]).await?;
-        let access = self.access(account.as_deref(), asked)?;
+        let account = self.some(asked, &[id], deadline).await?;
+        let access = self.access(account.as_deref(), asked.viewer)?;
         let view = access.inbox(id).ok_or(CallError::InboxNotFound)?;
         Ok(Response::new(pb::GetInboxResponse {
             inbox: Some(inbox(&view, &self.etags, asked.detail)),
@@ -53,14 +55,15 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         &self,
         request: Request<pb::ListInboxesRequest>,
     ) -> Result<Response<pb::ListInboxesResponse>, Status> {
+        let deadline = deadline::of(request.extensions());
         let asked = ListInboxes::try_from(request.into_inner())?;
-        record(asked.asked);
-        let account = self
-            .directory
-            .account(asked.asked.account, asked.asked.viewer)
-            .await
-            .map_err(CallError::from)?;
-        let access = self.access(account.as_deref(), asked.asked)?;
+        let Asked {
+            account, viewer, ..
+        } = asked.asked;
+        record(Some(account), viewer);
+        let account = self.directory.account(account, viewer, deadline).await;
+        let account = account.map_err(CallError::from)?;
+        let access = self.access(account.as_deref(), viewer)?;
         Ok(Response::new(self.page(&access, &asked)))
     }
 
@@ -68,9 +71,10 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         &self,
         request: Request<pb::BatchGetInboxesRequest>,
     ) -> Result<Response<pb::BatchGetInboxesResponse>, Status> {
+        let deadline = deadline::of(request.extensions());
         let BatchGetInboxes { asked, inboxes } = request.into_inner().try_into()?;
-        let account = self.some(asked, &inboxes).await?;
-        let access = self.access(account.as_deref(), asked)?;
+        let account = self.some(asked, &inboxes, deadline).await?;
+        let access = self.access(account.as_deref(), asked.viewer)?;
 
         let mut answer = Answer::default();
         let (mut not_found, mut remaining_ids) = (Vec::new(), Vec::new());
@@ -88,6 +92,39 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
             remaining_ids,
         }))
     }
+
+    async fn find_inboxes(
+        &self,
+        request: Request<pb::FindInboxesRequest>,
+    ) -> Result<Response<pb::FindInboxesResponse>, Status> {
+        let deadline = deadline::of(request.extensions());
+        let FindInboxes {
+            account,
+            viewer,
+            detail,
+            address,
+        } = request.into_inner().try_into()?;
+        record(account, viewer);
+        let response = match account {
+            Some(id) => {
+                let found = self.directory.find(id, viewer, address, deadline).await;
+                let account = found.map_err(CallError::from)?;
+                let access = self.access(account.as_deref(), viewer)?;
+                self.found(access.role(), &[access], detail)
+            }
+            None => {
+                let found = self.directory.find_everywhere(address, deadline).await;
+                let accounts = found.map_err(CallError::from)?;
+                // Those that refuse are suspended.
+                let accesses: Vec<_> = accounts
+                    .iter()
+                    .filter_map(|account| account.access(viewer, self.caller.rights).ok())
+                    .collect();
+                self.found(self.caller.rights.of_service(), &accesses, detail)
+            }
+        };
+        Ok(Response::new(response))
+    }
 }
 
 impl<D: InboxDirectory> InboxService<D> {
@@ -95,11 +132,12 @@ impl<D: InboxDirectory> InboxService<D> {
         &self,
         asked: Asked,
         inboxes: &[InboxId],
+        deadline: Instant,
     ) -> Result<Option<Arc<Account>>, CallError> {
-        record(asked);
+        record(Some(asked.account), asked.viewer);
         Ok(self
             .directory
-            .inboxes(asked.account, asked.viewer, inboxes)
+            .inboxes(asked.account, asked.viewer, inboxes, deadline)
             .await?)
     }
 
@@ -108,10 +146,39 @@ impl<D: InboxDirectory> InboxService<D> {
     fn access<'a>(
         &self,
         account: Option<&'a Account>,
-        asked: Asked,
+        viewer: Viewer,
     ) -> Result<Access<'a>, CallError> {
         let account = account.ok_or(CallError::AccessDenied)?;
-        Ok(account.access(asked.viewer, self.caller.rights)?)
+        Ok(account.access(viewer, self.caller.rights)?)
+    }
+
+    /// All inboxes of some accounts, which come in the order of their ids.
+    fn found(
+        &self,
+        role: Role,
+        accounts: &[Access<'_>],
+        detail: Detail,
+    ) -> pb::FindInboxesResponse {
+        let mut answer = Answer::default();
+        let mut remaining = Vec::new();
+        for access in accounts {
+            let mut views: Vec<_> = access.inboxes().map(|(_, view)| view).collect();
+            views.sort_by_key(|view| view.inbox().id);
+            for view in views {
+                let (account_id, inbox_id) = (view.inbox().account_id.0, view.inbox().id.0);
+                if !answer.take(inbox(&view, &self.etags, detail)) {
+                    remaining.push(pb::InboxReference {
+                        account_id,
+                        inbox_id,
+                    });
+                }
+            }
+        }
+        pb::FindInboxesResponse {
+            inboxes: answer.inboxes,
+            disclosed_as: pb::Role::from(role).into(),
+            remaining,
+        }
     }
 
     fn page(&self, access: &Access<'_>, asked: &ListInboxes) -> pb::ListInboxesResponse {
@@ -161,12 +228,14 @@ fn is_wanted(asked: &ListInboxes, folded_name: &str, view: &InboxView<'_>) -> bo
 }
 
 /// Tells the log what was asked for.
-fn record(asked: Asked) {
+fn record(account: Option<AccountId>, viewer: Viewer) {
     let span = Span::current();
-    span.record("account", display(asked.account));
+    if let Some(account) = account {
+        span.record("account", display(account));
+    }
     span.record(
         "viewer",
-        match asked.viewer {
+        match viewer {
             Viewer::User(_) => "user",
             Viewer::AgentBot(_) => "agent_bot",
             Viewer::Service => "service",

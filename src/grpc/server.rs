@@ -1,12 +1,13 @@
 //! The server: its services, and the layers around them.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use http::{Request, Response};
 use prost::Message;
 use prost_types::FileDescriptorSet;
 use tokio::sync::{mpsc, oneshot};
-use tokio_stream::wrappers::UnixListenerStream;
+use tokio_stream::{StreamExt, wrappers::UnixListenerStream};
+use tokio_util::sync::CancellationToken;
 use tonic::{
     Status,
     body::Body,
@@ -22,19 +23,62 @@ use tower_http::{
 use tracing::{Span, field::Empty, info, info_span, warn};
 
 use super::{
+    admission::Admission,
     around,
     deadline::Deadline,
     etag::EtagKey,
     inbox_service::InboxService,
     pb::{self, inbox_service_server::InboxServiceServer},
+    quiet::Quiet,
     request_id,
     status::panicked,
+    stopping::Stopping,
     translate::Translate,
 };
 use crate::{domain::directory::InboxDirectory, identity::Caller};
 
 /// How long calls under way may take after the server is told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// How long the answers to those that then are cut off may take.
+const FAREWELL: Duration = Duration::from_millis(500);
+
+/// The largest request: a hundred ids are a thousandth of it.
+const LARGEST_REQUEST: usize = 256 << 10;
+
+/// The metadata of a request, in all.
+const LARGEST_METADATA: u32 = 16 << 10;
+
+/// Calls under way on one connection; more wait at the caller's.
+const STREAMS: u32 = 256;
+
+/// How often a connection is asked whether its caller is there, and how long it
+/// has to say so.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What keeps a few callers from taking all there is.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How many calls are under way at a time in the whole process.
+    pub concurrent_calls: usize,
+    /// How long a connection may be silent.
+    pub silence: Duration,
+    /// When a connection is ended, as soon as no call is under way on it; a
+    /// caller that still needs one makes another. So an idle one does not stay
+    /// for ever, and callers spread over new replicas.
+    pub connection_age: Duration,
+}
+
+impl Limits {
+    pub const fn new(concurrent_calls: usize) -> Self {
+        Self {
+            concurrent_calls,
+            silence: Duration::from_secs(30),
+            connection_age: Duration::from_hours(1),
+        }
+    }
+}
 
 /// A socket that is being listened on.
 pub enum Listener {
@@ -61,13 +105,15 @@ pub async fn serve<D: InboxDirectory>(
     caller: Caller,
     etags: EtagKey,
     random: fn() -> Option<u128>,
+    limits: Limits,
     mut told_to_stop: mpsc::Receiver<()>,
 ) -> Result<(), ServeError> {
     let inboxes = InboxServiceServer::new(InboxService {
         directory: Arc::new(directory),
         caller,
         etags,
-    });
+    })
+    .max_decoding_message_size(LARGEST_REQUEST);
     let (health, health_service) = tonic_health::server::health_reporter();
     health
         .set_serving::<InboxServiceServer<InboxService<D>>>()
@@ -80,6 +126,7 @@ pub async fn serve<D: InboxDirectory>(
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET))
     };
 
+    let given_up = CancellationToken::new();
     let layers = ServiceBuilder::new()
         // An id that would spoil the log counts as none.
         .map_request(request_id::discard_unfit)
@@ -98,9 +145,14 @@ pub async fn serve<D: InboxDirectory>(
         // The answer bears the id, whatever became of the call.
         .layer(PropagateRequestIdLayer::new(request_id::header()))
         // What tonic answers by itself gets the form of our errors.
-        .layer(around::layer::<Translate>())
+        .layer(around::layer(Translate))
         // Fires before tonic's own, which answers the wrong code.
-        .layer(around::layer::<Deadline>())
+        .layer(around::layer(Deadline))
+        // A call that is cut off by a stop is told so.
+        .layer(around::layer(Stopping(given_up.clone())))
+        // Only so many at a time. Below the deadline, which holds while a call
+        // waits for its turn.
+        .layer(around::layer(Admission::new(limits.concurrent_calls)))
         // The layer below has a type of body of its own.
         .map_response(|response: Response<_>| response.map(Body::new))
         // A panic costs its call and nothing else. Innermost, so that the layers
@@ -109,7 +161,11 @@ pub async fn serve<D: InboxDirectory>(
 
     let router = Server::builder()
         // Finds out callers that are gone.
-        .http2_keepalive_interval(Some(Duration::from_secs(30)))
+        .http2_keepalive_interval(Some(PING_INTERVAL))
+        .http2_keepalive_timeout(Some(PING_TIMEOUT))
+        .max_connection_age(limits.connection_age)
+        .max_concurrent_streams(Some(STREAMS))
+        .http2_max_header_list_size(Some(LARGEST_METADATA))
         .layer(layers)
         .add_service(inboxes)
         .add_service(health_service)
@@ -117,7 +173,8 @@ pub async fn serve<D: InboxDirectory>(
         .add_service(reflection()?.build_v1alpha()?);
 
     let (stop, stopped) = oneshot::channel();
-    // Told once, calls under way may end; told again, or after a while, not.
+    // Told once, calls under way may end; told again, or after a while, they are
+    // given up.
     let stopping = async {
         told_to_stop.recv().await;
         health
@@ -132,6 +189,8 @@ pub async fn serve<D: InboxDirectory>(
             () = tokio::time::sleep(DRAIN) => {}
             _ = told_to_stop.recv() => {}
         }
+        given_up.cancel();
+        tokio::time::sleep(FAREWELL).await;
     };
     let stopped = async {
         // Not sent only if this whole function is dropped.
@@ -142,10 +201,14 @@ pub async fn serve<D: InboxDirectory>(
             Listener::Tcp(listener) => {
                 // Answers are written in one go; waiting for more only delays.
                 let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+                let incoming =
+                    incoming.map(|stream| Ok::<_, io::Error>(Quiet::new(stream?, limits.silence)));
                 router.serve_with_incoming_shutdown(incoming, stopped).await
             }
             Listener::Unix(listener) => {
                 let incoming = UnixListenerStream::new(listener);
+                let incoming =
+                    incoming.map(|stream| Ok::<_, io::Error>(Quiet::new(stream?, limits.silence)));
                 router.serve_with_incoming_shutdown(incoming, stopped).await
             }
         }

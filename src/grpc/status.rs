@@ -32,6 +32,8 @@ pub enum CallError {
     InboxNotFound,
     DeadlineExceeded,
     Unavailable,
+    Overloaded,
+    ShuttingDown,
     UnknownMethod,
     Internal,
 }
@@ -91,6 +93,16 @@ impl CallError {
                 Code::Unavailable,
                 ErrorReason::StoreUnavailable,
                 "the database does not answer; try again",
+            ),
+            Self::Overloaded => (
+                Code::ResourceExhausted,
+                ErrorReason::Overloaded,
+                "too many calls are under way; try again",
+            ),
+            Self::ShuttingDown => (
+                Code::Unavailable,
+                ErrorReason::ShuttingDown,
+                "this process is stopping; try again",
             ),
             Self::UnknownMethod => (
                 Code::Unimplemented,

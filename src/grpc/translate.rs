@@ -22,15 +22,20 @@ const STANDARD: [&str; 3] = [
 /// Tells a caller which encodings it may use instead.
 const ACCEPT_ENCODING: &str = "grpc-accept-encoding";
 
+/// Whether a path is one of the standard services'.
+pub fn is_standard(path: &str) -> bool {
+    STANDARD.iter().any(|standard| path.starts_with(standard))
+}
+
+#[derive(Clone, Copy)]
 pub struct Translate;
 
 impl Around for Translate {
     /// Whether the call is to a standard service.
     type Head = bool;
 
-    fn read<B>(request: &Request<B>) -> bool {
-        let path = request.uri().path();
-        STANDARD.iter().any(|standard| path.starts_with(standard))
+    fn read<B>(&self, request: &mut Request<B>) -> bool {
+        is_standard(request.uri().path())
     }
 
     async fn answer<E: Send + 'static>(

@@ -37,12 +37,12 @@ impl ChannelTables {
     pub async fn fetch(
         &mut self,
         kind: ChannelKind,
-        from: &mut Snapshot,
+        from: &mut Snapshot<'_>,
         sql: &Statement,
         scope: &[Argument],
     ) -> Result<(), StoreError> {
         async fn table<R: Row>(
-            from: &mut Snapshot,
+            from: &mut Snapshot<'_>,
             sql: &Statement,
             scope: &[Argument],
             id: fn(&R) -> i64,

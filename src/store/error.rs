@@ -9,6 +9,9 @@ pub enum StoreError {
     /// The database is away, too slow, or turning this connection down.
     #[error("the database does not answer: {0}")]
     Unavailable(String),
+    /// Nobody waits for it any more.
+    #[error("nobody waits for the answer")]
+    Abandoned,
     /// The database refused a statement, or a row was not as expected.
     #[error("the database answered something unexpected: {0}")]
     Fault(String),

@@ -4,12 +4,16 @@ use std::{fmt, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
-    Connection, PgConnection, PgPool, Postgres, Transaction,
+    AssertSqlSafe, Connection, PgConnection, PgPool, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 use url::Url;
 
-use super::error::{OpenError, describe};
+use super::{
+    error::{OpenError, describe},
+    look_ups::Order,
+    patience::Patience,
+};
 
 /// Connections that are kept; more callers than this wait for one.
 const CONNECTIONS: u32 = 16;
@@ -20,11 +24,9 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(1);
 /// At the start, a database may be far away or slow to wake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// One consistent whole: every statement sees what the first one saw. The
-/// time-outs hold for this transaction alone, and keep a read from holding up a
-/// migration of Rails'.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; \
-     SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '1s'";
+/// The time-outs keep a read from holding up a migration of Rails'.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Parameters of a URL that are meant for a connection. Others are meant for
 /// Rails (`pool`, `prepared_statements`), and would be logged with their values.
@@ -164,6 +166,28 @@ pub(super) async fn connect(settings: &PostgresSettings) -> Result<PgPool, OpenE
         .connect_lazy_with(options))
 }
 
-pub(super) async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-    pool.begin_with(BEGIN).await
+/// Begins one consistent whole: every statement sees what the first one saw. The
+/// time-outs hold for this transaction alone.
+pub(super) async fn begin<'c>(
+    connection: &'c mut PgConnection,
+    patience: &Patience,
+) -> Result<Transaction<'c, Postgres>, sqlx::Error> {
+    let statement = patience.at_most(STATEMENT_TIMEOUT).as_millis();
+    let lock = patience.at_most(LOCK_TIMEOUT).as_millis();
+    // Safe: numbers alone.
+    let begin = AssertSqlSafe(format!(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; \
+         SET LOCAL statement_timeout = {statement}; SET LOCAL lock_timeout = {lock}"
+    ));
+    connection.begin_with(begin).await
+}
+
+/// How it orders texts, which depends on its locale.
+pub(super) async fn order(pool: &PgPool) -> Result<Order, sqlx::Error> {
+    let dictionary = sqlx::query_scalar("SELECT 'a' < 'B'").fetch_one(pool);
+    Ok(if dictionary.await? {
+        Order::Dictionary
+    } else {
+        Order::Bytes
+    })
 }

@@ -1,5 +1,5 @@
-//! The two shapes of a read: a whole account, and some inboxes of it with the
-//! rights of one viewer.
+//! Two shapes of a read: a whole account, and some inboxes of it with the rights
+//! of one viewer. (The third is in `find`.)
 //!
 //! Each is one transaction. Its statements are as many for a thousand inboxes as
 //! for one: the account, who belongs to it, the inboxes and what hangs on them,
@@ -15,12 +15,13 @@ use super::{
     assemble::{Assembly, Reauthorizations},
     channel_tables::ChannelTables,
     error::StoreError,
+    patience::Patience,
     rows::{
         AccountRow, AccountUserRow, AgentBotInboxRow, AgentBotRow, AvatarRow, InboxMemberRow,
         InboxRow, ReauthorizationRow, WorkingHoursRow,
     },
     snapshot::{Argument, Snapshot},
-    statements::Statements,
+    statements::{InboxStatements, Statements},
 };
 use crate::domain::{
     access::{Role, Viewer},
@@ -32,7 +33,7 @@ use crate::domain::{
 
 /// What is read of an account.
 #[derive(Clone, Copy)]
-enum Reach<'a> {
+pub(super) enum Reach<'a> {
     Whole {
         viewer: Viewer,
     },
@@ -48,8 +49,15 @@ impl Store {
         &self,
         id: AccountId,
         viewer: Viewer,
+        patience: &Patience,
     ) -> Result<Option<Account>, StoreError> {
-        self.read(id, Reach::Whole { viewer }).await
+        let mut connection = self.pool.acquire(patience).await?;
+        let mut snapshot = connection.begin(patience).await?;
+        let account = self
+            .read(&mut snapshot, id, Reach::Whole { viewer })
+            .await?;
+        snapshot.end().await?;
+        Ok(account)
     }
 
     /// Some inboxes of an account, and the rights of one viewer.
@@ -58,15 +66,23 @@ impl Store {
         id: AccountId,
         viewer: Viewer,
         inboxes: &[InboxId],
+        patience: &Patience,
     ) -> Result<Option<Account>, StoreError> {
-        self.read(id, Reach::Excerpt { viewer, inboxes }).await
+        let mut connection = self.pool.acquire(patience).await?;
+        let mut snapshot = connection.begin(patience).await?;
+        let excerpt = Reach::Excerpt { viewer, inboxes };
+        let account = self.read(&mut snapshot, id, excerpt).await?;
+        snapshot.end().await?;
+        Ok(account)
     }
 
     /// Runs every statement once, so that a schema that cannot be served is
     /// found at the start and not by a caller.
     pub(super) async fn probe(&self) -> Result<(), StoreError> {
         const NOWHERE: AccountId = AccountId(0);
-        let mut snapshot = self.pool.begin().await?;
+        let patience = Patience::endless();
+        let mut connection = self.pool.acquire(&patience).await?;
+        let mut snapshot = connection.begin(&patience).await?;
         let excerpt = |viewer| Reach::Excerpt {
             viewer,
             inboxes: &[InboxId(0)],
@@ -81,33 +97,81 @@ impl Store {
             let mut reading = Reading::new(self, &mut snapshot, NOWHERE, reach);
             reading.is_suspended().await?;
             reading.rights(&mut Parts::new(NOWHERE, false)).await?;
-            reading.inboxes_of(Some(ChannelKind::ALL.into())).await?;
+            reading.inboxes(Some(ChannelKind::ALL.into())).await?;
         }
-        snapshot.end().await?;
-        Ok(())
+        self.probe_look_ups(&mut snapshot).await?;
+        snapshot.end().await
     }
 
-    async fn read(&self, id: AccountId, reach: Reach<'_>) -> Result<Option<Account>, StoreError> {
-        let mut snapshot = self.pool.begin().await?;
-        let mut reading = Reading::new(self, &mut snapshot, id, reach);
+    pub(super) async fn read(
+        &self,
+        snapshot: &mut Snapshot<'_>,
+        id: AccountId,
+        reach: Reach<'_>,
+    ) -> Result<Option<Account>, StoreError> {
+        let mut reading = Reading::new(self, snapshot, id, reach);
         // Rights are read for a missing account too: it takes as long as one that
         // the viewer does not belong to.
         let suspended = reading.is_suspended().await?;
         let mut parts = Parts::new(id, suspended.unwrap_or_default());
         reading.rights(&mut parts).await?;
         if suspended.is_some() && reading.narrow(&parts) {
-            parts.inboxes = reading.inboxes_of(None).await?;
+            parts.inboxes = reading.inboxes(None).await?;
         }
-        let account = suspended.map(|_| parts);
-        snapshot.end().await?;
-        Ok(account.map(Account::from))
+        Ok(suspended.map(|_| Account::from(parts)))
+    }
+
+    /// Inboxes. `kinds` are the channel tables to read; by default those in use.
+    pub(super) async fn inboxes_of(
+        &self,
+        snapshot: &mut Snapshot<'_>,
+        statements: &InboxStatements,
+        scope: &[Argument],
+        kinds: Option<BTreeSet<ChannelKind>>,
+    ) -> Result<Vec<Inbox>, StoreError> {
+        let inboxes: Vec<InboxRow> = snapshot.fetch(&statements.inboxes, scope).await?;
+        let kinds = kinds.unwrap_or_else(|| in_use(&inboxes));
+        if inboxes.is_empty() && kinds.is_empty() {
+            return Ok(Vec::new());
+        }
+
+        let working_hours: Vec<WorkingHoursRow> =
+            snapshot.fetch(&statements.working_hours, scope).await?;
+        let avatars: Vec<AvatarRow> = snapshot.fetch(&statements.avatars, scope).await?;
+        let reauthorizations = match self.ownership {
+            Ownership::Own => {
+                let rows: Vec<ReauthorizationRow> =
+                    snapshot.fetch(&statements.reauthorizations, scope).await?;
+                Reauthorizations::Known(
+                    rows.into_iter()
+                        .map(|row| (row.channel_type, row.channel_id))
+                        .collect(),
+                )
+            }
+            Ownership::Attached => Reauthorizations::Unknown,
+        };
+        let mut channels = ChannelTables::default();
+        for kind in kinds {
+            channels
+                .fetch(kind, snapshot, statements.channel(kind), scope)
+                .await?;
+        }
+
+        let assembly = Assembly {
+            installation: &self.installation,
+            channels,
+            working_hours: by_key(working_hours, |row| row.inbox_id),
+            avatars: by_key(avatars, |row| Some(row.record_id)),
+            reauthorizations,
+        };
+        Ok(inboxes.into_iter().map(|row| assembly.inbox(row)).collect())
     }
 }
 
 /// One read under way.
-struct Reading<'a> {
+struct Reading<'a, 'c> {
     store: &'a Store,
-    snapshot: &'a mut Snapshot,
+    snapshot: &'a mut Snapshot<'c>,
     statements: &'a Statements,
     account: Argument,
     /// What the statements' common condition on inboxes is bound to.
@@ -115,8 +179,13 @@ struct Reading<'a> {
     reach: Reach<'a>,
 }
 
-impl<'a> Reading<'a> {
-    fn new(store: &'a Store, snapshot: &'a mut Snapshot, id: AccountId, reach: Reach<'a>) -> Self {
+impl<'a, 'c> Reading<'a, 'c> {
+    fn new(
+        store: &'a Store,
+        snapshot: &'a mut Snapshot<'c>,
+        id: AccountId,
+        reach: Reach<'a>,
+    ) -> Self {
         let account = Argument::Id(id.0);
         let (statements, scope) = match reach {
             Reach::Whole { .. } => (&store.whole, vec![account.clone()]),
@@ -137,9 +206,6 @@ impl<'a> Reading<'a> {
 
     /// `None` where there is no such account.
     async fn is_suspended(&mut self) -> Result<Option<bool>, StoreError> {
-        /// `accounts.status`; every other number is an active account's.
-        const SUSPENDED: i64 = 1;
-
         let rows: Vec<AccountRow> = self
             .snapshot
             .fetch(
@@ -147,7 +213,7 @@ impl<'a> Reading<'a> {
                 std::slice::from_ref(&self.account),
             )
             .await?;
-        Ok(rows.first().map(|row| row.status == Some(SUSPENDED)))
+        Ok(rows.first().map(is_suspended))
     }
 
     /// Who belongs to the account: everyone, or as much as the viewer is.
@@ -234,54 +300,20 @@ impl<'a> Reading<'a> {
         )
     }
 
-    /// The inboxes. `kinds` are the channel tables to read; by default those in
-    /// use.
-    async fn inboxes_of(
+    async fn inboxes(
         &mut self,
         kinds: Option<BTreeSet<ChannelKind>>,
     ) -> Result<Vec<Inbox>, StoreError> {
-        let (statements, scope) = (self.statements, &self.scope);
-        let inboxes: Vec<InboxRow> = self.snapshot.fetch(&statements.inboxes, scope).await?;
-        let kinds = kinds.unwrap_or_else(|| in_use(&inboxes));
-        if inboxes.is_empty() && kinds.is_empty() {
-            return Ok(Vec::new());
-        }
-
-        let working_hours: Vec<WorkingHoursRow> = self
-            .snapshot
-            .fetch(&statements.working_hours, scope)
-            .await?;
-        let avatars: Vec<AvatarRow> = self.snapshot.fetch(&statements.avatars, scope).await?;
-        let reauthorizations = match self.store.ownership {
-            Ownership::Own => {
-                let rows: Vec<ReauthorizationRow> = self
-                    .snapshot
-                    .fetch(&statements.reauthorizations, scope)
-                    .await?;
-                Reauthorizations::Known(
-                    rows.into_iter()
-                        .map(|row| (row.channel_type, row.channel_id))
-                        .collect(),
-                )
-            }
-            Ownership::Attached => Reauthorizations::Unknown,
-        };
-        let mut channels = ChannelTables::default();
-        for kind in kinds {
-            channels
-                .fetch(kind, self.snapshot, statements.channel(kind), scope)
-                .await?;
-        }
-
-        let assembly = Assembly {
-            installation: &self.store.installation,
-            channels,
-            working_hours: by_key(working_hours, |row| row.inbox_id),
-            avatars: by_key(avatars, |row| Some(row.record_id)),
-            reauthorizations,
-        };
-        Ok(inboxes.into_iter().map(|row| assembly.inbox(row)).collect())
+        let statements = &self.statements.inboxes;
+        self.store
+            .inboxes_of(self.snapshot, statements, &self.scope, kinds)
+            .await
     }
+}
+
+/// `accounts.status`: 1 is suspended; every other number is an active account's.
+pub(super) fn is_suspended(row: &AccountRow) -> bool {
+    row.status == Some(1)
 }
 
 fn in_use(inboxes: &[InboxRow]) -> BTreeSet<ChannelKind> {

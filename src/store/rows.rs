@@ -78,7 +78,16 @@ const PROVIDER_CONFIG_IS_EMPTY: Source = Source::PerDialect {
 rows! {
     /// `accounts`.
     AccountRow {
+        id: i64,
         status: Option<i64>,
+    }
+
+    /// An inbox whose channel has an address that was looked for. `spelled` is
+    /// the address as stored, where it must be compared again.
+    FoundRow {
+        inbox_id: i64 = Source::Expression("i.id"),
+        account_id: i64 = Source::Expression("i.account_id"),
+        spelled: Option<String>,
     }
 
     /// `account_users`.

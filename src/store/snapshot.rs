@@ -2,16 +2,79 @@
 
 use std::sync::Arc;
 
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
 use sqlx::{
-    AssertSqlSafe, FromRow, Postgres, Sqlite, Transaction, postgres::PgRow, sqlite::SqliteRow,
+    AssertSqlSafe, Connection as _, FromRow, PgPool, Postgres, Sqlite, SqlitePool, Transaction,
+    pool::PoolConnection, postgres::PgRow, sqlite::SqliteRow,
 };
 
-use super::{error::StoreError, statements::Statement};
+use super::{
+    error::{StoreError, describe},
+    patience::Patience,
+    postgres,
+    statements::Statement,
+};
+
+/// The connections to a database.
+#[derive(Clone)]
+pub(super) enum Pool {
+    Postgres(PgPool),
+    Sqlite(SqlitePool),
+}
+
+/// One of them.
+pub(super) enum Connection {
+    Postgres(PoolConnection<Postgres>),
+    Sqlite(PoolConnection<Sqlite>),
+}
 
 /// What was committed when the snapshot was taken, and nothing since.
-pub(super) enum Snapshot {
-    Postgres(Transaction<'static, Postgres>),
-    Sqlite(Transaction<'static, Sqlite>),
+pub(super) struct Snapshot<'c> {
+    transaction: Open<'c>,
+    patience: Patience,
+}
+
+enum Open<'c> {
+    Postgres(Transaction<'c, Postgres>),
+    Sqlite(Transaction<'c, Sqlite>),
+}
+
+impl Pool {
+    /// Waits for a connection, but not for longer than the caller does.
+    pub async fn acquire(&self, patience: &Patience) -> Result<Connection, StoreError> {
+        let acquired = async {
+            match self {
+                Self::Postgres(pool) => pool.acquire().await.map(Connection::Postgres),
+                Self::Sqlite(pool) => pool.acquire().await.map(Connection::Sqlite),
+            }
+        };
+        tokio::select! {
+            biased;
+            () = patience.ended() => Err(StoreError::Abandoned),
+            acquired = acquired => acquired.map_err(|error| away(&error)),
+        }
+    }
+}
+
+impl Connection {
+    pub async fn begin(&mut self, patience: &Patience) -> Result<Snapshot<'_>, StoreError> {
+        let transaction = match self {
+            Self::Postgres(connection) => postgres::begin(connection, patience)
+                .await
+                .map(Open::Postgres),
+            Self::Sqlite(connection) => connection.begin().await.map(Open::Sqlite),
+        };
+        Ok(Snapshot {
+            transaction: transaction.map_err(|error| away(&error))?,
+            patience: patience.clone(),
+        })
+    }
+}
+
+/// Whatever is in the way of a connection, it says nothing of the read.
+fn away(error: &sqlx::Error) -> StoreError {
+    StoreError::Unavailable(describe(error))
 }
 
 /// A value bound to a statement.
@@ -19,6 +82,8 @@ pub(super) enum Snapshot {
 pub(super) enum Argument {
     Id(i64),
     Ids(Vec<i64>),
+    Text(String),
+    Texts(Vec<SecretString>),
 }
 
 /// A row of either database.
@@ -30,32 +95,41 @@ pub(super) trait Row:
 impl<R> Row for R where R: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin
 {}
 
-impl Snapshot {
+impl Snapshot<'_> {
     pub(super) async fn fetch<R: Row>(
         &mut self,
         statement: &Statement,
         arguments: &[Argument],
     ) -> Result<Vec<R>, StoreError> {
+        if self.patience.has_ended() {
+            return Err(StoreError::Abandoned);
+        }
         // Safe: statements are made of constants alone, see `statements`.
         let sql = AssertSqlSafe(Arc::clone(&statement.sql));
-        let rows = match self {
-            Self::Postgres(transaction) => {
+        let rows = match &mut self.transaction {
+            Open::Postgres(transaction) => {
                 let mut query = sqlx::query_as::<Postgres, R>(sql);
                 for argument in arguments {
                     query = match argument {
                         Argument::Id(id) => query.bind(*id),
                         Argument::Ids(ids) => query.bind(ids.clone()),
+                        Argument::Text(text) => query.bind(text.clone()),
+                        Argument::Texts(texts) => query.bind(exposed(texts)),
                     };
                 }
                 query.fetch_all(&mut **transaction).await
             }
-            Self::Sqlite(transaction) => {
+            Open::Sqlite(transaction) => {
                 let mut query = sqlx::query_as::<Sqlite, R>(sql);
                 for argument in arguments {
                     query = match argument {
                         Argument::Id(id) => query.bind(*id),
-                        // SQLite has no arrays; `json_each` unfolds this.
-                        Argument::Ids(ids) => query.bind(json_list(ids)),
+                        Argument::Text(text) => query.bind(text.clone()),
+                        // SQLite has no arrays; `json_each` unfolds these.
+                        Argument::Ids(ids) => query.bind(Value::from(ids.clone()).to_string()),
+                        Argument::Texts(texts) => {
+                            query.bind(Value::from(exposed(texts)).to_string())
+                        }
                     };
                 }
                 query.fetch_all(&mut **transaction).await
@@ -66,14 +140,13 @@ impl Snapshot {
 
     /// Ends the snapshot and gives its connection back.
     pub(super) async fn end(self) -> Result<(), StoreError> {
-        Ok(match self {
-            Self::Postgres(transaction) => transaction.commit().await,
-            Self::Sqlite(transaction) => transaction.commit().await,
+        Ok(match self.transaction {
+            Open::Postgres(transaction) => transaction.commit().await,
+            Open::Sqlite(transaction) => transaction.commit().await,
         }?)
     }
 }
 
-fn json_list(ids: &[i64]) -> String {
-    let ids: Vec<_> = ids.iter().map(i64::to_string).collect();
-    format!("[{}]", ids.join(","))
+fn exposed(texts: &[SecretString]) -> Vec<&str> {
+    texts.iter().map(ExposeSecret::expose_secret).collect()
 }

@@ -37,12 +37,25 @@ pub(super) struct Statement {
     pub table: Arc<str>,
 }
 
+/// A read of an account.
 pub(super) struct Statements {
     pub account: Statement,
     pub roles: Statement,
     pub memberships: Statement,
     pub agent_bots: Statement,
     pub connections: Statement,
+    pub inboxes: InboxStatements,
+}
+
+/// A read of inboxes of any account, for the calling service: both statements
+/// are bound to ids alone (`$1`).
+pub(super) struct Anywhere {
+    pub accounts: Statement,
+    pub inboxes: InboxStatements,
+}
+
+/// Inboxes, and what hangs on them.
+pub(super) struct InboxStatements {
     pub inboxes: Statement,
     pub working_hours: Statement,
     pub avatars: Statement,
@@ -62,14 +75,11 @@ impl Statements {
                 " AND t.agent_bot_id = $3",
             ),
         };
-        let inboxes = match (scope, dialect) {
-            (Scope::Whole, _) => "i.account_id = $1",
-            (Scope::Excerpt, Dialect::Postgres) => "i.account_id = $1 AND i.id = ANY($2)",
-            (Scope::Excerpt, Dialect::Sqlite) => {
-                "i.account_id = $1 AND i.id IN (SELECT value FROM json_each($2))"
-            }
+        let inboxes = match scope {
+            Scope::Whole => "i.account_id = $1".to_owned(),
+            Scope::Excerpt => format!("i.account_id = $1 AND {}", dialect.is_among("i.id", "$2")),
         };
-        let inbox_ids = format!("(SELECT i.id FROM inboxes i WHERE {inboxes})");
+        let inbox_ids = inbox_ids(&inboxes);
 
         Self {
             account: select::<AccountRow>(dialect, "FROM accounts t WHERE t.id = $1"),
@@ -97,10 +107,30 @@ impl Statements {
                      AND t.inbox_id IN {inbox_ids}{connected}"
                 ),
             ),
+            inboxes: InboxStatements::new(dialect, &inboxes),
+        }
+    }
+}
+
+impl Anywhere {
+    pub fn new(dialect: Dialect) -> Self {
+        let accounts = dialect.is_among("t.id", "$1");
+        Self {
+            accounts: select::<AccountRow>(dialect, &format!("FROM accounts t WHERE {accounts}")),
+            inboxes: InboxStatements::new(dialect, &dialect.is_among("i.id", "$1")),
+        }
+    }
+}
+
+impl InboxStatements {
+    /// For the inboxes `i` of which a condition holds.
+    fn new(dialect: Dialect, condition: &str) -> Self {
+        let inbox_ids = inbox_ids(condition);
+        Self {
             inboxes: select::<InboxRow>(
                 dialect,
                 &format!(
-                    "FROM inboxes i LEFT JOIN portals p ON p.id = i.portal_id WHERE {inboxes}"
+                    "FROM inboxes i LEFT JOIN portals p ON p.id = i.portal_id WHERE {condition}"
                 ),
             ),
             working_hours: select::<WorkingHoursRow>(
@@ -124,7 +154,7 @@ impl Statements {
                 &format!(
                     "FROM channel_reauthorizations t \
                      JOIN inboxes i ON i.channel_type = t.channel_type \
-                     AND i.channel_id = t.channel_id WHERE t.required AND {inboxes}"
+                     AND i.channel_id = t.channel_id WHERE t.required AND {condition}"
                 ),
             ),
             channels: ChannelKind::ALL.map(|kind| {
@@ -134,7 +164,7 @@ impl Statements {
                     columns,
                     &format!(
                         "FROM {table} t WHERE t.id IN (SELECT i.channel_id FROM inboxes i \
-                         WHERE {inboxes} AND i.channel_type = '{}')",
+                         WHERE {condition} AND i.channel_type = '{}')",
                         kind.class_name()
                     ),
                 )
@@ -151,11 +181,25 @@ impl Statements {
     }
 }
 
+impl Dialect {
+    /// Whether a column holds one of the values in a list that is bound.
+    pub fn is_among(self, column: &str, list: &str) -> String {
+        match self {
+            Self::Postgres => format!("{column} = ANY({list})"),
+            Self::Sqlite => format!("{column} IN (SELECT value FROM json_each({list}))"),
+        }
+    }
+}
+
+fn inbox_ids(condition: &str) -> String {
+    format!("(SELECT i.id FROM inboxes i WHERE {condition})")
+}
+
 /// What stands for a text in a column of numbers: the least of them. (Spelled so
 /// because its digits alone are one too large.)
 const NO_NUMBER: &str = "(-9223372036854775807 - 1)";
 
-fn select<R: Columns>(dialect: Dialect, from: &str) -> Statement {
+pub(super) fn select<R: Columns>(dialect: Dialect, from: &str) -> Statement {
     select_columns(dialect, R::COLUMNS, from)
 }
 

@@ -3,6 +3,7 @@
 mod both;
 mod degradations;
 mod disclosure;
+mod finding;
 mod listing;
 mod migrations;
 mod mistakes;

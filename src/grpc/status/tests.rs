@@ -28,6 +28,8 @@ fn every_error() -> Vec<CallError> {
         CallError::InboxNotFound,
         CallError::DeadlineExceeded,
         CallError::Unavailable,
+        CallError::Overloaded,
+        CallError::ShuttingDown,
         CallError::UnknownMethod,
         CallError::Internal,
     ]

@@ -8,6 +8,7 @@ use crate::{
     domain::{
         access::Viewer,
         account::fold,
+        address::{Address, AddressKind},
         channel::ChannelKind,
         id::{AccountId, AgentBotId, InboxId, UserId},
     },
@@ -21,6 +22,9 @@ use crate::{
 const DEFAULT_PAGE: usize = 100;
 const LARGEST_PAGE: usize = 1000;
 const LARGEST_BATCH: usize = 100;
+
+/// In bytes; beyond anything that leadchat stores.
+const LONGEST_KEY: usize = 1024;
 
 const REQUIRED: &str = "is required";
 const POSITIVE: &str = "must be positive";
@@ -61,6 +65,14 @@ pub struct ListInboxes {
 pub struct BatchGetInboxes {
     pub asked: Asked,
     pub inboxes: Vec<InboxId>,
+}
+
+pub struct FindInboxes {
+    /// `None` for all, for a service viewer.
+    pub account: Option<AccountId>,
+    pub viewer: Viewer,
+    pub detail: Detail,
+    pub address: Address,
 }
 
 impl TryFrom<pb::GetInboxRequest> for GetInbox {
@@ -171,6 +183,35 @@ impl TryFrom<pb::BatchGetInboxesRequest> for BatchGetInboxes {
     }
 }
 
+impl TryFrom<pb::FindInboxesRequest> for FindInboxes {
+    type Error = CallError;
+
+    fn try_from(request: pb::FindInboxesRequest) -> Result<Self, CallError> {
+        let pb::FindInboxesRequest {
+            account_id,
+            viewer,
+            detail,
+            key,
+        } = request;
+        let mut faults = Faults::default();
+        let account = account_id.and_then(|id| faults.id("account_id", id));
+        let viewer = faults.viewer(viewer);
+        if account_id.is_none() && viewer.is_some_and(|viewer| viewer != Viewer::Service) {
+            faults.add("account_id", "is required for all viewers but a service");
+        }
+        let detail = faults.detail(detail);
+        let address = faults.address(key);
+        faults.or(|| {
+            Some(Self {
+                account: account.map(AccountId),
+                viewer: viewer?,
+                detail: detail?,
+                address: address?,
+            })
+        })
+    }
+}
+
 /// What is wrong with a request.
 #[derive(Default)]
 struct Faults(Vec<Violation>);
@@ -186,19 +227,40 @@ impl Faults {
     fn asked(&mut self, account: i64, viewer: Option<pb::Viewer>, detail: i32) -> Option<Asked> {
         let account = self.id("account_id", account);
         let viewer = self.viewer(viewer);
-        let detail = match pb::InboxDetail::try_from(detail) {
+        let detail = self.detail(detail);
+        Some(Asked {
+            account: AccountId(account?),
+            viewer: viewer?,
+            detail: detail?,
+        })
+    }
+
+    fn detail(&mut self, detail: i32) -> Option<Detail> {
+        match pb::InboxDetail::try_from(detail) {
             Ok(pb::InboxDetail::Basic) => Some(Detail::Basic),
             Ok(pb::InboxDetail::Full | pb::InboxDetail::Unspecified) => Some(Detail::Full),
             Err(_) => {
                 self.add("detail", UNKNOWN);
                 None
             }
+        }
+    }
+
+    fn address(&mut self, key: Option<pb::find_inboxes_request::Key>) -> Option<Address> {
+        let Some((field, kind, text)) = key.map(address_of) else {
+            self.add("key", REQUIRED);
+            return None;
         };
-        Some(Asked {
-            account: AccountId(account?),
-            viewer: viewer?,
-            detail: detail?,
-        })
+        if text.trim().is_empty() {
+            self.add(field, "must not be blank");
+        } else if text.len() > LONGEST_KEY {
+            self.add(field, "must not be longer than 1024 bytes");
+        } else if text.contains('\0') {
+            self.add(field, "must not hold a NUL");
+        } else {
+            return Some(Address::new(kind, text));
+        }
+        None
     }
 
     fn viewer(&mut self, viewer: Option<pb::Viewer>) -> Option<Viewer> {
@@ -289,4 +351,27 @@ const fn kind_of(kind: pb::ChannelKind) -> Option<ChannelKind> {
         pb::ChannelKind::Whatsapp => ChannelKind::Whatsapp,
         pb::ChannelKind::Voice => ChannelKind::Voice,
     })
+}
+
+/// The field, and what its text is.
+fn address_of(key: pb::find_inboxes_request::Key) -> (&'static str, AddressKind, String) {
+    use AddressKind as Kind;
+    use pb::find_inboxes_request::Key;
+
+    match key {
+        Key::WebsiteToken(text) => ("website_token", Kind::WebsiteToken, text),
+        Key::InboxIdentifier(text) => ("inbox_identifier", Kind::InboxIdentifier, text),
+        Key::Email(text) => ("email", Kind::Email, text),
+        Key::ForwardToEmail(text) => ("forward_to_email", Kind::ForwardToEmail, text),
+        Key::PhoneNumber(text) => ("phone_number", Kind::PhoneNumber, text),
+        Key::MessagingServiceSid(text) => {
+            ("messaging_service_sid", Kind::MessagingServiceSid, text)
+        }
+        Key::FacebookPageId(text) => ("facebook_page_id", Kind::FacebookPageId, text),
+        Key::InstagramId(text) => ("instagram_id", Kind::InstagramId, text),
+        Key::TiktokBusinessId(text) => ("tiktok_business_id", Kind::TiktokBusinessId, text),
+        Key::TwitterProfileId(text) => ("twitter_profile_id", Kind::TwitterProfileId, text),
+        Key::LineChannelId(text) => ("line_channel_id", Kind::LineChannelId, text),
+        Key::TelegramBotToken(text) => ("telegram_bot_token", Kind::TelegramBotToken, text),
+    }
 }

@@ -76,6 +76,13 @@ impl Client {
         self.call("BatchGetInboxes", request).await
     }
 
+    pub async fn find(
+        &self,
+        request: pb::FindInboxesRequest,
+    ) -> Result<Answer<pb::FindInboxesResponse>, Status> {
+        self.call("FindInboxes", request).await
+    }
+
     /// Calls a method of the service.
     pub async fn call<M: Message + Default>(
         &self,

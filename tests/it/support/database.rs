@@ -117,6 +117,24 @@ impl Database {
             }
         }
     }
+
+    /// What a query finds: a number and a text.
+    pub async fn texts(&self, sql: &str) -> Vec<(i64, String)> {
+        let sql = AssertSqlSafe(format!(
+            "SELECT CAST(q.id AS bigint), CAST(q.text AS text) FROM ({sql}) q"
+        ));
+        match self {
+            Self::Postgres { .. } => {
+                let mut connection = PgConnection::connect(&self.url()).await.unwrap();
+                sqlx::query_as(sql).fetch_all(&mut connection).await
+            }
+            Self::Sqlite { .. } => {
+                let mut connection = SqliteConnection::connect(&self.url()).await.unwrap();
+                sqlx::query_as(sql).fetch_all(&mut connection).await
+            }
+        }
+        .unwrap()
+    }
 }
 
 impl Drop for Database {

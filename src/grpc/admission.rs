@@ -1,0 +1,224 @@
+//! Lets in as many calls at a time as can be served in good time.
+//!
+//! The others wait for their turn, which the newest of them get first. Nobody
+//! waits long as long as there is only a burst; under overload the calls that
+//! are let in have hardly waited, and those sent away are the oldest, whose
+//! callers are the likeliest to have given up.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use http::{Request, Response};
+use tokio::sync::oneshot;
+use tonic::body::Body;
+
+use super::{
+    around::Around,
+    status::{CallError, answer},
+    translate::is_standard,
+};
+
+/// How long a call waits for its turn before it is sent away.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How many may wait; one more sends the oldest away.
+const MOST_WAITING: usize = 1000;
+
+/// The same for all connections of a process. Health and reflection pass.
+#[derive(Clone)]
+pub struct Admission(Arc<Mutex<Turns>>);
+
+struct Turns {
+    free: usize,
+    /// By their arrival.
+    waiting: BTreeMap<u64, oneshot::Sender<Turn>>,
+    next: u64,
+}
+
+/// A call's place among those under way. Passed on when dropped.
+struct Turn(Admission);
+
+/// A place among those that wait. Given up when dropped.
+struct Place {
+    admission: Admission,
+    number: u64,
+    turn: oneshot::Receiver<Turn>,
+}
+
+impl Admission {
+    /// For this many calls at a time.
+    pub fn new(calls: usize) -> Self {
+        Self(Arc::new(Mutex::new(Turns {
+            free: calls,
+            waiting: BTreeMap::new(),
+            next: 0,
+        })))
+    }
+
+    /// `None` for one that has waited in vain.
+    async fn turn(self) -> Option<Turn> {
+        let place = {
+            let mut turns = self.turns();
+            if turns.free > 0 {
+                turns.free -= 1;
+                drop(turns);
+                return Some(Turn(self));
+            }
+            let (tell, turn) = oneshot::channel();
+            let number = turns.next;
+            turns.next += 1;
+            turns.waiting.insert(number, tell);
+            if turns.waiting.len() > MOST_WAITING {
+                // Its sender goes, which tells it.
+                turns.waiting.pop_first();
+            }
+            drop(turns);
+            Place {
+                admission: self,
+                number,
+                turn,
+            }
+        };
+        place.taken().await
+    }
+
+    /// Nothing that is done while it is held can panic.
+    fn turns(&self) -> MutexGuard<'_, Turns> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    async fn taken(mut self) -> Option<Turn> {
+        let turn = tokio::time::timeout(PATIENCE, &mut self.turn).await;
+        turn.ok().and_then(Result::ok)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.admission.turns().waiting.remove(&self.number);
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut turns = self.0.turns();
+        match turns.waiting.pop_last() {
+            None => turns.free += 1,
+            Some((_, newest)) => {
+                drop(turns);
+                // Should it have left in this moment, its turn is dropped, and
+                // passed on again.
+                let _ = newest.send(Self(self.0.clone()));
+            }
+        }
+    }
+}
+
+impl Around for Admission {
+    /// `None` for a call that needs no turn.
+    type Head = Option<Self>;
+
+    fn read<B>(&self, request: &mut Request<B>) -> Option<Self> {
+        (!is_standard(request.uri().path())).then(|| self.clone())
+    }
+
+    async fn answer<E: Send + 'static>(
+        admission: Option<Self>,
+        answered: impl Future<Output = Result<Response<Body>, E>> + Send + 'static,
+    ) -> Result<Response<Body>, E> {
+        let Some(admission) = admission else {
+            return answered.await;
+        };
+        match admission.turn().await {
+            Some(_turn) => answered.await,
+            None => Ok(answer(CallError::Overloaded)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers of calls in the order in which they get their turn, of as many
+    /// as wait while one is under way.
+    #[tokio::test(start_paused = true)]
+    async fn the_newest_gets_its_turn_first() {
+        let admission = Admission::new(1);
+        let first = admission.clone().turn().await.unwrap();
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let mut calls = Vec::new();
+        for number in 0..5 {
+            let (admission, order) = (admission.clone(), Arc::clone(&order));
+            calls.push(tokio::spawn(async move {
+                let turn = admission.turn().await.unwrap();
+                order.lock().unwrap().push(number);
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                drop(turn);
+            }));
+            tokio::task::yield_now().await;
+        }
+        drop(first);
+        for call in calls {
+            call.await.unwrap();
+        }
+        assert_eq!(*order.lock().unwrap(), [4, 3, 2, 1, 0]);
+        assert_eq!(admission.turns().free, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_too_long_is_sent_away() {
+        let admission = Admission::new(2);
+        let held = (
+            admission.clone().turn().await.unwrap(),
+            admission.clone().turn().await.unwrap(),
+        );
+        let began = tokio::time::Instant::now();
+        assert!(admission.clone().turn().await.is_none());
+        assert_eq!(began.elapsed(), PATIENCE);
+        assert!(admission.turns().waiting.is_empty());
+        drop(held);
+        assert_eq!(admission.turns().free, 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_too_many_sends_the_oldest_away_at_once() {
+        let admission = Admission::new(1);
+        let held = admission.clone().turn().await.unwrap();
+        let oldest = tokio::spawn(admission.clone().turn());
+        tokio::task::yield_now().await;
+        let began = tokio::time::Instant::now();
+        let others: Vec<_> = (0..MOST_WAITING)
+            .map(|_| admission.clone().turn())
+            .map(|turn| tokio::spawn(async { turn.await.is_some() }))
+            .collect();
+        assert!(oldest.await.unwrap().is_none());
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        drop(held);
+        for other in others {
+            assert!(other.await.unwrap());
+        }
+        assert_eq!(admission.turns().free, 1);
+    }
+
+    /// A caller that is gone takes nobody's turn.
+    #[tokio::test(start_paused = true)]
+    async fn who_left_is_passed_over() {
+        let admission = Admission::new(1);
+        let held = admission.clone().turn().await.unwrap();
+        let stays = tokio::spawn(admission.clone().turn());
+        tokio::task::yield_now().await;
+        let leaves = tokio::spawn(admission.clone().turn());
+        tokio::task::yield_now().await;
+        leaves.abort();
+        assert!(leaves.await.is_err());
+        drop(held);
+        assert!(stays.await.unwrap().is_some());
+        assert_eq!(admission.turns().free, 1);
+    }
+}

@@ -1,0 +1,142 @@
+//! The third shape of a read: the inboxes that own an external address, within
+//! an account or over all of them.
+//!
+//! One statement finds them, and the rest is read in the same snapshot. Over all
+//! accounts the statements are as many for a hundred accounts as for one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Store,
+    error::StoreError,
+    patience::Patience,
+    read::{Reach, is_suspended},
+    rows::{AccountRow, FoundRow},
+    snapshot::{Argument, Snapshot},
+};
+use crate::domain::{
+    access::Viewer,
+    account::{Account, Parts},
+    address::{Address, AddressKind, Spelling},
+    channel::ChannelKind,
+    id::{AccountId, InboxId},
+};
+
+impl Store {
+    /// The inboxes of an account that own an address, and the rights of one
+    /// viewer.
+    pub async fn find(
+        &self,
+        id: AccountId,
+        viewer: Viewer,
+        address: &Address,
+        patience: &Patience,
+    ) -> Result<Option<Account>, StoreError> {
+        let mut connection = self.pool.acquire(patience).await?;
+        let mut snapshot = connection.begin(patience).await?;
+        let found = self.look_up(&mut snapshot, address).await?;
+        let inboxes: Vec<_> = found
+            .into_iter()
+            .filter(|(account, _)| *account == id)
+            .map(|(_, inbox)| inbox)
+            .collect();
+        let inboxes = inboxes.as_slice();
+        let account = self
+            .read(&mut snapshot, id, Reach::Excerpt { viewer, inboxes })
+            .await?;
+        snapshot.end().await?;
+        Ok(account)
+    }
+
+    /// The inboxes that own an address in any account that is not suspended,
+    /// for the calling service; ordered by account.
+    pub async fn find_everywhere(
+        &self,
+        address: &Address,
+        patience: &Patience,
+    ) -> Result<Vec<Account>, StoreError> {
+        let mut connection = self.pool.acquire(patience).await?;
+        let mut snapshot = connection.begin(patience).await?;
+        let found = self.look_up(&mut snapshot, address).await?;
+        let mut accounts = self.accounts(&mut snapshot, &found).await?;
+        let open = found.into_iter().filter(|(account, _)| {
+            let account = accounts.get(account);
+            account.is_some_and(|account| account.is_open_to(Viewer::Service))
+        });
+        let open: Vec<_> = open.map(|(_, inbox)| inbox.0).collect();
+        if !open.is_empty() {
+            let scope = [Argument::Ids(open)];
+            let statements = &self.anywhere.inboxes;
+            for inbox in self
+                .inboxes_of(&mut snapshot, statements, &scope, None)
+                .await?
+            {
+                if let Some(account) = accounts.get_mut(&inbox.account_id) {
+                    account.inboxes.push(inbox);
+                }
+            }
+        }
+        snapshot.end().await?;
+        Ok(accounts.into_values().map(Account::from).collect())
+    }
+
+    /// Runs the statements of look-ups once.
+    pub(super) async fn probe_look_ups(
+        &self,
+        snapshot: &mut Snapshot<'_>,
+    ) -> Result<(), StoreError> {
+        for kind in AddressKind::ALL {
+            let nothing = Address::new(kind, String::new());
+            self.look_up(snapshot, &nothing).await?;
+        }
+        let nowhere = (AccountId(0), InboxId(0));
+        self.accounts(snapshot, &[nowhere]).await?;
+        let scope = [Argument::Ids(vec![0])];
+        let every = Some(ChannelKind::ALL.into());
+        let statements = &self.anywhere.inboxes;
+        self.inboxes_of(snapshot, statements, &scope, every).await?;
+        Ok(())
+    }
+
+    async fn look_up(
+        &self,
+        snapshot: &mut Snapshot<'_>,
+        address: &Address,
+    ) -> Result<Vec<(AccountId, InboxId)>, StoreError> {
+        let statement = self.look_ups.of(address.kind);
+        let arguments = match &address.spelling {
+            Spelling::OneOf(texts) => vec![Argument::Texts(texts.clone())],
+            Spelling::AnyCase(letters) => self.look_ups.order().arguments(letters),
+        };
+        let rows: Vec<FoundRow> = snapshot.fetch(statement, &arguments).await?;
+        let owns = |row: &FoundRow| match (&address.spelling, &row.spelled) {
+            (Spelling::AnyCase(letters), Some(stored)) => letters.spell(stored),
+            _ => true,
+        };
+        let found: BTreeSet<_> = rows
+            .iter()
+            .filter(|row| owns(row))
+            .map(|row| (AccountId(row.account_id), InboxId(row.inbox_id)))
+            .collect();
+        Ok(found.into_iter().collect())
+    }
+
+    /// The accounts of inboxes, by id and without these.
+    async fn accounts(
+        &self,
+        snapshot: &mut Snapshot<'_>,
+        found: &[(AccountId, InboxId)],
+    ) -> Result<BTreeMap<AccountId, Parts>, StoreError> {
+        let ids: BTreeSet<_> = found.iter().map(|(account, _)| account.0).collect();
+        if ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let ids = [Argument::Ids(ids.into_iter().collect())];
+        let rows: Vec<AccountRow> = snapshot.fetch(&self.anywhere.accounts, &ids).await?;
+        let accounts = rows.iter().map(|row| {
+            let id = AccountId(row.id);
+            (id, Parts::new(id, is_suspended(row)))
+        });
+        Ok(accounts.collect())
+    }
+}

@@ -1,0 +1,173 @@
+//! The statements that find inboxes by an external address, by leadchat's own
+//! indexes.
+//!
+//! Every column has a unique index (a page's id has a plain one), but for two
+//! that are scanned: `channel_facebook_pages.instagram_id` and
+//! `channel_twitter_profiles.profile_id`.
+//!
+//! **Case.** Mail addresses are found whatever their case, and leadchat's indexes
+//! on them are plain ones. Where texts are ordered as in a dictionary, all forms
+//! of an address lie next to each other, between its lower and its upper case.
+//! Where they are ordered by their bytes, they lie far apart; there the index is
+//! descended letter by letter, along the forms of each letter that some stored
+//! address begins with.
+
+use serde_json::Value;
+
+use super::{
+    rows::{self, FoundRow},
+    snapshot::Argument,
+    statements::{Dialect, Statement, select},
+};
+use crate::domain::{
+    address::{AddressKind, Letters},
+    channel::ChannelKind,
+};
+
+/// How a database orders texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    /// Case counts only between texts that are otherwise alike.
+    Dictionary,
+    Bytes,
+}
+
+impl Order {
+    /// What a statement for any case is bound to.
+    pub fn arguments(self, letters: &Letters) -> Vec<Argument> {
+        match self {
+            Self::Dictionary => vec![
+                Argument::Text(letters.lower()),
+                Argument::Text(letters.upper()),
+            ],
+            Self::Bytes => vec![Argument::Text(Value::from(letters.0.clone()).to_string())],
+        }
+    }
+}
+
+/// A statement for each kind of address.
+pub(super) struct LookUps {
+    order: Order,
+    statements: [Statement; AddressKind::ALL.len()],
+}
+
+impl LookUps {
+    pub fn new(dialect: Dialect, order: Order) -> Self {
+        let statements = AddressKind::ALL.map(|kind| statement(dialect, order, kind));
+        Self { order, statements }
+    }
+
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "a statement a kind, in the order of the variants"
+    )]
+    pub fn of(&self, kind: AddressKind) -> &Statement {
+        &self.statements[kind as usize]
+    }
+
+    pub const fn order(&self) -> Order {
+        self.order
+    }
+}
+
+/// The columns that hold an address of a kind.
+const fn columns(kind: AddressKind) -> &'static [(ChannelKind, &'static str)] {
+    use ChannelKind as Channel;
+
+    match kind {
+        AddressKind::WebsiteToken => &[(Channel::WebWidget, "website_token")],
+        AddressKind::InboxIdentifier => &[(Channel::Api, "identifier")],
+        AddressKind::Email => &[(Channel::Email, "email")],
+        AddressKind::ForwardToEmail => &[(Channel::Email, "forward_to_email")],
+        AddressKind::PhoneNumber => &[
+            (Channel::TwilioSms, "phone_number"),
+            (Channel::Sms, "phone_number"),
+            (Channel::Whatsapp, "phone_number"),
+            (Channel::Voice, "phone_number"),
+        ],
+        AddressKind::MessagingServiceSid => &[(Channel::TwilioSms, "messaging_service_sid")],
+        AddressKind::FacebookPageId => &[(Channel::FacebookPage, "page_id")],
+        AddressKind::InstagramId => &[
+            (Channel::Instagram, "instagram_id"),
+            (Channel::FacebookPage, "instagram_id"),
+        ],
+        AddressKind::TiktokBusinessId => &[(Channel::Tiktok, "business_id")],
+        AddressKind::TwitterProfileId => &[(Channel::TwitterProfile, "profile_id")],
+        AddressKind::LineChannelId => &[(Channel::Line, "line_channel_id")],
+        AddressKind::TelegramBotToken => &[(Channel::Telegram, "bot_token")],
+    }
+}
+
+fn statement(dialect: Dialect, order: Order, kind: AddressKind) -> Statement {
+    let any_case = matches!(kind, AddressKind::Email | AddressKind::ForwardToEmail);
+    let owners: Vec<_> = columns(kind)
+        .iter()
+        .map(|(channel, column)| {
+            let (table, _) = rows::channel_table(*channel);
+            let class_name = channel.class_name();
+            // What is compared is read only where it must be looked at again: it
+            // may be a secret.
+            let (spelled, among) = match (any_case, order) {
+                (true, Order::Dictionary) => (
+                    format!("t.{column}"),
+                    format!(
+                        "t.{column} BETWEEN least(CAST($1 AS text), CAST($2 AS text)) \
+                         AND greatest(CAST($1 AS text), CAST($2 AS text))"
+                    ),
+                ),
+                (true, Order::Bytes) => (
+                    "CAST(NULL AS text)".to_owned(),
+                    format!("t.{column} IN ({})", descent(dialect, table, column)),
+                ),
+                (false, _) => (
+                    "CAST(NULL AS text)".to_owned(),
+                    dialect.is_among(&format!("t.{column}"), "$1"),
+                ),
+            };
+            format!(
+                "SELECT '{class_name}' AS channel_type, t.id, {spelled} AS spelled \
+                 FROM {table} t WHERE {among}"
+            )
+        })
+        .collect();
+    let tables: Vec<_> = columns(kind)
+        .iter()
+        .map(|(channel, _)| rows::channel_table(*channel).0)
+        .collect();
+    let found = select::<FoundRow>(
+        dialect,
+        &format!(
+            "FROM ({}) t JOIN inboxes i ON i.channel_id = t.id AND i.channel_type = t.channel_type",
+            owners.join(" UNION ALL ")
+        ),
+    );
+    Statement {
+        table: tables.join(", ").into(),
+        ..found
+    }
+}
+
+/// The stored texts that are made of one form of each letter: `$1` is a list of
+/// letters, each a list of its forms. Goes on with a form only where some text
+/// begins so, which the least text from there on tells.
+fn descent(dialect: Dialect, table: &str, column: &str) -> String {
+    let (letters, forms) = match dialect {
+        Dialect::Postgres => (
+            "CAST($1 AS json)",
+            "json_array_elements_text(CAST($1 AS json) -> s.depth) AS form(value)",
+        ),
+        Dialect::Sqlite => ("$1", "json_each($1 -> s.depth) AS form"),
+    };
+    let least = format!(
+        "(SELECT e.{column} FROM {table} e WHERE e.{column} >= s.begin || form.value \
+         ORDER BY e.{column} LIMIT 1)"
+    );
+    format!(
+        "WITH RECURSIVE s(begin, depth) AS (\
+         SELECT CAST('' AS text), 0 \
+         UNION ALL \
+         SELECT s.begin || form.value, s.depth + 1 FROM s, {forms} \
+         WHERE substr({least}, 1, s.depth + 1) = s.begin || form.value) \
+         SELECT s.begin FROM s WHERE s.depth = json_array_length({letters})"
+    )
+}

@@ -1,0 +1,620 @@
+//! Inboxes are found by the addresses they own: every one that does, and no
+//! other.
+
+mod plans;
+
+use std::collections::BTreeSet;
+
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+use crate::support::{
+    Backend, Client, Database, Program, cluster::Cluster, pb, pb::find_inboxes_request::Key,
+    program::eventually, viewer,
+};
+
+on_both_databases!(
+    every_address_finds_its_inboxes,
+    phone_numbers_are_found_in_every_spelling,
+    mail_addresses_are_found_whatever_their_case,
+    viewers_find_what_they_see,
+    suspended_accounts_are_left_out,
+    several_inboxes_own_an_address,
+    unfit_keys_are_refused,
+    what_does_not_fit_is_named,
+    statements_are_as_many_for_many_accounts,
+);
+
+/// A kind of key, and where leadchat keeps it: class, table, column.
+type Place = (fn(String) -> Key, &'static str, &'static str, &'static str);
+
+const PLACES: [Place; 15] = [
+    (
+        Key::WebsiteToken,
+        "WebWidget",
+        "channel_web_widgets",
+        "website_token",
+    ),
+    (Key::InboxIdentifier, "Api", "channel_api", "identifier"),
+    (Key::Email, "Email", "channel_email", "email"),
+    (
+        Key::ForwardToEmail,
+        "Email",
+        "channel_email",
+        "forward_to_email",
+    ),
+    (
+        Key::PhoneNumber,
+        "TwilioSms",
+        "channel_twilio_sms",
+        "phone_number",
+    ),
+    (Key::PhoneNumber, "Sms", "channel_sms", "phone_number"),
+    (
+        Key::PhoneNumber,
+        "Whatsapp",
+        "channel_whatsapp",
+        "phone_number",
+    ),
+    (Key::PhoneNumber, "Voice", "channel_voice", "phone_number"),
+    (
+        Key::MessagingServiceSid,
+        "TwilioSms",
+        "channel_twilio_sms",
+        "messaging_service_sid",
+    ),
+    (
+        Key::FacebookPageId,
+        "FacebookPage",
+        "channel_facebook_pages",
+        "page_id",
+    ),
+    (
+        Key::InstagramId,
+        "Instagram",
+        "channel_instagram",
+        "instagram_id",
+    ),
+    (
+        Key::InstagramId,
+        "FacebookPage",
+        "channel_facebook_pages",
+        "instagram_id",
+    ),
+    (
+        Key::TiktokBusinessId,
+        "Tiktok",
+        "channel_tiktok",
+        "business_id",
+    ),
+    (
+        Key::TwitterProfileId,
+        "TwitterProfile",
+        "channel_twitter_profiles",
+        "profile_id",
+    ),
+    (
+        Key::LineChannelId,
+        "Line",
+        "channel_line",
+        "line_channel_id",
+    ),
+];
+
+const BOT_TOKEN: Place = (
+    Key::TelegramBotToken,
+    "Telegram",
+    "channel_telegram",
+    "bot_token",
+);
+
+fn everywhere(key: Key) -> pb::FindInboxesRequest {
+    pb::FindInboxesRequest {
+        account_id: None,
+        viewer: Some(viewer::service()),
+        detail: 0,
+        key: Some(key),
+    }
+}
+
+fn within(account_id: i64, viewer: pb::Viewer, key: Key) -> pb::FindInboxesRequest {
+    pb::FindInboxesRequest {
+        account_id: Some(account_id),
+        viewer: Some(viewer),
+        detail: 0,
+        key: Some(key),
+    }
+}
+
+async fn found(client: &Client, request: pb::FindInboxesRequest) -> Vec<i64> {
+    let answer = client.find(request).await.unwrap().message;
+    assert!(answer.remaining.is_empty());
+    let positions: Vec<_> = answer
+        .inboxes
+        .iter()
+        .map(|inbox| (inbox.account_id, inbox.id))
+        .collect();
+    assert!(positions.is_sorted(), "{positions:?}");
+    positions.into_iter().map(|(_, id)| id).collect()
+}
+
+/// All that the oracle's rows hold, against what SQL says.
+async fn every_address_finds_its_inboxes(backend: Backend) {
+    let database = backend.golden();
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    let mut kinds = BTreeSet::new();
+    let mut looked_for = 0;
+    for (key, class, table, column) in PLACES.into_iter().chain([BOT_TOKEN]) {
+        let stored = database
+            .texts(&format!(
+                "SELECT i.id AS id, t.{column} AS text FROM {table} t
+                JOIN inboxes i ON i.channel_id = t.id AND i.channel_type = 'Channel::{class}'
+                JOIN accounts a ON a.id = i.account_id AND a.status <> 1
+                WHERE trim(t.{column}) <> ''"
+            ))
+            .await;
+        for (id, text) in &stored {
+            let ids = found(&client, everywhere(key(text.clone()))).await;
+            assert!(ids.contains(id), "{table}.{column} of inbox {id}");
+            looked_for += 1;
+            kinds.insert(format!("{class} {column}"));
+            // Nothing else has this very address.
+            if column != "phone_number" && column != "instagram_id" {
+                let same = stored
+                    .iter()
+                    .filter(|(_, other)| other.to_lowercase() == text.to_lowercase());
+                let same: BTreeSet<_> = same.map(|(id, _)| *id).collect();
+                assert_eq!(
+                    ids.into_iter().collect::<BTreeSet<_>>(),
+                    same,
+                    "{table}.{column}"
+                );
+            }
+        }
+        let nothing = found(&client, everywhere(key("+19990009999".to_owned()))).await;
+        assert_eq!(nothing, [0_i64; 0]);
+    }
+    assert_eq!(kinds.len(), PLACES.len() + 1, "rows for each: {kinds:?}");
+    println!(
+        "addresses {}: {looked_for} in {} columns",
+        backend.name(),
+        kinds.len()
+    );
+}
+
+/// An account with inboxes that each own an address of their own.
+async fn rows(database: &Database, backend: Backend, inboxes: &[(i64, i64, &str, &str, &str)]) {
+    for (id, account, class, columns, values) in inboxes {
+        let table = PLACES
+            .iter()
+            .chain([&BOT_TOKEN])
+            .find(|place| place.1 == *class)
+            .unwrap()
+            .2;
+        let (more, and) = match *class {
+            "TwilioSms" => (", account_sid, auth_token", ", 's', 'a'"),
+            "FacebookPage" => (", user_access_token, page_access_token", ", 'u', 'p'"),
+            "Voice" if backend == Backend::Postgres => (", provider_config", ", '{}'::jsonb"),
+            "Voice" => (", provider_config", ", '{}'"),
+            _ => ("", ""),
+        };
+        let now = "'2026-01-01', '2026-01-01'";
+        database
+            .execute(&format!(
+                "INSERT INTO {table} (id, account_id, {columns}{more}, created_at, updated_at)
+                    VALUES ({id}, {account}, {values}{and}, {now});
+                INSERT INTO inboxes (id, account_id, channel_id, channel_type, name, created_at, updated_at)
+                    VALUES ({id}, {account}, {id}, 'Channel::{class}', 'n', {now})"
+            ))
+            .await;
+    }
+}
+
+async fn accounts(database: &Database, ids: impl IntoIterator<Item = i64>) {
+    for id in ids {
+        database
+            .execute(&format!(
+                "INSERT INTO accounts (id, name, created_at, updated_at)
+                    VALUES ({id}, 'a', '2026-01-01', '2026-01-01')"
+            ))
+            .await;
+    }
+}
+
+async fn phone_numbers_are_found_in_every_spelling(backend: Backend) {
+    let database = backend.empty();
+    accounts(&database, [1]).await;
+    let number = "phone_number";
+    rows(
+        &database,
+        backend,
+        &[
+            (1, 1, "TwilioSms", number, "'whatsapp:+15550001'"),
+            (2, 1, "Sms", number, "'+15550001'"),
+            (3, 1, "Whatsapp", number, "'15550001'"),
+            (4, 1, "Voice", number, "'whatsapp:15550001'"),
+            (5, 1, "Sms", number, "'+15550002'"),
+            (6, 1, "Sms", number, "'+115550001'"),
+            (7, 1, "Voice", number, "'+1 555 0003'"),
+        ],
+    )
+    .await;
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    for spelled in [
+        "+15550001",
+        "15550001",
+        "whatsapp:+15550001",
+        "whatsapp:15550001",
+        "WhatsApp:+15550001",
+        "+1 (555) 00-01",
+        " 1.555.0001 ",
+    ] {
+        let ids = found(&client, everywhere(Key::PhoneNumber(spelled.to_owned()))).await;
+        assert_eq!(ids, [1, 2, 3, 4], "{spelled}");
+    }
+    for (spelled, ids) in [
+        ("5550001", vec![]),
+        ("+1 555 0003", vec![7]),
+        ("+15550002", vec![5]),
+    ] {
+        let key = Key::PhoneNumber(spelled.to_owned());
+        assert_eq!(found(&client, everywhere(key)).await, ids, "{spelled}");
+    }
+}
+
+async fn mail_addresses_are_found_whatever_their_case(backend: Backend) {
+    let database = backend.empty();
+    accounts(&database, [1]).await;
+    mail(&database, backend).await;
+    let server = Program::serving(&database).start();
+    finds_mail(&server.client().await).await;
+}
+
+/// Where texts are ordered by what a letter is before by its case.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mail_addresses_are_found_in_a_dictionarys_order() {
+    let cluster = Cluster::shared();
+    for (name, locale) in [("english", "en-US"), ("danish", "da-DK-u-kf-upper")] {
+        cluster.psql(
+            "postgres",
+            &format!(
+                "CREATE DATABASE {name} TEMPLATE template0 LOCALE 'C'
+                LOCALE_PROVIDER icu ICU_LOCALE '{locale}'"
+            ),
+        );
+        cluster.psql(name, include_str!("../../golden/leadchat_tables.sql"));
+        let database = Database::Postgres {
+            name: name.to_owned(),
+        };
+        accounts(&database, [1]).await;
+        mail(&database, Backend::Postgres).await;
+        let server = Program::serving(&database).start();
+        finds_mail(&server.client().await).await;
+    }
+}
+
+/// Rows that lie between, next to, and around those looked for.
+async fn mail(database: &Database, backend: Backend) {
+    let both = "email, forward_to_email";
+    let addresses = [
+        "'Support@Example.com', 'F1@in.test'",
+        "'SUPPORT@EXAMPLE.COM', 'f2@IN.test'",
+        "'support@example.com', 'Ünder@Straße.test'",
+        "'support@example.co', 'f4'",
+        "'support@example.comm', 'f5'",
+        "'upport@example.com', 'f6'",
+        "'Zsupport@example.com', 'f7'",
+        "'zz', 'f8'",
+        "'A', 'f9'",
+        "'s_pport@example.com', 'f10'",
+        "'s%', 'f11'",
+    ];
+    let ids = 1..;
+    let addresses: Vec<_> = ids
+        .zip(addresses)
+        .map(|(id, values)| (id, 1, "Email", both, values))
+        .collect();
+    rows(database, backend, &addresses).await;
+}
+
+async fn finds_mail(client: &Client) {
+    for spelled in [
+        "support@example.com",
+        "SUPPORT@example.COM",
+        "sUPPORT@eXAMPLE.com",
+    ] {
+        let ids = found(client, everywhere(Key::Email(spelled.to_owned()))).await;
+        assert_eq!(ids, [1, 2, 3], "{spelled}");
+    }
+    for (spelled, ids) in [
+        ("a", vec![9]),
+        ("ZZ", vec![8]),
+        ("s%", vec![11]),
+        ("S_PPORT@example.com", vec![10]),
+        ("support@example.c", vec![]),
+        ("support@example.com ", vec![]),
+        ("'\"\\", vec![]),
+        ("\u{1F600}\u{10FFFF}", vec![]),
+    ] {
+        let key = Key::Email(spelled.to_owned());
+        assert_eq!(found(client, everywhere(key)).await, ids, "{spelled}");
+    }
+    for (spelled, id) in [
+        ("f1@IN.TEST", 1),
+        ("F2@in.test", 2),
+        ("üNDER@STRAßE.TEST", 3),
+    ] {
+        let key = Key::ForwardToEmail(spelled.to_owned());
+        assert_eq!(found(client, everywhere(key)).await, [id], "{spelled}");
+    }
+}
+
+async fn viewers_find_what_they_see(backend: Backend) {
+    let database = backend.golden();
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    let stored = database
+        .texts(
+            "SELECT i.id AS id, t.website_token AS text FROM channel_web_widgets t JOIN inboxes i
+            ON i.channel_id = t.id AND i.channel_type = 'Channel::WebWidget' WHERE i.account_id = 1
+            AND trim(t.website_token) <> ''",
+        )
+        .await;
+    assert!(stored.len() > 3);
+    let mut seen = [0; 2];
+    for who in [
+        viewer::user(1),
+        viewer::user(2),
+        viewer::user(4),
+        viewer::bot(1),
+        viewer::service(),
+    ] {
+        let listed = client.all(1, who).await;
+        for (id, token) in &stored {
+            let request = within(1, who, Key::WebsiteToken(token.clone()));
+            let answer = client.find(request).await.unwrap().message;
+            let expected: Vec<_> = listed.iter().filter(|inbox| inbox.id == *id).collect();
+            assert!(
+                answer.inboxes.iter().eq(expected.iter().copied()),
+                "inbox {id}"
+            );
+            seen[expected.len()] += 1;
+        }
+    }
+    assert!(seen[0] > 0 && seen[1] > 0, "{seen:?}");
+
+    let (id, token) = &stored[0];
+    let key = || Key::WebsiteToken(token.clone());
+    // In another account it is not there.
+    let other = found(&client, within(2, viewer::service(), key())).await;
+    assert_eq!(other, [0_i64; 0], "{id}");
+    // A stranger learns no more than from any other call.
+    let get = pb::GetInboxRequest {
+        account_id: 1,
+        inbox_id: *id,
+        viewer: Some(viewer::user(999)),
+        detail: 0,
+    };
+    let refused = client.get(get).await.unwrap_err();
+    for (account, who) in [
+        (1, viewer::user(999)),
+        (1, viewer::bot(999)),
+        (999, viewer::service()),
+    ] {
+        let status = client.find(within(account, who, key())).await.unwrap_err();
+        assert_eq!(said(&status), said(&refused));
+    }
+}
+
+fn said(status: &Status) -> (Code, &str, &[u8]) {
+    (status.code(), status.message(), status.details())
+}
+
+async fn suspended_accounts_are_left_out(backend: Backend) {
+    let database = backend.empty();
+    accounts(&database, [1, 2]).await;
+    let page = ("FacebookPage", "page_id", "'p'");
+    rows(
+        &database,
+        backend,
+        &[
+            (1, 1, page.0, page.1, page.2),
+            (2, 2, page.0, page.1, page.2),
+        ],
+    )
+    .await;
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    let key = || Key::FacebookPageId("p".to_owned());
+    assert_eq!(found(&client, everywhere(key())).await, [1, 2]);
+    database
+        .execute("UPDATE accounts SET status = 1 WHERE id = 1")
+        .await;
+    assert_eq!(found(&client, everywhere(key())).await, [2]);
+    // Asked for by name, it says so.
+    let status = client
+        .find(within(1, viewer::service(), key()))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        status.get_details_error_info().unwrap().reason,
+        "ACCOUNT_SUSPENDED"
+    );
+    // An account that is gone owns nothing.
+    database.execute("DELETE FROM accounts WHERE id = 2").await;
+    assert_eq!(found(&client, everywhere(key())).await, [0_i64; 0]);
+}
+
+async fn several_inboxes_own_an_address(backend: Backend) {
+    let database = backend.empty();
+    accounts(&database, 1..=3).await;
+    rows(
+        &database,
+        backend,
+        &[
+            (30, 1, "FacebookPage", "page_id, instagram_id", "'p', 'ig'"),
+            (20, 2, "FacebookPage", "page_id, instagram_id", "'p', 'ig'"),
+            (
+                10,
+                3,
+                "Instagram",
+                "instagram_id, access_token, expires_at",
+                "'ig', 't', '2030-01-01'",
+            ),
+        ],
+    )
+    .await;
+    // Two inboxes on one channel, and a channel of another class with its id.
+    database
+        .execute(
+            "INSERT INTO inboxes (id, account_id, channel_id, channel_type, name, created_at, updated_at)
+                VALUES (5, 1, 30, 'Channel::FacebookPage', 'n', '2026-01-01', '2026-01-01'),
+                    (6, 1, 30, 'Channel::Instagram', 'n', '2026-01-01', '2026-01-01')",
+        )
+        .await;
+    let server = Program::serving(&database)
+        .arg("--local-role")
+        .arg("administrator")
+        .start();
+    let client = server.client().await;
+    let page = || Key::FacebookPageId("p".to_owned());
+    assert_eq!(found(&client, everywhere(page())).await, [5, 30, 20]);
+    assert_eq!(
+        found(&client, within(1, viewer::service(), page())).await,
+        [5, 30]
+    );
+    let instagram = Key::InstagramId("ig".to_owned());
+    assert_eq!(found(&client, everywhere(instagram)).await, [5, 30, 20, 10]);
+    let answer = client.find(everywhere(page())).await.unwrap().message;
+    assert!(answer.disclosed_as() == pb::Role::Administrator);
+    // As any other call shows them.
+    for inbox in answer.inboxes {
+        let get = pb::GetInboxRequest {
+            account_id: inbox.account_id,
+            inbox_id: inbox.id,
+            viewer: Some(viewer::service()),
+            detail: 0,
+        };
+        let got = client.get(get).await.unwrap().message.inbox;
+        assert!(got == Some(inbox));
+    }
+}
+
+async fn unfit_keys_are_refused(backend: Backend) {
+    let database = backend.empty();
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    let violations = async |request| {
+        let status = client.find(request).await.unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument);
+        assert_eq!(
+            status.get_details_error_info().unwrap().reason,
+            "INVALID_REQUEST"
+        );
+        assert!(status.details().len() < 4096);
+        let violations = status.get_details_bad_request().unwrap().field_violations;
+        violations
+            .into_iter()
+            .map(|violation| violation.field)
+            .collect::<Vec<_>>()
+    };
+    for (key, _, _, column) in PLACES.into_iter().chain([BOT_TOKEN]) {
+        let field = match column {
+            "identifier" => "inbox_identifier",
+            "page_id" => "facebook_page_id",
+            "business_id" => "tiktok_business_id",
+            "profile_id" => "twitter_profile_id",
+            "bot_token" => "telegram_bot_token",
+            column => column,
+        };
+        let long = "x".repeat(1025);
+        for unfit in ["", " ", "\u{2003}\t\n", "a\0b", &long] {
+            let request = everywhere(key(unfit.to_owned()));
+            assert_eq!(violations(request).await, [field], "{unfit:?}");
+        }
+        assert!(client.find(everywhere(key("x".repeat(1024)))).await.is_ok());
+    }
+    let key = || Key::Email("a".to_owned());
+    let mut without_key = everywhere(key());
+    without_key.key = None;
+    assert_eq!(violations(without_key).await, ["key"]);
+    for who in [viewer::user(1), viewer::bot(1)] {
+        let mut request = everywhere(key());
+        request.viewer = Some(who);
+        assert_eq!(violations(request).await, ["account_id"]);
+    }
+    // An id that somebody forgot to set does not mean all accounts.
+    for forgotten in [0, -1] {
+        let request = within(forgotten, viewer::service(), key());
+        assert_eq!(violations(request).await, ["account_id"]);
+    }
+    let nothing = pb::FindInboxesRequest {
+        detail: 9,
+        ..Default::default()
+    };
+    assert_eq!(violations(nothing).await, ["viewer", "detail", "key"]);
+}
+
+async fn what_does_not_fit_is_named(backend: Backend) {
+    let database = backend.empty();
+    let large = "x".repeat(1 << 20);
+    accounts(&database, 1..=5).await;
+    for id in 1..=5 {
+        let page = (id, id, "FacebookPage", "page_id", "'p'");
+        rows(&database, backend, &[page]).await;
+    }
+    database
+        .execute(&format!("UPDATE inboxes SET greeting_message = '{large}'"))
+        .await;
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    let request = everywhere(Key::FacebookPageId("p".to_owned()));
+    let answer = client.find(request).await.unwrap();
+    assert!(answer.bytes.len() < 3 << 20);
+    let ids: Vec<_> = answer
+        .message
+        .inboxes
+        .iter()
+        .map(|inbox| inbox.id)
+        .collect();
+    assert_eq!(ids, [1, 2]);
+    let remaining = answer.message.remaining.iter();
+    let remaining: Vec<_> = remaining.map(|it| (it.account_id, it.inbox_id)).collect();
+    assert_eq!(remaining, [(3, 3), (4, 4), (5, 5)]);
+}
+
+async fn statements_are_as_many_for_many_accounts(backend: Backend) {
+    let mut counts = Vec::new();
+    for many in [1, 50] {
+        let database = backend.empty();
+        accounts(&database, 1..=many).await;
+        for id in 1..=many {
+            let page = (id, id, "FacebookPage", "page_id", "'p'");
+            rows(&database, backend, &[page]).await;
+        }
+        let server = Program::serving(&database)
+            .env("RUST_LOG", "info,sqlx::query=debug")
+            .start();
+        let client = server.client().await;
+        let key = || Key::FacebookPageId("p".to_owned());
+        for (request, expected) in [
+            (everywhere(key()), many),
+            (within(1, viewer::service(), key()), 1),
+        ] {
+            let before = server.log().matches(" sqlx::query: ").count();
+            let answers = server.log().matches(": answered ").count();
+            let ids = found(&client, request).await;
+            assert_eq!(ids.len(), usize::try_from(expected).unwrap());
+            eventually("the call is logged", || {
+                server.log().matches(": answered ").count() > answers
+            })
+            .await;
+            counts.push(server.log().matches(" sqlx::query: ").count() - before);
+        }
+    }
+    println!("statements {} FindInboxes: {counts:?}", backend.name());
+    assert_eq!(counts[0..2], counts[2..4]);
+    assert!(counts.iter().all(|count| *count <= 12), "{counts:?}");
+}
