@@ -7,16 +7,19 @@
 
 use std::{
     collections::BTreeMap,
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
     time::Duration,
 };
 
 use http::{Request, Response};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use tokio::sync::oneshot;
 use tonic::body::Body;
+use tower::{Layer, Service};
 
 use super::{
-    around::Around,
     status::{CallError, answer},
     translate::is_standard,
 };
@@ -26,6 +29,9 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How many may wait; one more sends the oldest away.
 const MOST_WAITING: usize = 1000;
+
+/// The largest request, in bytes: a hundred ids are a thousandth of it.
+pub const LARGEST_REQUEST: usize = 256 << 10;
 
 /// The same for all connections of a process. Health and reflection pass.
 #[derive(Clone)]
@@ -119,26 +125,76 @@ impl Drop for Turn {
     }
 }
 
-impl Around for Admission {
-    /// `None` for a call that needs no turn.
-    type Head = Option<Self>;
+impl<S> Layer<S> for Admission {
+    type Service = Admitting<S>;
 
-    fn read<B>(&self, request: &mut Request<B>) -> Option<Self> {
-        (!is_standard(request.uri().path())).then(|| self.clone())
-    }
-
-    async fn answer<E: Send + 'static>(
-        admission: Option<Self>,
-        answered: impl Future<Output = Result<Response<Body>, E>> + Send + 'static,
-    ) -> Result<Response<Body>, E> {
-        let Some(admission) = admission else {
-            return answered.await;
-        };
-        match admission.turn().await {
-            Some(_turn) => answered.await,
-            None => Ok(answer(CallError::Overloaded)),
+    fn layer(&self, inner: S) -> Admitting<S> {
+        Admitting {
+            inner,
+            admission: self.clone(),
         }
     }
+}
+
+/// A service behind the [`Admission`].
+#[derive(Clone)]
+pub struct Admitting<S> {
+    inner: S,
+    admission: Admission,
+}
+
+impl<S> Service<Request<Body>> for Admitting<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        // What was found ready is called, and a copy kept for the next call.
+        let copy = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, copy);
+        if is_standard(request.uri().path()) {
+            return Box::pin(inner.call(request));
+        }
+        let admission = self.admission.clone();
+        Box::pin(async move {
+            let request = match received(request).await {
+                Ok(request) => request,
+                Err(error) => return Ok(answer(error)),
+            };
+            match admission.turn().await {
+                Some(_turn) => inner.call(request).await,
+                None => Ok(answer(CallError::Overloaded)),
+            }
+        })
+    }
+}
+
+/// A request that has arrived: whoever is slow to send one keeps no other
+/// waiting.
+async fn received(request: Request<Body>) -> Result<Request<Body>, CallError> {
+    /// What tells a message's length, before it.
+    const FRAME: usize = 5;
+
+    let (head, body) = request.into_parts();
+    let body = Limited::new(body, LARGEST_REQUEST + FRAME).collect().await;
+    let body = body.map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            CallError::TooLarge
+        } else {
+            CallError::Undecodable
+        }
+    })?;
+    let body = Full::new(body.to_bytes());
+    Ok(Request::from_parts(head, Body::new(body)))
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use tower_http::{
 use tracing::{Span, field::Empty, info, info_span, warn};
 
 use super::{
-    admission::Admission,
+    admission::{Admission, LARGEST_REQUEST},
     around,
     deadline::Deadline,
     etag::EtagKey,
@@ -42,9 +42,6 @@ const DRAIN: Duration = Duration::from_secs(10);
 
 /// How long the answers to those that then are cut off may take.
 const FAREWELL: Duration = Duration::from_millis(500);
-
-/// The largest request: a hundred ids are a thousandth of it.
-const LARGEST_REQUEST: usize = 256 << 10;
 
 /// The metadata of a request, in all.
 const LARGEST_METADATA: u32 = 16 << 10;
@@ -150,9 +147,9 @@ pub async fn serve<D: InboxDirectory>(
         .layer(around::layer(Deadline))
         // A call that is cut off by a stop is told so.
         .layer(around::layer(Stopping(given_up.clone())))
-        // Only so many at a time. Below the deadline, which holds while a call
-        // waits for its turn.
-        .layer(around::layer(Admission::new(limits.concurrent_calls)))
+        // Only so many at a time, once they have arrived. Below the deadline,
+        // which holds while a call waits for its turn.
+        .layer(Admission::new(limits.concurrent_calls))
         // The layer below has a type of body of its own.
         .map_response(|response: Response<_>| response.map(Body::new))
         // A panic costs its call and nothing else. Innermost, so that the layers
@@ -177,6 +174,7 @@ pub async fn serve<D: InboxDirectory>(
     // given up.
     let stopping = async {
         told_to_stop.recv().await;
+        info!("stopping");
         health
             .set_not_serving::<InboxServiceServer<InboxService<D>>>()
             .await;

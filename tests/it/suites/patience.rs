@@ -1,0 +1,185 @@
+//! Callers that give up, or whose deadline passes, while the database is slow:
+//! they are answered on time, and what was begun for them ends.
+
+use std::time::{Duration, Instant};
+
+use futures_util::{StreamExt, stream};
+use prost::Message;
+use sqlx::{Connection, PgConnection, Postgres, Transaction};
+use tonic::Code;
+use tonic_types::StatusExt;
+
+use crate::support::{
+    Backend, Database, Program, pb,
+    plain::{self, framed},
+    viewer,
+};
+
+const GET: &str = "/leadchat.inbox.v1.InboxService/GetInbox";
+const CALLS: usize = 1000;
+const AT_A_TIME: usize = 50;
+
+/// As many as the server keeps.
+const CONNECTIONS: i64 = 16;
+
+fn request() -> pb::GetInboxRequest {
+    pb::GetInboxRequest {
+        account_id: 1,
+        inbox_id: 1,
+        viewer: Some(viewer::user(1)),
+        detail: 0,
+    }
+}
+
+async fn locked(connection: &mut PgConnection) -> Transaction<'_, Postgres> {
+    let mut lock = connection.begin().await.unwrap();
+    let take = "LOCK TABLE inboxes IN ACCESS EXCLUSIVE MODE";
+    sqlx::query(take).execute(&mut *lock).await.unwrap();
+    lock
+}
+
+/// Of the server's connections, those in a state.
+async fn connections(database: &Database, state: &str) -> i64 {
+    let sql = format!(
+        "SELECT count(*) AS id FROM pg_stat_activity WHERE datname = current_database()
+            AND application_name = 'leadchat-inbox' AND {state}"
+    );
+    database.numbers(&sql).await[0]
+}
+
+async fn until(what: &str, within: Duration, is_so: impl AsyncFn() -> bool) {
+    let end = Instant::now() + within;
+    while !is_so().await {
+        assert!(Instant::now() < end, "waited in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_callers_that_do_not_wait_leave_nothing_behind() {
+    let database = Backend::Postgres.golden();
+    let server = Program::serving(&database)
+        .arg("--max-concurrent-calls")
+        .arg("100")
+        .env("RUST_LOG", "info")
+        .start();
+    let client = server.client().await;
+    assert!(client.get(request()).await.is_ok());
+    let mut connection = PgConnection::connect(&database.url()).await.unwrap();
+    let lock = locked(&mut connection).await;
+
+    let body = framed(&request().encode_to_vec());
+    let (address, body, client_) = (&server.address, &body, &client);
+    let outcomes: Vec<_> = stream::iter(0..CALLS)
+        .map(|number| async move {
+            if number % 2 == 0 {
+                let began = Instant::now();
+                let timeout = [("grpc-timeout", "300m")];
+                let status = plain::call(address, GET, &timeout, body.clone())
+                    .await
+                    .status();
+                Some((status, began.elapsed()))
+            } else {
+                // Gives up; the stream is reset.
+                let patience = Duration::from_millis(100 + number as u64 % 50);
+                let answer = tokio::time::timeout(patience, client_.get(request())).await;
+                assert!(answer.is_err());
+                None
+            }
+        })
+        .buffer_unordered(AT_A_TIME)
+        .collect()
+        .await;
+    let mut waits: Vec<_> = outcomes
+        .into_iter()
+        .flatten()
+        .map(|(status, took)| {
+            assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
+            let info = status.get_details_error_info().unwrap();
+            assert_eq!(info.reason, "DEADLINE_EXCEEDED");
+            took
+        })
+        .collect();
+    waits.sort();
+    println!(
+        "deadlines of 300 ms, {} calls: answered after {:?} at the median, {:?} at most",
+        waits.len(),
+        waits[waits.len() / 2],
+        waits[waits.len() - 1]
+    );
+    assert!(waits[0] >= Duration::from_millis(290), "{:?}", waits[0]);
+    // A slow machine may be late, but not by the time of a lock or a statement.
+    assert!(waits[waits.len() / 2] < Duration::from_millis(600));
+
+    // The lock is still held, and nothing waits for it.
+    until("statements end", Duration::from_secs(3), async || {
+        connections(&database, "state <> 'idle'").await == 0
+    })
+    .await;
+    lock.rollback().await.unwrap();
+    until("transactions end", Duration::from_secs(3), async || {
+        connections(&database, "state <> 'idle'").await == 0
+    })
+    .await;
+    assert!(connections(&database, "true").await <= CONNECTIONS);
+
+    // Every connection of the pool is there and sound.
+    for _ in 0..3 {
+        let answers = stream::iter(0..64).map(|_| client_.get(request()));
+        let answers: Vec<_> = answers.buffer_unordered(64).collect().await;
+        for answer in answers {
+            answer.unwrap();
+        }
+    }
+    let lock = locked(&mut connection).await;
+    let callers: Vec<_> = (0..CONNECTIONS * 2)
+        .map(|_| {
+            let client = client.clone();
+            tokio::spawn(async move { client.get(request()).await })
+        })
+        .collect();
+    until(
+        "all connections are in use",
+        Duration::from_secs(3),
+        async || connections(&database, "wait_event_type = 'Lock'").await == CONNECTIONS,
+    )
+    .await;
+    lock.rollback().await.unwrap();
+    for caller in callers {
+        caller.await.unwrap().unwrap();
+    }
+    assert!(!server.log().contains("panicked"));
+    assert!(!server.log().contains("stopped short"));
+}
+
+/// Who waits for a connection, and leaves, does not take one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_left_the_queue_reads_nothing() {
+    let database = Backend::Postgres.golden();
+    let server = Program::serving(&database)
+        .arg("--max-concurrent-calls")
+        .arg("500")
+        .env("RUST_LOG", "info,sqlx::query=debug")
+        .start();
+    let client = server.client().await;
+    let mut connection = PgConnection::connect(&database.url()).await.unwrap();
+    let lock = locked(&mut connection).await;
+    let leaving = stream::iter(0..300).map(|_| {
+        let patience = Duration::from_millis(400);
+        tokio::time::timeout(patience, client.get(request()))
+    });
+    let left: Vec<_> = leaving.buffer_unordered(300).collect().await;
+    assert!(left.iter().all(Result::is_err));
+    until("statements end", Duration::from_secs(3), async || {
+        connections(&database, "state <> 'idle'").await == 0
+    })
+    .await;
+    lock.rollback().await.unwrap();
+    // Each read begins with its account.
+    let begun = server
+        .log()
+        .matches("FROM accounts t WHERE t.id = $1")
+        .count();
+    assert!(begun <= 40, "{begun} reads were begun");
+    assert!(client.get(request()).await.is_ok());
+}

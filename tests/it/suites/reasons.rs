@@ -1,0 +1,264 @@
+//! Every reason of the contract's closed list is provoked, over the wire, and
+//! answered in the form that the contract promises.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use futures_util::future::join_all;
+use prost::Message;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tonic::{Code, Request, Status};
+use tonic_types::StatusExt;
+
+use crate::support::{
+    Backend, Database, Program, pb,
+    plain::{self, framed},
+    program::{Server, eventually},
+    reviewed::reviewed,
+    viewer,
+};
+
+const GET: &str = "/leadchat.inbox.v1.InboxService/GetInbox";
+
+/// What a caller decides by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Error {
+    code: Code,
+    message: String,
+    details: Vec<u8>,
+}
+
+impl From<Status> for Error {
+    fn from(status: Status) -> Self {
+        Self {
+            code: status.code(),
+            message: status.message().to_owned(),
+            details: status.details().to_vec(),
+        }
+    }
+}
+
+fn get(account_id: i64, inbox_id: i64, user: i64) -> pb::GetInboxRequest {
+    pb::GetInboxRequest {
+        account_id,
+        inbox_id,
+        viewer: Some(viewer::user(user)),
+        detail: 0,
+    }
+}
+
+/// What came of the same error, provoked in several ways.
+#[derive(Default)]
+struct Provoked(BTreeMap<String, Vec<Error>>);
+
+impl Provoked {
+    fn add(&mut self, status: Status) {
+        let info = status.get_details_error_info();
+        let info = info.unwrap_or_else(|| panic!("no ErrorInfo: {status:?}"));
+        assert_eq!(info.domain, "inbox.leadchat");
+        assert!(info.metadata.is_empty());
+        assert!(status.details().len() < 4096, "{}", info.reason);
+        let again = matches!(status.code(), Code::Unavailable | Code::ResourceExhausted);
+        let delay = status.get_details_retry_info();
+        assert_eq!(
+            delay.is_some_and(|retry| retry.retry_delay.is_some()),
+            again,
+            "{}",
+            info.reason
+        );
+        self.0.entry(info.reason).or_default().push(status.into());
+    }
+
+    /// A line a reason. Equal situations were answered with equal bytes.
+    fn table(&self) -> String {
+        let mut table = String::new();
+        for (reason, errors) in &self.0 {
+            let first = &errors[0];
+            for error in errors {
+                if reason == "INVALID_REQUEST" {
+                    // The fields are what differs.
+                    assert_eq!((error.code, &error.message), (first.code, &first.message));
+                } else {
+                    assert_eq!(error, first, "{reason}");
+                }
+            }
+            table += &format!("{reason:20} {:?}: {}\n", first.code, first.message);
+        }
+        table
+    }
+}
+
+/// Each is provoked at least twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_reason_is_provoked_on_postgres() {
+    let mut provoked = by_requests(Backend::Postgres).await;
+    for _ in 0..2 {
+        by_a_held_lock(&mut provoked).await;
+    }
+    reviewed("errors.txt", &provoked.table());
+    let listed: Vec<_> = (1..)
+        .map_while(|number| pb::ErrorReason::try_from(number).ok())
+        .map(|reason| reason.as_str_name().replace("ERROR_REASON_", ""))
+        .collect();
+    for reason in &listed {
+        let times = provoked.0.get(reason).map_or(0, Vec::len);
+        assert!(times >= 2, "{reason} was provoked {times} times");
+        println!("reason {reason}: {times} times");
+    }
+    assert_eq!(provoked.0.len(), listed.len(), "no other");
+}
+
+/// A held lock makes a database slow, and SQLite has none that a reader feels;
+/// all else is answered alike.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reasons_are_answered_on_sqlite_as_on_postgres() {
+    let (sqlite, postgres) =
+        tokio::join!(by_requests(Backend::Sqlite), by_requests(Backend::Postgres));
+    assert_eq!(sqlite.table(), postgres.table());
+    assert_eq!(sqlite.0.len(), 11);
+}
+
+/// What requests alone provoke, and rows that are not there.
+async fn by_requests(backend: Backend) -> Provoked {
+    let mut provoked = Provoked::default();
+    let database = backend.golden();
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+
+    for request in [get(0, 0, 0), get(1, -1, 1)] {
+        provoked.add(client.get(request).await.unwrap_err());
+    }
+    for page_token in ["x", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
+        let list = pb::ListInboxesRequest {
+            account_id: 1,
+            viewer: Some(viewer::user(1)),
+            page_token: page_token.to_owned(),
+            ..Default::default()
+        };
+        provoked.add(client.list(list).await.unwrap_err());
+    }
+    let raw = async |path: &str, bytes: Vec<u8>| {
+        let answer = client.raw::<pb::GetInboxResponse>(path, Request::new(bytes));
+        answer.await.unwrap_err()
+    };
+    for bytes in [vec![0xff; 9], vec![0x0a, 0x7f]] {
+        provoked.add(raw(GET, bytes).await);
+    }
+    for length in [(256 << 10) + 1, 3 << 20] {
+        provoked.add(raw(GET, vec![0; length]).await);
+    }
+    for path in ["/leadchat.inbox.v1.InboxService/Nope", "/a.B/C", "/"] {
+        provoked.add(raw(path, Vec::new()).await);
+    }
+    // A stranger, an account that is not there, a bot of another account.
+    for (account, user) in [(1, 999), (999, 1)] {
+        provoked.add(client.get(get(account, 1, user)).await.unwrap_err());
+    }
+    // Two who belong to it.
+    let suspend = "UPDATE accounts SET status = 1 WHERE id = 2";
+    provoked.add(client.get(get(4, 1, 17)).await.unwrap_err());
+    database.execute(suspend).await;
+    let mut service = get(2, 1, 1);
+    service.viewer = Some(viewer::service());
+    provoked.add(client.get(service).await.unwrap_err());
+    // Missing, and of another account.
+    let foreign = "SELECT id FROM inboxes WHERE account_id = 2";
+    let foreign = database.numbers(foreign).await[0];
+    for inbox in [999_999, foreign] {
+        provoked.add(client.get(get(1, inbox, 1)).await.unwrap_err());
+    }
+    for timeout in ["1n", "0S"] {
+        let body = framed(&get(1, 1, 1).encode_to_vec());
+        let reply = plain::call(&server.address, GET, &[("grpc-timeout", timeout)], body).await;
+        provoked.add(reply.status());
+    }
+    by_overload(&database, &mut provoked).await;
+    // A column that nobody can do without.
+    let rename = "ALTER TABLE inboxes RENAME COLUMN greeting_message TO gone";
+    database.execute(rename).await;
+    for inbox in [1, 2] {
+        provoked.add(client.get(get(1, inbox, 1)).await.unwrap_err());
+    }
+    provoked
+}
+
+/// More calls than one turn can serve.
+async fn by_overload(database: &Database, provoked: &mut Provoked) {
+    let server = Program::serving(database)
+        .arg("--max-concurrent-calls")
+        .arg("1")
+        .start();
+    let client = server.client().await;
+    let list = || {
+        client.list(pb::ListInboxesRequest {
+            account_id: 1,
+            viewer: Some(viewer::user(1)),
+            ..Default::default()
+        })
+    };
+    // One more than may wait sends the oldest away at once.
+    let answers = join_all((0..600).map(|_| list())).await;
+    let (mut served, mut sent_away) = (0, 0);
+    for answer in answers {
+        match answer {
+            Ok(_) => served += 1,
+            Err(status) => {
+                assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+                sent_away += 1;
+                if sent_away <= 2 {
+                    provoked.add(status);
+                }
+            }
+        }
+    }
+    assert!(served > 0 && sent_away >= 2, "{served}, {sent_away}");
+}
+
+/// What takes a database that is slow.
+async fn by_a_held_lock(provoked: &mut Provoked) {
+    let database = Backend::Postgres.golden();
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    let mut connection = PgConnection::connect(&database.url()).await.unwrap();
+    let mut lock = connection.begin().await.unwrap();
+    let take = AssertSqlSafe("LOCK TABLE inboxes IN ACCESS EXCLUSIVE MODE");
+    sqlx::query(take).execute(&mut *lock).await.unwrap();
+
+    // It gives up waiting for the lock after a second.
+    provoked.add(client.get(get(1, 1, 1)).await.unwrap_err());
+
+    // Told to stop a second time, the server waits for no call.
+    let waiting = || waiting_for_a_lock(&database);
+    let call = tokio::spawn({
+        let client = client.clone();
+        async move { client.get(get(1, 1, 1)).await.unwrap_err() }
+    });
+    until(async || waiting().await > 0).await;
+    server.signal("TERM");
+    stops_listening(&server).await;
+    assert_eq!(server.stop("TERM").0, Some(0));
+    let status = call.await.unwrap();
+    provoked.add(status);
+}
+
+async fn stops_listening(server: &Server) {
+    eventually("the server is stopping", || {
+        server.log().contains("stopping")
+    })
+    .await;
+}
+
+async fn waiting_for_a_lock(database: &Database) -> i64 {
+    let waiting = "SELECT count(*) AS id FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    database.numbers(waiting).await[0]
+}
+
+async fn until(is_so: impl AsyncFn() -> bool) {
+    for _ in 0..500 {
+        if is_so().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("waited in vain");
+}
