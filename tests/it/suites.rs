@@ -4,6 +4,7 @@ mod both;
 mod degradations;
 mod disclosure;
 mod finding;
+mod limits;
 mod listing;
 mod migrations;
 mod mistakes;

@@ -4,7 +4,10 @@
 use std::collections::BTreeSet;
 
 use super::{ADMINISTRATOR, AGENT, AGENT_BOT, SERVICE, filled, sealed_fields};
-use crate::support::{Backend, Client, Program, pb};
+use crate::support::{
+    Backend, Client, Program, pb,
+    pb::{find_inboxes_request::Key, inbox::Channel},
+};
 
 /// The field of the contract, the inbox, and what changes it.
 const CHANGES: &[(&str, i64, &str)] = &[
@@ -256,7 +259,8 @@ impl Seen {
     }
 }
 
-/// `GetInbox`, `ListInboxes` and `BatchGetInboxes`, in both details. (The tag is
+/// `GetInbox`, `ListInboxes`, `BatchGetInboxes` and, by what the inbox shows of its
+/// addresses, `FindInboxes`, in both details. (The tag is
 /// in both, so an administrator notices in both.)
 async fn answers(client: &Client, inbox_id: i64, viewer: pb::Viewer) -> Vec<Vec<u8>> {
     let (account_id, viewer) = (1, Some(viewer));
@@ -269,11 +273,9 @@ async fn answers(client: &Client, inbox_id: i64, viewer: pb::Viewer) -> Vec<Vec<
             detail,
         };
         let got = client.get(get).await.unwrap();
-        let (kind, name) = got
-            .message
-            .inbox
-            .map(|inbox| (inbox.channel_kind, inbox.name))
-            .unwrap();
+        let inbox = got.message.inbox.unwrap();
+        let key = address(&inbox);
+        let (kind, name) = (inbox.channel_kind, inbox.name);
         answers.push(got.bytes);
         let list = pb::ListInboxesRequest {
             account_id,
@@ -291,6 +293,43 @@ async fn answers(client: &Client, inbox_id: i64, viewer: pb::Viewer) -> Vec<Vec<
             inbox_ids: vec![inbox_id],
         };
         answers.push(client.batch(batch).await.unwrap().bytes);
+        if key.is_some() {
+            let find = pb::FindInboxesRequest {
+                account_id: Some(account_id),
+                viewer,
+                detail,
+                key,
+            };
+            let found = client.find(find).await.unwrap();
+            assert!(
+                found
+                    .message
+                    .inboxes
+                    .iter()
+                    .any(|inbox| inbox.id == inbox_id)
+            );
+            answers.push(found.bytes);
+        }
     }
     answers
+}
+
+/// An address of an inbox, if it shows one.
+fn address(inbox: &pb::Inbox) -> Option<Key> {
+    match inbox.channel.clone()? {
+        Channel::WebWidget(channel) => channel.website_token.map(Key::WebsiteToken),
+        Channel::Api(channel) => channel.inbox_identifier.map(Key::InboxIdentifier),
+        Channel::Email(channel) => channel.email.map(Key::Email),
+        Channel::FacebookPage(channel) => channel.page_id.map(Key::FacebookPageId),
+        Channel::Instagram(channel) => channel.instagram_id.map(Key::InstagramId),
+        Channel::TwilioSms(channel) => channel.phone_number.map(Key::PhoneNumber),
+        Channel::Sms(channel) => channel.phone_number.map(Key::PhoneNumber),
+        Channel::Whatsapp(channel) => channel.phone_number.map(Key::PhoneNumber),
+        Channel::Voice(channel) => channel.phone_number.map(Key::PhoneNumber),
+        Channel::Tiktok(_)
+        | Channel::TwitterProfile(_)
+        | Channel::Telegram(_)
+        | Channel::Line(_) => None,
+    }
+    .filter(|key| !matches!(key, Key::PhoneNumber(number) if number.trim().is_empty()))
 }

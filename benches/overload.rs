@@ -1,0 +1,216 @@
+//! Ten times the load that the server can bear, for real: what becomes of the
+//! calls that it accepts, of those that it sends away, and of its health.
+//!
+//! Prints ratios against the same server with one caller, measured in the same
+//! run. Calls come at their time, whether or not earlier ones were answered.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "it measures, and says what it measured"
+)]
+
+/// What the tests stand on.
+#[path = "../tests/it"]
+#[expect(
+    unused,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "made for tests, which may fail loudly, and use all of it"
+)]
+mod it {
+    pub mod support;
+}
+
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+use tonic::Code;
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+
+use it::support::{Backend, Client, Program, pb, viewer};
+
+const ACCOUNT: i64 = 1;
+const CONNECTIONS: usize = 8;
+const MEASURED: Duration = Duration::from_secs(5);
+const TIMES: f64 = 10.0;
+
+#[derive(Clone, Copy)]
+enum Call {
+    Get,
+    List,
+}
+
+fn main() {
+    let runtime = tokio::runtime::Runtime::new();
+    runtime
+        .unwrap_or_else(|error| panic!("{error}"))
+        .block_on(async {
+            for backend in [Backend::Sqlite, Backend::Postgres] {
+                for call in [Call::Get, Call::List] {
+                    overload(backend, call).await;
+                }
+            }
+        });
+}
+
+async fn overload(backend: Backend, call: Call) {
+    let database = backend.golden();
+    let server = Program::serving(&database).env("RUST_LOG", "warn").start();
+    let mut clients = Vec::new();
+    for _ in 0..CONNECTIONS {
+        clients.push(server.client().await);
+    }
+
+    one_caller(&clients[0], call, Duration::from_secs(1)).await;
+    let alone = one_caller(&clients[0], call, MEASURED).await;
+    let bearable = closed(&clients, call, 2 * CONNECTIONS).await;
+    let health = tokio::spawn(health(server.address.clone()));
+    let (accepted, sent_away, other) = open(&clients, call, bearable * TIMES).await;
+    let health = health.await.unwrap_or_default();
+
+    let name = match call {
+        Call::Get => "GetInbox",
+        Call::List => "ListInboxes",
+    };
+    println!("{} {name}", backend.name());
+    println!(
+        "  one caller      p50 {:7.2} ms  p99 {:7.2} ms",
+        of(&alone, 50),
+        of(&alone, 99)
+    );
+    println!("  it can bear     {bearable:7.0} calls/s");
+    println!(
+        "  {TIMES} times that   {:7.0} calls/s accepted, {sent_away} sent away, {other} otherwise",
+        accepted.len() as f64 / MEASURED.as_secs_f64()
+    );
+    println!(
+        "  accepted        p50 {:7.2} ms  p99 {:7.2} ms   p99 is {:.2} times that of one caller",
+        of(&accepted, 50),
+        of(&accepted, 99),
+        of(&accepted, 99) / of(&alone, 99)
+    );
+    println!(
+        "  health          p50 {:7.2} ms  max {:7.2} ms of {} checks",
+        of(&health, 50),
+        of(&health, 100),
+        health.len()
+    );
+}
+
+/// Milliseconds, sorted.
+type Waits = Vec<f64>;
+
+fn of(waits: &Waits, percentile: usize) -> f64 {
+    let index = (waits.len() * percentile / 100).min(waits.len().saturating_sub(1));
+    waits.get(index).copied().unwrap_or(f64::NAN)
+}
+
+fn sorted(mut waits: Waits) -> Waits {
+    waits.sort_by(f64::total_cmp);
+    waits
+}
+
+async fn one_caller(client: &Client, call: Call, long: Duration) -> Waits {
+    let end = Instant::now() + long;
+    let mut waits = Vec::new();
+    while Instant::now() < end {
+        let began = Instant::now();
+        if ask(client, call).await == Code::Ok {
+            waits.push(began.elapsed().as_secs_f64() * 1e3);
+        }
+    }
+    sorted(waits)
+}
+
+/// Calls a second with as many callers, of whom each asks again when answered.
+async fn closed(clients: &[Client], call: Call, callers: usize) -> f64 {
+    let mut tasks = JoinSet::new();
+    for number in 0..callers {
+        let client = clients[number % clients.len()].clone();
+        tasks.spawn(async move { one_caller(&client, call, MEASURED).await.len() });
+    }
+    let answered: usize = tasks.join_all().await.into_iter().sum();
+    answered as f64 / MEASURED.as_secs_f64()
+}
+
+/// Waits of the accepted, and how many were sent away or failed otherwise.
+async fn open(clients: &[Client], call: Call, a_second: f64) -> (Waits, usize, usize) {
+    let mut tasks = JoinSet::new();
+    let began = Instant::now();
+    let mut sent = 0_usize;
+    let mut tick = tokio::time::interval(Duration::from_millis(1));
+    while began.elapsed() < MEASURED {
+        tick.tick().await;
+        let due = began.elapsed().as_secs_f64() * a_second;
+        while (sent as f64) < due {
+            let client = clients[sent % clients.len()].clone();
+            let at = Instant::now();
+            tasks.spawn(async move {
+                let code = ask(&client, call).await;
+                (code, at.elapsed().as_secs_f64() * 1e3)
+            });
+            sent += 1;
+        }
+    }
+    let (mut accepted, mut sent_away, mut other) = (Vec::new(), 0, 0);
+    for (code, wait) in tasks.join_all().await {
+        match code {
+            Code::Ok => accepted.push(wait),
+            Code::ResourceExhausted => sent_away += 1,
+            _ => other += 1,
+        }
+    }
+    (sorted(accepted), sent_away, other)
+}
+
+async fn ask(client: &Client, call: Call) -> Code {
+    let viewer = Some(viewer::user(1));
+    let answer = match call {
+        Call::Get => {
+            let request = pb::GetInboxRequest {
+                account_id: ACCOUNT,
+                inbox_id: 1,
+                viewer,
+                detail: 0,
+            };
+            client.get(request).await.map(drop)
+        }
+        Call::List => {
+            let request = pb::ListInboxesRequest {
+                account_id: ACCOUNT,
+                viewer,
+                ..Default::default()
+            };
+            client.list(request).await.map(drop)
+        }
+    };
+    answer.map_or_else(|status| status.code(), |()| Code::Ok)
+}
+
+/// Asks on a connection of its own, as a load balancer does.
+async fn health(address: String) -> Waits {
+    let channel = tonic::transport::Channel::from_shared(format!("http://{address}"));
+    let Ok(channel) = channel else {
+        return Vec::new();
+    };
+    let Ok(channel) = channel.connect().await else {
+        return Vec::new();
+    };
+    let mut client = HealthClient::new(channel);
+    let began = Instant::now();
+    let mut waits = Vec::new();
+    while began.elapsed() < MEASURED {
+        let asked = Instant::now();
+        let request = HealthCheckRequest {
+            service: String::new(),
+        };
+        if client.check(request).await.is_ok() {
+            waits.push(asked.elapsed().as_secs_f64() * 1e3);
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    sorted(waits)
+}
