@@ -1,9 +1,9 @@
 //! Lets in as many calls at a time as can be served in good time.
 //!
-//! The others wait for their turn, which the newest of them get first. Nobody
-//! waits long as long as there is only a burst; under overload the calls that
-//! are let in have hardly waited, and those sent away are the oldest, whose
-//! callers are the likeliest to have given up.
+//! The others wait for their turn, which the newest of them get first. In a
+//! burst, everybody's turn comes. A crowd that does not go away is an overload:
+//! then the calls that are let in have hardly waited, and the others are soon
+//! told, so that their callers can go elsewhere.
 
 use std::{
     collections::BTreeMap,
@@ -15,7 +15,7 @@ use std::{
 
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 use tonic::body::Body;
 use tower::{Layer, Service};
 
@@ -24,8 +24,12 @@ use super::{
     translate::is_standard,
 };
 
-/// How long a call waits for its turn before it is sent away.
+/// How long a call waits for its turn before it is sent away. When others have
+/// been waiting for as long, it is an overload.
 const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How long a call waits under overload.
+const HURRY: Duration = Duration::from_millis(10);
 
 /// How many may wait; one more sends the oldest away.
 const MOST_WAITING: usize = 1000;
@@ -42,6 +46,8 @@ struct Turns {
     /// By their arrival.
     waiting: BTreeMap<u64, oneshot::Sender<Turn>>,
     next: u64,
+    /// Since when somebody has been waiting.
+    crowded_since: Option<Instant>,
 }
 
 /// A call's place among those under way. Passed on when dropped.
@@ -51,6 +57,7 @@ struct Turn(Admission);
 struct Place {
     admission: Admission,
     number: u64,
+    patience: Duration,
     turn: oneshot::Receiver<Turn>,
 }
 
@@ -61,6 +68,7 @@ impl Admission {
             free: calls,
             waiting: BTreeMap::new(),
             next: 0,
+            crowded_since: None,
         })))
     }
 
@@ -75,6 +83,7 @@ impl Admission {
             }
             let (tell, turn) = oneshot::channel();
             let number = turns.next;
+            let patience = turns.patience(Instant::now());
             turns.next += 1;
             turns.waiting.insert(number, tell);
             if turns.waiting.len() > MOST_WAITING {
@@ -85,6 +94,7 @@ impl Admission {
             Place {
                 admission: self,
                 number,
+                patience,
                 turn,
             }
         };
@@ -97,23 +107,44 @@ impl Admission {
     }
 }
 
+impl Turns {
+    /// How long one who comes now waits.
+    fn patience(&mut self, now: Instant) -> Duration {
+        if now - *self.crowded_since.get_or_insert(now) < PATIENCE {
+            PATIENCE
+        } else {
+            HURRY
+        }
+    }
+
+    fn notice_if_nobody_waits(&mut self) {
+        if self.waiting.is_empty() {
+            self.crowded_since = None;
+        }
+    }
+}
+
 impl Place {
     async fn taken(mut self) -> Option<Turn> {
-        let turn = tokio::time::timeout(PATIENCE, &mut self.turn).await;
+        let turn = tokio::time::timeout(self.patience, &mut self.turn).await;
         turn.ok().and_then(Result::ok)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.admission.turns().waiting.remove(&self.number);
+        let mut turns = self.admission.turns();
+        turns.waiting.remove(&self.number);
+        turns.notice_if_nobody_waits();
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
         let mut turns = self.0.turns();
-        match turns.waiting.pop_last() {
+        let newest = turns.waiting.pop_last();
+        turns.notice_if_nobody_waits();
+        match newest {
             None => turns.free += 1,
             Some((_, newest)) => {
                 drop(turns);
@@ -234,7 +265,7 @@ mod tests {
             admission.clone().turn().await.unwrap(),
             admission.clone().turn().await.unwrap(),
         );
-        let began = tokio::time::Instant::now();
+        let began = Instant::now();
         assert!(admission.clone().turn().await.is_none());
         assert_eq!(began.elapsed(), PATIENCE);
         assert!(admission.turns().waiting.is_empty());
@@ -243,12 +274,39 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_crowd_that_stays_is_sent_away_soon() {
+        let admission = Admission::new(1);
+        let held = admission.clone().turn().await.unwrap();
+        let wait = async || {
+            let began = Instant::now();
+            assert!(admission.clone().turn().await.is_none());
+            began.elapsed()
+        };
+        let first = async {
+            assert_eq!(wait().await, PATIENCE);
+        };
+        let overlapping = async {
+            tokio::time::sleep(PATIENCE / 2).await;
+            assert_eq!(wait().await, PATIENCE);
+        };
+        let late = async {
+            tokio::time::sleep(PATIENCE + Duration::from_millis(1)).await;
+            assert_eq!(wait().await, HURRY);
+        };
+        tokio::join!(first, overlapping, late);
+        // Once nobody was waiting, there is time again.
+        assert_eq!(wait().await, PATIENCE);
+        drop(held);
+        assert!(admission.turns().crowded_since.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn one_too_many_sends_the_oldest_away_at_once() {
         let admission = Admission::new(1);
         let held = admission.clone().turn().await.unwrap();
         let oldest = tokio::spawn(admission.clone().turn());
         tokio::task::yield_now().await;
-        let began = tokio::time::Instant::now();
+        let began = Instant::now();
         let others: Vec<_> = (0..MOST_WAITING)
             .map(|_| admission.clone().turn())
             .map(|turn| tokio::spawn(async { turn.await.is_some() }))
