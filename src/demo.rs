@@ -1,4 +1,4 @@
-//! Demonstration data: two accounts, every kind of channel, and who may see
+//! Demonstration data: three accounts, every kind of channel, and who may see
 //! what of them.
 
 use std::{fmt::Write, io, path::PathBuf};
@@ -64,8 +64,12 @@ Demonstration data, gone when this stops:
     user 1       Ada, administrator
     user 2       Ben, agent, member of inboxes 1 (web widget), 3 (email) and 7 (Twilio)
     agent bot 1  Lantern, active in inbox 1
-  account 2, Harbour Bikes: inboxes 21 (web widget) and 22 (WhatsApp)
+  account 2, Harbour Bikes: inboxes 21 (web widget), 22 (WhatsApp), 23 (Facebook) and 24 (email)
     user 3       Cleo, administrator; in account 1 an agent, member of no inbox
+  account 3, Tide Tours, suspended: inbox 31 (Facebook)
+    user 3       Cleo, administrator
+
+One Facebook page is inbox 4, 23 and 31. The SMTP password of inbox 24 is encrypted.
 
 To try in another shell:
 ",
@@ -90,6 +94,11 @@ To try in another shell:
                 "several at once, one of them not visible to the bot",
                 "BatchGetInboxes",
                 r#"{"account_id":1,"inbox_ids":[1,3],"viewer":{"agent_bot_id":1}}"#,
+            ),
+            (
+                "the inboxes of a Facebook page, in any account, as a service sees them",
+                "FindInboxes",
+                r#"{"viewer":{"service":{}},"detail":"INBOX_DETAIL_BASIC","facebook_page_id":"555000000000104"}"#,
             ),
         ] {
             // Writing to a String cannot fail.

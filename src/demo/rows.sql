@@ -11,6 +11,12 @@ INSERT INTO accounts (id, name, domain, support_email, created_at, updated_at) V
   (2, 'Harbour Bikes', 'harbourbikes.example', 'support@harbourbikes.example',
     '2026-01-05 09:00:00.000000', '2026-01-05 09:00:00.000000');
 
+-- Status 1 is suspended.
+
+INSERT INTO accounts (id, name, domain, support_email, status, created_at, updated_at) VALUES
+  (3, 'Tide Tours', 'tidetours.example', 'support@tidetours.example', 1,
+    '2026-01-05 09:00:00.000000', '2026-01-05 09:00:00.000000');
+
 -- Users.
 
 INSERT INTO users (id, name, email, created_at, updated_at) VALUES
@@ -18,13 +24,14 @@ INSERT INTO users (id, name, email, created_at, updated_at) VALUES
   (2, 'Ben', 'ben@paperlantern.example', '2026-01-05 09:00:00.000000', '2026-01-05 09:00:00.000000'),
   (3, 'Cleo', 'cleo@harbourbikes.example', '2026-01-05 09:00:00.000000', '2026-01-05 09:00:00.000000');
 
--- Their roles: 0 is an agent, 1 an administrator. Cleo has a different one in each account.
+-- Their roles: 0 is an agent, 1 an administrator. Cleo is not the same in every account.
 
 INSERT INTO account_users (account_id, user_id, role, inviter_id, created_at, updated_at) VALUES
   (1, 1, 1, NULL, '2026-01-05 09:00:00.000000', '2026-01-05 09:00:00.000000'),
   (1, 2, 0, 1, '2026-01-05 09:00:00.000000', '2026-01-05 09:00:00.000000'),
   (1, 3, 0, 1, '2026-01-05 09:00:00.000000', '2026-01-05 09:00:00.000000'),
-  (2, 3, 1, NULL, '2026-01-05 09:00:00.000000', '2026-01-05 09:00:00.000000');
+  (2, 3, 1, NULL, '2026-01-05 09:00:00.000000', '2026-01-05 09:00:00.000000'),
+  (3, 3, 1, NULL, '2026-01-05 09:00:00.000000', '2026-01-05 09:00:00.000000');
 
 -- The agent bot.
 
@@ -433,6 +440,59 @@ INSERT INTO inboxes (
   id, account_id, channel_type, channel_id, name, timezone, created_at, updated_at
 ) VALUES (
   22, 2, 'Channel::Whatsapp', 122, 'Repairs on WhatsApp', 'America/Halifax',
+  '2026-01-05 09:00:00.000000', '2026-01-05 09:00:00.000000'
+);
+
+-- Inbox 23, of the second account: the Facebook page of inbox 4, connected here as well.
+
+INSERT INTO channel_facebook_pages (
+  id, account_id, page_id, user_access_token, page_access_token, created_at, updated_at
+) VALUES (
+  123, 2, '555000000000104', 'demo-facebook-user-token-23', 'demo-facebook-page-token-23',
+  '2026-01-05 09:00:00.000000', '2026-01-05 09:00:00.000000'
+);
+
+INSERT INTO inboxes (
+  id, account_id, channel_type, channel_id, name, timezone, created_at, updated_at
+) VALUES (
+  23, 2, 'Channel::FacebookPage', 123, 'Shared page', 'America/Halifax',
+  '2026-01-05 09:00:00.000000', '2026-01-05 09:00:00.000000'
+);
+
+-- Inbox 24, of the second account: an email address whose password is encrypted as Rails does it. It stands for no text:
+-- there never was a key.
+
+INSERT INTO channel_email (
+  id, account_id, email, forward_to_email,
+  smtp_enabled, smtp_address, smtp_port, smtp_login, smtp_password, smtp_domain, smtp_authentication,
+  smtp_openssl_verify_mode, created_at, updated_at
+) VALUES (
+  124, 2, 'ahoy@harbourbikes.example', 'demo-forwarding-24@inbound.leadchat.example',
+  TRUE, 'smtp.mail.example', 587, 'ahoy@harbourbikes.example',
+  '{"p": "ZGVtbw==", "h": {"iv": "ZGVtbw==", "at": "ZGVtbw=="}}', 'harbourbikes.example', 'plain', 'peer',
+  '2026-01-05 09:00:00.000000', '2026-01-05 09:00:00.000000'
+);
+
+INSERT INTO inboxes (
+  id, account_id, channel_type, channel_id, name, timezone, created_at, updated_at
+) VALUES (
+  24, 2, 'Channel::Email', 124, 'Bookings', 'America/Halifax',
+  '2026-01-05 09:00:00.000000', '2026-01-05 09:00:00.000000'
+);
+
+-- Inbox 31, of the suspended account: the same Facebook page once more.
+
+INSERT INTO channel_facebook_pages (
+  id, account_id, page_id, user_access_token, page_access_token, created_at, updated_at
+) VALUES (
+  131, 3, '555000000000104', 'demo-facebook-user-token-31', 'demo-facebook-page-token-31',
+  '2026-01-05 09:00:00.000000', '2026-01-05 09:00:00.000000'
+);
+
+INSERT INTO inboxes (
+  id, account_id, channel_type, channel_id, name, timezone, created_at, updated_at
+) VALUES (
+  31, 3, 'Channel::FacebookPage', 131, 'Facebook', 'America/Halifax',
   '2026-01-05 09:00:00.000000', '2026-01-05 09:00:00.000000'
 );
 

@@ -380,7 +380,7 @@ async fn the_demo_introduces_itself_and_leaves_nothing() {
     assert_eq!(kinds, (1..=13).collect(), "an inbox of every kind");
     assert_eq!(ids(&client, 1, viewer::user(2)).await, [1, 3, 7]);
     assert_eq!(ids(&client, 1, viewer::bot(1)).await, [1]);
-    assert_eq!(ids(&client, 2, viewer::user(3)).await, [21, 22]);
+    assert_eq!(ids(&client, 2, viewer::user(3)).await, [21, 22, 23, 24]);
     assert_eq!(ids(&client, 1, viewer::user(3)).await, [0_i64; 0]);
     // Nothing in it is broken.
     for inbox in &account {

@@ -5,27 +5,62 @@ mod call;
 mod console;
 mod shown;
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    thread,
+};
 
 use regex::Regex;
 
 use crate::support::Program;
-use call::call;
+use call::{call, camel_case};
 use console::{steps, words};
 use shown::{differences, printed};
 
+/// What the demo is started with. More may follow.
+const START: &str = "cargo run --release -- serve --demo";
+
+const FREE_PORT: &str = "127.0.0.1:0";
+
+fn folder() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
 /// A document or another file of the crate.
 fn read(file: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap()
+    fs::read_to_string(folder().join(file)).unwrap()
+}
+
+/// What is written for people: the documents of the crate, and all in `docs`.
+fn documents() -> Vec<String> {
+    let names = |inside: &str| {
+        fs::read_dir(folder().join(inside))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+            .map(|path| format!("{inside}{}", path.file_name().unwrap().display()))
+            .collect::<Vec<_>>()
+    };
+    let documents = [names(""), names("docs/")].concat();
+    assert!(documents.len() >= 6, "{documents:?}");
+    documents
 }
 
 fn demo(listen: &str) -> Program {
     Program::new(&["serve", "--demo", "--listen", listen])
 }
 
-/// All that the demo prints, with the address that documents show.
-fn introduction() -> String {
-    let server = demo("127.0.0.1:0").start();
+/// A demo that is started with more.
+fn demo_with(more: &str) -> Program {
+    let more = more.split_whitespace();
+    more.fold(demo(FREE_PORT), Program::arg)
+}
+
+/// All that a demo prints, with the address that documents show.
+fn introduction(demo: Program) -> String {
+    let server = demo.start();
     let address = server.address.clone();
     let version = env!("CARGO_PKG_VERSION");
     let (_, printed) = server.stop("TERM");
@@ -34,29 +69,55 @@ fn introduction() -> String {
 }
 
 #[test]
-fn the_tour_answers_as_written() {
-    let server = demo("127.0.0.1:0").start();
-    let steps = steps(&read("README.md"));
+fn what_documents_show_is_what_comes() {
+    let calls: BTreeMap<_, _> = thread::scope(|scope| {
+        let tried = documents().into_iter().map(|document| {
+            scope.spawn(move || {
+                let calls = try_out(&document);
+                (document, calls)
+            })
+        });
+        let tried: Vec<_> = tried.collect();
+        tried.into_iter().map(|it| it.join().unwrap()).collect()
+    });
+    for (document, least) in [
+        ("README.md", 10),
+        ("docs/cookbook.md", 10),
+        ("docs/errors.md", 3),
+    ] {
+        assert!(calls[document] >= least, "found no more: {calls:?}");
+    }
+}
+
+/// Types what a document shows, and gives the number of calls. A document that
+/// does not show how the demo is started takes it as started.
+fn try_out(document: &str) -> usize {
+    let text = read(document);
+    let steps = steps(&text);
+    let typed = text.lines().filter(|line| line.starts_with("$ ")).count();
+    assert_eq!(steps.len(), typed, "{document}: a command in no console");
+    let mut server = None;
     let mut calls = 0;
-    for step in &steps {
-        if step.command.first().unwrap() == "cargo" {
-            assert_eq!(step.text, "cargo run --release -- serve --demo");
-            let introduction = introduction();
+    for step in steps {
+        if let Some(more) = step.text.strip_prefix(START) {
+            let introduction = introduction(demo_with(more));
             let (shown, _) = step.output.split_once("…\n").unwrap();
             assert!(introduction.starts_with(shown), "{introduction}\n{shown}");
+            server = Some(demo_with(more).start());
             continue;
         }
+        let server = server.get_or_insert_with(|| demo(FREE_PORT).start());
         let came = call(&step.command, &server.address);
         let differences = differences(&printed(&step.output), &came);
         assert!(
             differences.is_empty(),
-            "$ {}\n{}\n{came:#}",
+            "{document}: $ {}\n{}\n{came:#}",
             step.text,
             differences.join("\n")
         );
         calls += 1;
     }
-    assert!(calls >= 9, "no more than {calls} calls were found");
+    calls
 }
 
 /// The lines of a text that call the service, without what they begin with.
@@ -77,10 +138,10 @@ fn all_answer(lines: &[&str], address: &str) {
 
 #[test]
 fn the_lines_that_the_demo_prints_work() {
-    let introduction = introduction();
+    let introduction = introduction(demo(FREE_PORT));
     let lines = calls_in(&introduction);
-    assert_eq!(lines.len(), 4, "{introduction}");
-    all_answer(&lines, &demo("127.0.0.1:0").start().address);
+    assert_eq!(lines.len(), 5, "{introduction}");
+    all_answer(&lines, &demo(FREE_PORT).start().address);
 }
 
 #[test]
@@ -90,7 +151,7 @@ fn the_lines_that_the_demo_prints_for_a_socket_work() {
     let (_, introduction) = demo(&listen).start().stop("TERM");
     let server = demo(&listen).start();
     let lines = calls_in(&introduction);
-    assert_eq!(lines.len(), 4, "{introduction}");
+    assert_eq!(lines.len(), 5, "{introduction}");
     all_answer(&lines, &server.address);
 }
 
@@ -107,7 +168,7 @@ fn the_lines_in_the_contract_work() {
             "{end} has no line"
         );
     }
-    all_answer(&lines, &demo("127.0.0.1:0").start().address);
+    all_answer(&lines, &demo(FREE_PORT).start().address);
 }
 
 #[test]
@@ -138,27 +199,73 @@ fn the_settings_are_those_of_the_help() {
     assert_eq!(found(variable, &table), found(variable, &help));
 
     for default in found(r"\[default: (?:the file )?([^\]]+)\]", &help) {
-        assert!(table.contains(&format!("`{default}`")), "{default}");
+        assert!(table.contains(&default), "{default}");
     }
+}
+
+/// The table of errors is that of the contract, and of what was provoked.
+#[test]
+fn the_table_of_errors_is_that_of_the_contract() {
+    let document = read("docs/errors.md");
+    let rows: Vec<_> = document
+        .lines()
+        .filter_map(|line| {
+            let cells: Vec<_> = line.split('|').map(str::trim).collect();
+            let reason = cells.get(1)?.strip_prefix('`')?.strip_suffix('`')?;
+            let again = *cells.get(3)? == "yes, later";
+            let row = (reason.to_owned(), (*cells.get(2)?).to_owned(), again);
+            Regex::new("^[A-Z_]+$")
+                .unwrap()
+                .is_match(reason)
+                .then_some(row)
+        })
+        .collect();
+
+    // A reason's comment begins with its code.
+    let contract = read("proto/leadchat/inbox/v1/inbox_service.proto");
+    let reason = Regex::new(r"((?:  // .*\n)+)  ERROR_REASON_([A-Z_]+) = [1-9][0-9]*;\n").unwrap();
+    let listed: Vec<_> = reason
+        .captures_iter(&contract)
+        .map(|found| {
+            let comment = found[1].replace("\n  //", "");
+            let code = comment.trim_start_matches([' ', '/']).split('.').next();
+            let again = comment.contains("Try again after `RetryInfo`");
+            (found[2].to_owned(), code.unwrap().to_owned(), again)
+        })
+        .collect();
+    assert!(listed.len() >= 13, "{listed:?}");
+    assert_eq!(rows, listed);
+
+    let provoked = read("tests/golden/errors.txt");
+    let provoked: BTreeSet<_> = provoked
+        .lines()
+        .map(|line| line.split_once(": ").unwrap().0)
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    let rows: BTreeSet<_> = rows
+        .iter()
+        .map(|(reason, code, _)| format!("{reason} {}", camel_case(&code.to_lowercase())))
+        .collect();
+    assert_eq!(rows, provoked);
 }
 
 /// Relative links, and paths between backticks.
 #[test]
 fn the_files_that_documents_name_are_there() {
-    let link = Regex::new(r"\]\(([^)#:]+)\)").unwrap();
+    let link = Regex::new(r"\]\(([^)#:]+)(?:#[^)]*)?\)").unwrap();
     let path =
-        Regex::new(r"`((?:src|tests|proto|migrations|scripts)/[A-Za-z0-9_./-]*|[A-Z]+\.md)`")
+        Regex::new(r"`((?:src|tests|proto|migrations|scripts|docs)/[A-Za-z0-9_./-]*|[A-Z]+\.md)`")
             .unwrap();
-    for document in [
-        "README.md",
-        "ARCHITECTURE.md",
-        "CONTRIBUTING.md",
-        "CHANGELOG.md",
-    ] {
-        let text = read(document);
-        for named in link.captures_iter(&text).chain(path.captures_iter(&text)) {
-            let there = Path::new(env!("CARGO_MANIFEST_DIR")).join(&named[1]);
-            assert!(there.exists(), "{document} names {}", &named[1]);
+    for document in documents() {
+        let text = read(&document);
+        let beside = Path::new(&document).parent().unwrap();
+        let linked = link
+            .captures_iter(&text)
+            .map(|named| beside.join(&named[1]));
+        let named = path.captures_iter(&text).map(|named| (&named[1]).into());
+        for file in linked.chain(named) {
+            let there = folder().join(&file);
+            assert!(there.exists(), "{document} names {}", file.display());
         }
     }
 }

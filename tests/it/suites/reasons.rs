@@ -1,7 +1,7 @@
 //! Every reason of the contract's closed list is provoked, over the wire, and
 //! answered in the form that the contract promises.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt::Write, time::Duration};
 
 use futures_util::future::join_all;
 use prost::Message;
@@ -81,7 +81,7 @@ impl Provoked {
                     assert_eq!(error, first, "{reason}");
                 }
             }
-            table += &format!("{reason:20} {:?}: {}\n", first.code, first.message);
+            writeln!(table, "{reason:20} {:?}: {}", first.code, first.message).unwrap();
         }
         table
     }

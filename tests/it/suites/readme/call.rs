@@ -109,7 +109,7 @@ fn error(printed: &str) -> Value {
 }
 
 /// `not_found` as `NotFound`.
-fn camel_case(code: &str) -> String {
+pub fn camel_case(code: &str) -> String {
     code.split('_')
         .map(|word| word[..1].to_uppercase() + &word[1..])
         .collect()
