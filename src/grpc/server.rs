@@ -7,7 +7,6 @@ use prost::Message;
 use prost_types::FileDescriptorSet;
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::{StreamExt, wrappers::UnixListenerStream};
-use tokio_util::sync::CancellationToken;
 use tonic::{
     Status,
     body::Body,
@@ -20,7 +19,7 @@ use tower_http::{
     request_id::{PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
     trace::TraceLayer,
 };
-use tracing::{Span, field::Empty, info, info_span, warn};
+use tracing::{Span, field::Empty, info, info_span};
 
 use super::{
     admission::{Admission, LARGEST_REQUEST},
@@ -40,7 +39,7 @@ use crate::{domain::directory::InboxDirectory, identity::Caller};
 /// How long calls under way may take after the server is told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// How long the answers to those that then are cut off may take.
+/// How long the last answers may take to be written.
 const FAREWELL: Duration = Duration::from_millis(500);
 
 /// The metadata of a request, in all.
@@ -123,7 +122,7 @@ pub async fn serve<D: InboxDirectory>(
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET))
     };
 
-    let given_up = CancellationToken::new();
+    let calls = Stopping::default();
     let layers = ServiceBuilder::new()
         // An id that would spoil the log counts as none.
         .map_request(request_id::discard_unfit)
@@ -146,7 +145,7 @@ pub async fn serve<D: InboxDirectory>(
         // Fires before tonic's own, which answers the wrong code.
         .layer(around::layer(Deadline))
         // A call that is cut off by a stop is told so.
-        .layer(around::layer(Stopping(given_up.clone())))
+        .layer(around::layer(calls.clone()))
         // Only so many at a time, once they have arrived. Below the deadline,
         // which holds while a call waits for its turn.
         .layer(Admission::new(limits.concurrent_calls))
@@ -184,10 +183,10 @@ pub async fn serve<D: InboxDirectory>(
         // If nobody waits for it, serving has ended by itself.
         let _ = stop.send(());
         tokio::select! {
-            () = tokio::time::sleep(DRAIN) => {}
-            _ = told_to_stop.recv() => {}
+            () = calls.have_ended() => {}
+            () = tokio::time::sleep(DRAIN) => calls.give_up(),
+            _ = told_to_stop.recv() => calls.give_up(),
         }
-        given_up.cancel();
         tokio::time::sleep(FAREWELL).await;
     };
     let stopped = async {
@@ -213,7 +212,7 @@ pub async fn serve<D: InboxDirectory>(
     };
     tokio::select! {
         ended = serving => ended?,
-        () = stopping => warn!("connections were cut off"),
+        () = stopping => info!("connections were cut off"),
     }
     Ok(())
 }

@@ -166,6 +166,13 @@ impl Server {
     }
 }
 
+impl Server {
+    /// Waits for its end, and gives the exit code.
+    pub fn wait(mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         // Already gone is as good.
