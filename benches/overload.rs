@@ -5,7 +5,9 @@
 //! run. Calls come at their time, whether or not earlier ones were answered.
 
 #![expect(
+    clippy::cast_precision_loss,
     clippy::disallowed_methods,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "it measures, and says what it measured"
 )]
@@ -43,17 +45,13 @@ enum Call {
     List,
 }
 
-fn main() {
-    let runtime = tokio::runtime::Runtime::new();
-    runtime
-        .unwrap_or_else(|error| panic!("{error}"))
-        .block_on(async {
-            for backend in [Backend::Sqlite, Backend::Postgres] {
-                for call in [Call::Get, Call::List] {
-                    overload(backend, call).await;
-                }
-            }
-        });
+#[tokio::main]
+async fn main() {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        for call in [Call::Get, Call::List] {
+            overload(backend, call).await;
+        }
+    }
 }
 
 async fn overload(backend: Backend, call: Call) {

@@ -9,6 +9,7 @@
 mod arguments;
 mod database;
 mod listen;
+mod log;
 
 use std::{ffi::OsString, num::NonZeroUsize, process::ExitCode};
 
@@ -22,6 +23,14 @@ use crate::{
 };
 use arguments::{Arguments, Command};
 pub use listen::ListenAddress;
+pub use log::LogFormat;
+
+/// What the program is to do, and how it logs.
+#[derive(Debug)]
+pub struct Settings {
+    pub task: Task,
+    pub log_format: LogFormat,
+}
 
 /// What the program is to do.
 #[derive(Debug)]
@@ -97,13 +106,15 @@ impl ConfigError {
 /// Looks up an environment variable.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// Reads what the program is to do.
+/// Reads all settings but RUST_LOG.
 pub fn read(
     arguments: impl IntoIterator<Item = OsString>,
     environment: Environment<'_>,
-) -> Result<Task, ConfigError> {
+) -> Result<Settings, ConfigError> {
     let set = |name: &str| environment(name).filter(|value| !value.is_empty());
-    match Arguments::try_parse_from(arguments)?.command {
+    let command = Arguments::try_parse_from(arguments)?.command;
+    let log_format = LogFormat::read(command.log_format(), &set)?;
+    let task = match command {
         Command::Serve(flags) => {
             let listen = match flags.listen {
                 Some(address) => ListenAddress::parse("--listen", &address)?,
@@ -113,7 +124,7 @@ pub fn read(
                     ListenAddress::parse("LISTEN_ADDR", address)?
                 }
             };
-            Ok(Task::Serve(Serve {
+            Task::Serve(Serve {
                 listen,
                 database: if flags.demo {
                     None
@@ -126,16 +137,19 @@ pub fn read(
                 installation: installation(environment),
                 secret_key_base: set("SECRET_KEY_BASE").map(Into::into),
                 concurrent_calls: concurrent_calls(flags.max_concurrent_calls, &set)?,
-            }))
+            })
         }
         Command::Migrate(flags) => match database::read(flags.database_url, &set)? {
-            Some(database) => Ok(Task::Migrate(database)),
-            None => Err(ConfigError::setting(
-                "DATABASE_URL",
-                "is not set; it says which database to migrate",
-            )),
+            Some(database) => Task::Migrate(database),
+            None => {
+                return Err(ConfigError::setting(
+                    "DATABASE_URL",
+                    "is not set; it says which database to migrate",
+                ));
+            }
         },
-    }
+    };
+    Ok(Settings { task, log_format })
 }
 
 fn concurrent_calls(

@@ -9,6 +9,7 @@ mod around;
 mod deadline;
 mod etag;
 mod inbox_service;
+mod log;
 mod page;
 mod quiet;
 mod request_id;

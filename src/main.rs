@@ -2,7 +2,11 @@
 
 use std::{env, process::ExitCode};
 
-use leadchat_inbox::{app, config, telemetry};
+use leadchat_inbox::{
+    app,
+    config::{self, Settings},
+    telemetry,
+};
 
 #[tokio::main]
 #[expect(
@@ -14,15 +18,15 @@ async fn main() -> ExitCode {
     // said by whoever reads it.
     let environment =
         |name: &str| env::var_os(name).map(|value| value.to_string_lossy().into_owned());
-    let task = match config::read(env::args_os(), &environment) {
-        Ok(task) => task,
+    let Settings { task, log_format } = match config::read(env::args_os(), &environment) {
+        Ok(settings) => settings,
         Err(error) => return error.report(),
     };
-    telemetry::start(environment("RUST_LOG").as_deref());
+    telemetry::start(log_format, environment("RUST_LOG").as_deref());
     match app::run(task).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("leadchat-inbox: {error}");
+            telemetry::report(log_format, &error);
             ExitCode::FAILURE
         }
     }

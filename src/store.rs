@@ -40,6 +40,15 @@ use look_ups::{LookUps, Order};
 use snapshot::Pool;
 use statements::{Anywhere, Dialect, Scope, Statements};
 
+/// What may quote a row or a password, and is not for any log: the targets that
+/// sqlx tells it under.
+pub const UNTOLD: [&str; 2] = [
+    // What PostgreSQL says by itself, in words that anyone may have chosen.
+    "sqlx::postgres::notice",
+    // Parameters of a connection, and lines of a `.pgpass`, that it cannot read.
+    "sqlx_postgres::options",
+];
+
 /// Which database to use.
 #[derive(Clone, Debug)]
 pub enum DatabaseSettings {
@@ -125,7 +134,7 @@ impl Store {
 
     /// Runs a script of `INSERT`s on an SQLite file, for demonstration data.
     pub async fn fill_sqlite(path: &Path, script: &'static str) -> Result<(), OpenError> {
-        let pool = sqlite::connect(path).await?;
+        let pool = sqlite::connect_untold(path).await?;
         migrations::migrate_sqlite(&pool).await?;
         sqlx::raw_sql(script)
             .execute(&pool)

@@ -1,21 +1,38 @@
-//! Where logs go: standard error, one line an event.
+//! Where logs go: standard error, one line an event, for people or as JSON.
+//!
+//! No value of a request or of a row is for the log. What a library would tell
+//! of one stays untold, whatever RUST_LOG says.
 
 use std::{
+    fmt,
     io::{IsTerminal, stderr},
     panic,
 };
 
-use tracing::error;
-use tracing_subscriber::EnvFilter;
+use tracing::{Subscriber, error, subscriber};
+use tracing_subscriber::{
+    EnvFilter, Layer,
+    filter::{Directive, filter_fn},
+    fmt::layer,
+    prelude::*,
+    registry::{LookupSpan, Registry},
+};
+
+use crate::{config::LogFormat, store::UNTOLD};
 
 /// Starts logging. What a panic says may quote a value, so only its place is
 /// told. `filter` is RUST_LOG; what cannot be read of it is left out.
-pub fn start(filter: Option<&str>) {
-    let filter = EnvFilter::builder().parse_lossy(filter.unwrap_or("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(stderr)
-        .with_ansi(stderr().is_terminal())
+pub fn start(format: LogFormat, filter: Option<&str>) {
+    let filter = filter.filter(|filter| !filter.is_empty());
+    let (readable, unreadable): (Vec<_>, Vec<_>) = filter
+        .unwrap_or("info")
+        .split(',')
+        .filter(|directive| !directive.is_empty())
+        .partition(|directive| directive.parse::<Directive>().is_ok());
+    tracing_subscriber::registry()
+        .with(EnvFilter::builder().parse_lossy(readable.join(",")))
+        .with(filter_fn(|about| is_told(about.target())))
+        .with(lines(format))
         .init();
     panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
@@ -24,4 +41,39 @@ pub fn start(filter: Option<&str>) {
             "a task panicked"
         );
     }));
+    for directive in unreadable {
+        error!(directive, "RUST_LOG: a part that cannot be read");
+    }
+}
+
+/// The last words of a program that cannot go on. They are for whoever started
+/// it, so RUST_LOG does not count.
+pub fn report(format: LogFormat, error: &impl fmt::Display) {
+    match format {
+        LogFormat::Pretty => eprintln!("leadchat-inbox: {error}"),
+        LogFormat::Json => {
+            let all = Registry::default().with(lines(format));
+            subscriber::with_default(all, || error!("{error}"));
+        }
+    }
+}
+
+fn is_told(target: &str) -> bool {
+    !UNTOLD.iter().any(|untold| target.starts_with(untold))
+}
+
+fn lines<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    let lines = layer().with_writer(stderr);
+    match format {
+        LogFormat::Pretty => lines.with_ansi(stderr().is_terminal()).boxed(),
+        // The call is one object, `span`, however deep an event lies in it.
+        LogFormat::Json => lines
+            .json()
+            .flatten_event(true)
+            .with_span_list(false)
+            .boxed(),
+    }
 }

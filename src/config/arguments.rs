@@ -5,6 +5,7 @@ use clap::{
     error::{ContextKind, ContextValue},
 };
 
+use super::LogFormat;
 use crate::domain::access::Role;
 
 /// Answers "this inbox, as this viewer may see it, now" for leadchat, over gRPC.
@@ -34,6 +35,15 @@ pub enum Command {
     /// needs no such step; `serve` sees to it.
     #[command(after_long_help = MIGRATE_ENVIRONMENT)]
     Migrate(MigrateArguments),
+}
+
+impl Command {
+    pub const fn log_format(&self) -> Option<LogFormat> {
+        match self {
+            Self::Serve(arguments) => arguments.log.log_format,
+            Self::Migrate(arguments) => arguments.log.log_format,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -68,6 +78,9 @@ pub struct ServeArguments {
     /// to try, and leaves nothing behind.
     #[arg(long)]
     pub demo: bool,
+
+    #[command(flatten)]
+    pub log: LogArguments,
 }
 
 #[derive(Debug, Args)]
@@ -77,6 +90,16 @@ pub struct MigrateArguments {
     /// A password is taken from the environment alone.
     #[arg(long, value_name = "URL")]
     pub database_url: Option<String>,
+
+    #[command(flatten)]
+    pub log: LogArguments,
+}
+
+#[derive(Debug, Args)]
+pub struct LogArguments {
+    /// How the log is written, to standard error [default: pretty]
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -106,6 +129,14 @@ Environment:
     };
 }
 
+macro_rules! log_environment {
+    () => {
+        "
+  LOG_FORMAT                   how the log is written, as for --log-format
+  RUST_LOG                     what is logged: info, debug, leadchat_inbox=trace"
+    };
+}
+
 const ENVIRONMENT: &str = concat!(
     database_environment!(),
     "
@@ -115,8 +146,9 @@ const ENVIRONMENT: &str = concat!(
   FORCE_SSL                    the scheme of a FRONTEND_URL without one
   MAILER_INBOUND_EMAIL_DOMAIN  whether forwarding addresses are shown
   SECRET_KEY_BASE              keys the etags of administrators; without it they
-                               hold for this process alone
-  RUST_LOG                     what is logged: info, debug, leadchat_inbox=trace
+                               hold for this process alone",
+    log_environment!(),
+    "
 
 A flag counts before its variable. What a PostgreSQL URL leaves out is taken from
 PGHOST, PGSSLMODE and so on, as every client of PostgreSQL does.
@@ -126,6 +158,7 @@ Exit code: 0 after a stop by signal, 1 when it cannot serve, 2 for a wrong setti
 
 const MIGRATE_ENVIRONMENT: &str = concat!(
     database_environment!(),
+    log_environment!(),
     "
 
 Exit code: 0 when the tables are up to date, 1 when they cannot be, 2 for a wrong setting."

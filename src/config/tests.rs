@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::*;
 use crate::store::PostgresSettings;
 
-fn reading(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Task, ConfigError> {
+fn reading(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Settings, ConfigError> {
     let variables: HashMap<_, _> = variables.iter().copied().collect();
     let arguments = ["leadchat-inbox"]
         .iter()
@@ -17,7 +17,7 @@ fn reading(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Task, Confi
 }
 
 fn served(arguments: &[&str], variables: &[(&str, &str)]) -> Serve {
-    match reading(&[&["serve"], arguments].concat(), variables) {
+    match reading(&[&["serve"], arguments].concat(), variables).map(|settings| settings.task) {
         Ok(Task::Serve(serve)) => serve,
         other => panic!("{other:?}"),
     }
@@ -27,7 +27,7 @@ fn refused(arguments: &[&str], variables: &[(&str, &str)]) -> String {
     match reading(&[&["serve"], arguments].concat(), variables) {
         Err(error @ ConfigError::Setting { .. }) => error.to_string(),
         Err(ConfigError::Usage(error)) => arguments::in_one_line(&error),
-        Ok(task) => panic!("{task:?}"),
+        Ok(settings) => panic!("{settings:?}"),
     }
 }
 
@@ -146,6 +146,34 @@ fn wrong_urls_and_flags_are_named() {
     assert!(error.contains("--local-role"), "{error}");
     assert!(error.contains("agent, administrator"), "{error}");
     assert!(refused(&["--nope"], &[]).contains("--nope"));
+}
+
+#[test]
+fn logs_are_for_people_unless_json_is_asked_for() {
+    let format = |arguments: &[&str], variable: &str| {
+        let variables = [("LOG_FORMAT", variable), ("DATABASE_URL", "sqlite:x")];
+        ["serve", "migrate"].map(|command| {
+            let settings = reading(&[&[command], arguments].concat(), &variables);
+            settings.unwrap().log_format
+        })
+    };
+    assert_eq!(format(&[], ""), [LogFormat::Pretty; 2]);
+    assert_eq!(format(&[], "pretty"), [LogFormat::Pretty; 2]);
+    assert_eq!(format(&[], "json"), [LogFormat::Json; 2]);
+    assert_eq!(
+        format(&["--log-format", "pretty"], "json"),
+        [LogFormat::Pretty; 2]
+    );
+    assert_eq!(
+        format(&["--log-format", "json"], "nonsense"),
+        [LogFormat::Json; 2]
+    );
+
+    let error = refused(&[], &[("LOG_FORMAT", "JSON")]);
+    assert_eq!(error, "LOG_FORMAT: \"JSON\" is neither pretty nor json");
+    let error = refused(&["--log-format", "xml"], &[]);
+    assert!(error.contains("--log-format"), "{error}");
+    assert!(error.contains("pretty, json"), "{error}");
 }
 
 #[test]

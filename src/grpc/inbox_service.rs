@@ -4,11 +4,11 @@
 use std::{sync::Arc, time::Instant};
 
 use tonic::{Request, Response, Status};
-use tracing::{Span, field::display};
 
 use super::{
     deadline,
     etag::EtagKey,
+    log,
     page::{After, Answer},
     pb,
     status::CallError,
@@ -23,7 +23,7 @@ use crate::{
         account::{Account, has_prefix},
         channel::ChannelKind,
         directory::InboxDirectory,
-        id::{AccountId, InboxId},
+        id::InboxId,
     },
     identity::Caller,
 };
@@ -60,7 +60,7 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         let Asked {
             account, viewer, ..
         } = asked.asked;
-        record(Some(account), viewer);
+        log::asked(Some(account), viewer);
         let account = self.directory.account(account, viewer, deadline).await;
         let account = account.map_err(CallError::from)?;
         let access = self.access(account.as_deref(), viewer)?;
@@ -104,7 +104,7 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
             detail,
             address,
         } = request.into_inner().try_into()?;
-        record(account, viewer);
+        log::asked(account, viewer);
         let response = match account {
             Some(id) => {
                 let found = self.directory.find(id, viewer, address, deadline).await;
@@ -134,7 +134,7 @@ impl<D: InboxDirectory> InboxService<D> {
         inboxes: &[InboxId],
         deadline: Instant,
     ) -> Result<Option<Arc<Account>>, CallError> {
-        record(Some(asked.account), asked.viewer);
+        log::asked(Some(asked.account), asked.viewer);
         Ok(self
             .directory
             .inboxes(asked.account, asked.viewer, inboxes, deadline)
@@ -225,20 +225,4 @@ fn is_wanted(asked: &ListInboxes, folded_name: &str, view: &InboxView<'_>) -> bo
         kinds.is_empty() || kind.is_some_and(|kind| kinds.contains(&kind))
     };
     of_kind(&asked.kinds) && has_prefix(folded_name, &asked.name_prefix)
-}
-
-/// Tells the log what was asked for.
-fn record(account: Option<AccountId>, viewer: Viewer) {
-    let span = Span::current();
-    if let Some(account) = account {
-        span.record("account", display(account));
-    }
-    span.record(
-        "viewer",
-        match viewer {
-            Viewer::User(_) => "user",
-            Viewer::AgentBot(_) => "agent_bot",
-            Viewer::Service => "service",
-        },
-    );
 }

@@ -2,13 +2,12 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use http::{Request, Response};
+use http::Response;
 use prost::Message;
 use prost_types::FileDescriptorSet;
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::{StreamExt, wrappers::UnixListenerStream};
 use tonic::{
-    Status,
     body::Body,
     transport::{Server, server::TcpIncoming},
 };
@@ -16,10 +15,10 @@ use tonic_health::ServingStatus;
 use tower::ServiceBuilder;
 use tower_http::{
     catch_panic::CatchPanicLayer,
-    request_id::{PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
+    request_id::{PropagateRequestIdLayer, SetRequestIdLayer},
     trace::TraceLayer,
 };
-use tracing::{Span, field::Empty, info, info_span};
+use tracing::info;
 
 use super::{
     admission::{Admission, LARGEST_REQUEST},
@@ -27,6 +26,7 @@ use super::{
     deadline::Deadline,
     etag::EtagKey,
     inbox_service::InboxService,
+    log,
     pb::{self, inbox_service_server::InboxServiceServer},
     quiet::Quiet,
     request_id,
@@ -87,8 +87,8 @@ pub enum Listener {
 pub enum ServeError {
     #[error("the reflection service cannot be built")]
     Reflection(#[from] tonic_reflection::server::Error),
-    #[error("the description of error details cannot be read")]
-    ErrorDetails(#[from] prost::DecodeError),
+    #[error("the descriptors of the services cannot be read")]
+    Descriptors(#[from] prost::DecodeError),
     #[error("the server stopped")]
     Transport(#[from] tonic::transport::Error),
 }
@@ -131,9 +131,9 @@ pub async fn serve<D: InboxDirectory>(
         // One span and one line a call. Below the id, which it logs.
         .layer(
             TraceLayer::new_for_grpc()
-                .make_span_with(span)
+                .make_span_with(log::Calls::of_all_services()?)
                 .on_request(())
-                .on_response(finished)
+                .on_response(log::answered)
                 .on_body_chunk(())
                 .on_eos(())
                 .on_failure(()),
@@ -234,25 +234,4 @@ fn error_details() -> Result<FileDescriptorSet, ServeError> {
         }
     }
     Ok(files)
-}
-
-fn span<B>(request: &Request<B>) -> Span {
-    let id = request.extensions().get::<RequestId>();
-    let id = id.and_then(|id| id.header_value().to_str().ok());
-    info_span!(
-        "call",
-        method = request.uri().path(),
-        id,
-        account = Empty,
-        viewer = Empty
-    )
-}
-
-fn finished<B>(response: &Response<B>, took: Duration, _: &Span) {
-    // An error comes in the headers; a stream's end is not waited for.
-    let code = response.headers().get(Status::GRPC_STATUS);
-    let code = code.map_or(tonic::Code::Ok, |code| {
-        tonic::Code::from_bytes(code.as_bytes())
-    });
-    info!(?code, took_us = took.as_micros(), "answered");
 }

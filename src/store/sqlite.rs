@@ -3,7 +3,7 @@
 use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
 
 use sqlx::{
-    SqlitePool,
+    ConnectOptions, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions},
 };
 
@@ -19,16 +19,28 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Opens a file, creating it when missing: for its owner alone, because it holds
 /// passwords in clear. (SQLite gives its helper files the mode of the file.)
 pub(super) async fn connect(path: &Path) -> Result<SqlitePool, OpenError> {
-    // If it cannot be created, opening it says why; if it is there, it is kept.
-    let mut for_its_owner = OpenOptions::new();
-    for_its_owner.write(true).create_new(true).mode(0o600);
-    let _ = OpenOptions::open(&for_its_owner, path);
-    let options = SqliteConnectOptions::new()
+    open(path, options(path)).await
+}
+
+/// For statements that hold values themselves: none is told to the log.
+pub(super) async fn connect_untold(path: &Path) -> Result<SqlitePool, OpenError> {
+    open(path, options(path).disable_statement_logging()).await
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
         // Readers see one state and are not held up by a writer.
         .journal_mode(SqliteJournalMode::Wal)
-        .busy_timeout(PATIENCE);
+        .busy_timeout(PATIENCE)
+}
+
+async fn open(path: &Path, options: SqliteConnectOptions) -> Result<SqlitePool, OpenError> {
+    // If it cannot be created, opening it says why; if it is there, it is kept.
+    let mut for_its_owner = OpenOptions::new();
+    for_its_owner.write(true).create_new(true).mode(0o600);
+    let _ = OpenOptions::open(&for_its_owner, path);
     SqlitePoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(PATIENCE)

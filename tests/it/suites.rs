@@ -6,6 +6,7 @@ mod disclosure;
 mod finding;
 mod limits;
 mod listing;
+mod logs;
 mod migrations;
 mod mistakes;
 mod parity;

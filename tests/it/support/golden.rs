@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-const ROWS: &str = include_str!("../../golden/rows.sql");
+pub const ROWS: &str = include_str!("../../golden/rows.sql");
 const REDIS: &str = include_str!("../../golden/redis.json");
 const VISIBLE: &str = include_str!("../../golden/visible.json");
 
@@ -70,7 +70,26 @@ fn split(script: &str) -> Vec<String> {
         .collect()
 }
 
-fn project(statement: &str) -> String {
+/// Every text in the rows, with its table and column.
+pub fn texts() -> Vec<(String, String, String)> {
+    let rows = split(ROWS)
+        .into_iter()
+        .filter(|statement| statement.starts_with("INSERT INTO "));
+    rows.flat_map(|statement| {
+        let table = table(&statement).to_owned();
+        let values = values(&statement).into_iter();
+        values
+            .filter_map(move |(column, value)| {
+                let text = value.strip_prefix('\'')?.strip_suffix('\'')?;
+                Some((table.clone(), column, text.replace("''", "'")))
+            })
+            .collect::<Vec<_>>()
+    })
+    .collect()
+}
+
+/// What a statement puts into each column.
+fn values(statement: &str) -> BTreeMap<String, String> {
     let (columns, values) = statement.split_once(" VALUES ").unwrap();
     let columns = list(
         columns
@@ -87,8 +106,12 @@ fn project(statement: &str) -> String {
             .strip_suffix(");")
             .unwrap(),
     );
-    let values: BTreeMap<_, _> = columns.iter().zip(&values).collect();
-    let kept = USER_COLUMNS.map(|column| values[&column.to_owned()].as_str());
+    columns.into_iter().zip(values).collect()
+}
+
+fn project(statement: &str) -> String {
+    let values = values(statement);
+    let kept = USER_COLUMNS.map(|column| values[column].as_str());
     format!(
         "INSERT INTO users ({}) VALUES ({});",
         USER_COLUMNS.join(", "),

@@ -1,15 +1,23 @@
 //! The program itself, as an operator starts it.
+//!
+//! It logs all that it can, unless a test sets RUST_LOG itself. Whatever it logs
+//! and prints is searched for canaries once it has ended, and a find fails the
+//! test that started it.
 
 use std::{
     fs::{self, File},
-    io::{BufRead, BufReader, Read},
-    process::{Child, Command, Output, Stdio},
+    io::{self, BufRead, BufReader, Read},
+    process::{Child, ChildStdout, Command, Output, Stdio},
+    thread,
     time::Duration,
 };
 
 use tempfile::TempDir;
 
-use super::{Client, Database};
+use super::{Client, Database, canary::CANARIES};
+
+/// SECRET_KEY_BASE, as the oracle had it, is this eight times.
+pub const KEY_PART: &str = "0123456789abcdef";
 
 /// The program with its arguments and environment: nothing is inherited.
 pub struct Program {
@@ -23,8 +31,22 @@ pub struct Server {
     pub address: String,
     /// What it printed up to and with the line that says where it listens, and
     /// after.
-    pub stdout: BufReader<std::process::ChildStdout>,
+    pub stdout: BufReader<Printed>,
     folder: TempDir,
+}
+
+/// What a server prints, kept when it is read.
+pub struct Printed {
+    stdout: ChildStdout,
+    kept: Vec<u8>,
+}
+
+impl Read for Printed {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.stdout.read(into)?;
+        self.kept.extend(&into[..count]);
+        Ok(count)
+    }
 }
 
 impl Program {
@@ -36,6 +58,7 @@ impl Program {
             .env_clear()
             .current_dir(folder.path());
         command.env("TMPDIR", folder.path());
+        command.env("RUST_LOG", "trace");
         Self { command, folder }
     }
 
@@ -45,7 +68,7 @@ impl Program {
             .env("DATABASE_URL", &database.url())
             .env("FRONTEND_URL", "https://chat.example.test")
             .env("MAILER_INBOUND_EMAIL_DOMAIN", "inbound.example.test")
-            .env("SECRET_KEY_BASE", &"0123456789abcdef".repeat(8))
+            .env("SECRET_KEY_BASE", &KEY_PART.repeat(8))
     }
 
     pub fn env(mut self, name: &str, value: &str) -> Self {
@@ -92,7 +115,11 @@ impl Program {
 
     /// Runs it to its end.
     pub fn output(mut self) -> Output {
-        self.command.output().unwrap()
+        let output = self.command.output().unwrap();
+        for said in [&output.stdout, &output.stderr] {
+            assert_eq!(CANARIES.find(said), None);
+        }
+        output
     }
 
     /// Starts it, and waits until it listens.
@@ -105,7 +132,10 @@ impl Program {
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut stdout = BufReader::new(Printed {
+            stdout: child.stdout.take().unwrap(),
+            kept: Vec::new(),
+        });
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
         let Some((_, address)) = line.trim().split_once(" is listening on ") else {
@@ -178,6 +208,15 @@ impl Drop for Server {
         // Already gone is as good.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let _ = io::copy(&mut self.stdout, &mut io::sink());
+        let log = fs::read(self.folder.path().join("stderr")).unwrap_or_default();
+        for said in [&log, &self.stdout.get_ref().kept] {
+            if let Some(found) = CANARIES.find(said) {
+                // A second panic would end all tests.
+                assert!(thread::panicking(), "the program told {found}");
+                eprintln!("the program told {found}");
+            }
+        }
     }
 }
 

@@ -1,0 +1,410 @@
+//! What the log says of calls, in both of its formats.
+
+mod untold;
+
+use std::{collections::BTreeMap, net::TcpListener};
+
+use prost::Message;
+use regex::Regex;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::{Value, json};
+use tonic::Code;
+
+use crate::support::{
+    Backend, Program, pb,
+    plain::{self, framed},
+    viewer,
+    wire::POOL,
+};
+
+on_both_databases!(
+    every_call_is_one_line,
+    a_read_that_fails_is_logged_with_its_call,
+);
+
+const FORMATS: [&str; 2] = ["pretty", "json"];
+const SERVICE: &str = "leadchat.inbox.v1.InboxService";
+
+// Values of requests; none is for the log.
+const NAME_PREFIX: &str = "prefix-of-a-name";
+const PAGE_TOKEN: &str = "token-of-a-page";
+const QUERY: &str = "query-of-a-path";
+const CREDENTIALS: &str = "credentials-of-a-caller";
+const NO_METHOD: &str = "no-such-method";
+const UNFIT_ID: &str = "two words";
+
+/// A call, and what the log is to say of it.
+struct Call {
+    id: String,
+    path: String,
+    request: Vec<u8>,
+    code: Code,
+    /// What stands for the path.
+    method: String,
+    asked: Option<(i64, &'static str)>,
+}
+
+fn call(id: &str, method: &str, request: &impl Message, code: Code) -> Call {
+    let path = format!("/{SERVICE}/{method}");
+    Call {
+        id: id.to_owned(),
+        method: path.clone(),
+        path,
+        request: request.encode_to_vec(),
+        code,
+        asked: None,
+    }
+}
+
+impl Call {
+    fn asked(mut self, account: i64, viewer: &'static str) -> Self {
+        self.asked = Some((account, viewer));
+        self
+    }
+
+    /// The same to another path.
+    fn to(mut self, path: &str, logged_as: &str) -> Self {
+        path.clone_into(&mut self.path);
+        logged_as.clone_into(&mut self.method);
+        self
+    }
+}
+
+fn get(account_id: i64, inbox_id: i64, user: i64) -> pb::GetInboxRequest {
+    pb::GetInboxRequest {
+        account_id,
+        inbox_id,
+        viewer: Some(viewer::user(user)),
+        detail: 0,
+    }
+}
+
+fn calls() -> Vec<Call> {
+    let list = pb::ListInboxesRequest {
+        account_id: 1,
+        viewer: Some(viewer::bot(1)),
+        name_prefix: NAME_PREFIX.to_owned(),
+        ..Default::default()
+    };
+    let forged = pb::ListInboxesRequest {
+        page_token: PAGE_TOKEN.to_owned(),
+        ..list.clone()
+    };
+    let batch = pb::BatchGetInboxesRequest {
+        account_id: 2,
+        viewer: Some(viewer::service()),
+        detail: 0,
+        inbox_ids: vec![1, 2],
+    };
+    let (known, invalid) = (get(1, 1, 1), get(1, -1, 1));
+    let (refused, missing) = (get(2, 1, 1), get(1, 999_999, 2));
+
+    let path = format!("/{SERVICE}/GetInbox");
+    let health = "/grpc.health.v1.Health/Check";
+    let unknown = |id, service: &str| {
+        let path = format!("{service}/{NO_METHOD}");
+        call(id, "", &known, Code::Unimplemented).to(&path, "unknown")
+    };
+    let mut calls = vec![
+        call("get", "GetInbox", &known, Code::Ok).asked(1, "user"),
+        call("list", "ListInboxes", &list, Code::Ok).asked(1, "agent_bot"),
+        call("batch", "BatchGetInboxes", &batch, Code::Ok).asked(2, "service"),
+        call("refused", "GetInbox", &refused, Code::PermissionDenied).asked(2, "user"),
+        call("missing", "GetInbox", &missing, Code::NotFound).asked(1, "user"),
+        call("invalid", "GetInbox", &invalid, Code::InvalidArgument),
+        call("forged", "ListInboxes", &forged, Code::InvalidArgument),
+        call("health", "", &(), Code::Ok).to(health, health),
+        // Fit for an id, however it looks in a log.
+        call(r#"odd"}\:{answered=\"#, "GetInbox", &known, Code::Ok).asked(1, "user"),
+        // A path is not repeated, even where its method is known.
+        call("query", "GetInbox", &known, Code::Ok)
+            .to(&format!("{path}?{QUERY}=1"), &path)
+            .asked(1, "user"),
+        unknown("service", "/nope.Nope"),
+        unknown("method", &format!("/{SERVICE}")),
+        unknown("standard", "/grpc.health.v1.Health"),
+        unknown("line", "/a%0A2026-01-05T09:00:00.000000Z%20%20INFO%20"),
+        unknown("quoted", r#"/é"}{'\x:answered{code=OK,"#),
+        unknown("long", &format!("/{}", "x".repeat(8000))),
+    ];
+    // Whichever there are, and will be: each wants an account.
+    let service = POOL.get_service_by_name(SERVICE).unwrap();
+    for method in service.methods() {
+        calls.push(call(
+            method.name(),
+            method.name(),
+            &(),
+            Code::InvalidArgument,
+        ));
+    }
+    assert!(calls.len() >= 19);
+    calls
+}
+
+async fn every_call_is_one_line(backend: Backend) {
+    let database = backend.golden();
+    let calls = calls();
+    for format in FORMATS {
+        let server = Program::serving(&database)
+            .env("LOG_FORMAT", format)
+            .start();
+        for call in &calls {
+            let headers = [("x-request-id", &*call.id), ("authorization", CREDENTIALS)];
+            let body = framed(&call.request);
+            let reply = plain::call(&server.address, &call.path, &headers, body).await;
+            assert_eq!(reply.status().code(), call.code, "{}", call.id);
+        }
+        // One without an id, and one with an id that is not repeated.
+        for headers in [vec![], vec![("x-request-id", UNFIT_ID)]] {
+            let path = format!("/{SERVICE}/GetInbox");
+            let body = framed(&get(1, 1, 1).encode_to_vec());
+            plain::call(&server.address, &path, &headers, body).await;
+        }
+
+        // A call is logged before it is answered.
+        let log = server.log();
+        let mut answered = answered(&log, format);
+        for call in &calls {
+            let lines = answered.remove(&call.id).unwrap_or_default();
+            let mut expected = json!({
+                "code": code(call.code),
+                "method": call.method,
+                "request_id": call.id,
+            });
+            if let Some((account, viewer)) = call.asked {
+                expected["account"] = account.into();
+                expected["viewer"] = viewer.into();
+            }
+            assert_eq!(lines, [expected], "{format}: {}", call.id);
+        }
+        let made: Vec<_> = answered.into_iter().collect();
+        assert_eq!(made.len(), 2, "{made:?}");
+        for (id, lines) in made {
+            let digits = id.bytes().all(|byte| byte.is_ascii_hexdigit());
+            assert!(digits && id.len() == 32 && lines.len() == 1, "{id}");
+        }
+        assert!(log.contains("TRACE"), "the log is not talkative");
+        let values = [NAME_PREFIX, PAGE_TOKEN, QUERY, CREDENTIALS, NO_METHOD];
+        for value in values.into_iter().chain([UNFIT_ID, "xxxxx"]) {
+            assert!(!log.contains(value), "{format}: {value}");
+        }
+    }
+}
+
+/// gRPC's own name of a code.
+fn code(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::NotFound => "NOT_FOUND",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        other => panic!("{other:?}"),
+    }
+}
+
+/// What is said of answered calls, by their ids, once the whole log has been
+/// found to be in form. Durations are looked at and left out.
+fn answered(log: &str, format: &str) -> BTreeMap<String, Vec<Value>> {
+    let lines = match format {
+        "json" => objects(log)
+            .into_iter()
+            .filter_map(answered_in_json)
+            .collect(),
+        _ => answered_in_pretty(log),
+    };
+    let mut answered: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for mut line in lines {
+        let took = line.as_object_mut().unwrap().remove("took_us").unwrap();
+        assert!((1..60_000_000).contains(&took.as_u64().unwrap()), "{took}");
+        let id = line["request_id"].as_str().unwrap().to_owned();
+        answered.entry(id).or_default().push(line);
+    }
+    answered
+}
+
+/// Every line of a log, each an object with the members that any event has.
+fn objects(log: &str) -> Vec<Value> {
+    assert!(log.ends_with('\n'), "{log}");
+    log.lines()
+        .map(|line| {
+            let object = serde_json::from_str::<Object>(line)
+                .unwrap_or_else(|error| panic!("{error}: {line}"))
+                .0;
+            for member in ["timestamp", "level", "target"] {
+                assert!(object[member].is_string(), "{member}: {line}");
+            }
+            object
+        })
+        .collect()
+}
+
+/// An object that has no member twice: readers would not agree on its value.
+struct Object(Value);
+
+impl<'de> serde::Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Object;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+                let mut object = serde_json::Map::new();
+                while let Some((name, value)) = map.next_entry::<String, Value>()? {
+                    let before = object.insert(name, value);
+                    assert_eq!(before, None, "twice in {object:?}");
+                }
+                Ok(Object(object.into()))
+            }
+        }
+        from.deserialize_map(Members)
+    }
+}
+
+fn answered_in_json(mut event: Value) -> Option<Value> {
+    if event["message"] != "answered" {
+        return None;
+    }
+    let event = event.as_object_mut().unwrap();
+    let Some(Value::Object(mut said)) = event.remove("span") else {
+        panic!("{event:?}")
+    };
+    assert_eq!(said.remove("name"), Some("call".into()));
+    for member in ["timestamp", "target", "message"] {
+        event.remove(member);
+    }
+    assert_eq!(event.remove("level"), Some("INFO".into()));
+    said.append(event);
+    Some(said.into())
+}
+
+fn answered_in_pretty(log: &str) -> Vec<Value> {
+    let begin = Regex::new(r"^[0-9]{4}-[0-9-]{5}T[0-9:.]{15}Z (TRACE|DEBUG| INFO| WARN|ERROR) ");
+    let begin = begin.unwrap();
+    let answered = Regex::new(
+        r"^[^ ]+  INFO call\{(.+)\}: leadchat_inbox::grpc::log: (answered) (code=[A-Z_]+ took_us=[0-9]+)$",
+    );
+    let answered = answered.unwrap();
+    let field = Regex::new(r#"([a-z_]+)=("(?:[^"\\]|\\.)*"|[^ ]+)(?: |$)"#).unwrap();
+    let mut lines = Vec::new();
+    for line in log.lines() {
+        assert!(begin.is_match(line), "{line}");
+        let Some(parts) = answered.captures(line) else {
+            continue;
+        };
+        let mut said = serde_json::Map::new();
+        for part in [&parts[1], &parts[3]] {
+            let whole: usize = field.find_iter(part).map(|found| found.len()).sum();
+            assert_eq!(whole, part.len(), "{line}");
+            for found in field.captures_iter(part) {
+                let value = serde_json::from_str(&found[2]);
+                let value = value.unwrap_or_else(|_| found[2].into());
+                assert_eq!(said.insert(found[1].to_owned(), value), None, "{line}");
+            }
+        }
+        lines.push(said.into());
+    }
+    lines
+}
+
+/// Also where nothing but warnings is logged.
+async fn a_read_that_fails_is_logged_with_its_call(backend: Backend) {
+    let database = backend.golden();
+    let failing = |filter: &str| {
+        Program::serving(&database)
+            .env("RUST_LOG", filter)
+            .arg("--log-format=json")
+            .start()
+    };
+    let servers = [failing("trace"), failing("warn")];
+    let gone = "ALTER TABLE inbox_members RENAME TO gone";
+    database.execute(gone).await;
+    for server in servers {
+        let ask = get(1, 1, 1).encode_to_vec();
+        let headers = [("x-request-id", "a-failing-one")];
+        let path = format!("/{SERVICE}/GetInbox");
+        let reply = plain::call(&server.address, &path, &headers, framed(&ask)).await;
+        assert_eq!(reply.status().code(), Code::Internal);
+
+        let events = objects(&server.log());
+        let [failed] = &*of_message(&events, "read failed") else {
+            panic!("{events:?}")
+        };
+        let cause = failed["cause"].as_str().unwrap();
+        assert!(cause.contains("inbox_members"), "{failed}");
+        assert_eq!(failed["level"], "ERROR");
+        assert_eq!(
+            failed["span"],
+            json!({
+                "name": "call",
+                "method": path,
+                "request_id": "a-failing-one",
+                "account": 1,
+                "viewer": "user",
+            })
+        );
+    }
+}
+
+fn of_message<'a>(events: &'a [Value], message: &str) -> Vec<&'a Value> {
+    let events = events.iter();
+    events.filter(|event| event["message"] == message).collect()
+}
+
+#[test]
+fn a_format_that_there_is_not_is_refused() {
+    for command in ["serve", "migrate"] {
+        for (program, setting) in [
+            (
+                Program::new(&[command]).env("LOG_FORMAT", "xml"),
+                "LOG_FORMAT",
+            ),
+            (
+                Program::new(&[command, "--log-format", "xml"]),
+                "--log-format",
+            ),
+        ] {
+            let output = program.output();
+            let error = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(2), "{error}");
+            assert_eq!(error.lines().count(), 1, "{error}");
+            assert!(
+                error.contains(setting) && error.contains("pretty") && error.contains("json"),
+                "{error}"
+            );
+        }
+    }
+}
+
+/// Last words are an object too, whatever RUST_LOG says; so is what is wrong
+/// with RUST_LOG.
+#[test]
+fn a_start_that_fails_is_told_in_json() {
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let url = format!("postgres://u:hunter2@{closed}/d");
+    for (command, filter, unreadable) in [
+        ("serve", "trace", 0),
+        ("serve", "off", 0),
+        ("migrate", "a[=b\n,info,]", 2),
+    ] {
+        let output = Program::new(&[command, "--log-format", "json"])
+            .env("DATABASE_URL", &url)
+            .env("RUST_LOG", filter)
+            .output();
+        assert_eq!(output.status.code(), Some(1));
+        let events = objects(&String::from_utf8(output.stderr).unwrap());
+        let last = events.last().unwrap();
+        assert_eq!(last["level"], "ERROR");
+        let message = last["message"].as_str().unwrap();
+        assert!(message.starts_with("DATABASE_URL"), "{message}");
+        let wrong = of_message(&events, "RUST_LOG: a part that cannot be read");
+        assert_eq!(wrong.len(), unreadable, "{events:?}");
+    }
+}
