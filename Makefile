@@ -1,9 +1,12 @@
 # What people and machines run here. Each target says what it does; `make` alone lists them.
 
+# How long `make fuzz` tries each property; 12 s come to about five minutes on two processors.
+SECONDS_EACH := 12
+
 BUF := target/tools/node_modules/.bin/buf
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint tools
+.PHONY: help run test fuzz overload lint tools
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.* ## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -13,6 +16,12 @@ run: ## Serve demonstration data from a throw-away store
 
 test: lint ## Everything that has to pass: tools, lint, then all tests
 	cargo test --locked --lib --bins --tests -- --show-output
+
+fuzz: ## Look for inputs that break things, for longer
+	@scripts/fuzz.sh $(SECONDS_EACH)
+
+overload: ## Measure what ten times the bearable load does to the calls that are served
+	cargo bench --locked --bench overload
 
 lint: tools ## Check format, lints and the contract's rules
 	cargo fmt --check

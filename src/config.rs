@@ -166,6 +166,12 @@ fn concurrent_calls(
         .map_err(|_| ConfigError::setting(setting, "must be a number, 1 or more"))
 }
 
+/// Whether a text may be the URL of a database, whole or damaged, that got to the
+/// wrong place. It is then not quoted.
+fn may_hold_password(text: &str) -> bool {
+    text.contains("://") || text.contains(['@', '?'])
+}
+
 /// What inboxes are derived with, from leadchat's own variables.
 fn installation(environment: Environment<'_>) -> Installation {
     let force_ssl = environment("FORCE_SSL").is_some_and(|value| is_true(&value));

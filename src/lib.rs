@@ -27,3 +27,6 @@ pub mod identity;
 pub mod leadchat;
 pub mod store;
 pub mod telemetry;
+
+#[cfg(test)]
+mod tests;

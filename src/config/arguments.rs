@@ -5,7 +5,7 @@ use clap::{
     error::{ContextKind, ContextValue},
 };
 
-use super::LogFormat;
+use super::{LogFormat, may_hold_password};
 use crate::domain::access::Role;
 
 /// Answers "this inbox, as this viewer may see it, now" for leadchat, over gRPC.
@@ -165,10 +165,10 @@ Exit code: 0 when the tables are up to date, 1 when they cannot be, 2 for a wron
 );
 
 /// What is wrong with a command line. A value is quoted only where it cannot be
-/// a secret: never one that looks like a URL.
+/// a secret.
 pub fn in_one_line(error: &clap::Error) -> String {
     let context = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) if !text.contains("://") => Some(text.clone()),
+        Some(ContextValue::String(text)) if !may_hold_password(text) => Some(text.clone()),
         Some(ContextValue::Strings(texts)) => Some(texts.join(", ")),
         _ => None,
     };

@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr, path::PathBuf};
 
-use super::ConfigError;
+use super::{ConfigError, may_hold_password};
 
 pub const DEFAULT: &str = "127.0.0.1:50051";
 
@@ -25,10 +25,15 @@ impl ListenAddress {
         // A name is not looked up, but this one means one thing.
         let numeric = text.replacen("localhost:", "127.0.0.1:", 1);
         let address: SocketAddr = numeric.parse().map_err(|_| {
+            let what = if may_hold_password(text) {
+                "this".to_owned()
+            } else {
+                format!("{text:?}")
+            };
             ConfigError::setting(
                 setting,
                 format!(
-                    "{text:?} is neither an address with a port, such as {DEFAULT}, nor unix:PATH"
+                    "{what} is neither an address with a port, such as {DEFAULT}, nor unix:PATH"
                 ),
             )
         })?;

@@ -1,5 +1,7 @@
 //! Settings as an operator gives them.
 
+mod fuzz;
+
 use std::collections::HashMap;
 
 use super::*;
@@ -113,6 +115,24 @@ fn a_password_is_taken_from_the_environment_alone() {
     let serve = served(&[], &[("DATABASE_URL", "postgres://me:hunter2@db/x")]);
     assert!(!format!("{serve:?}").contains("hunter2"), "{serve:?}");
     served(&["--database-url", "postgresql://me@db/x"], &[]);
+}
+
+#[test]
+fn what_may_be_a_misplaced_url_is_not_quoted() {
+    for url in ["postgres://me:hunter2@db/x", "postgres:/me:hunter2@db/x"] {
+        for arguments in [&["--listen", url], &["--local-role", url], &["--demo", url]] {
+            let error = refused(arguments, &[]);
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+        let error = refused(&[], &[("LISTEN_ADDR", url)]);
+        assert!(error.starts_with("LISTEN_ADDR: this is neither"), "{error}");
+    }
+    // Anything else is.
+    let error = refused(&[], &[("LISTEN_ADDR", "example.com:1")]);
+    assert!(
+        error.starts_with("LISTEN_ADDR: \"example.com:1\" is"),
+        "{error}"
+    );
 }
 
 #[test]

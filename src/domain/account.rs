@@ -184,3 +184,8 @@ pub fn has_prefix(folded_name: &str, folded_prefix: &str) -> bool {
         .map(same)
         .all(|letter| name.next() == Some(letter))
 }
+
+#[cfg(test)]
+mod tests {
+    mod fuzz;
+}

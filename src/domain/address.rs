@@ -162,6 +162,8 @@ const SEPARATORS: [char; 4] = ['-', '.', '(', ')'];
 
 #[cfg(test)]
 mod tests {
+    mod fuzz;
+
     use super::*;
 
     #[test]

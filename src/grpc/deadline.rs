@@ -88,6 +88,8 @@ fn timeout(header: &HeaderValue) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    mod fuzz;
+
     use super::*;
 
     fn read(text: &'static str) -> Option<Duration> {

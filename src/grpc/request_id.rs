@@ -36,3 +36,8 @@ pub fn discard_unfit<B>(mut request: Request<B>) -> Request<B> {
 fn is_fit(id: &HeaderValue) -> bool {
     (1..=LONGEST).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
 }
+
+#[cfg(test)]
+mod tests {
+    mod fuzz;
+}

@@ -18,7 +18,7 @@ const DOMAIN: &str = "inbox.leadchat";
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// So that the details of a hopeless request stay small.
-const MOST_VIOLATIONS: usize = 16;
+pub const MOST_VIOLATIONS: usize = 16;
 
 /// Why a call fails.
 #[derive(Debug)]

@@ -28,6 +28,8 @@ pub fn is_envelope(stored: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    mod fuzz;
+
     use super::is_envelope;
 
     #[test]

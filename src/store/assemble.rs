@@ -205,3 +205,8 @@ fn note_unknown_time_zone(name: &str, open: &mut Vec<Degradation>) {
         open.push(Degradation::new("timezone", Reason::TimeZoneUnknown));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    mod fuzz;
+}

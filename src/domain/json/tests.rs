@@ -1,5 +1,7 @@
 //! Numbers, depth and damage, at the edges of what the wire carries.
 
+mod fuzz;
+
 use super::*;
 
 fn read(text: &str) -> (Option<Json>, Vec<(String, Reason)>) {

@@ -1,5 +1,7 @@
 //! Tokens and positions, where names are longer than a token.
 
+mod fuzz;
+
 use super::*;
 
 fn passed(after: &After, inboxes: &[(&str, i64)]) -> usize {

@@ -29,3 +29,8 @@ pub fn value(json: &Json) -> Value {
         kind: Some(json.into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    mod fuzz;
+}

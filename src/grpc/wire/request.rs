@@ -15,7 +15,7 @@ use crate::{
     grpc::{
         page::After,
         pb,
-        status::{CallError, Violation},
+        status::{CallError, MOST_VIOLATIONS, Violation},
     },
 };
 
@@ -218,10 +218,13 @@ struct Faults(Vec<Violation>);
 
 impl Faults {
     fn add(&mut self, field: impl Into<String>, description: &'static str) {
-        self.0.push(Violation {
-            field: field.into(),
-            description,
-        });
+        // More are not told. A request may be wrong in millions of places.
+        if self.0.len() < MOST_VIOLATIONS {
+            self.0.push(Violation {
+                field: field.into(),
+                description,
+            });
+        }
     }
 
     fn asked(&mut self, account: i64, viewer: Option<pb::Viewer>, detail: i32) -> Option<Asked> {
@@ -374,4 +377,9 @@ fn address_of(key: pb::find_inboxes_request::Key) -> (&'static str, AddressKind,
         Key::LineChannelId(text) => ("line_channel_id", Kind::LineChannelId, text),
         Key::TelegramBotToken(text) => ("telegram_bot_token", Kind::TelegramBotToken, text),
     }
+}
+
+#[cfg(test)]
+mod tests {
+    mod fuzz;
 }

@@ -1,5 +1,7 @@
 //! Against what Rails' route helpers and string gluing gave.
 
+mod fuzz;
+
 use serde::Deserialize;
 use std::collections::BTreeMap;
 

@@ -1,0 +1,208 @@
+//! Any text as an address of a database or to listen on.
+
+use std::fmt;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use proptest::{prelude::*, sample::select};
+
+use super::*;
+use crate::tests::{MARK, damaged_one_of, for_all, text};
+
+/// The parts of an address that holds a password, most of them sound.
+fn address_with_password() -> impl Strategy<Value = String> {
+    let scheme = prop_oneof![
+        6 => select(&["postgres://", "postgresql://"][..]),
+        2 => select(&["", "//", "postgres:/", "postgres:", "POSTGRES://", "mysql://", "p?://"][..]),
+    ];
+    let user = select(&["me", "", "me%40x", "m:e", "m/e", "@"][..]);
+    let host = select(
+        &[
+            "db",
+            "db:5432",
+            "db:x",
+            "[::1]",
+            "[",
+            "%2Frun",
+            "",
+            "127.0.0.1:99",
+        ][..],
+    );
+    let end = select(
+        &[
+            "",
+            "/",
+            "/name",
+            "/a/b",
+            "/n?sslmode=x",
+            "?port=x",
+            "?host=@",
+            "#",
+        ][..],
+    );
+    (scheme, user, password(), host, end, any::<bool>()).prop_map(
+        |(scheme, user, password, host, end, in_query)| {
+            if in_query {
+                format!("{scheme}{user}@{host}/name?password={password}")
+            } else {
+                format!("{scheme}{user}:{password}@{host}{end}")
+            }
+        },
+    )
+}
+
+/// As it is, which breaks an address at times, or escaped.
+fn password() -> impl Strategy<Value = String> {
+    let odd = || "[a1:/?#@%&=+ \\\\\\[\\]\"\n\t\0é]{0,4}";
+    (odd(), odd(), any::<bool>()).prop_map(|(before, behind, is_escaped)| {
+        let password = format!("{before}{MARK}{behind}");
+        if is_escaped {
+            utf8_percent_encode(&password, NON_ALPHANUMERIC).to_string()
+        } else {
+            password
+        }
+    })
+}
+
+/// What an operator reads of a setting.
+fn shown(setting: Result<impl fmt::Debug, ConfigError>) -> String {
+    match setting {
+        Ok(setting) => format!("{setting:?}"),
+        Err(ConfigError::Usage(error)) => arguments::in_one_line(&error),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn database(flag: Option<String>, url: Option<&str>) -> Result<impl fmt::Debug, ConfigError> {
+    database::read(flag, &|name| {
+        url.filter(|_| name == "DATABASE_URL").map(str::to_owned)
+    })
+}
+
+#[test]
+fn no_address_of_a_database_shows_its_password() {
+    for_all(1000, address_with_password(), |address| {
+        let shown = shown(database(None, Some(&address)));
+        assert!(!shown.contains(MARK), "{shown}");
+    });
+}
+
+#[test]
+fn no_address_with_a_password_is_taken_as_a_flag() {
+    for_all(1000, address_with_password(), |address| {
+        let refused = database(Some(address), None)
+            .err()
+            .map(|error| error.to_string());
+        assert!(refused.is_some_and(|refused| !refused.contains(MARK)));
+    });
+}
+
+#[test]
+fn no_misplaced_address_shows_its_password() {
+    let flags = select(&["", "--nope", "--listen", "--local-role", "--demo", "-d"][..]);
+    let arguments = (flags, any::<bool>(), address_with_password(), any::<bool>());
+    for_all(400, arguments, |(flag, is_joined, address, in_serve)| {
+        let mut arguments = vec![];
+        if in_serve {
+            arguments.push("serve");
+        }
+        let joined = format!("{flag}={address}");
+        match flag {
+            "" => arguments.push(&address),
+            _ if is_joined => arguments.push(&joined),
+            flag => arguments.extend([flag, &address]),
+        }
+        let shown = shown(reading(&arguments, &[]));
+        assert!(!shown.contains(MARK), "{shown}");
+        let shown = self::shown(ListenAddress::parse("LISTEN_ADDR", &address));
+        assert!(!shown.contains(MARK), "{shown}");
+    });
+}
+
+#[test]
+fn no_part_of_a_database_shows_the_password() {
+    let parts = (
+        text(6),
+        prop_oneof!["[0-9]{1,6}", text(3)],
+        text(6),
+        text(6),
+        password(),
+    );
+    for_all(400, parts, |(host, port, database, username, password)| {
+        let parts = [
+            ("POSTGRES_HOST", host),
+            ("POSTGRES_PORT", port),
+            ("POSTGRES_DATABASE", database),
+            ("POSTGRES_USERNAME", username),
+            ("POSTGRES_PASSWORD", password),
+        ];
+        let read = database::read(None, &|name| {
+            let part = parts.iter().find(|(part, _)| *part == name);
+            part.map(|(_, value)| value.clone())
+        });
+        assert_eq!(read.is_ok(), parts[1].1.parse::<u16>().is_ok());
+        let shown = shown(read);
+        assert!(!shown.contains(MARK), "{shown}");
+    });
+}
+
+#[test]
+fn any_text_is_a_database_or_refused() {
+    const ADDRESSES: [&str; 9] = [
+        "postgres://me:pw@db:5432/name?sslmode=require&options[a]=b&options[=c&pool=5",
+        "postgresql://[::1]/name?statement-cache-capacity=7&port=1&dbname=x",
+        "postgres://%2Frun%2Fpostgresql/name?hostaddr=127.0.0.1&user=é",
+        "postgres:///?host=/tmp&password=x&application_name=%ff",
+        "postgres://me@/?options=-c%20a=b",
+        "sqlite:///tmp/x",
+        "sqlite:x?mode=ro",
+        "sqlite::memory:",
+        "mysql://x",
+    ];
+    let texts = prop_oneof![4 => damaged_one_of(&ADDRESSES), 1 => text(30)];
+    for_all(1000, texts, |text| {
+        let is_sqlite = text.starts_with("sqlite:");
+        match database::read(None, &|name| (name == "DATABASE_URL").then(|| text.clone())) {
+            Ok(Some(DatabaseSettings::Sqlite(path))) => {
+                assert!(is_sqlite && text.ends_with(path.to_str().unwrap()));
+                assert!(!path.as_os_str().is_empty());
+            }
+            Ok(Some(DatabaseSettings::Postgres(settings))) => {
+                assert!(text.starts_with("postgres://") || text.starts_with("postgresql://"));
+                assert!(!settings.to_string().is_empty());
+            }
+            Ok(None) => panic!("it was set"),
+            Err(error) => assert!(error.to_string().starts_with("DATABASE_URL: ")),
+        }
+    });
+}
+
+#[test]
+fn any_text_is_an_address_of_this_machine_or_refused() {
+    const ADDRESSES: [&str; 9] = [
+        "127.0.0.1:50051",
+        "localhost:0",
+        "localhost:localhost:1",
+        "[::1]:65535",
+        "[::ffff:127.0.0.1]:1",
+        "0.0.0.0:1",
+        "[fe80::1%1]:1",
+        "unix:/run/leadchat/inbox.sock",
+        "unix:",
+    ];
+    let texts = prop_oneof![4 => damaged_one_of(&ADDRESSES), 1 => text(30)];
+    for_all(1000, texts, |text| {
+        match ListenAddress::parse("LISTEN_ADDR", &text) {
+            Ok(address) => {
+                match &address {
+                    ListenAddress::Tcp(address) => assert!(address.ip().is_loopback()),
+                    ListenAddress::Unix(path) => {
+                        assert_eq!(path.to_str(), text.strip_prefix("unix:"));
+                    }
+                }
+                let again = ListenAddress::parse("LISTEN_ADDR", &address.to_string());
+                assert_eq!(again.ok(), Some(address));
+            }
+            Err(error) => assert!(error.to_string().starts_with("LISTEN_ADDR: ")),
+        }
+    });
+}

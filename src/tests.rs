@@ -1,0 +1,170 @@
+//! How a property is tried, and the hostile input it is tried with.
+//!
+//! A property is a function that panics where it does not hold. `cargo test`
+//! tries each for a moment and `make fuzz` for longer, on other input every
+//! time. Input that breaks one is made smaller and printed; it belongs into an
+//! ordinary test beside the property.
+
+pub mod json;
+
+use proptest::{
+    collection::vec,
+    prelude::*,
+    sample::{Index, select},
+    test_runner::{TestRunner, contextualize_config},
+};
+
+/// Stands in input, and must not come back in what is said about it.
+pub const MARK: &str = "h8NTER2";
+
+/// Tries a property on this many inputs, or on as many as PROPTEST_CASES says.
+pub fn for_all<S: Strategy>(cases: u32, inputs: S, property: impl Fn(S::Value)) {
+    let config = contextualize_config(ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    });
+    let tried = TestRunner::new(config).run(&inputs, |input| {
+        property(input);
+        Ok(())
+    });
+    if let Err(failure) = tried {
+        panic!("{failure}");
+    }
+}
+
+/// Characters with two cases, three or none; final, or longer, in another case;
+/// combining, invisible, turning the direction; last or first of a range.
+const ODD: [char; 48] = [
+    'Σ',
+    'σ',
+    'ς',
+    'İ',
+    'I',
+    'ı',
+    'i',
+    'ẞ',
+    'ß',
+    'ǅ',
+    'Ⱥ',
+    'ﬀ',
+    '\u{212a}',
+    '\u{212b}',
+    'ŉ',
+    'ΐ',
+    'ᾳ',
+    'Ꭰ',
+    'ꭰ',
+    'Ᏸ',
+    'Ა',
+    'ა',
+    '𐐀',
+    '𐐨',
+    '𞤀',
+    '𞤢',
+    'א',
+    'ش',
+    '\u{301}',
+    '\u{307}',
+    '\u{345}',
+    '\u{200d}',
+    '\u{200f}',
+    '\u{202e}',
+    '\u{ad}',
+    '\u{a0}',
+    '\u{2028}',
+    '\u{feff}',
+    '\u{fffd}',
+    '\0',
+    '\u{7f}',
+    '\u{85}',
+    '\u{d7ff}',
+    '\u{e000}',
+    '\u{ffff}',
+    '\u{10000}',
+    '\u{e0001}',
+    '\u{10ffff}',
+];
+
+/// A character of any plane; odd ones and ASCII more often.
+pub fn letter() -> impl Strategy<Value = char> {
+    prop_oneof![
+        3 => select(&ODD[..]),
+        3 => proptest::char::range(' ', '~'),
+        1 => proptest::char::range('\0', '\u{7ff}'),
+        1 => proptest::char::range('\u{800}', '\u{ffff}'),
+        1 => proptest::char::range('\u{10000}', '\u{1ffff}'),
+        1 => proptest::char::range('\u{20000}', '\u{10ffff}'),
+    ]
+}
+
+/// Fewer than `most` characters.
+pub fn text(most: usize) -> impl Strategy<Value = String> {
+    vec(letter(), 0..most).prop_map(String::from_iter)
+}
+
+/// Bytes that mean nothing.
+pub fn noise() -> impl Strategy<Value = Vec<u8>> {
+    vec(any::<u8>(), 0..200)
+}
+
+/// One of these samples, whole or damaged.
+pub fn damaged_one_of(samples: &'static [&str]) -> impl Strategy<Value = String> {
+    let bytes = select(samples).prop_map(|sample| sample.as_bytes().to_vec());
+    damaged(bytes).prop_map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// What another strategy gives, whole or damaged.
+pub fn damaged(whole: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
+    (whole, vec(damage(), 0..4)).prop_map(|(mut bytes, damages)| {
+        for damage in damages {
+            damage.apply(&mut bytes);
+        }
+        bytes
+    })
+}
+
+/// A stretch of bytes that becomes something else.
+#[derive(Clone, Debug)]
+struct Damage {
+    begin: Index,
+    length: usize,
+    instead: Instead,
+}
+
+#[derive(Clone, Debug)]
+enum Instead {
+    Other(Vec<u8>),
+    Flipped(u8),
+    Repeated(usize),
+}
+
+fn damage() -> impl Strategy<Value = Damage> {
+    let length = prop_oneof![4 => 0_usize..4, 4 => 0_usize..30, 1 => Just(usize::MAX)];
+    let instead = prop_oneof![
+        Just(Instead::Other(Vec::new())),
+        vec(any::<u8>(), 1..8).prop_map(Instead::Other),
+        text(3).prop_map(|text| Instead::Other(text.into_bytes())),
+        (0_u32..8).prop_map(|bit| Instead::Flipped(1 << bit)),
+        prop_oneof![2..5_usize, 2..200_usize].prop_map(Instead::Repeated),
+    ];
+    (any::<Index>(), length, instead).prop_map(|(begin, length, instead)| Damage {
+        begin,
+        length,
+        instead,
+    })
+}
+
+impl Damage {
+    fn apply(self, bytes: &mut Vec<u8>) {
+        let begin = self.begin.index(bytes.len() + 1);
+        let end = begin.saturating_add(self.length).min(bytes.len());
+        let stretch = &bytes[begin..end];
+        let instead = match self.instead {
+            Instead::Other(other) => other,
+            Instead::Flipped(bits) => stretch.iter().map(|byte| byte ^ bits).collect(),
+            Instead::Repeated(times) => stretch.repeat(times),
+        };
+        bytes.splice(begin..end, instead);
+    }
+}
