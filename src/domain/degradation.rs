@@ -28,15 +28,15 @@ pub enum Reason {
     ChannelRowMissing,
     /// The inbox names a class of channel that is not one of the thirteen.
     ChannelTypeUnknown,
-    /// A JSON column, or a text in it, that is not JSON.
+    /// A JSON column, or a text in it, that is not JSON or no text at all.
     JsonMalformed,
     /// A JSON value too deep for the contract; left out.
     JsonTooDeep,
-    /// A number outside the range of its field; left out.
+    /// A number outside the range of its field, or no integer; left out.
     NumberOutOfRange,
     /// A JSON integer beyond 2^53; rounded to the nearest double.
     NumberRounded,
-    /// A stored number that stands for no known state; left out.
+    /// Something stored that stands for no known state; left out.
     EnumUnknown,
     /// An encrypted value that cannot be decrypted; left out.
     Undecryptable,
@@ -46,7 +46,8 @@ pub enum Reason {
     FrontendUrlNotConfigured,
     /// Not one of IANA's time zones; shown as stored.
     TimeZoneUnknown,
-    /// Derived from a stored value that has an unexpected form.
+    /// A stored value that is not of its type, or a field derived from one that
+    /// has an unexpected form; left out.
     SourceUnreadable,
     /// A JSON column with more degradations than are listed.
     MoreNotListed,

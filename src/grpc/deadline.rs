@@ -35,32 +35,34 @@ pub fn of(extensions: &Extensions) -> std::time::Instant {
 }
 
 impl Around for Deadline {
-    /// How long the call may take.
-    type Head = Duration;
+    /// By when the call has to be answered; `None` for at once.
+    type Head = Option<Instant>;
 
-    fn read<B>(&self, request: &mut Request<B>) -> Duration {
+    fn read<B>(&self, request: &mut Request<B>) -> Option<Instant> {
         let asked = request.headers().get("grpc-timeout").and_then(timeout);
         let allowed = asked
             .unwrap_or(LONGEST)
             .min(LONGEST)
             .saturating_sub(HEAD_START);
-        let by = AnswerBy(Instant::now() + allowed);
-        request.extensions_mut().insert(by);
-        allowed
+        // From now on, as tonic counts from a moment later: counted from when the
+        // call is first looked at, on a busy machine, this might be the later.
+        let by = Instant::now() + allowed;
+        request.extensions_mut().insert(AnswerBy(by));
+        (!allowed.is_zero()).then_some(by)
     }
 
     async fn answer<E: Send + 'static>(
-        allowed: Duration,
+        by: Option<Instant>,
         answered: impl Future<Output = Result<Response<Body>, E>> + Send + 'static,
     ) -> Result<Response<Body>, E> {
         // A timer as short as this might not fire before tonic's.
-        if allowed.is_zero() {
+        let Some(by) = by else {
             return Ok(answer(CallError::DeadlineExceeded));
-        }
+        };
         tokio::select! {
             // Looked at first: what comes too late is late, whatever it is.
             biased;
-            () = tokio::time::sleep(allowed) => Ok(answer(CallError::DeadlineExceeded)),
+            () = tokio::time::sleep_until(by) => Ok(answer(CallError::DeadlineExceeded)),
             answered = answered => answered,
         }
     }

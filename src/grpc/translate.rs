@@ -1,10 +1,11 @@
 //! Gives what tonic answers by itself the form of our errors: bytes that do not
-//! decode, a message too large, an unknown method.
+//! decode, a message too large, an unknown method. And answers what tonic would
+//! take for a call although it is none of gRPC.
 //!
 //! Health and reflection are standard services with standard answers; theirs are
 //! left as they are, but for methods that they have not.
 
-use http::{Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_TYPE};
 use tonic::{Code, Status, body::Body};
 
 use super::{
@@ -30,26 +31,63 @@ pub fn is_standard(path: &str) -> bool {
 #[derive(Clone, Copy)]
 pub struct Translate;
 
-impl Around for Translate {
-    /// Whether the call is to a standard service.
-    type Head = bool;
+/// What a request is, by its head.
+pub enum Kind {
+    /// No call of gRPC, and what HTTP says to it.
+    Foreign(StatusCode),
+    /// A call to a standard service.
+    Standard,
+    /// Any other.
+    Call,
+}
 
-    fn read<B>(&self, request: &mut Request<B>) -> bool {
-        is_standard(request.uri().path())
+impl Around for Translate {
+    type Head = Kind;
+
+    fn read<B>(&self, request: &mut Request<B>) -> Kind {
+        let path = request.uri().path();
+        if request.method() != Method::POST {
+            Kind::Foreign(StatusCode::METHOD_NOT_ALLOWED)
+        } else if !is_grpc(request.headers()) {
+            Kind::Foreign(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+        } else if is_standard(path) {
+            Kind::Standard
+        } else {
+            Kind::Call
+        }
     }
 
     async fn answer<E: Send + 'static>(
-        standard: bool,
+        kind: Kind,
         answered: impl Future<Output = Result<Response<Body>, E>> + Send + 'static,
     ) -> Result<Response<Body>, E> {
+        if let Kind::Foreign(status) = kind {
+            // With 200, whoever does not speak gRPC would take any error for
+            // success. Nothing was done yet: a future does nothing by itself.
+            let mut refused = answer(CallError::UnknownMethod);
+            *refused.status_mut() = status;
+            return Ok(refused);
+        }
         let answered = answered.await?;
         let unknown_method = code(&answered) == Some(Code::Unimplemented);
-        Ok(if standard && !unknown_method {
+        Ok(if matches!(kind, Kind::Standard) && !unknown_method {
             answered
         } else {
             translated(answered)
         })
     }
+}
+
+/// Whether there is one content type, and it is gRPC's, of whatever encoding.
+fn is_grpc(headers: &HeaderMap) -> bool {
+    const GRPC: &[u8] = b"application/grpc";
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let first = types.next().map(HeaderValue::as_bytes);
+    let parts = first.and_then(|first| first.split_at_checked(GRPC.len()));
+    types.next().is_none()
+        && parts.is_some_and(|(known, rest)| {
+            known.eq_ignore_ascii_case(GRPC) && matches!(rest, [] | [b'+' | b';', ..])
+        })
 }
 
 /// Our errors all have details; tonic's have none.

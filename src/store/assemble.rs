@@ -1,10 +1,11 @@
 //! Rows of one snapshot become inboxes.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::{
     channel_tables::ChannelTables,
     channels::Connected,
+    columns::{Stored, Unreadable},
     rows::{AvatarRow, InboxRow, WorkingHoursRow},
 };
 use crate::{
@@ -33,8 +34,8 @@ pub(super) struct Assembly<'a> {
 
 /// Which channels must be connected again.
 pub(super) enum Reauthorizations {
-    /// Class name and id of those that must; no other must.
-    Known(HashSet<(String, i64)>),
+    /// By class name and id. Those of which nothing is known must not.
+    Known(HashMap<(String, i64), Stored<bool>>),
     /// There is no source of this state.
     Unknown,
 }
@@ -47,37 +48,50 @@ pub(super) struct Notes {
 }
 
 impl Assembly<'_> {
-    pub fn inbox(&self, row: InboxRow) -> Inbox {
+    pub fn inbox(&self, row: &InboxRow) -> Inbox {
         let mut notes = Notes::default();
-        let connected = self.connected(&row, &mut notes);
+        let channel_type = row.channel_type.shown("channel_type", &mut notes.open);
+        let channel_id = row.channel_id.shown("channel_id", &mut notes.open);
+        let connected = self.connected(channel_type.as_deref(), channel_id, &mut notes);
         let open = &mut notes.open;
+        let name = row.name.shown("name", open).unwrap_or_default();
         let settings = Settings {
-            greeting_enabled: row.greeting_enabled,
-            greeting_message: row.greeting_message,
-            working_hours_enabled: row.working_hours_enabled,
-            enable_email_collect: row.enable_email_collect,
-            csat_survey_enabled: row.csat_survey_enabled,
-            csat_config: row
-                .csat_config
-                .and_then(|text| Json::read(&text, "csat_config", open))
-                .map(Into::into),
-            enable_auto_assignment: row.enable_auto_assignment,
-            auto_assignment_config: row
-                .auto_assignment_config
-                .and_then(|text| Json::read(&text, "auto_assignment_config", open))
-                .map(Into::into),
-            out_of_office_message: row.out_of_office_message,
+            greeting_enabled: row.greeting_enabled.shown("greeting_enabled", open),
+            greeting_message: row.greeting_message.shown("greeting_message", open),
+            working_hours_enabled: row
+                .working_hours_enabled
+                .shown("working_hours_enabled", open),
+            enable_email_collect: row.enable_email_collect.shown("enable_email_collect", open),
+            csat_survey_enabled: row.csat_survey_enabled.shown("csat_survey_enabled", open),
+            csat_config: json(row.csat_config.text(), "csat_config", open).map(Into::into),
+            enable_auto_assignment: row
+                .enable_auto_assignment
+                .shown("enable_auto_assignment", open),
+            auto_assignment_config: json(
+                row.auto_assignment_config.text(),
+                "auto_assignment_config",
+                open,
+            )
+            .map(Into::into),
+            out_of_office_message: row
+                .out_of_office_message
+                .shown("out_of_office_message", open),
             working_hours: self.schedule(row.id, open),
             timezone: row
                 .timezone
+                .shown("timezone", open)
                 .inspect(|name| note_unknown_time_zone(name, open)),
             callback_webhook_url: connected
                 .as_ref()
                 .and_then(|connected| connected.callback_webhook_url.clone()),
-            allow_messages_after_resolved: row.allow_messages_after_resolved,
-            lock_to_single_conversation: row.lock_to_single_conversation,
+            allow_messages_after_resolved: row
+                .allow_messages_after_resolved
+                .shown("allow_messages_after_resolved", open),
+            lock_to_single_conversation: row
+                .lock_to_single_conversation
+                .shown("lock_to_single_conversation", open),
             sender_name_type: state(
-                row.sender_name_type,
+                &row.sender_name_type,
                 &[
                     (0, SenderNameType::Friendly),
                     (1, SenderNameType::Professional),
@@ -85,18 +99,15 @@ impl Assembly<'_> {
                 "sender_name_type",
                 open,
             ),
-            business_name: row.business_name,
-            help_center: row
-                .portal_name
-                .zip(row.portal_slug)
-                .map(|(name, slug)| HelpCenter { name, slug }),
+            business_name: row.business_name.shown("business_name", open),
+            help_center: help_center(row, open),
         };
         Inbox {
             id: InboxId(row.id),
             account_id: AccountId(row.account_id),
-            name: row.name,
-            channel_type: row.channel_type,
-            channel_id: ChannelId(row.channel_id),
+            name,
+            channel_type,
+            channel_id: ChannelId(channel_id.unwrap_or_default()),
             avatar_url: self.avatar_url(row.id, open),
             settings,
             channel: connected.map(|connected| connected.channel),
@@ -105,27 +116,39 @@ impl Assembly<'_> {
         }
     }
 
-    fn connected(&self, row: &InboxRow, notes: &mut Notes) -> Option<Connected> {
-        let class_name = row.channel_type.as_deref().filter(|name| !is_blank(name))?;
+    fn connected(
+        &self,
+        class_name: Option<&str>,
+        id: Option<i64>,
+        notes: &mut Notes,
+    ) -> Option<Connected> {
+        let class_name = class_name.filter(|name| !is_blank(name))?;
         let Some(kind) = ChannelKind::from_class_name(class_name) else {
             notes
                 .open
                 .push(Degradation::new("channel_type", Reason::ChannelTypeUnknown));
             return None;
         };
-        Some(self.channel(kind, row.channel_id, notes))
+        Some(self.channel(kind, id, notes))
     }
 
-    pub fn reauthorization(&self, kind: ChannelKind, id: i64) -> Reauthorization {
-        match &self.reauthorizations {
-            Reauthorizations::Known(required)
-                if required.contains(&(kind.class_name().to_owned(), id)) =>
-            {
-                Reauthorization::Required
-            }
-            Reauthorizations::Known(_) => Reauthorization::NotRequired,
-            Reauthorizations::Unknown => Reauthorization::Unknown,
-        }
+    pub fn reauthorization(
+        &self,
+        kind: ChannelKind,
+        id: i64,
+        degradations: &mut Vec<Degradation>,
+    ) -> Option<Reauthorization> {
+        let Reauthorizations::Known(channels) = &self.reauthorizations else {
+            return Some(Reauthorization::Unknown);
+        };
+        let Some(required) = channels.get(&(kind.class_name().to_owned(), id)) else {
+            return Some(Reauthorization::NotRequired);
+        };
+        let field = format!("{}.reauthorization", kind.field());
+        required.derive(&field, degradations, |required| match required {
+            Some(true) => Reauthorization::Required,
+            Some(false) | None => Reauthorization::NotRequired,
+        })
     }
 
     fn schedule(&self, inbox: i64, open: &mut Vec<Degradation>) -> Vec<WorkingHours> {
@@ -136,16 +159,15 @@ impl Assembly<'_> {
             .unwrap_or_default();
         let days = rows.iter().enumerate();
         days.map(|(index, row)| {
-            let mut number =
-                |value, column| narrow(value, &format!("working_hours[{index}].{column}"), open);
+            let field = |column| format!("working_hours[{index}].{column}");
             WorkingHours {
-                day_of_week: number(row.day_of_week, "day_of_week"),
-                closed_all_day: row.closed_all_day,
-                open_hour: number(row.open_hour, "open_hour"),
-                open_minutes: number(row.open_minutes, "open_minutes"),
-                close_hour: number(row.close_hour, "close_hour"),
-                close_minutes: number(row.close_minutes, "close_minutes"),
-                open_all_day: row.open_all_day,
+                day_of_week: narrow(&row.day_of_week, &field("day_of_week"), open),
+                closed_all_day: row.closed_all_day.shown(&field("closed_all_day"), open),
+                open_hour: narrow(&row.open_hour, &field("open_hour"), open),
+                open_minutes: narrow(&row.open_minutes, &field("open_minutes"), open),
+                close_hour: narrow(&row.close_hour, &field("close_hour"), open),
+                close_minutes: narrow(&row.close_minutes, &field("close_minutes"), open),
+                open_all_day: row.open_all_day.shown(&field("open_all_day"), open),
             }
         })
         .collect()
@@ -154,8 +176,12 @@ impl Assembly<'_> {
     /// Empty without a usable attachment. The address of a usable one is signed,
     /// and there is no key to sign it with.
     fn avatar_url(&self, inbox: i64, open: &mut Vec<Degradation>) -> Option<String> {
-        let attached = self.avatars.get(&inbox).and_then(|rows| rows.first());
-        if attached.is_some_and(|blob| avatar::is_variable(blob.content_type.as_deref())) {
+        let Some(blob) = self.avatars.get(&inbox).and_then(|rows| rows.first()) else {
+            return Some(String::new());
+        };
+        let is_usable =
+            |content_type: Option<&String>| avatar::is_variable(content_type.map(String::as_str));
+        if blob.content_type.derive("avatar_url", open, is_usable)? {
             open.push(Degradation::new(
                 "avatar_url",
                 Reason::SigningKeyNotConfigured,
@@ -166,37 +192,67 @@ impl Assembly<'_> {
     }
 }
 
-/// The state that a stored number stands for. NULL is no state; so is a number
-/// that is not listed, which is noted.
+/// The help center that is linked. Neither column is NULL where there is one.
+fn help_center(row: &InboxRow, open: &mut Vec<Degradation>) -> Option<HelpCenter> {
+    if let (Ok(None), _) | (_, Ok(None)) = (row.portal_name.get(), row.portal_slug.get()) {
+        return None;
+    }
+    let mut text = |stored: &Stored<String>, field| stored.shown(field, open).unwrap_or_default();
+    Some(HelpCenter {
+        name: text(&row.portal_name, "help_center.name"),
+        slug: text(&row.portal_slug, "help_center.slug"),
+    })
+}
+
+/// The state that a stored number stands for. NULL is no state; so is what is
+/// not listed, or no number, which is noted.
 pub(super) fn state<T: Copy>(
-    number: Option<i64>,
+    number: &Stored<i64>,
     states: &[(i64, T)],
     field: &str,
     degradations: &mut Vec<Degradation>,
 ) -> Option<T> {
-    let number = number?;
-    let state = states
-        .iter()
-        .find(|(known, _)| *known == number)
-        .map(|(_, state)| *state);
+    let state = match number.get() {
+        Ok(number) => {
+            let number = *number?;
+            states.iter().find(|(known, _)| *known == number)
+        }
+        Err(Unreadable) => None,
+    };
     if state.is_none() {
         degradations.push(Degradation::new(field, Reason::EnumUnknown));
     }
-    state
+    state.map(|(_, state)| *state)
 }
 
 /// An integer as the contract carries it. PostgreSQL's columns hold no larger
-/// ones; SQLite's may.
+/// ones; SQLite's may, and what is no integer is one out of any range.
 pub(super) fn narrow(
-    number: Option<i64>,
+    number: &Stored<i64>,
     field: &str,
     degradations: &mut Vec<Degradation>,
 ) -> Option<i32> {
-    let narrowed = i32::try_from(number?).ok();
+    let narrowed = match number.get() {
+        Ok(number) => i32::try_from(*number?).ok(),
+        Err(Unreadable) => None,
+    };
     if narrowed.is_none() {
         degradations.push(Degradation::new(field, Reason::NumberOutOfRange));
     }
     narrowed
+}
+
+/// The content of a JSON column. Bytes that are no text are no JSON.
+pub(super) fn json(
+    text: Result<Option<&str>, Unreadable>,
+    field: &str,
+    degradations: &mut Vec<Degradation>,
+) -> Option<Json> {
+    let Ok(text) = text else {
+        degradations.push(Degradation::new(field, Reason::JsonMalformed));
+        return None;
+    };
+    Json::read(text?, field, degradations)
 }
 
 /// Rails takes IANA's identifiers, in their exact case.

@@ -3,22 +3,24 @@
 //! A function a kind. What a row holds for administrators is sealed here; the
 //! type of the domain field leaves no other way.
 
+mod email;
+mod voice;
+mod web_widget;
+
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use super::{
-    assemble::{Assembly, Notes, narrow, state},
-    rows::{
-        ApiRow, EmailRow, FacebookPageRow, InstagramRow, SmsRow, TwilioSmsRow, VoiceRow,
-        WebWidgetRow, WhatsappRow,
-    },
+    assemble::{Assembly, Notes, json, state},
+    channel_tables::Table,
+    columns::Stored,
+    rows::{ApiRow, FacebookPageRow, InstagramRow, SmsRow, TwilioSmsRow, WhatsappRow},
 };
 use crate::{
     domain::{
         channel::{
             Channel, ChannelKind, SecretText,
             api::Api,
-            email::{Email, Imap, Smtp},
             facebook_page::FacebookPage,
             instagram::Instagram,
             line::Line,
@@ -27,22 +29,13 @@ use crate::{
             tiktok::Tiktok,
             twilio_sms::{TwilioMedium, TwilioSms},
             twitter_profile::TwitterProfile,
-            voice::Voice,
-            web_widget::{ReplyTime, WebWidget, WidgetFeature},
             whatsapp::Whatsapp,
         },
         degradation::{Degradation, Reason},
-        json::Json,
         secret::AdminOnly,
     },
     leadchat::{encryption::is_envelope, is_blank},
 };
-
-const REPLY_TIMES: [(i64, ReplyTime); 3] = [
-    (0, ReplyTime::InAFewMinutes),
-    (1, ReplyTime::InAFewHours),
-    (2, ReplyTime::InADay),
-];
 
 const MEDIUMS: [(i64, TwilioMedium); 2] = [(0, TwilioMedium::Sms), (1, TwilioMedium::Whatsapp)];
 
@@ -53,81 +46,100 @@ pub(super) struct Connected {
 }
 
 impl Assembly<'_> {
-    pub(super) fn channel(&self, kind: ChannelKind, id: i64, notes: &mut Notes) -> Connected {
+    /// `id` is `None` where it cannot be read; there is no row then.
+    pub(super) fn channel(
+        &self,
+        kind: ChannelKind,
+        id: Option<i64>,
+        notes: &mut Notes,
+    ) -> Connected {
         let rows = &self.channels;
         let links = &self.installation.links;
         let mut callback_webhook_url = None;
+        let mut callback = |text: &Stored<String>, notes: &mut Notes, link: &dyn Fn(&str) -> _| {
+            let field = "callback_webhook_url";
+            callback_webhook_url = linked(text, field, &mut notes.open, link);
+        };
         let (present, channel) = match kind {
             ChannelKind::WebWidget => {
-                let row = rows.web_widget.get(&id);
-                (
-                    row.is_some(),
-                    Channel::WebWidget(self.web_widget(row, notes)),
-                )
+                let row = find(&rows.web_widget, id);
+                let channel = Channel::WebWidget(self.web_widget(row, notes));
+                (row.is_some(), channel)
             }
             ChannelKind::Api => {
-                let row = rows.api.get(&id);
+                let row = find(&rows.api, id);
                 (row.is_some(), Channel::Api(api(row, notes)))
             }
             ChannelKind::Email => {
-                let row = rows.email.get(&id);
+                let row = find(&rows.email, id);
                 (row.is_some(), Channel::Email(self.email(row, notes)))
             }
             ChannelKind::FacebookPage => {
-                let row = rows.facebook_page.get(&id);
-                (
-                    row.is_some(),
-                    Channel::FacebookPage(self.facebook_page(row)),
-                )
+                let row = find(&rows.facebook_page, id);
+                let channel = Channel::FacebookPage(self.facebook_page(row, &mut notes.open));
+                (row.is_some(), channel)
             }
             ChannelKind::Instagram => {
-                let row = rows.instagram.get(&id);
-                (row.is_some(), Channel::Instagram(self.instagram(row)))
+                let row = find(&rows.instagram, id);
+                let channel = Channel::Instagram(self.instagram(row, &mut notes.open));
+                (row.is_some(), channel)
             }
             ChannelKind::Tiktok => {
-                let row = rows.tiktok.get(&id);
-                let reauthorization = row.map(|row| self.reauthorization(kind, row.id));
+                let row = find(&rows.tiktok, id);
+                let reauthorization =
+                    row.and_then(|row| self.reauthorization(kind, row.id, &mut notes.open));
                 (row.is_some(), Channel::Tiktok(Tiktok { reauthorization }))
             }
             ChannelKind::TwilioSms => {
-                let row = rows.twilio_sms.get(&id);
+                let row = find(&rows.twilio_sms, id);
                 callback_webhook_url = Some(links.twilio_callback());
                 (row.is_some(), Channel::TwilioSms(twilio_sms(row, notes)))
             }
             ChannelKind::TwitterProfile => {
-                let row = rows.twitter_profile.get(&id);
-                let tweets_enabled = row.and_then(|row| row.tweets_enabled);
-                (
-                    row.is_some(),
-                    Channel::TwitterProfile(TwitterProfile { tweets_enabled }),
-                )
+                let row = find(&rows.twitter_profile, id);
+                let field = "twitter_profile.tweets_enabled";
+                let tweets_enabled =
+                    row.and_then(|row| row.tweets_enabled.shown(field, &mut notes.open));
+                let channel = Channel::TwitterProfile(TwitterProfile { tweets_enabled });
+                (row.is_some(), channel)
             }
             ChannelKind::Telegram => {
-                let row = rows.telegram.get(&id);
-                let bot_name = row.and_then(|row| row.bot_name.clone());
+                let row = find(&rows.telegram, id);
+                let field = "telegram.bot_name";
+                let bot_name = row.and_then(|row| row.bot_name.shown(field, &mut notes.open));
                 (row.is_some(), Channel::Telegram(Telegram { bot_name }))
             }
             ChannelKind::Line => {
-                let row = rows.line.get(&id);
-                callback_webhook_url = row
-                    .map(|row| links.line_callback(row.line_channel_id.as_deref().unwrap_or("")));
+                let row = find(&rows.line, id);
+                if let Some(row) = row {
+                    callback(&row.line_channel_id, notes, &|id| links.line_callback(id));
+                }
                 (row.is_some(), Channel::Line(Line))
             }
             ChannelKind::Sms => {
-                let row = rows.sms.get(&id);
-                callback_webhook_url =
-                    row.map(|row| links.sms_callback(row.phone_number.as_deref().unwrap_or("")));
-                (row.is_some(), Channel::Sms(sms(row)))
+                let row = find(&rows.sms, id);
+                if let Some(row) = row {
+                    callback(&row.phone_number, notes, &|number| {
+                        links.sms_callback(number)
+                    });
+                }
+                (row.is_some(), Channel::Sms(sms(row, &mut notes.open)))
             }
             ChannelKind::Whatsapp => {
-                let row = rows.whatsapp.get(&id);
-                callback_webhook_url = row
-                    .map(|row| links.whatsapp_callback(row.phone_number.as_deref().unwrap_or("")));
+                let row = find(&rows.whatsapp, id);
+                if let Some(row) = row {
+                    callback(&row.phone_number, notes, &|number| {
+                        links.whatsapp_callback(number)
+                    });
+                }
                 (row.is_some(), Channel::Whatsapp(self.whatsapp(row, notes)))
             }
             ChannelKind::Voice => {
-                let row = rows.voice.get(&id);
-                (row.is_some(), Channel::Voice(self.voice(row, notes)))
+                let row = find(&rows.voice, id);
+                (
+                    row.is_some(),
+                    Channel::Voice(self.voice(row, &mut notes.open)),
+                )
             }
         };
         if !present {
@@ -141,258 +153,137 @@ impl Assembly<'_> {
         }
     }
 
-    fn web_widget(&self, row: Option<&WebWidgetRow>, notes: &mut Notes) -> WebWidget {
-        let Some(row) = row else {
-            return WebWidget {
-                allowed_domains: None,
-                widget_color: None,
-                website_url: None,
-                hmac_mandatory: None,
-                welcome_title: None,
-                welcome_tagline: None,
-                web_widget_script: None,
-                website_token: None,
-                selected_feature_flags: Vec::new(),
-                reply_time: None,
-                hmac_token: AdminOnly::seal(None),
-                pre_chat_form_enabled: None,
-                pre_chat_form_options: None,
-                continuity_via_email: None,
-            };
-        };
-        let token = row.website_token.as_deref().unwrap_or("");
-        let flags = narrow(
-            row.feature_flags,
-            "web_widget.selected_feature_flags",
-            &mut notes.open,
-        );
-        WebWidget {
-            allowed_domains: row.allowed_domains.clone(),
-            widget_color: row.widget_color.clone(),
-            website_url: row.website_url.clone(),
-            hmac_mandatory: row.hmac_mandatory,
-            welcome_title: row.welcome_title.clone(),
-            welcome_tagline: row.welcome_tagline.clone(),
-            web_widget_script: Some(self.installation.links.web_widget_script(token)),
-            website_token: row.website_token.clone(),
-            selected_feature_flags: flags.map_or_else(Vec::new, WidgetFeature::of),
-            reply_time: state(
-                row.reply_time,
-                &REPLY_TIMES,
-                "web_widget.reply_time",
-                &mut notes.open,
-            ),
-            hmac_token: never_encrypted(row.hmac_token.as_ref()),
-            pre_chat_form_enabled: row.pre_chat_form_enabled,
-            pre_chat_form_options: json(
-                row.pre_chat_form_options.as_deref(),
-                "web_widget.pre_chat_form_options",
-                &mut notes.open,
-            )
-            .map(Into::into),
-            continuity_via_email: row.continuity_via_email,
-        }
-    }
-
-    fn email(&self, row: Option<&EmailRow>, notes: &mut Notes) -> Email {
-        let forwarding_enabled = self.installation.forwarding_enabled;
-        let Some(row) = row else {
-            return Email {
-                email: None,
-                forwarding_enabled,
-                forward_to_email: None,
-                imap: AdminOnly::seal(None),
-                smtp: AdminOnly::seal(None),
-                reauthorization: AdminOnly::seal(None),
-                provider: None,
-            };
-        };
-        let sealed = &mut notes.sealed;
-        let imap = Imap {
-            login: row.imap_login.clone(),
-            password: decrypted(row.imap_password.as_ref(), "email.imap.password", sealed),
-            address: row.imap_address.clone(),
-            port: narrow(row.imap_port, "email.imap.port", sealed),
-            enabled: row.imap_enabled,
-            enable_ssl: row.imap_enable_ssl,
-        };
-        let smtp = Smtp {
-            login: row.smtp_login.clone(),
-            password: decrypted(row.smtp_password.as_ref(), "email.smtp.password", sealed),
-            address: row.smtp_address.clone(),
-            port: narrow(row.smtp_port, "email.smtp.port", sealed),
-            enabled: row.smtp_enabled,
-            domain: row.smtp_domain.clone(),
-            enable_ssl_tls: row.smtp_enable_ssl_tls,
-            enable_starttls_auto: row.smtp_enable_starttls_auto,
-            openssl_verify_mode: row.smtp_openssl_verify_mode.clone(),
-            authentication: row.smtp_authentication.clone(),
-        };
-
-        let microsoft_or_google = matches!(row.provider.as_deref(), Some("microsoft" | "google"));
-        let legacy_google =
-            row.imap_enabled == Some(true) && row.imap_address.as_deref() == Some("imap.gmail.com");
-        let reauthorization = if microsoft_or_google || legacy_google {
-            match row.provider_config_is_empty {
-                Some(true) => Some(crate::domain::channel::Reauthorization::Required),
-                Some(false) => Some(self.reauthorization(ChannelKind::Email, row.id)),
-                None => {
-                    sealed.push(Degradation::new(
-                        "email.reauthorization",
-                        Reason::SourceUnreadable,
-                    ));
-                    None
-                }
-            }
-        } else {
-            None
-        };
-
-        Email {
-            email: row.email.clone(),
-            forwarding_enabled,
-            forward_to_email: row.forward_to_email.clone().filter(|_| forwarding_enabled),
-            imap: AdminOnly::seal(Some(imap)),
-            smtp: AdminOnly::seal(Some(smtp)),
-            reauthorization: AdminOnly::seal(reauthorization),
-            provider: row.provider.clone(),
-        }
-    }
-
-    fn facebook_page(&self, row: Option<&FacebookPageRow>) -> FacebookPage {
+    fn facebook_page(
+        &self,
+        row: Option<&FacebookPageRow>,
+        open: &mut Vec<Degradation>,
+    ) -> FacebookPage {
         FacebookPage {
-            page_id: row.and_then(|row| row.page_id.clone()),
-            reauthorization: row.map(|row| self.reauthorization(ChannelKind::FacebookPage, row.id)),
-            instagram_id: row.and_then(|row| present(row.instagram_id.as_ref())),
+            page_id: row.and_then(|row| row.page_id.shown("facebook_page.page_id", open)),
+            reauthorization: row
+                .and_then(|row| self.reauthorization(ChannelKind::FacebookPage, row.id, open)),
+            instagram_id: row
+                .and_then(|row| row.instagram_id.shown("facebook_page.instagram_id", open))
+                .filter(|id| !is_blank(id)),
         }
     }
 
-    fn instagram(&self, row: Option<&InstagramRow>) -> Instagram {
-        let row = row.and_then(|row| Some((row.id, present(row.instagram_id.as_ref())?)));
+    /// Without an account, there is nothing to authorize.
+    fn instagram(&self, row: Option<&InstagramRow>, open: &mut Vec<Degradation>) -> Instagram {
+        let has_account = |id: Option<&String>| id.is_some_and(|id| !is_blank(id));
         Instagram {
-            reauthorization: row
-                .as_ref()
-                .map(|(id, _)| self.reauthorization(ChannelKind::Instagram, *id)),
-            instagram_id: row.map(|(_, instagram_id)| instagram_id),
+            reauthorization: row.and_then(|row| {
+                row.instagram_id
+                    .derive("instagram.reauthorization", open, has_account)
+                    .filter(|has_account| *has_account)
+                    .and_then(|_| self.reauthorization(ChannelKind::Instagram, row.id, open))
+            }),
+            instagram_id: row
+                .and_then(|row| row.instagram_id.shown("instagram.instagram_id", open))
+                .filter(|id| !is_blank(id)),
         }
     }
 
     fn whatsapp(&self, row: Option<&WhatsappRow>, notes: &mut Notes) -> Whatsapp {
+        let Notes { open, sealed } = notes;
         Whatsapp {
-            phone_number: row.and_then(|row| row.phone_number.clone()),
-            provider: row.and_then(|row| row.provider.clone()),
-            message_templates: json(
-                row.and_then(|row| row.message_templates.as_deref()),
-                "whatsapp.message_templates",
-                &mut notes.open,
-            ),
+            phone_number: row.and_then(|row| row.phone_number.shown("whatsapp.phone_number", open)),
+            provider: row.and_then(|row| row.provider.shown("whatsapp.provider", open)),
+            message_templates: row.and_then(|row| {
+                let field = "whatsapp.message_templates";
+                json(row.message_templates.text(), field, open)
+            }),
             provider_config: AdminOnly::seal(
-                json(
-                    row.and_then(|row| row.provider_config.as_ref())
-                        .map(ExposeSecret::expose_secret),
-                    "whatsapp.provider_config",
-                    &mut notes.sealed,
-                )
+                row.and_then(|row| {
+                    let field = "whatsapp.provider_config";
+                    json(row.provider_config.text(), field, sealed)
+                })
                 .map(Zeroizing::new),
             ),
-            reauthorization: row.map(|row| self.reauthorization(ChannelKind::Whatsapp, row.id)),
-        }
-    }
-
-    fn voice(&self, row: Option<&VoiceRow>, notes: &mut Notes) -> Voice {
-        let links = &self.installation.links;
-        let phone_number = row.and_then(|row| row.phone_number.clone());
-        let digits = row.map(|row| row.phone_number.as_deref().unwrap_or(""));
-        let voice_call_webhook_url = digits.and_then(|digits| links.voice_call(digits));
-        let voice_status_webhook_url = digits.and_then(|digits| links.voice_status(digits));
-        for (url, field) in [
-            (&voice_call_webhook_url, "voice.voice_call_webhook_url"),
-            (&voice_status_webhook_url, "voice.voice_status_webhook_url"),
-        ] {
-            if digits.is_some() && url.is_none() {
-                notes
-                    .open
-                    .push(Degradation::new(field, Reason::FrontendUrlNotConfigured));
-            }
-        }
-        Voice {
-            phone_number,
-            provider: row.and_then(|row| row.provider.clone()),
-            voice_call_webhook_url,
-            voice_status_webhook_url,
+            reauthorization: row
+                .and_then(|row| self.reauthorization(ChannelKind::Whatsapp, row.id, open)),
         }
     }
 }
 
 fn api(row: Option<&ApiRow>, notes: &mut Notes) -> Api {
+    let Notes { open, sealed } = notes;
     Api {
-        hmac_mandatory: row.and_then(|row| row.hmac_mandatory),
-        hmac_token: never_encrypted(row.and_then(|row| row.hmac_token.as_ref())),
-        webhook_url: row.and_then(|row| row.webhook_url.clone()),
-        inbox_identifier: row.and_then(|row| row.identifier.clone()),
-        additional_attributes: json(
-            row.and_then(|row| row.additional_attributes.as_deref()),
-            "api.additional_attributes",
-            &mut notes.open,
-        ),
+        hmac_mandatory: row.and_then(|row| row.hmac_mandatory.shown("api.hmac_mandatory", open)),
+        hmac_token: never_encrypted(row.map(|row| &row.hmac_token), "api.hmac_token", sealed),
+        webhook_url: row.and_then(|row| row.webhook_url.shown("api.webhook_url", open)),
+        inbox_identifier: row.and_then(|row| row.identifier.shown("api.inbox_identifier", open)),
+        additional_attributes: row.and_then(|row| {
+            let field = "api.additional_attributes";
+            json(row.additional_attributes.text(), field, open)
+        }),
     }
 }
 
 fn twilio_sms(row: Option<&TwilioSmsRow>, notes: &mut Notes) -> TwilioSms {
+    let Notes { open, sealed } = notes;
     TwilioSms {
-        messaging_service_sid: row.and_then(|row| row.messaging_service_sid.clone()),
-        phone_number: row.and_then(|row| row.phone_number.clone()),
-        medium: state(
-            row.and_then(|row| row.medium),
-            &MEDIUMS,
-            "twilio_sms.medium",
-            &mut notes.open,
+        messaging_service_sid: row.and_then(|row| {
+            let field = "twilio_sms.messaging_service_sid";
+            row.messaging_service_sid.shown(field, open)
+        }),
+        phone_number: row.and_then(|row| row.phone_number.shown("twilio_sms.phone_number", open)),
+        medium: row.and_then(|row| state(&row.medium, &MEDIUMS, "twilio_sms.medium", open)),
+        content_templates: row.and_then(|row| {
+            let field = "twilio_sms.content_templates";
+            json(row.content_templates.text(), field, open)
+        }),
+        auth_token: AdminOnly::seal(
+            row.and_then(|row| decrypted(&row.auth_token, "twilio_sms.auth_token", sealed)),
         ),
-        content_templates: json(
-            row.and_then(|row| row.content_templates.as_deref()),
-            "twilio_sms.content_templates",
-            &mut notes.open,
+        account_sid: never_encrypted(
+            row.map(|row| &row.account_sid),
+            "twilio_sms.account_sid",
+            sealed,
         ),
-        auth_token: AdminOnly::seal(decrypted(
-            row.and_then(|row| row.auth_token.as_ref()),
-            "twilio_sms.auth_token",
-            &mut notes.sealed,
-        )),
-        account_sid: never_encrypted(row.and_then(|row| row.account_sid.as_ref())),
     }
 }
 
-fn sms(row: Option<&SmsRow>) -> Sms {
+fn sms(row: Option<&SmsRow>, open: &mut Vec<Degradation>) -> Sms {
     Sms {
-        phone_number: row.and_then(|row| row.phone_number.clone()),
-        provider: row.and_then(|row| row.provider.clone()),
+        phone_number: row.and_then(|row| row.phone_number.shown("sms.phone_number", open)),
+        provider: row.and_then(|row| row.provider.shown("sms.provider", open)),
     }
 }
 
-/// A text unless it is NULL or blank: Rails' `presence`.
-fn present(text: Option<&String>) -> Option<String> {
-    text.filter(|text| !is_blank(text)).cloned()
+fn find<R>(table: &Table<R>, id: Option<i64>) -> Option<&R> {
+    table.get(&id?)
 }
 
-fn json(text: Option<&str>, field: &str, degradations: &mut Vec<Degradation>) -> Option<Json> {
-    text.and_then(|text| Json::read(text, field, degradations))
+/// What a text is glued into, where NULL counts as an empty one.
+fn linked<D>(
+    text: &Stored<String>,
+    field: &str,
+    open: &mut Vec<Degradation>,
+    link: impl FnOnce(&str) -> D,
+) -> Option<D> {
+    text.derive(field, open, |text| link(text.map_or("", String::as_str)))
 }
 
 /// A secret of a column that Rails does not encrypt.
-fn never_encrypted(stored: Option<&SecretString>) -> SecretText {
-    AdminOnly::seal(stored.cloned())
+fn never_encrypted(
+    stored: Option<&Stored<SecretString>>,
+    field: &str,
+    sealed: &mut Vec<Degradation>,
+) -> SecretText {
+    AdminOnly::seal(stored.and_then(|stored| stored.shown(field, sealed)))
 }
 
 /// A secret of a column that Rails may encrypt. An envelope is never shown.
 fn decrypted(
-    stored: Option<&SecretString>,
+    stored: &Stored<SecretString>,
     field: &str,
     sealed: &mut Vec<Degradation>,
 ) -> Option<SecretString> {
-    let secret = stored?;
+    let secret = stored.shown(field, sealed)?;
     if is_envelope(secret.expose_secret()) {
         sealed.push(Degradation::new(field, Reason::Undecryptable));
         return None;
     }
-    Some(secret.clone())
+    Some(secret)
 }

@@ -1,19 +1,19 @@
-//! How a column is read: what it is cast to, and what a value of it becomes.
+//! How a column is read, and what a value of it becomes.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use sqlx::{Row, postgres::PgRow, sqlite::SqliteRow};
+
+use crate::domain::degradation::{Degradation, Reason};
 
 /// A column to read.
 pub(super) struct Column {
     /// Its name in the row struct.
     pub name: &'static str,
     pub r#type: Type,
-    /// Whether a row cannot do without it.
-    pub required: bool,
     pub source: Source,
 }
 
-/// What a column is cast to.
+/// What a column is read as; on PostgreSQL, what it is cast to.
 #[derive(Clone, Copy)]
 pub(super) enum Type {
     Integer,
@@ -37,95 +37,128 @@ pub(super) trait Columns {
     const COLUMNS: &'static [Column];
 }
 
-/// A type that a value can be read as.
-pub(super) trait Readable: Sized {
+/// A field of a row struct.
+pub(super) trait Field: Sized {
     const TYPE: Type;
 
-    fn postgres(row: &PgRow, column: &str) -> Result<Option<Self>, sqlx::Error>;
+    fn postgres(row: &PgRow, column: &str) -> Result<Self, sqlx::Error>;
 
-    fn sqlite(row: &SqliteRow, column: &str) -> Result<Option<Self>, sqlx::Error>;
+    fn sqlite(row: &SqliteRow, column: &str) -> Result<Self, sqlx::Error>;
 }
 
-macro_rules! readable {
-    ($($type:ty: $cast:ident),*) => {$(
-        impl Readable for $type {
-            const TYPE: Type = Type::$cast;
+/// What a row cannot do without: its own id, and an id that the statement has
+/// compared with one.
+impl Field for i64 {
+    const TYPE: Type = Type::Integer;
 
-            fn postgres(row: &PgRow, column: &str) -> Result<Option<Self>, sqlx::Error> {
-                row.try_get(column)
-            }
-
-            fn sqlite(row: &SqliteRow, column: &str) -> Result<Option<Self>, sqlx::Error> {
-                row.try_get(column)
-            }
-        }
-    )*};
-}
-
-readable!(i64: Integer, bool: Boolean);
-
-impl Readable for String {
-    const TYPE: Type = Type::Text;
-
-    fn postgres(row: &PgRow, column: &str) -> Result<Option<Self>, sqlx::Error> {
+    fn postgres(row: &PgRow, column: &str) -> Result<Self, sqlx::Error> {
         row.try_get(column)
     }
 
-    /// SQLite keeps in a text whatever bytes it is given. One that is not UTF-8
-    /// is shown with U+FFFD where it is not; it must not cost the row.
-    fn sqlite(row: &SqliteRow, column: &str) -> Result<Option<Self>, sqlx::Error> {
-        let bytes: Option<&[u8]> = row.try_get_unchecked(column)?;
-        Ok(bytes.map(|bytes| Self::from_utf8_lossy(bytes).into_owned()))
+    fn sqlite(row: &SqliteRow, column: &str) -> Result<Self, sqlx::Error> {
+        row.try_get(column)
     }
 }
 
-/// Wiped from memory when dropped.
-impl Readable for SecretString {
-    const TYPE: Type = Type::Text;
+/// What a row has in a column: a value, NULL, or what is no value of its type.
+///
+/// SQLite keeps in any column what is put there: a text among numbers, bytes
+/// that are no text. That must not cost the row, nor go unnoticed; so there is
+/// no way to a value but one that deals with what cannot be read.
+pub(super) struct Stored<T>(Result<Option<T>, Unreadable>);
 
-    fn postgres(row: &PgRow, column: &str) -> Result<Option<Self>, sqlx::Error> {
-        String::postgres(row, column).map(|text| text.map(Into::into))
+/// Something is stored that is no value of its column's type.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unreadable;
+
+impl<T> Stored<T> {
+    fn found(value: Result<Option<T>, sqlx::Error>) -> Result<Self, sqlx::Error> {
+        match value {
+            Ok(value) => Ok(Self(Ok(value))),
+            Err(sqlx::Error::ColumnDecode { .. }) => Ok(Self(Err(Unreadable))),
+            Err(other) => Err(other),
+        }
     }
 
-    fn sqlite(row: &SqliteRow, column: &str) -> Result<Option<Self>, sqlx::Error> {
-        String::sqlite(row, column).map(|text| text.map(Into::into))
+    /// `Ok(None)` is NULL.
+    pub fn get(&self) -> Result<Option<&T>, Unreadable> {
+        self.0.as_ref().map(Option::as_ref).map_err(|error| *error)
+    }
+
+    /// What a field says that is made of this, of NULL too.
+    pub fn derive<D>(
+        &self,
+        field: &str,
+        degradations: &mut Vec<Degradation>,
+        from: impl FnOnce(Option<&T>) -> D,
+    ) -> Option<D> {
+        self.noted(field, degradations).ok().map(from)
+    }
+
+    /// What a field says that shows this.
+    pub fn shown(&self, field: &str, degradations: &mut Vec<Degradation>) -> Option<T>
+    where
+        T: Clone,
+    {
+        self.noted(field, degradations).ok()?.cloned()
+    }
+
+    fn noted(
+        &self,
+        field: &str,
+        degradations: &mut Vec<Degradation>,
+    ) -> Result<Option<&T>, Unreadable> {
+        self.get().inspect_err(|Unreadable| {
+            degradations.push(Degradation::new(field, Reason::SourceUnreadable));
+        })
     }
 }
 
-/// A field of a row struct: a type that can be read, or an `Option` of one.
-pub(super) trait Field: Sized {
-    type Value: Readable;
-
-    const REQUIRED: bool;
-
-    fn from_value(value: Option<Self::Value>, column: &str) -> Result<Self, sqlx::Error>;
-}
-
-impl<T: Readable> Field for Option<T> {
-    type Value = T;
-
-    const REQUIRED: bool = false;
-
-    fn from_value(value: Option<T>, _: &str) -> Result<Self, sqlx::Error> {
-        Ok(value)
+impl Stored<String> {
+    pub fn text(&self) -> Result<Option<&str>, Unreadable> {
+        self.get().map(|text| text.map(String::as_str))
     }
 }
 
-macro_rules! required {
-    ($($type:ty),*) => {$(
-        impl Field for $type {
-            type Value = Self;
+impl Stored<SecretString> {
+    pub fn text(&self) -> Result<Option<&str>, Unreadable> {
+        self.get().map(|text| text.map(ExposeSecret::expose_secret))
+    }
+}
 
-            const REQUIRED: bool = true;
+macro_rules! stored {
+    ($($type:ty: $cast:ident),*) => {$(
+        impl Field for Stored<$type> {
+            const TYPE: Type = Type::$cast;
 
-            fn from_value(value: Option<Self>, column: &str) -> Result<Self, sqlx::Error> {
-                value.ok_or_else(|| sqlx::Error::ColumnDecode {
-                    index: column.to_owned(),
-                    source: "NULL".into(),
-                })
+            fn postgres(row: &PgRow, column: &str) -> Result<Self, sqlx::Error> {
+                Self::found(row.try_get(column))
+            }
+
+            fn sqlite(row: &SqliteRow, column: &str) -> Result<Self, sqlx::Error> {
+                Self::found(row.try_get(column))
             }
         }
     )*};
 }
 
-required!(i64, String);
+stored!(i64: Integer, bool: Boolean, String: Text);
+
+/// Wiped from memory when dropped.
+impl Field for Stored<SecretString> {
+    const TYPE: Type = Type::Text;
+
+    fn postgres(row: &PgRow, column: &str) -> Result<Self, sqlx::Error> {
+        Stored::<String>::postgres(row, column).map(Self::from)
+    }
+
+    fn sqlite(row: &SqliteRow, column: &str) -> Result<Self, sqlx::Error> {
+        Stored::<String>::sqlite(row, column).map(Self::from)
+    }
+}
+
+impl From<Stored<String>> for Stored<SecretString> {
+    fn from(text: Stored<String>) -> Self {
+        Self(text.0.map(|text| text.map(Into::into)))
+    }
+}

@@ -10,7 +10,7 @@ use super::{
     Store,
     error::StoreError,
     patience::Patience,
-    read::{Reach, is_suspended},
+    read::{Reach, is_suspended, number},
     rows::{AccountRow, FoundRow},
     snapshot::{Argument, Snapshot},
 };
@@ -109,14 +109,17 @@ impl Store {
             Spelling::AnyCase(letters) => self.look_ups.order().arguments(letters),
         };
         let rows: Vec<FoundRow> = snapshot.fetch(statement, &arguments).await?;
-        let owns = |row: &FoundRow| match (&address.spelling, &row.spelled) {
-            (Spelling::AnyCase(letters), Some(stored)) => letters.spell(stored),
+        let owns = |row: &FoundRow| match (&address.spelling, row.spelled.text()) {
+            (Spelling::AnyCase(letters), Ok(Some(stored))) => letters.spell(stored),
             _ => true,
         };
+        // An inbox whose account is no number is nobody's.
+        let position =
+            |row: &FoundRow| Some((AccountId(number(&row.account_id)?), InboxId(row.inbox_id)));
         let found: BTreeSet<_> = rows
             .iter()
             .filter(|row| owns(row))
-            .map(|row| (AccountId(row.account_id), InboxId(row.inbox_id)))
+            .filter_map(position)
             .collect();
         Ok(found.into_iter().collect())
     }

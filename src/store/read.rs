@@ -14,6 +14,7 @@ use super::{
     Ownership, Store,
     assemble::{Assembly, Reauthorizations},
     channel_tables::ChannelTables,
+    columns::Stored,
     error::StoreError,
     patience::Patience,
     rows::{
@@ -142,11 +143,7 @@ impl Store {
             Ownership::Own => {
                 let rows: Vec<ReauthorizationRow> =
                     snapshot.fetch(&statements.reauthorizations, scope).await?;
-                Reauthorizations::Known(
-                    rows.into_iter()
-                        .map(|row| (row.channel_type, row.channel_id))
-                        .collect(),
-                )
+                Reauthorizations::Known(rows.into_iter().filter_map(channel).collect())
             }
             Ownership::Attached => Reauthorizations::Unknown,
         };
@@ -161,10 +158,10 @@ impl Store {
             installation: &self.installation,
             channels,
             working_hours: by_key(working_hours, |row| row.inbox_id),
-            avatars: by_key(avatars, |row| Some(row.record_id)),
+            avatars: by_key(avatars, |row| row.record_id),
             reauthorizations,
         };
-        Ok(inboxes.into_iter().map(|row| assembly.inbox(row)).collect())
+        Ok(inboxes.iter().map(|row| assembly.inbox(row)).collect())
     }
 }
 
@@ -251,7 +248,7 @@ impl<'a, 'c> Reading<'a, 'c> {
         parts.roles = roles.iter().filter_map(role).collect();
         parts.memberships = memberships
             .iter()
-            .map(|row| (UserId(row.user_id), InboxId(row.inbox_id)))
+            .filter_map(|row| Some((UserId(number(&row.user_id)?), InboxId(row.inbox_id))))
             .collect();
         Ok(())
     }
@@ -269,7 +266,12 @@ impl<'a, 'c> Reading<'a, 'c> {
         parts.agent_bots = bots.iter().map(|row| AgentBotId(row.id)).collect();
         parts.connections = connections
             .iter()
-            .map(|row| (AgentBotId(row.agent_bot_id), InboxId(row.inbox_id)))
+            .filter_map(|row| {
+                Some((
+                    AgentBotId(number(&row.agent_bot_id)?),
+                    InboxId(row.inbox_id),
+                ))
+            })
             .collect();
         Ok(())
     }
@@ -313,13 +315,13 @@ impl<'a, 'c> Reading<'a, 'c> {
 
 /// `accounts.status`: 1 is suspended; every other number is an active account's.
 pub(super) fn is_suspended(row: &AccountRow) -> bool {
-    row.status == Some(1)
+    number(&row.status) == Some(1)
 }
 
 fn in_use(inboxes: &[InboxRow]) -> BTreeSet<ChannelKind> {
-    let class_names = inboxes.iter().filter_map(|row| row.channel_type.as_deref());
+    let class_names = inboxes.iter().map(|row| row.channel_type.text());
     class_names
-        .filter_map(ChannelKind::from_class_name)
+        .filter_map(|class_name| ChannelKind::from_class_name(class_name.ok()??))
         .collect()
 }
 
@@ -327,20 +329,30 @@ fn in_use(inboxes: &[InboxRow]) -> BTreeSet<ChannelKind> {
 /// agent's.
 fn role(row: &AccountUserRow) -> Option<(UserId, Role)> {
     const ADMINISTRATOR: i64 = 1;
-    let role = if row.role == Some(ADMINISTRATOR) {
+    let role = if number(&row.role) == Some(ADMINISTRATOR) {
         Role::Administrator
     } else {
         Role::Agent
     };
-    Some((UserId(row.user_id?), role))
+    Some((UserId(number(&row.user_id)?), role))
 }
 
-fn by_key<K: Eq + Hash, R>(rows: Vec<R>, key: impl Fn(&R) -> Option<K>) -> HashMap<K, Vec<R>> {
+/// A number that says who somebody is or what they may do. What is none gives no
+/// right, and no field shows it.
+pub(super) fn number(stored: &Stored<i64>) -> Option<i64> {
+    stored.get().ok().flatten().copied()
+}
+
+/// Which channel a row is about.
+fn channel(row: ReauthorizationRow) -> Option<((String, i64), Stored<bool>)> {
+    let class_name = row.channel_type.text().ok()??.to_owned();
+    Some(((class_name, number(&row.channel_id)?), row.required))
+}
+
+fn by_key<K: Eq + Hash, R>(rows: Vec<R>, key: impl Fn(&R) -> K) -> HashMap<K, Vec<R>> {
     let mut groups: HashMap<K, Vec<R>> = HashMap::new();
     for row in rows {
-        if let Some(key) = key(&row) {
-            groups.entry(key).or_default().push(row);
-        }
+        groups.entry(key(&row)).or_default().push(row);
     }
     groups
 }

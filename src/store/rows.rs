@@ -3,12 +3,12 @@
 //! A struct's fields are the columns that are read, and nothing else is: a
 //! token that no viewer sees is no field here. Where something derived depends
 //! on such a column, SQL evaluates it and only the outcome is read. Fields are
-//! `Option`s wherever the column may be NULL.
+//! [`Stored`] wherever a column may hold NULL or, on SQLite, anything.
 
 use secrecy::SecretString;
 use sqlx::{FromRow, postgres::PgRow, sqlite::SqliteRow};
 
-use super::columns::{Column, Columns, Field, Readable, Source};
+use super::columns::{Column, Columns, Field, Source, Stored};
 use crate::domain::channel::ChannelKind;
 
 macro_rules! rows {
@@ -20,19 +20,13 @@ macro_rules! rows {
 
         impl FromRow<'_, PgRow> for $name {
             fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
-                Ok(Self {$($field: {
-                    let column = stringify!($field);
-                    Field::from_value(<$type as Field>::Value::postgres(row, column)?, column)?
-                },)*})
+                Ok(Self {$($field: Field::postgres(row, stringify!($field))?,)*})
             }
         }
 
         impl FromRow<'_, SqliteRow> for $name {
             fn from_row(row: &SqliteRow) -> Result<Self, sqlx::Error> {
-                Ok(Self {$($field: {
-                    let column = stringify!($field);
-                    Field::from_value(<$type as Field>::Value::sqlite(row, column)?, column)?
-                },)*})
+                Ok(Self {$($field: Field::sqlite(row, stringify!($field))?,)*})
             }
         }
 
@@ -40,8 +34,7 @@ macro_rules! rows {
             const COLUMNS: &'static [Column] = &[
                 $(Column {
                     name: stringify!($field),
-                    r#type: <<$type as Field>::Value as Readable>::TYPE,
-                    required: <$type as Field>::REQUIRED,
+                    r#type: <$type as Field>::TYPE,
                     source: rows!(@source $($source)?),
                 },)*
             ];
@@ -53,7 +46,7 @@ macro_rules! rows {
 
 /// Rails takes `provider_config.empty?`, which raises for anything but an
 /// object, a list or a text: NULL here. It reads what is nested more than 100
-/// deep as null.
+/// deep as null. (SQLite takes bytes for JSON; nobody else does.)
 const PROVIDER_CONFIG_IS_EMPTY: Source = Source::PerDialect {
     postgres: r#"CASE
         WHEN jsonb_path_exists(t.provider_config,
@@ -61,7 +54,8 @@ const PROVIDER_CONFIG_IS_EMPTY: Source = Source::PerDialect {
         WHEN jsonb_typeof(t.provider_config) IN ('object', 'array', 'string')
             THEN t.provider_config IN ('{}', '[]', '""')
     END"#,
-    sqlite: "CASE WHEN json_valid(t.provider_config) THEN CASE
+    sqlite:
+        "CASE WHEN typeof(t.provider_config) = 'text' AND json_valid(t.provider_config) THEN CASE
         WHEN (WITH RECURSIVE nested(container, depth) AS (
                 SELECT t.provider_config, 1
                 UNION ALL
@@ -79,26 +73,26 @@ rows! {
     /// `accounts`.
     AccountRow {
         id: i64,
-        status: Option<i64>,
+        status: Stored<i64>,
     }
 
     /// An inbox whose channel has an address that was looked for. `spelled` is
     /// the address as stored, where it must be compared again.
     FoundRow {
         inbox_id: i64 = Source::Expression("i.id"),
-        account_id: i64 = Source::Expression("i.account_id"),
-        spelled: Option<String>,
+        account_id: Stored<i64> = Source::Expression("i.account_id"),
+        spelled: Stored<String>,
     }
 
     /// `account_users`.
     AccountUserRow {
-        user_id: Option<i64>,
-        role: Option<i64>,
+        user_id: Stored<i64>,
+        role: Stored<i64>,
     }
 
     /// `inbox_members`.
     InboxMemberRow {
-        user_id: i64,
+        user_id: Stored<i64>,
         inbox_id: i64,
     }
 
@@ -109,7 +103,7 @@ rows! {
 
     /// `agent_bot_inboxes`.
     AgentBotInboxRow {
-        agent_bot_id: i64,
+        agent_bot_id: Stored<i64>,
         inbox_id: i64,
     }
 
@@ -117,118 +111,119 @@ rows! {
     InboxRow {
         id: i64 = Source::Expression("i.id"),
         account_id: i64 = Source::Expression("i.account_id"),
-        channel_id: i64 = Source::Expression("i.channel_id"),
-        channel_type: Option<String> = Source::Expression("i.channel_type"),
-        name: String = Source::Expression("i.name"),
-        greeting_enabled: Option<bool> = Source::Expression("i.greeting_enabled"),
-        greeting_message: Option<String> = Source::Expression("i.greeting_message"),
-        working_hours_enabled: Option<bool> = Source::Expression("i.working_hours_enabled"),
-        enable_email_collect: Option<bool> = Source::Expression("i.enable_email_collect"),
-        csat_survey_enabled: Option<bool> = Source::Expression("i.csat_survey_enabled"),
-        csat_config: Option<String> = Source::Expression("i.csat_config"),
-        enable_auto_assignment: Option<bool> = Source::Expression("i.enable_auto_assignment"),
-        auto_assignment_config: Option<String> = Source::Expression("i.auto_assignment_config"),
-        out_of_office_message: Option<String> = Source::Expression("i.out_of_office_message"),
-        timezone: Option<String> = Source::Expression("i.timezone"),
-        allow_messages_after_resolved: Option<bool> =
+        channel_id: Stored<i64> = Source::Expression("i.channel_id"),
+        channel_type: Stored<String> = Source::Expression("i.channel_type"),
+        name: Stored<String> = Source::Expression("i.name"),
+        greeting_enabled: Stored<bool> = Source::Expression("i.greeting_enabled"),
+        greeting_message: Stored<String> = Source::Expression("i.greeting_message"),
+        working_hours_enabled: Stored<bool> = Source::Expression("i.working_hours_enabled"),
+        enable_email_collect: Stored<bool> = Source::Expression("i.enable_email_collect"),
+        csat_survey_enabled: Stored<bool> = Source::Expression("i.csat_survey_enabled"),
+        csat_config: Stored<String> = Source::Expression("i.csat_config"),
+        enable_auto_assignment: Stored<bool> = Source::Expression("i.enable_auto_assignment"),
+        auto_assignment_config: Stored<String> = Source::Expression("i.auto_assignment_config"),
+        out_of_office_message: Stored<String> = Source::Expression("i.out_of_office_message"),
+        timezone: Stored<String> = Source::Expression("i.timezone"),
+        allow_messages_after_resolved: Stored<bool> =
             Source::Expression("i.allow_messages_after_resolved"),
-        lock_to_single_conversation: Option<bool> =
+        lock_to_single_conversation: Stored<bool> =
             Source::Expression("i.lock_to_single_conversation"),
-        sender_name_type: Option<i64> = Source::Expression("i.sender_name_type"),
-        business_name: Option<String> = Source::Expression("i.business_name"),
-        portal_name: Option<String> = Source::Expression("p.name"),
-        portal_slug: Option<String> = Source::Expression("p.slug"),
+        sender_name_type: Stored<i64> = Source::Expression("i.sender_name_type"),
+        business_name: Stored<String> = Source::Expression("i.business_name"),
+        portal_name: Stored<String> = Source::Expression("p.name"),
+        portal_slug: Stored<String> = Source::Expression("p.slug"),
     }
 
     /// `working_hours`.
     WorkingHoursRow {
-        inbox_id: Option<i64>,
-        day_of_week: Option<i64>,
-        closed_all_day: Option<bool>,
-        open_hour: Option<i64>,
-        open_minutes: Option<i64>,
-        close_hour: Option<i64>,
-        close_minutes: Option<i64>,
-        open_all_day: Option<bool>,
+        inbox_id: i64,
+        day_of_week: Stored<i64>,
+        closed_all_day: Stored<bool>,
+        open_hour: Stored<i64>,
+        open_minutes: Stored<i64>,
+        close_hour: Stored<i64>,
+        close_minutes: Stored<i64>,
+        open_all_day: Stored<bool>,
     }
 
     /// `active_storage_attachments` that are avatars, each with its blob.
     AvatarRow {
         record_id: i64,
-        content_type: Option<String> = Source::Expression("b.content_type"),
+        content_type: Stored<String> = Source::Expression("b.content_type"),
     }
 
     /// `channel_reauthorizations`, our own table.
     ReauthorizationRow {
-        channel_type: String,
-        channel_id: i64,
+        channel_type: Stored<String>,
+        channel_id: Stored<i64>,
+        required: Stored<bool>,
     }
 
     /// `channel_web_widgets`.
     WebWidgetRow {
         id: i64,
-        website_url: Option<String>,
-        website_token: Option<String>,
-        widget_color: Option<String>,
-        welcome_title: Option<String>,
-        welcome_tagline: Option<String>,
-        feature_flags: Option<i64>,
-        reply_time: Option<i64>,
-        hmac_token: Option<SecretString>,
-        pre_chat_form_enabled: Option<bool>,
-        pre_chat_form_options: Option<String>,
-        hmac_mandatory: Option<bool>,
-        continuity_via_email: Option<bool>,
-        allowed_domains: Option<String>,
+        website_url: Stored<String>,
+        website_token: Stored<String>,
+        widget_color: Stored<String>,
+        welcome_title: Stored<String>,
+        welcome_tagline: Stored<String>,
+        feature_flags: Stored<i64>,
+        reply_time: Stored<i64>,
+        hmac_token: Stored<SecretString>,
+        pre_chat_form_enabled: Stored<bool>,
+        pre_chat_form_options: Stored<String>,
+        hmac_mandatory: Stored<bool>,
+        continuity_via_email: Stored<bool>,
+        allowed_domains: Stored<String>,
     }
 
     /// `channel_api`.
     ApiRow {
         id: i64,
-        webhook_url: Option<String>,
-        identifier: Option<String>,
-        hmac_token: Option<SecretString>,
-        hmac_mandatory: Option<bool>,
-        additional_attributes: Option<String>,
+        webhook_url: Stored<String>,
+        identifier: Stored<String>,
+        hmac_token: Stored<SecretString>,
+        hmac_mandatory: Stored<bool>,
+        additional_attributes: Stored<String>,
     }
 
     /// `channel_email`. Its `provider_config` holds OAuth tokens and is not
     /// read.
     EmailRow {
         id: i64,
-        email: Option<String>,
-        forward_to_email: Option<String>,
-        imap_enabled: Option<bool>,
-        imap_address: Option<String>,
-        imap_port: Option<i64>,
-        imap_login: Option<String>,
-        imap_password: Option<SecretString>,
-        imap_enable_ssl: Option<bool>,
-        smtp_enabled: Option<bool>,
-        smtp_address: Option<String>,
-        smtp_port: Option<i64>,
-        smtp_login: Option<String>,
-        smtp_password: Option<SecretString>,
-        smtp_domain: Option<String>,
-        smtp_enable_starttls_auto: Option<bool>,
-        smtp_authentication: Option<String>,
-        smtp_openssl_verify_mode: Option<String>,
-        smtp_enable_ssl_tls: Option<bool>,
-        provider: Option<String>,
-        provider_config_is_empty: Option<bool> = PROVIDER_CONFIG_IS_EMPTY,
+        email: Stored<String>,
+        forward_to_email: Stored<String>,
+        imap_enabled: Stored<bool>,
+        imap_address: Stored<String>,
+        imap_port: Stored<i64>,
+        imap_login: Stored<String>,
+        imap_password: Stored<SecretString>,
+        imap_enable_ssl: Stored<bool>,
+        smtp_enabled: Stored<bool>,
+        smtp_address: Stored<String>,
+        smtp_port: Stored<i64>,
+        smtp_login: Stored<String>,
+        smtp_password: Stored<SecretString>,
+        smtp_domain: Stored<String>,
+        smtp_enable_starttls_auto: Stored<bool>,
+        smtp_authentication: Stored<String>,
+        smtp_openssl_verify_mode: Stored<String>,
+        smtp_enable_ssl_tls: Stored<bool>,
+        provider: Stored<String>,
+        provider_config_is_empty: Stored<bool> = PROVIDER_CONFIG_IS_EMPTY,
     }
 
     /// `channel_facebook_pages`.
     FacebookPageRow {
         id: i64,
-        page_id: Option<String>,
-        instagram_id: Option<String>,
+        page_id: Stored<String>,
+        instagram_id: Stored<String>,
     }
 
     /// `channel_instagram`.
     InstagramRow {
         id: i64,
-        instagram_id: Option<String>,
+        instagram_id: Stored<String>,
     }
 
     /// `channel_tiktok`.
@@ -239,53 +234,53 @@ rows! {
     /// `channel_twilio_sms`.
     TwilioSmsRow {
         id: i64,
-        phone_number: Option<String>,
-        auth_token: Option<SecretString>,
-        account_sid: Option<SecretString>,
-        medium: Option<i64>,
-        messaging_service_sid: Option<String>,
-        content_templates: Option<String>,
+        phone_number: Stored<String>,
+        auth_token: Stored<SecretString>,
+        account_sid: Stored<SecretString>,
+        medium: Stored<i64>,
+        messaging_service_sid: Stored<String>,
+        content_templates: Stored<String>,
     }
 
     /// `channel_twitter_profiles`.
     TwitterProfileRow {
         id: i64,
-        tweets_enabled: Option<bool>,
+        tweets_enabled: Stored<bool>,
     }
 
     /// `channel_telegram`.
     TelegramRow {
         id: i64,
-        bot_name: Option<String>,
+        bot_name: Stored<String>,
     }
 
     /// `channel_line`.
     LineRow {
         id: i64,
-        line_channel_id: Option<String>,
+        line_channel_id: Stored<String>,
     }
 
     /// `channel_sms`.
     SmsRow {
         id: i64,
-        phone_number: Option<String>,
-        provider: Option<String>,
+        phone_number: Stored<String>,
+        provider: Stored<String>,
     }
 
     /// `channel_whatsapp`.
     WhatsappRow {
         id: i64,
-        phone_number: Option<String>,
-        provider: Option<String>,
-        provider_config: Option<SecretString>,
-        message_templates: Option<String>,
+        phone_number: Stored<String>,
+        provider: Stored<String>,
+        provider_config: Stored<SecretString>,
+        message_templates: Stored<String>,
     }
 
     /// `channel_voice`.
     VoiceRow {
         id: i64,
-        phone_number: Option<String>,
-        provider: Option<String>,
+        phone_number: Stored<String>,
+        provider: Stored<String>,
     }
 }
 

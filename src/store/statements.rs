@@ -1,9 +1,9 @@
 //! The SQL, made once at the start.
 //!
-//! Every column is named, and cast to the one type that its row struct expects:
-//! a column that Rails adds is not seen, and one that it widens does no harm.
-//! Statements differ between the databases in how a value is cast and how a list
-//! of ids is bound; all else is shared.
+//! Every column is named, and on PostgreSQL cast to the one type that its row
+//! struct expects: a column that Rails adds is not seen, and one that it widens
+//! does no harm. Statements differ between the databases in how a value is cast
+//! and how a list of ids is bound; all else is shared.
 
 use std::sync::Arc;
 
@@ -154,7 +154,7 @@ impl InboxStatements {
                 &format!(
                     "FROM channel_reauthorizations t \
                      JOIN inboxes i ON i.channel_type = t.channel_type \
-                     AND i.channel_id = t.channel_id WHERE t.required AND {condition}"
+                     AND i.channel_id = t.channel_id WHERE {condition}"
                 ),
             ),
             channels: ChannelKind::ALL.map(|kind| {
@@ -195,10 +195,6 @@ fn inbox_ids(condition: &str) -> String {
     format!("(SELECT i.id FROM inboxes i WHERE {condition})")
 }
 
-/// What stands for a text in a column of numbers: the least of them. (Spelled so
-/// because its digits alone are one too large.)
-const NO_NUMBER: &str = "(-9223372036854775807 - 1)";
-
 pub(super) fn select<R: Columns>(dialect: Dialect, from: &str) -> Statement {
     select_columns(dialect, R::COLUMNS, from)
 }
@@ -219,29 +215,14 @@ impl Column {
             (Source::PerDialect { postgres, .. }, Dialect::Postgres) => (*postgres).to_owned(),
             (Source::PerDialect { sqlite, .. }, Dialect::Sqlite) => (*sqlite).to_owned(),
         };
-        // SQLite keeps in any column what is put there, and would read any text as
-        // 0.
-        let number = |other: &str| {
-            format!(
-                "CASE typeof({value}) WHEN 'integer' THEN {value} \
-                 WHEN 'real' THEN CAST({value} AS bigint) WHEN 'null' THEN NULL ELSE {other} END"
-            )
-        };
-        let cast = match (self.r#type, dialect) {
-            (Type::Text, _) => format!("CAST({value} AS text)"),
-            (Type::Integer, Dialect::Postgres) => format!("CAST({value} AS bigint)"),
-            // An id that is no number is one of nothing, and costs no list.
-            (Type::Integer, Dialect::Sqlite) if self.required => {
-                format!("CAST({value} AS bigint)")
-            }
-            // Any other that is none is one out of any range, which is noted.
-            (Type::Integer, Dialect::Sqlite) => number(NO_NUMBER),
-            (Type::Boolean, Dialect::Postgres) => format!("CAST({value} AS boolean)"),
-            // SQLite has no booleans; whatever is stored, this is 0, 1 or NULL.
-            (Type::Boolean, Dialect::Sqlite) => match self.source {
-                Source::PerDialect { .. } => format!("({value})"),
-                _ => format!("(({}) <> 0)", number("NULL")),
-            },
+        let cast = match (dialect, self.r#type) {
+            // SQLite would make a number of anything, the user 5 of `5x`, and a
+            // text of bytes that it does not compare as one. What it has is
+            // looked at when it is read.
+            (Dialect::Sqlite, _) => format!("({value})"),
+            (Dialect::Postgres, Type::Integer) => format!("CAST({value} AS bigint)"),
+            (Dialect::Postgres, Type::Text) => format!("CAST({value} AS text)"),
+            (Dialect::Postgres, Type::Boolean) => format!("CAST({value} AS boolean)"),
         };
         format!("{cast} AS \"{name}\"")
     }

@@ -4,10 +4,12 @@ pub mod canary;
 pub mod client;
 pub mod cluster;
 pub mod database;
+pub mod dice;
 pub mod golden;
 pub mod plain;
 pub mod program;
 pub mod reviewed;
+pub mod schema;
 pub mod wire;
 
 /// The generated messages, as any client has them.

@@ -28,7 +28,7 @@ pub fn inbox(view: &InboxView<'_>, etags: &EtagKey, detail: Detail) -> pb::Inbox
 
 /// What a picker needs of an inbox.
 fn basic(inbox: pb::Inbox) -> pb::Inbox {
-    const FIELDS: [&str; 2] = ["avatar_url", "channel_type"];
+    const FIELDS: [&str; 4] = ["avatar_url", "channel_id", "channel_type", "name"];
     pb::Inbox {
         id: inbox.id,
         account_id: inbox.account_id,

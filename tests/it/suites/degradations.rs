@@ -1,6 +1,7 @@
 //! One bad value costs one field of one inbox, and is told to those who may see
 //! the field.
 
+mod columns;
 mod json;
 
 use std::collections::BTreeMap;
@@ -231,7 +232,7 @@ async fn unexpected_stores_of_numbers_are_noted(backend: Backend) {
         reasons(&look(&client, 2, AGENT).await)["web_widget"],
         "CHANNEL_ROW_MISSING"
     );
-    // Texts where numbers and booleans belong read as what SQLite makes of them.
+    // What is no number is one out of any range, and what is no boolean is noted.
     database
         .execute(
             "UPDATE channel_email SET imap_port = 'many', imap_enabled = 'perhaps', smtp_port = 2.7,
@@ -241,18 +242,23 @@ async fn unexpected_stores_of_numbers_are_noted(backend: Backend) {
         .await;
     let inbox = look(&client, 162, ADMINISTRATOR).await;
     assert_eq!(inbox.greeting_enabled, Some(true));
-    // A text is no state, and no number.
     assert_eq!(inbox.sender_name_type, None);
     let reported = reasons(&inbox);
     assert_eq!(reported["sender_name_type"], "ENUM_UNKNOWN");
     assert_eq!(reported["email.imap.port"], "NUMBER_OUT_OF_RANGE");
+    assert_eq!(reported["email.smtp.port"], "NUMBER_OUT_OF_RANGE");
+    assert_eq!(reported["email.imap.enabled"], "SOURCE_UNREADABLE");
+    assert_eq!(reported["email.email"], "SOURCE_UNREADABLE");
+    let to_agents = reasons(&look(&client, 162, AGENT).await);
+    assert!(!to_agents.contains_key("email.imap.enabled"));
+    assert_eq!(to_agents["email.email"], "SOURCE_UNREADABLE");
     let Some(pb::inbox::Channel::Email(email)) = inbox.channel else {
         panic!()
     };
-    assert_eq!(email.email.as_deref(), Some("\u{fffd}\0"));
+    assert_eq!(email.email, None);
     let imap = email.imap.unwrap();
     assert_eq!((imap.port, imap.enabled), (None, None));
-    assert_eq!(email.smtp.unwrap().port, Some(2));
+    assert_eq!(email.smtp.unwrap().port, None);
 }
 
 async fn look(client: &Client, inbox_id: i64, viewer: pb::Viewer) -> pb::Inbox {

@@ -147,7 +147,7 @@ async fn every_address_finds_its_inboxes(backend: Backend) {
     let mut looked_for = 0;
     for (key, class, table, column) in PLACES.into_iter().chain([BOT_TOKEN]) {
         let stored = database
-            .texts(&format!(
+            .pairs(&format!(
                 "SELECT i.id AS id, t.{column} AS text FROM {table} t
                 JOIN inboxes i ON i.channel_id = t.id AND i.channel_type = 'Channel::{class}'
                 JOIN accounts a ON a.id = i.account_id AND a.status <> 1
@@ -356,7 +356,7 @@ async fn viewers_find_what_they_see(backend: Backend) {
     let server = Program::serving(&database).start();
     let client = server.client().await;
     let stored = database
-        .texts(
+        .pairs(
             "SELECT i.id AS id, t.website_token AS text FROM channel_web_widgets t JOIN inboxes i
             ON i.channel_id = t.id AND i.channel_type = 'Channel::WebWidget' WHERE i.account_id = 1
             AND trim(t.website_token) <> ''",

@@ -90,7 +90,7 @@ async fn any_changed_value_is_seen(backend: Backend) {
     let database = backend.golden();
     let server = Program::serving(&database).start();
     let client = server.client().await;
-    let mut dice = dice::Dice::new();
+    let dice = dice::Dice::new();
     for role in ["administrator", "agent"] {
         let served = served(&client, role).await;
         let rendered = golden::rendered("full", role);

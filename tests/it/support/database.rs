@@ -48,6 +48,17 @@ impl Backend {
     }
 }
 
+/// The first column of what a query finds.
+macro_rules! found {
+    ($database:expr, $connection:ident, $sql:expr) => {{
+        let mut connection = $connection::connect(&$database.url()).await.unwrap();
+        sqlx::query_scalar(AssertSqlSafe($sql))
+            .fetch_all(&mut connection)
+            .await
+            .unwrap()
+    }};
+}
+
 fn copy(template: &Template) -> Database {
     match template {
         Template::Postgres { name: template } => {
@@ -97,29 +108,26 @@ impl Database {
         }
     }
 
-    /// The numbers in the first column of what a query finds.
+    /// The numbers in the column `id` of what a query finds.
     pub async fn numbers(&self, sql: &str) -> Vec<i64> {
-        let sql = AssertSqlSafe(format!("SELECT CAST(q.id AS bigint) FROM ({sql}) q"));
+        let sql = format!("SELECT CAST(q.id AS bigint) FROM ({sql}) q");
         match self {
-            Self::Postgres { .. } => {
-                let mut connection = PgConnection::connect(&self.url()).await.unwrap();
-                sqlx::query_scalar(sql)
-                    .fetch_all(&mut connection)
-                    .await
-                    .unwrap()
-            }
-            Self::Sqlite { .. } => {
-                let mut connection = SqliteConnection::connect(&self.url()).await.unwrap();
-                sqlx::query_scalar(sql)
-                    .fetch_all(&mut connection)
-                    .await
-                    .unwrap()
-            }
+            Self::Postgres { .. } => found!(self, PgConnection, sql),
+            Self::Sqlite { .. } => found!(self, SqliteConnection, sql),
+        }
+    }
+
+    /// The texts in the column `found` of what a query finds.
+    pub async fn texts(&self, sql: &str) -> Vec<String> {
+        let sql = format!("SELECT CAST(q.found AS text) FROM ({sql}) q");
+        match self {
+            Self::Postgres { .. } => found!(self, PgConnection, sql),
+            Self::Sqlite { .. } => found!(self, SqliteConnection, sql),
         }
     }
 
     /// What a query finds: a number and a text.
-    pub async fn texts(&self, sql: &str) -> Vec<(i64, String)> {
+    pub async fn pairs(&self, sql: &str) -> Vec<(i64, String)> {
         let sql = AssertSqlSafe(format!(
             "SELECT CAST(q.id AS bigint), CAST(q.text AS text) FROM ({sql}) q"
         ));

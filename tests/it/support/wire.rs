@@ -2,10 +2,13 @@
 
 use std::sync::LazyLock;
 
+use prost::Message;
 use prost_reflect::{
     DescriptorPool, DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor,
     ReflectMessage, Value,
 };
+
+use super::pb;
 
 pub static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
     let bytes = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
@@ -81,6 +84,11 @@ pub fn inbox(response: &[u8]) -> DynamicMessage {
         .as_message()
         .unwrap()
         .clone()
+}
+
+/// An inbox seen through its descriptors.
+pub fn dynamic(inbox: &pb::Inbox) -> DynamicMessage {
+    DynamicMessage::decode(message("Inbox"), inbox.encode_to_vec().as_slice()).unwrap()
 }
 
 /// The paths at which a message says something.

@@ -1,0 +1,467 @@
+//! Calls that are odd or hostile in all but what they ask for: their metadata,
+//! framing and encoding.
+//!
+//! Each is served, answered in our words, or refused as HTTP/2 refuses. Another
+//! call under way on the same connection goes on, and so does the server.
+
+mod frames;
+
+use std::{
+    iter,
+    time::{Duration, Instant},
+};
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
+use prost::Message;
+use tonic::Code;
+use tonic_types::StatusExt;
+
+use crate::support::{
+    Backend, Program, pb,
+    plain::{self, Body, Connection, Reply, framed},
+    program::Server,
+    viewer,
+};
+
+on_both_databases!(
+    odd_metadata_is_served_or_refused,
+    what_is_no_call_is_refused,
+    damaged_bodies_are_refused,
+    bodies_without_an_end_meet_their_deadline,
+    too_many_headers_are_refused,
+);
+
+const METHOD: &str = "/leadchat.inbox.v1.InboxService/GetInbox";
+
+/// What is to become of a call.
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    Served,
+    /// Answered with an error of ours, which is this reason.
+    Answered(&'static str),
+    /// The same, and told how messages may be encoded instead.
+    Encoded,
+    /// The same, and with a status of HTTP that says so to whoever does not
+    /// speak gRPC.
+    Foreign(u16),
+    /// HTTP/2 resets the stream.
+    Reset,
+    /// HTTP/2 refuses it with this status.
+    Refused(u16),
+}
+
+/// A good call, made odd.
+struct Call {
+    what: String,
+    request: Request<()>,
+    body: Body,
+}
+
+fn good() -> Vec<u8> {
+    let request = pb::GetInboxRequest {
+        account_id: 1,
+        inbox_id: 1,
+        viewer: Some(viewer::user(1)),
+        detail: 0,
+    };
+    framed(&request.encode_to_vec())
+}
+
+/// A call with more metadata.
+fn with<V: AsRef<[u8]>>(headers: &[(&str, V)]) -> Call {
+    let mut request = plain::request("server.test", METHOD, &[]);
+    let mut what = Vec::new();
+    for (name, value) in headers {
+        let value = HeaderValue::from_bytes(value.as_ref()).unwrap();
+        what.push(format!("{name}: {value:?}"));
+        let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+        request.headers_mut().append(name, value);
+    }
+    Call {
+        what: what.join(", ").chars().take(200).collect(),
+        request,
+        body: Body::Whole(good()),
+    }
+}
+
+/// A call with another body.
+fn sending(what: &str, body: Vec<u8>) -> Call {
+    Call {
+        what: what.to_owned(),
+        body: Body::Whole(body),
+        ..with::<&str>(&[])
+    }
+}
+
+impl Call {
+    fn without(mut self, header: &str) -> Self {
+        let what = format!("without {header}, {}", self.what);
+        self.request.headers_mut().remove(header).unwrap();
+        Self { what, ..self }
+    }
+
+    fn by(mut self, method: Method) -> Self {
+        let what = format!("{method}, {}", self.what);
+        *self.request.method_mut() = method;
+        Self { what, ..self }
+    }
+}
+
+/// Sends each, while another call is under way on the same connection.
+async fn assert_fates(backend: Backend, calls: Vec<(Call, Fate)>) {
+    let database = backend.golden();
+    let server = Program::serving(&database).start();
+    for (call, fate) in calls {
+        let Call {
+            what,
+            request,
+            body,
+        } = call;
+        let connection = Connection::open(&server.address).await;
+        let other = with::<&str>(&[]).request;
+        let (mut stream, answer) = connection.begin(other, false).await.unwrap();
+        let (begun, rest) = (good()[..7].to_vec(), good()[7..].to_vec());
+        stream.send_data(begun.into(), false).unwrap();
+
+        match (connection.send(request, body).await, fate) {
+            (Err(refused), Fate::Reset) => assert!(refused.is_reset(), "{what}: {refused}"),
+            (Ok(reply), Fate::Refused(status)) => assert_eq!(reply.http, status, "{what}"),
+            (Ok(reply), fate) => assert_fate(&what, &reply, fate),
+            (Err(refused), fate) => panic!("{what}: {refused}, not {fate:?}"),
+        }
+
+        stream.send_data(rest.into(), true).unwrap();
+        let other = plain::reply(answer).await.unwrap();
+        assert_eq!(other.status().code(), Code::Ok, "while another: {what}");
+        assert_serves(&connection, &what).await;
+    }
+    assert_unharmed(&server).await;
+}
+
+fn assert_fate(what: &str, reply: &Reply, fate: Fate) {
+    let status = reply.status();
+    // Whatever it is, it can be found in the log.
+    assert!(reply.headers.contains_key("x-request-id"), "{what}");
+    let (http, reason) = match fate {
+        Fate::Served => {
+            assert_eq!(status.code(), Code::Ok, "{what}: {status:?}");
+            return;
+        }
+        Fate::Answered(reason) => (200, reason),
+        Fate::Encoded => {
+            assert_eq!(reply.headers["grpc-accept-encoding"], "identity", "{what}");
+            (200, "UNKNOWN_METHOD")
+        }
+        Fate::Foreign(http) => (http, "UNKNOWN_METHOD"),
+        Fate::Reset | Fate::Refused(_) => panic!("{what}: {status:?}, not {fate:?}"),
+    };
+    assert_eq!(reply.http, http, "{what}");
+    let info = status.get_details_error_info();
+    let info = info.unwrap_or_else(|| panic!("{what}: {status:?}"));
+    assert_eq!(
+        (info.domain.as_str(), info.reason.as_str()),
+        ("inbox.leadchat", reason),
+        "{what}"
+    );
+    assert_ne!(status.code(), Code::Internal, "{what}");
+}
+
+async fn assert_serves(connection: &Connection, after: &str) {
+    let call = with::<&str>(&[]);
+    let reply = connection.send(call.request, call.body).await;
+    let reply = reply.unwrap_or_else(|error| panic!("after {after}: {error}"));
+    assert_eq!(reply.status().code(), Code::Ok, "after {after}");
+}
+
+/// It serves whoever comes, and has nothing to complain of.
+async fn assert_unharmed(server: &Server) {
+    assert_serves(&Connection::open(&server.address).await, "all of it").await;
+    let log = server.log();
+    for line in log.lines() {
+        let level = line.split_whitespace().nth(1).unwrap_or_default();
+        let complains = ["ERROR", "WARN"].contains(&level)
+            || line.contains("panicked")
+            || line.contains("code=INTERNAL");
+        assert!(!complains, "{line}");
+    }
+}
+
+async fn odd_metadata_is_served_or_refused(backend: Backend) {
+    use Fate::{Answered, Reset, Served};
+
+    let longest = "a".repeat(10_000);
+    let calls = vec![
+        (
+            with(&[("x-request-id", "a"), ("x-request-id", "b")]),
+            Served,
+        ),
+        (with(&[("x-request-id", "")]), Served),
+        (with(&[("x-request-id", "a\tb")]), Served),
+        (with(&[("x-request-id", b"\xff\xfe")]), Served),
+        (with(&[("x-request-id", longest.as_str())]), Served),
+        (with(&[("x-request-id-bin", "====")]), Served),
+        (
+            with(&[("x-bin", "!!!"), ("x-bin", "A"), ("x-bin", "")]),
+            Served,
+        ),
+        (with(&[("grpc-trace-bin", b"\xf0\x28\x8c\xbc")]), Served),
+        (with(&[("grpc-tags-bin", "\u{fffd}")]), Served),
+        // What only an answer has.
+        (
+            with(&[
+                ("grpc-status", "13"),
+                ("grpc-message", "%"),
+                ("grpc-status-details-bin", "!"),
+            ]),
+            Served,
+        ),
+        (with(&[("grpc-accept-encoding", "gzip,,\u{fffd}")]), Served),
+        // A deadline that cannot be read is none; of several, the first counts.
+        (with(&[("grpc-timeout", "")]), Served),
+        (with(&[("grpc-timeout", "S")]), Served),
+        (with(&[("grpc-timeout", "-1S")]), Served),
+        (with(&[("grpc-timeout", "1.5S")]), Served),
+        (with(&[("grpc-timeout", "99999999999S")]), Served),
+        (with(&[("grpc-timeout", "99999999H")]), Served),
+        (with(&[("grpc-timeout", b"1\xc3")]), Served),
+        (
+            with(&[("grpc-timeout", "10S"), ("grpc-timeout", "0S")]),
+            Served,
+        ),
+        (
+            with(&[("grpc-timeout", "0S"), ("grpc-timeout", "10S")]),
+            Answered("DEADLINE_EXCEEDED"),
+        ),
+        (
+            with(&[("grpc-timeout", "x"), ("grpc-timeout", "0S")]),
+            Served,
+        ),
+        // No proxy has to be warned that there are trailers.
+        (with::<&str>(&[]).without("te"), Served),
+        (with(&[("content-length", "5")]), Reset),
+        (
+            with(&[("content-length", "5"), ("content-length", "6")]),
+            Reset,
+        ),
+        (with(&[("content-length", "a")]), Reset),
+    ];
+    assert_fates(backend, calls).await;
+}
+
+async fn what_is_no_call_is_refused(backend: Backend) {
+    use Fate::{Answered, Foreign, Served};
+
+    let typed = |content_type: &str| {
+        let mut call = with::<&str>(&[]).without("content-type");
+        let value = HeaderValue::from_str(content_type).unwrap();
+        call.request.headers_mut().insert("content-type", value);
+        Call {
+            what: content_type.to_owned(),
+            ..call
+        }
+    };
+    let json = Call {
+        body: Body::Whole(framed(br#"{"accountId": "1"}"#)),
+        ..typed("application/grpc+json")
+    };
+    let nothing = |call| Call {
+        body: Body::Nothing,
+        ..call
+    };
+    let calls = vec![
+        (typed("application/grpc+proto"), Served),
+        (typed("application/grpc;charset=utf-8"), Served),
+        (typed("Application/gRPC"), Served),
+        // Messages are protobuf, whatever they are called.
+        (typed("application/grpc+json"), Served),
+        (json, Answered("UNDECODABLE_REQUEST")),
+        (typed("application/json"), Foreign(415)),
+        (typed("application/grpc-web+proto"), Foreign(415)),
+        (typed("application/grp"), Foreign(415)),
+        (typed(""), Foreign(415)),
+        (with::<&str>(&[]).without("content-type"), Foreign(415)),
+        (with(&[("content-type", "text/html")]), Foreign(415)),
+        (with(&[("content-type", "application/grpc")]), Foreign(415)),
+        (with::<&str>(&[]).by(Method::GET), Foreign(405)),
+        (nothing(with::<&str>(&[]).by(Method::GET)), Foreign(405)),
+        (nothing(with::<&str>(&[]).by(Method::HEAD)), Foreign(405)),
+        (nothing(with::<&str>(&[]).by(Method::OPTIONS)), Foreign(405)),
+        (nothing(with::<&str>(&[]).by(Method::TRACE)), Foreign(405)),
+        (with::<&str>(&[]).by(Method::PUT), Foreign(405)),
+        (
+            with::<&str>(&[]).by(Method::from_bytes(b"post").unwrap()),
+            Foreign(405),
+        ),
+    ];
+    assert_fates(backend, calls).await;
+}
+
+async fn damaged_bodies_are_refused(backend: Backend) {
+    use Fate::{Answered, Encoded, Served};
+    const UNDECODABLE: Fate = Answered("UNDECODABLE_REQUEST");
+
+    let encoded = |encoding: &str, body: Vec<u8>| Call {
+        body: Body::Whole(body),
+        ..with(&[("grpc-encoding", encoding.as_bytes())])
+    };
+    let flagged = |flag: u8, message: &[u8]| {
+        let mut framed = framed(message);
+        framed[0] = flag;
+        framed
+    };
+    let claiming =
+        |length: u32, message: &[u8]| [&[0], length.to_be_bytes().as_slice(), message].concat();
+    let message = &good()[5..];
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    trailers.insert("x-bin", HeaderValue::from_static("!!!"));
+    let trailed = Call {
+        body: Body::Trailed(good(), trailers),
+        ..sending("trailers", Vec::new())
+    };
+    let nothing = Call {
+        body: Body::Nothing,
+        ..sending("nothing", Vec::new())
+    };
+    let calls = vec![
+        (nothing, UNDECODABLE),
+        (sending("an empty body", Vec::new()), UNDECODABLE),
+        (
+            sending("three bytes of a frame", vec![0, 0, 0]),
+            UNDECODABLE,
+        ),
+        (
+            sending("a frame without its message", claiming(9, b"")),
+            UNDECODABLE,
+        ),
+        (
+            sending("less than claimed", claiming(1000, message)),
+            UNDECODABLE,
+        ),
+        (
+            sending("more than claimed", claiming(3, message)),
+            UNDECODABLE,
+        ),
+        (
+            sending("claims 4 GiB", claiming(u32::MAX, message)),
+            Answered("REQUEST_TOO_LARGE"),
+        ),
+        (
+            sending("an empty message", framed(b"")),
+            Answered("INVALID_REQUEST"),
+        ),
+        (
+            sending("a frame and a half", [good(), vec![0, 0]].concat()),
+            UNDECODABLE,
+        ),
+        // The first one counts, if the second one is whole.
+        (sending("two messages", good().repeat(2)), Served),
+        (
+            sending(
+                "a message and no message",
+                [good(), framed(&[0xff])].concat(),
+            ),
+            UNDECODABLE,
+        ),
+        (trailed, Served),
+        (encoded("identity", good()), Served),
+        (encoded("identity", flagged(1, message)), UNDECODABLE),
+        (
+            sending("encoded, who knows how", flagged(1, message)),
+            UNDECODABLE,
+        ),
+        (
+            sending("a flag that is none", flagged(2, message)),
+            UNDECODABLE,
+        ),
+        (sending("all flags", flagged(0xff, message)), UNDECODABLE),
+        (encoded("", good()), Encoded),
+        (encoded("br9", flagged(1, message)), Encoded),
+        (encoded("gzip,gzip", flagged(1, message)), Encoded),
+        (encoded("\u{fffd}", flagged(1, message)), Encoded),
+        (encoded("gzip", flagged(1, b"no gzip")), Encoded),
+        (encoded("gzip", flagged(1, &bomb())), Encoded),
+        (encoded("gzip", good()), Encoded),
+    ];
+    assert_fates(backend, calls).await;
+}
+
+/// Ten megabytes of zeros as gzip: ten kilobytes, most of them alike.
+fn bomb() -> Vec<u8> {
+    const HEAD: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\0\xff";
+    const PIECES: [(&[u8], u8, usize); 3] = [
+        (
+            b"\xec\xc1\x01\x01\0\0\0\x80\x90\xfe\xaf\xee\x08\x0a",
+            0,
+            4094,
+        ),
+        (
+            b"\x80\xd9\x83\x03\x01\0\0\0\0\x20\xff\xd7\x46\x50",
+            0x55,
+            4095,
+        ),
+        (b"\x69\x0f\x0e\x09\0\0\0\0\x04\xfd\x7f\xed\x0c\x0b", 0, 1970),
+    ];
+    let pieces = PIECES.iter().flat_map(|(begin, byte, times)| {
+        begin.iter().copied().chain(iter::repeat_n(*byte, *times))
+    });
+    let (checksum, length) = (0x9eca_2acc_u32, 10_u32 << 20);
+    let end = [
+        &[0x9f, 0],
+        checksum.to_le_bytes().as_slice(),
+        &length.to_le_bytes(),
+    ]
+    .concat();
+    HEAD.iter().copied().chain(pieces).chain(end).collect()
+}
+
+async fn bodies_without_an_end_meet_their_deadline(backend: Backend) {
+    let database = backend.golden();
+    let server = Program::serving(&database).start();
+    let connection = Connection::open(&server.address).await;
+    for begun in [vec![], good()[..3].to_vec(), good()[..7].to_vec(), good()] {
+        let what = format!("{} bytes and no end", begun.len());
+        let call = with(&[("grpc-timeout", "300m")]);
+        let started = Instant::now();
+        let reply = connection.send(call.request, Body::Endless(begun)).await;
+        let took = started.elapsed();
+        assert_fate(&what, &reply.unwrap(), Fate::Answered("DEADLINE_EXCEEDED"));
+        assert!(took >= Duration::from_millis(298), "{took:?}");
+        assert_serves(&connection, &what).await;
+    }
+    assert_unharmed(&server).await;
+}
+
+async fn too_many_headers_are_refused(backend: Backend) {
+    let headers = |count: usize, length: usize| {
+        let names: Vec<_> = (0..count).map(|index| format!("x-{index}")).collect();
+        let value = "v".repeat(length);
+        let headers: Vec<_> = names.iter().map(|name| (name.as_str(), &value)).collect();
+        let what = format!("{count} headers of {length}");
+        Call {
+            what,
+            ..with(&headers)
+        }
+    };
+    let calls = vec![
+        (headers(1, 15_000), Fate::Served),
+        (headers(300, 5), Fate::Served),
+        (headers(1, 20_000), Fate::Refused(431)),
+        (headers(500, 5), Fate::Refused(431)),
+    ];
+    assert_fates(backend, calls).await;
+
+    // So many are an attack, which may cost the connection it comes by.
+    let database = backend.golden();
+    let server = Program::serving(&database).start();
+    let connection = Connection::open(&server.address).await;
+    for call in [headers(400, 100), headers(10_000, 100)] {
+        let attack = Connection::open(&server.address).await;
+        match attack.send(call.request, call.body).await {
+            Ok(reply) => assert_eq!(reply.http, 431, "{}", call.what),
+            Err(refused) => assert!(refused.is_go_away() || refused.is_reset(), "{refused}"),
+        }
+        assert_serves(&connection, &call.what).await;
+    }
+    assert_unharmed(&server).await;
+}
