@@ -2,7 +2,9 @@
 //! calls that it accepts, of those that it sends away, and of its health.
 //!
 //! Prints ratios against the same server with one caller, measured in the same
-//! run. Calls come at their time, whether or not earlier ones were answered.
+//! run. Calls come at their time, whether or not earlier ones were answered. The
+//! server and its database have one processor to themselves, and the callers
+//! another, as they would on a machine of their own.
 
 #![expect(
     clippy::cast_precision_loss,
@@ -26,7 +28,10 @@ mod it {
     pub mod support;
 }
 
-use std::time::{Duration, Instant};
+use std::{
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
 
 use tokio::task::JoinSet;
 use tonic::Code;
@@ -55,8 +60,11 @@ async fn main() {
 }
 
 async fn overload(backend: Backend, call: Call) {
+    // What is started from here has the processor, too.
+    move_to_processor(0);
     let database = backend.golden();
     let server = Program::serving(&database).env("RUST_LOG", "warn").start();
+    move_to_processor(1);
     let mut clients = Vec::new();
     for _ in 0..CONNECTIONS {
         clients.push(server.client().await);
@@ -95,6 +103,19 @@ async fn overload(backend: Backend, call: Call) {
         of(&health, 50),
         of(&health, 100),
         health.len()
+    );
+}
+
+/// With all threads.
+fn move_to_processor(number: u32) {
+    let moved = Command::new("taskset")
+        .args(["-a", "-c", "-p", &number.to_string()])
+        .arg(std::process::id().to_string())
+        .stdout(Stdio::null())
+        .status();
+    assert!(
+        moved.is_ok_and(|status| status.success()),
+        "taskset, of util-linux"
     );
 }
 

@@ -110,10 +110,13 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
 }
 
 /// As many calls as keep the processors busy and a little more: while one waits
-/// for the database, another has something to do.
+/// for the database, another has something to do. No more than the database has
+/// connections for.
 fn by_processors() -> usize {
-    const EACH: usize = 4;
-    std::thread::available_parallelism().map_or(EACH, |processors| EACH * processors.get())
+    const EACH: usize = 2;
+    const MOST: usize = 16;
+    std::thread::available_parallelism()
+        .map_or(EACH, |processors| MOST.min(EACH * processors.get()))
 }
 
 /// The store to serve, and what keeps demonstration data alive.

@@ -97,16 +97,22 @@ impl StoreDirectory {
         let patience = Patience::new(deadline, gone.clone());
         let read = read(Arc::clone(&self.store), patience);
         let _told_when_dropped = gone.drop_guard();
-        match tokio::spawn(read.in_current_span()).await {
+        // Told from within, as nobody may be waiting for it any more.
+        let told = async {
+            let answer = read.await;
+            match &answer {
+                Err(cause @ StoreError::Unavailable(_)) => warn!(%cause, "read failed"),
+                Err(cause @ StoreError::Fault(_)) => error!(%cause, "read failed"),
+                Ok(_) | Err(StoreError::Abandoned) => {}
+            }
+            answer
+        };
+        match tokio::spawn(told.in_current_span()).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(cause @ (StoreError::Unavailable(_) | StoreError::Abandoned))) => {
-                warn!(%cause, "read failed");
+            Ok(Err(StoreError::Unavailable(_) | StoreError::Abandoned)) => {
                 Err(DirectoryError::Unavailable)
             }
-            Ok(Err(cause @ StoreError::Fault(_))) => {
-                error!(%cause, "read failed");
-                Err(DirectoryError::Fault)
-            }
+            Ok(Err(StoreError::Fault(_))) => Err(DirectoryError::Fault),
             Err(_) => {
                 error!("read stopped short");
                 Err(DirectoryError::Fault)

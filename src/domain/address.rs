@@ -87,6 +87,7 @@ impl Letters {
                 single(letter.to_lowercase()).unwrap_or(letter),
                 single(letter.to_uppercase()).unwrap_or(letter),
             );
+            let upper = single(lower.to_uppercase()).unwrap_or(upper);
             let mut forms = vec![lower, letter, upper];
             forms.dedup();
             forms.iter().map(char::to_string).collect()

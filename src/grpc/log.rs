@@ -10,11 +10,12 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use http::{Request, Response};
 use prost::{DecodeError, Message};
 use prost_types::FileDescriptorSet;
-use tonic::{Code, Status};
+use tokio::time::Instant;
+use tonic::{Code, Status, body::Body};
 use tower_http::{request_id::RequestId, trace::MakeSpan};
 use tracing::{Span, error_span, field::Empty, info};
 
-use super::pb;
+use super::{around::Around, pb};
 use crate::domain::{access::Viewer, id::AccountId};
 
 /// What stands for the path of a method that there is not: a path may be any
@@ -83,6 +84,46 @@ pub fn asked(account: Option<AccountId>, viewer: Viewer) {
         span.record("account", account.0);
     }
     span.record("viewer", viewer);
+}
+
+/// Tells of the calls that end without an answer: their callers gave them up.
+#[derive(Clone, Copy)]
+pub struct GivenUp;
+
+/// A call that nobody has answered yet.
+pub struct Unanswered {
+    span: Span,
+    began: Instant,
+}
+
+impl Around for GivenUp {
+    type Head = Unanswered;
+
+    fn read<B>(&self, _: &mut Request<B>) -> Unanswered {
+        Unanswered {
+            span: Span::current(),
+            began: Instant::now(),
+        }
+    }
+
+    async fn answer<E: Send + 'static>(
+        mut call: Unanswered,
+        answered: impl Future<Output = Result<Response<Body>, E>> + Send + 'static,
+    ) -> Result<Response<Body>, E> {
+        let answered = answered.await;
+        // Its line is written by the layer above.
+        call.span = Span::none();
+        answered
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        if !self.span.is_none() {
+            let took_us = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+            info!(parent: &self.span, code = name(Code::Cancelled), took_us, "given up");
+        }
+    }
 }
 
 /// Tells what came of a call.

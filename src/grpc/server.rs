@@ -138,6 +138,8 @@ pub async fn serve<D: InboxDirectory>(
                 .on_eos(())
                 .on_failure(()),
         )
+        // A call that its caller gives up has a line, too.
+        .layer(around::layer(log::GivenUp))
         // The answer bears the id, whatever became of the call.
         .layer(PropagateRequestIdLayer::new(request_id::header()))
         // What tonic answers by itself gets the form of our errors.
@@ -164,9 +166,9 @@ pub async fn serve<D: InboxDirectory>(
         .http2_max_header_list_size(Some(LARGEST_METADATA))
         .layer(layers)
         .add_service(inboxes)
-        .add_service(health_service)
-        .add_service(reflection()?.build_v1()?)
-        .add_service(reflection()?.build_v1alpha()?);
+        .add_service(health_service.max_decoding_message_size(LARGEST_REQUEST))
+        .add_service(reflection()?.build_v1()?.max_decoding_message_size(LARGEST_REQUEST))
+        .add_service(reflection()?.build_v1alpha()?.max_decoding_message_size(LARGEST_REQUEST));
 
     let (stop, stopped) = oneshot::channel();
     // Told once, calls under way may end; told again, or after a while, they are
@@ -185,7 +187,7 @@ pub async fn serve<D: InboxDirectory>(
         tokio::select! {
             () = calls.have_ended() => {}
             () = tokio::time::sleep(DRAIN) => calls.give_up(),
-            _ = told_to_stop.recv() => calls.give_up(),
+            Some(()) = told_to_stop.recv() => calls.give_up(),
         }
         tokio::time::sleep(FAREWELL).await;
     };

@@ -111,6 +111,7 @@ impl Store {
         let rows: Vec<FoundRow> = snapshot.fetch(statement, &arguments).await?;
         let owns = |row: &FoundRow| match (&address.spelling, row.spelled.text()) {
             (Spelling::AnyCase(letters), Ok(Some(stored))) => letters.spell(stored),
+            (Spelling::AnyCase(_), Err(_)) => false,
             _ => true,
         };
         // An inbox whose account is no number is nobody's.

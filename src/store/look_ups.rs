@@ -10,7 +10,8 @@
 //! of an address lie next to each other, between its lower and its upper case.
 //! Where they are ordered by their bytes, they lie far apart; there the index is
 //! descended letter by letter, along the forms of each letter that some stored
-//! address begins with.
+//! address begins with. In the few languages in which case makes another letter
+//! of one, addresses are scanned.
 
 use serde_json::Value;
 
@@ -30,6 +31,9 @@ pub(super) enum Order {
     /// Case counts only between texts that are otherwise alike.
     Dictionary,
     Bytes,
+    /// Neither holds for every letter: in Turkish `i` and `I` are two letters, and
+    /// in Danish `aa` and `AA` are one while `aA` is two. No index helps.
+    Otherwise,
 }
 
 impl Order {
@@ -40,6 +44,7 @@ impl Order {
                 Argument::Text(letters.lower()),
                 Argument::Text(letters.upper()),
             ],
+            Self::Otherwise => vec![Argument::Text(pattern(letters))],
             Self::Bytes => vec![Argument::Text(Value::from(letters.0.clone()).to_string())],
         }
     }
@@ -115,6 +120,10 @@ fn statement(dialect: Dialect, order: Order, kind: AddressKind) -> Statement {
                          AND greatest(CAST($1 AS text), CAST($2 AS text))"
                     ),
                 ),
+                (true, Order::Otherwise) => (
+                    format!("t.{column}"),
+                    format!("t.{column} COLLATE \"C\" ~ $1"),
+                ),
                 (true, Order::Bytes) => (
                     "CAST(NULL AS text)".to_owned(),
                     format!("t.{column} IN ({})", descent(dialect, table, column)),
@@ -145,6 +154,22 @@ fn statement(dialect: Dialect, order: Order, kind: AddressKind) -> Statement {
         table: tables.join(", ").into(),
         ..found
     }
+}
+
+/// The letters as a regular expression of PostgreSQL's.
+fn pattern(letters: &Letters) -> String {
+    let escaped = |form: &String| match form.chars().next() {
+        Some(letter) if letter.is_ascii() && !letter.is_ascii_alphanumeric() => {
+            format!("\\{form}")
+        }
+        _ => form.clone(),
+    };
+    let forms = |forms: &Vec<String>| forms.iter().map(escaped).collect::<Vec<_>>().join("|");
+    let letters = letters
+        .0
+        .iter()
+        .map(|letter| format!("(?:{})", forms(letter)));
+    format!("^{}$", letters.collect::<String>())
 }
 
 /// The stored texts that are made of one form of each letter: `$1` is a list of

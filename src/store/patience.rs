@@ -1,9 +1,10 @@
 //! How long an answer is waited for.
 //!
 //! A read that nobody waits for any more is not worth its connection. It is not
-//! stopped in the middle of a statement, which would spoil the connection: the
-//! database ends a statement soon after the deadline, and none is begun once the
-//! caller is gone.
+//! stopped in the middle of a statement, which would spoil the connection.
+//! PostgreSQL gives each statement the time that was left when the read began,
+//! and none is begun once the caller is gone. SQLite ends none; its statements
+//! wait for nobody.
 
 use std::time::{Duration, Instant};
 
@@ -52,5 +53,29 @@ impl Patience {
         self.deadline.map_or(longest, |deadline| {
             longest.min(deadline.saturating_duration_since(now) + GRACE)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONGEST: Duration = Duration::from_secs(5);
+
+    fn until(wait: Duration) -> Patience {
+        let now = tokio::time::Instant::now().into_std();
+        Patience::new(now + wait, CancellationToken::new())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_statement_has_the_time_that_is_left_and_a_moment() {
+        let short = until(Duration::from_millis(300)).at_most(LONGEST);
+        assert!(short > Duration::from_millis(300) && short < Duration::from_millis(400));
+        assert_eq!(until(Duration::from_secs(30)).at_most(LONGEST), LONGEST);
+        assert_eq!(Patience::endless().at_most(LONGEST), LONGEST);
+        // PostgreSQL would take none at all for no limit.
+        let over = until(Duration::ZERO);
+        tokio::time::advance(LONGEST).await;
+        assert!(over.at_most(LONGEST) > Duration::ZERO);
     }
 }

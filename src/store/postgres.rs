@@ -184,10 +184,27 @@ pub(super) async fn begin<'c>(
 
 /// How it orders texts, which depends on its locale.
 pub(super) async fn order(pool: &PgPool) -> Result<Order, sqlx::Error> {
-    let dictionary = sqlx::query_scalar("SELECT 'a' < 'B'").fetch_one(pool);
-    Ok(if dictionary.await? {
-        Order::Dictionary
-    } else {
-        Order::Bytes
+    let order = sqlx::query_as(ORDER).fetch_one(pool).await?;
+    Ok(match order {
+        (false, _) => Order::Bytes,
+        (true, true) => Order::Dictionary,
+        (true, false) => Order::Otherwise,
     })
 }
+
+/// Whether texts are ordered as in a dictionary, and whether every mixture of
+/// cases lies between both cases: of single letters before others, and of all
+/// pairs that some language takes for one letter or orders apart.
+const ORDER: &str = "SELECT 'a' < 'B', bool_and(
+        mixed BETWEEN least(lower, upper) AND greatest(lower, upper))
+    FROM (SELECT a || b || 'x' AS lower,
+            translate(a || b, alphabet, capitals) || 'X' AS upper,
+            unnest(ARRAY[
+                translate(a, alphabet, capitals) || b || 'x',
+                a || translate(b, alphabet, capitals) || 'X',
+                a || translate(b, alphabet, capitals) || 'x',
+                translate(a, alphabet, capitals) || b || 'X']) AS mixed
+        FROM (SELECT 'abcdefghijklmnopqrstuvwxyz' AS alphabet,
+                'ABCDEFGHIJKLMNOPQRSTUVWXYZ' AS capitals) letters,
+            regexp_split_to_table(alphabet, '') a,
+            regexp_split_to_table(alphabet, '') b) pairs";

@@ -26,9 +26,9 @@ on_both_databases!(
 );
 
 /// A kind of key, and where leadchat keeps it: class, table, column.
-type Place = (fn(String) -> Key, &'static str, &'static str, &'static str);
+pub(super) type Place = (fn(String) -> Key, &'static str, &'static str, &'static str);
 
-const PLACES: [Place; 15] = [
+pub(super) const PLACES: [Place; 15] = [
     (
         Key::WebsiteToken,
         "WebWidget",
@@ -101,7 +101,7 @@ const PLACES: [Place; 15] = [
     ),
 ];
 
-const BOT_TOKEN: Place = (
+pub(super) const BOT_TOKEN: Place = (
     Key::TelegramBotToken,
     "Telegram",
     "channel_telegram",
@@ -276,7 +276,12 @@ async fn mail_addresses_are_found_whatever_their_case(backend: Backend) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mail_addresses_are_found_in_a_dictionarys_order() {
     let cluster = Cluster::shared();
-    for (name, locale) in [("english", "en-US"), ("danish", "da-DK-u-kf-upper")] {
+    for (name, locale) in [
+        ("english", "en-US"),
+        ("swedish_capitals_first", "sv-SE-u-kf-upper"),
+        ("danish", "da-DK"),
+        ("turkish", "tr-TR"),
+    ] {
         cluster.psql(
             "postgres",
             &format!(
@@ -310,6 +315,8 @@ async fn mail(database: &Database, backend: Backend) {
         "'A', 'f9'",
         "'s_pport@example.com', 'f10'",
         "'s%', 'f11'",
+        "'MariaAndersen@Example.dk', 'f12'",
+        "'Ali.Ispir+a@Example.tr', 'f13'",
     ];
     let ids = 1..;
     let addresses: Vec<_> = ids
@@ -332,6 +339,10 @@ async fn finds_mail(client: &Client) {
         ("a", vec![9]),
         ("ZZ", vec![8]),
         ("s%", vec![11]),
+        ("mariaandersen@example.dk", vec![12]),
+        ("MARIAANDERSEN@EXAMPLE.DK", vec![12]),
+        ("ali.ispir+a@example.tr", vec![13]),
+        ("ALI.ISPIR+A@EXAMPLE.TR", vec![13]),
         ("S_PPORT@example.com", vec![10]),
         ("support@example.c", vec![]),
         ("support@example.com ", vec![]),

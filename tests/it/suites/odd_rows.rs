@@ -10,10 +10,12 @@ mod values;
 use std::{collections::BTreeSet, env};
 
 use prost::Message;
-use tonic::Status;
+use tonic::{Code, Status};
 
+use super::finding::{BOT_TOKEN, PLACES};
 use crate::support::{
-    Backend, Client, Program, client::Answer, dice::Dice, pb, program::Server, schema, viewer, wire,
+    Backend, Client, Database, Program, client::Answer, dice::Dice, pb, program::Server, schema,
+    viewer, wire,
 };
 use rows::{ACCOUNT, ADMINISTRATOR, AGENT, AGENT_BOT, BYSTANDER};
 
@@ -55,6 +57,7 @@ async fn round(backend: Backend, dice: &Dice) {
         look.is_the_same_in_every_way(viewer, &visible).await;
     }
 
+    look.finds_by_all_that_is_stored(&database).await;
     assert!(look.healthy().await == healthy, "a neighbour changed");
     let log = look.server.log();
     for complaint in ["ERROR", "WARN", "panicked"] {
@@ -128,6 +131,34 @@ impl Look {
             }
         }
         assert!(batched == listed);
+    }
+
+    /// By whatever is stored as an address, among whatever else is, inboxes are
+    /// found, or none is.
+    async fn finds_by_all_that_is_stored(&self, database: &Database) {
+        let mut asked = 0;
+        for (key, _, table, column) in PLACES.into_iter().chain([BOT_TOKEN]) {
+            let stored =
+                format!("SELECT {column} AS found FROM {table} WHERE {column} IS NOT NULL");
+            // Bytes that are no text are none here either.
+            let stored = match database {
+                Database::Postgres { .. } => stored,
+                Database::Sqlite { .. } => format!("{stored} AND typeof({column}) = 'text'"),
+            };
+            for text in database.texts(&stored).await {
+                let find = pb::FindInboxesRequest {
+                    account_id: None,
+                    viewer: Some(viewer::service()),
+                    detail: 0,
+                    key: Some(key(text)),
+                };
+                match self.client.find(find).await {
+                    Ok(_) => asked += 1,
+                    Err(status) => assert_eq!(status.code(), Code::InvalidArgument, "{status:?}"),
+                }
+            }
+        }
+        assert!(asked > 20, "{asked}");
     }
 
     async fn list(&self, viewer: pb::Viewer, page_size: i32) -> Vec<pb::Inbox> {

@@ -195,7 +195,7 @@ async fn by_overload(database: &Database, provoked: &mut Provoked) {
             ..Default::default()
         })
     };
-    // One more than may wait sends the oldest away at once.
+    // Far more than have their turn within the half second that they wait.
     let answers = join_all((0..600).map(|_| list())).await;
     let (mut served, mut sent_away) = (0, 0);
     for answer in answers {
