@@ -9,6 +9,7 @@ use std::{
 
 use tokio::{
     net::{TcpListener, UnixListener, UnixStream},
+    runtime::{Builder, Handle, Runtime},
     signal::unix::{SignalKind, signal},
     sync::mpsc,
 };
@@ -66,9 +67,14 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
     } = settings;
     let mut stop = stop()?;
 
-    let opened = open(database, installation);
+    let reads = Reads::start()?;
+    let embedded = !matches!(database, Some(DatabaseSettings::Postgres(_)));
+    let opened = reads.handle.spawn(open(database, installation));
     let (store, demo) = tokio::select! {
-        opened = opened => opened?,
+        opened = opened => opened.map_err(|error| AppError::System {
+            what: "to open the store",
+            reason: error.to_string(),
+        })??,
         // A database may let us wait.
         _ = stop.recv() => return Ok(()),
     };
@@ -94,9 +100,11 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
     }
     info!(%address, "serving");
 
-    let directory = StoreDirectory::new(store);
+    let directory = StoreDirectory::new(store, reads.handle.clone());
     let caller = Caller::local(local_role);
-    let limits = Limits::new(concurrent_calls.map_or_else(by_processors, NonZeroUsize::get));
+    let concurrent_calls =
+        concurrent_calls.map_or_else(|| by_processors(embedded), NonZeroUsize::get);
+    let limits = Limits::new(concurrent_calls);
     grpc::serve(listener, directory, caller, etags, random, limits, stop).await?;
     if let ListenAddress::Unix(path) = &listen {
         // While calls were drained, a successor may have put its own there.
@@ -109,14 +117,57 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
     Ok(())
 }
 
-/// As many calls as keep the processors busy and a little more: while one waits
-/// for the database, another has something to do. No more than the database has
-/// connections for.
-fn by_processors() -> usize {
-    const EACH: usize = 2;
+/// The runtime that reads run in. Apart from what calls come in by, so that under
+/// overload a read does not queue with the calls that are sent away.
+struct Reads {
+    handle: Handle,
+    runtime: Option<Runtime>,
+}
+
+impl Reads {
+    fn start() -> Result<Self, AppError> {
+        let runtime = Builder::new_multi_thread()
+            .thread_name("reads")
+            .on_thread_start(yield_to_others)
+            .enable_all()
+            .build()
+            .map_err(|error| AppError::System {
+                what: "threads",
+                reason: error.kind().to_string(),
+            })?;
+        Ok(Self {
+            handle: runtime.handle().clone(),
+            runtime: Some(runtime),
+        })
+    }
+}
+
+impl Drop for Reads {
+    /// Without waiting: whoever asked has been answered.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Makes this thread, and those that it starts, give way to the others of this
+/// process where there are not processors enough for all: an answer that costs
+/// next to nothing does not wait for one that costs a read.
+fn yield_to_others() {
+    const NICE: i32 = 5;
+    // Where this is not allowed, all are equal.
+    let _ = rustix::process::nice(NICE);
+}
+
+/// As many calls as keep the processors busy. SQLite is busy on these; while a
+/// call waits for another database, one more has something to do. No more than
+/// there are connections for.
+fn by_processors(embedded: bool) -> usize {
     const MOST: usize = 16;
+    let each = if embedded { 1 } else { 2 };
     std::thread::available_parallelism()
-        .map_or(EACH, |processors| MOST.min(EACH * processors.get()))
+        .map_or(each, |processors| MOST.min(each * processors.get()))
 }
 
 /// The store to serve, and what keeps demonstration data alive.

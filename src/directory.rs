@@ -6,6 +6,7 @@
 
 use std::{sync::Arc, time::Instant};
 
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, warn};
 
@@ -22,12 +23,18 @@ use crate::{
 
 pub struct StoreDirectory {
     store: Arc<Store>,
+    /// Where reads run.
+    runtime: Handle,
 }
 
 impl StoreDirectory {
-    pub fn new(store: Store) -> Self {
+    /// `runtime` is one that the store was opened in. Of its own, it keeps reads
+    /// from queueing with what comes in, most of which is sent away under
+    /// overload.
+    pub fn new(store: Store, runtime: Handle) -> Self {
         Self {
             store: Arc::new(store),
+            runtime,
         }
     }
 }
@@ -107,7 +114,7 @@ impl StoreDirectory {
             }
             answer
         };
-        match tokio::spawn(told.in_current_span()).await {
+        match self.runtime.spawn(told.in_current_span()).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(StoreError::Unavailable(_) | StoreError::Abandoned)) => {
                 Err(DirectoryError::Unavailable)

@@ -65,7 +65,7 @@ pub struct ServeArguments {
     #[arg(long, value_name = "ROLE", default_value = "agent")]
     pub local_role: LocalRole,
 
-    /// How many calls are under way at a time [default: two a processor]
+    /// How many calls are under way at a time [default: two a processor, one on SQLite]
     ///
     /// More wait for their turn, for half a second at most, and are then told
     /// that the service is overloaded.

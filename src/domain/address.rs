@@ -135,31 +135,36 @@ fn single(mut letters: impl Iterator<Item = char>) -> Option<char> {
 }
 
 /// The ways in which leadchat stores a number: with and without the `whatsapp:`
-/// of Twilio and the leading `+`. What people put between digits is left out,
-/// but a number that was stored so is found as well.
+/// of Twilio and the leading `+`. What people and programs put around and between
+/// digits is left out (separators, signs that are not seen, `tel:`, the `00`
+/// before a country's code), but a number that was stored so is found as well.
 fn phone_numbers(text: &str) -> BTreeSet<String> {
-    let number = text.trim();
-    let scheme = number.get(..WHATSAPP.len());
-    let number = match scheme.filter(|scheme| scheme.eq_ignore_ascii_case(WHATSAPP)) {
-        Some(scheme) => number.strip_prefix(scheme).unwrap_or(number).trim_start(),
-        None => number,
-    };
+    let number = without_scheme(text.trim());
     let number = number.strip_prefix('+').unwrap_or(number);
     let bare: String = number
         .chars()
-        .filter(|character| !character.is_whitespace() && !SEPARATORS.contains(character))
+        .filter(|sign| sign.is_alphanumeric())
         .collect();
+    let international = bare.strip_prefix("00").unwrap_or(&bare);
     let spelled =
         |number: &str| ["", "+", WHATSAPP, "whatsapp:+"].map(|prefix| format!("{prefix}{number}"));
-    let numbers = [number, bare.as_str()].into_iter();
+    let numbers = [number, bare.as_str(), international].into_iter();
     let numbers = numbers.filter(|number| !number.is_empty());
     numbers.flat_map(spelled).chain([text.to_owned()]).collect()
 }
 
-const WHATSAPP: &str = "whatsapp:";
+fn without_scheme(number: &str) -> &str {
+    for scheme in [WHATSAPP, TEL] {
+        let parts = number.split_at_checked(scheme.len());
+        if let Some((_, rest)) = parts.filter(|(given, _)| given.eq_ignore_ascii_case(scheme)) {
+            return rest.trim_start();
+        }
+    }
+    number
+}
 
-/// RFC 3966's visual separators.
-const SEPARATORS: [char; 4] = ['-', '.', '(', ')'];
+const WHATSAPP: &str = "whatsapp:";
+const TEL: &str = "tel:";
 
 #[cfg(test)]
 mod tests {
@@ -184,6 +189,11 @@ mod tests {
             "+1 (555) 01-00",
             "1.555.0100",
             "whatsapp:+1\u{a0}555 0100",
+            "tel:+1-555-0100",
+            "001 555/0100",
+            "[1] 555\u{2011}01\u{2013}00",
+            "\u{202a}+15550100\u{202c}",
+            "\u{ff0b}1555\u{200b}0100",
         ] {
             let found = phone_numbers(spelled);
             assert!(

@@ -19,7 +19,11 @@ pub struct Random(pub fn() -> Option<u128>);
 impl MakeRequestId for Random {
     fn make_request_id<B>(&mut self, _: &Request<B>) -> Option<RequestId> {
         let id = format!("{:032x}", (self.0)()?);
-        HeaderValue::from_str(&id).ok().map(RequestId::new)
+        let mut id = HeaderValue::from_str(&id).ok()?;
+        // No secret, but never the same again: HTTP/2 is not to remember it in
+        // place of values that are.
+        id.set_sensitive(true);
+        Some(RequestId::new(id))
     }
 }
 

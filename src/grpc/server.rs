@@ -123,11 +123,18 @@ pub async fn serve<D: InboxDirectory>(
     };
 
     let calls = Stopping::default();
+    let admission = Admission::new(limits.concurrent_calls);
     let layers = ServiceBuilder::new()
         // An id that would spoil the log counts as none.
         .map_request(request_id::discard_unfit)
         // Every call has an id; the caller's own, or one made here.
         .layer(SetRequestIdLayer::new(request_id::header(), request_id::Random(random)))
+        // The answer bears the id, whatever became of the call.
+        .layer(PropagateRequestIdLayer::new(request_id::header()))
+        // Under overload, most calls are sent away before more is done for them.
+        .layer(admission.door())
+        // The layer below has a type of body of its own.
+        .map_response(|response: Response<_>| response.map(Body::new))
         // One span and one line a call. Below the id, which it logs.
         .layer(
             TraceLayer::new_for_grpc()
@@ -140,8 +147,6 @@ pub async fn serve<D: InboxDirectory>(
         )
         // A call that its caller gives up has a line, too.
         .layer(around::layer(log::GivenUp))
-        // The answer bears the id, whatever became of the call.
-        .layer(PropagateRequestIdLayer::new(request_id::header()))
         // What tonic answers by itself gets the form of our errors.
         .layer(around::layer(Translate))
         // Fires before tonic's own, which answers the wrong code.
@@ -150,7 +155,7 @@ pub async fn serve<D: InboxDirectory>(
         .layer(around::layer(calls.clone()))
         // Only so many at a time, once they have arrived. Below the deadline,
         // which holds while a call waits for its turn.
-        .layer(Admission::new(limits.concurrent_calls))
+        .layer(admission)
         // The layer below has a type of body of its own.
         .map_response(|response: Response<_>| response.map(Body::new))
         // A panic costs its call and nothing else. Innermost, so that the layers

@@ -32,6 +32,7 @@ pub fn is_standard(path: &str) -> bool {
 pub struct Translate;
 
 /// What a request is, by its head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// No call of gRPC, and what HTTP says to it.
     Foreign(StatusCode),
@@ -41,20 +42,25 @@ pub enum Kind {
     Call,
 }
 
+impl Kind {
+    pub fn of<B>(request: &Request<B>) -> Self {
+        if request.method() != Method::POST {
+            Self::Foreign(StatusCode::METHOD_NOT_ALLOWED)
+        } else if !is_grpc(request.headers()) {
+            Self::Foreign(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+        } else if is_standard(request.uri().path()) {
+            Self::Standard
+        } else {
+            Self::Call
+        }
+    }
+}
+
 impl Around for Translate {
     type Head = Kind;
 
     fn read<B>(&self, request: &mut Request<B>) -> Kind {
-        let path = request.uri().path();
-        if request.method() != Method::POST {
-            Kind::Foreign(StatusCode::METHOD_NOT_ALLOWED)
-        } else if !is_grpc(request.headers()) {
-            Kind::Foreign(StatusCode::UNSUPPORTED_MEDIA_TYPE)
-        } else if is_standard(path) {
-            Kind::Standard
-        } else {
-            Kind::Call
-        }
+        Kind::of(request)
     }
 
     async fn answer<E: Send + 'static>(

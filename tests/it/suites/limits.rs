@@ -8,6 +8,7 @@ use sqlx::{Connection, PgConnection};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    runtime::Handle,
 };
 use tonic::{Code, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
@@ -226,7 +227,7 @@ async fn old_connections_are_renewed() {
     };
     let serving = tokio::spawn(grpc::serve(
         Listener::Tcp(listener),
-        StoreDirectory::new(store),
+        StoreDirectory::new(store, Handle::current()),
         Caller::local(Role::Agent),
         EtagKey::random([7; 32]),
         || Some(7),

@@ -1,0 +1,248 @@
+//! Who may begin, who waits, and who is sent away: the counting, without any
+//! call.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::oneshot, time::Instant};
+use tracing::warn;
+
+/// How long a call waits for its turn before it is sent away. When others have
+/// been waiting for as long, it is an overload.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How long a call waits under overload.
+const HURRY: Duration = Duration::from_millis(10);
+
+/// How many may wait; one more, and it is an overload.
+const MOST_WAITING: usize = 1000;
+
+/// How many may wait under overload, for each that may be under way. Others are
+/// sent away before anything is done for them.
+const WAITING_EACH: usize = 1;
+
+/// How often it is asked whether an overload is over.
+const WINDOW: Duration = Duration::from_millis(100);
+
+/// How often the log tells how many calls were sent away: a line for each would
+/// be a load of its own.
+const TOLD_EVERY: Duration = Duration::from_secs(1);
+
+/// An overload is over when fewer than one in as many had to be sent away.
+const FEW: usize = 5;
+
+/// The same for all connections of a process.
+#[derive(Clone)]
+pub struct Turns(Arc<Mutex<State>>);
+
+struct State {
+    calls: usize,
+    free: usize,
+    /// By their arrival.
+    waiting: BTreeMap<u64, oneshot::Sender<Turn>>,
+    next: u64,
+    /// Since when somebody has been waiting.
+    crowded_since: Option<Instant>,
+    overload: Option<Window>,
+    /// Sent away without a line of their own in the log, and since when.
+    untold: usize,
+    untold_since: Option<Instant>,
+}
+
+/// What happened under overload since a moment.
+struct Window {
+    began: Instant,
+    came: usize,
+    sent_away: usize,
+}
+
+/// A call's place among those under way. Passed on when dropped.
+pub struct Turn(Turns);
+
+/// A place among those that wait. Given up when dropped.
+struct Place {
+    turns: Turns,
+    number: u64,
+    patience: Duration,
+    turn: oneshot::Receiver<Turn>,
+}
+
+impl Turns {
+    /// For this many calls at a time.
+    pub fn new(calls: usize) -> Self {
+        Self(Arc::new(Mutex::new(State {
+            calls,
+            free: calls,
+            waiting: BTreeMap::new(),
+            next: 0,
+            crowded_since: None,
+            overload: None,
+            untold: 0,
+            untold_since: None,
+        })))
+    }
+
+    /// Whether a call that comes now may ask for its turn, or is one too many.
+    pub fn may_wait(&self) -> bool {
+        let now = Instant::now();
+        let (may_wait, untold) = {
+            let mut state = self.state();
+            (state.may_wait(now), state.take_untold(now))
+        };
+        if let Some(calls) = untold {
+            warn!(calls, "overloaded; calls were sent away at once");
+        }
+        may_wait
+    }
+
+    /// `None` for one that has waited in vain.
+    pub async fn turn(self) -> Option<Turn> {
+        let place = {
+            let mut state = self.state();
+            if state.free > 0 {
+                state.free -= 1;
+                drop(state);
+                return Some(Turn(self));
+            }
+            let (tell, turn) = oneshot::channel();
+            let number = state.next;
+            state.next += 1;
+            state.waiting.insert(number, tell);
+            let patience = state.patience(Instant::now());
+            drop(state);
+            Place {
+                turns: self,
+                number,
+                patience,
+                turn,
+            }
+        };
+        place.taken().await
+    }
+
+    /// Nothing that is done while it is held can panic.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn may_wait(&mut self, now: Instant) -> bool {
+        let most_waiting = self.most_waiting();
+        let Some(window) = &mut self.overload else {
+            return true;
+        };
+        let lasted = now - window.began;
+        if lasted >= WINDOW {
+            let few = window.sent_away * FEW < window.came;
+            if few || lasted >= 2 * WINDOW {
+                self.overload = None;
+                self.crowded_since = None;
+                return true;
+            }
+            *window = Window::beginning(now);
+        }
+        window.came += 1;
+        let may_wait = self.free > 0 || self.waiting.len() < most_waiting;
+        if !may_wait {
+            window.sent_away += 1;
+            self.untold += 1;
+            self.untold_since.get_or_insert(now);
+        }
+        may_wait
+    }
+
+    /// How many were sent away since this was last told, when it is due.
+    fn take_untold(&mut self, now: Instant) -> Option<usize> {
+        let since = self.untold_since?;
+        if now - since < TOLD_EVERY {
+            return None;
+        }
+        self.untold_since = None;
+        Some(std::mem::take(&mut self.untold))
+    }
+
+    /// How long one who came now waits.
+    fn patience(&mut self, now: Instant) -> Duration {
+        let since = *self.crowded_since.get_or_insert(now);
+        let too_long = now - since >= PATIENCE;
+        if self.overload.is_none() && (too_long || self.waiting.len() > MOST_WAITING) {
+            self.overload = Some(Window::beginning(now));
+            // Their senders go, which tells them.
+            while self.waiting.len() > self.most_waiting() {
+                self.waiting.pop_first();
+            }
+        }
+        if self.overload.is_some() {
+            HURRY
+        } else {
+            PATIENCE
+        }
+    }
+
+    /// Under overload.
+    const fn most_waiting(&self) -> usize {
+        self.calls * WAITING_EACH
+    }
+
+    fn notice_if_nobody_waits(&mut self) {
+        if self.waiting.is_empty() {
+            self.crowded_since = None;
+        }
+    }
+}
+
+impl Window {
+    const fn beginning(now: Instant) -> Self {
+        Self {
+            began: now,
+            came: 0,
+            sent_away: 0,
+        }
+    }
+}
+
+impl Place {
+    async fn taken(mut self) -> Option<Turn> {
+        let turn = tokio::time::timeout(self.patience, &mut self.turn).await;
+        let turn = turn.ok().and_then(Result::ok);
+        if turn.is_none() {
+            let mut state = self.turns.state();
+            if let Some(window) = &mut state.overload {
+                window.sent_away += 1;
+            }
+        }
+        turn
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut state = self.turns.state();
+        state.waiting.remove(&self.number);
+        state.notice_if_nobody_waits();
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        let newest = state.waiting.pop_last();
+        state.notice_if_nobody_waits();
+        match newest {
+            None => state.free += 1,
+            Some((_, newest)) => {
+                drop(state);
+                // Should it have left in this moment, its turn is dropped, and
+                // passed on again.
+                let _ = newest.send(Self(self.0.clone()));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+//! Who gets a turn, when, and who is sent away, in time that is made up.
+
+use std::sync::{Arc, Mutex};
+
+use super::*;
+
+/// Numbers of calls in the order in which they get their turn, of as many
+/// as wait while one is under way.
+#[tokio::test(start_paused = true)]
+async fn the_newest_gets_its_turn_first() {
+    let turns = Turns::new(1);
+    let first = turns.clone().turn().await.unwrap();
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let mut calls = Vec::new();
+    for number in 0..5 {
+        let (turns, order) = (turns.clone(), Arc::clone(&order));
+        calls.push(tokio::spawn(async move {
+            let turn = turns.turn().await.unwrap();
+            order.lock().unwrap().push(number);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            drop(turn);
+        }));
+        tokio::task::yield_now().await;
+    }
+    drop(first);
+    for call in calls {
+        call.await.unwrap();
+    }
+    assert_eq!(*order.lock().unwrap(), [4, 3, 2, 1, 0]);
+    assert_eq!(turns.state().free, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_too_long_is_sent_away() {
+    let turns = Turns::new(2);
+    let held = (
+        turns.clone().turn().await.unwrap(),
+        turns.clone().turn().await.unwrap(),
+    );
+    let began = Instant::now();
+    assert!(turns.clone().turn().await.is_none());
+    assert_eq!(began.elapsed(), PATIENCE);
+    assert!(turns.state().waiting.is_empty());
+    drop(held);
+    assert_eq!(turns.state().free, 2);
+}
+
+/// Milliseconds after which a call is sent away that comes so many milliseconds
+/// from now.
+async fn sent_away(turns: &Turns, comes: u64) -> u128 {
+    tokio::time::sleep(Duration::from_millis(comes)).await;
+    let began = Instant::now();
+    assert!(turns.clone().turn().await.is_none());
+    began.elapsed().as_millis()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crowd_that_stays_is_sent_away_but_for_the_newest() {
+    let turns = Turns::new(1);
+    let held = turns.clone().turn().await.unwrap();
+    let waited = tokio::join!(
+        sent_away(&turns, 0),
+        sent_away(&turns, 250),
+        sent_away(&turns, 400),
+        sent_away(&turns, 501),
+    );
+    assert_eq!(waited, (500, 251, 101, 10));
+    drop(held);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_too_many_sends_all_but_the_newest_away() {
+    let turns = Turns::new(1);
+    let held = turns.clone().turn().await.unwrap();
+    let began = Instant::now();
+    let waiting: Vec<_> = (0..=MOST_WAITING)
+        .map(|_| turns.clone().turn())
+        .map(|turn| tokio::spawn(async { turn.await.is_some() }))
+        .collect();
+    while turns.state().next < waiting.len() as u64 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!turns.may_wait());
+    drop(held);
+    let mut served = Vec::new();
+    for call in waiting {
+        served.push(call.await.unwrap());
+    }
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    let newest = served.pop();
+    assert_eq!(newest, Some(true));
+    assert!(!served.contains(&true));
+    assert_eq!(turns.state().free, 1);
+}
+
+/// Turns of which one is taken, under overload.
+async fn overloaded() -> (Turns, Turn) {
+    let turns = Turns::new(1);
+    let held = turns.clone().turn().await.unwrap();
+    tokio::join!(sent_away(&turns, 0), sent_away(&turns, 499), async {
+        tokio::time::sleep(PATIENCE).await;
+        assert!(turns.clone().turn().await.is_none());
+    });
+    assert!(turns.state().overload.is_some());
+    (turns, held)
+}
+
+#[tokio::test(start_paused = true)]
+async fn under_overload_few_may_wait() {
+    let (turns, held) = overloaded().await;
+    let waits = tokio::spawn(turns.clone().turn());
+    tokio::task::yield_now().await;
+    assert!(!turns.may_wait());
+    drop(held);
+    assert!(waits.await.unwrap().is_some());
+    assert!(turns.may_wait());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_overload_lasts_while_many_are_sent_away() {
+    let (turns, held) = overloaded().await;
+    for _ in 0..10 {
+        let waits = tokio::spawn(turns.clone().turn());
+        tokio::task::yield_now().await;
+        for _ in 0..10 {
+            assert!(!turns.may_wait());
+        }
+        assert!(waits.await.unwrap().is_none());
+        tokio::time::advance(WINDOW.saturating_sub(HURRY)).await;
+    }
+    drop(held);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_overload_is_over_when_few_are_sent_away() {
+    let (turns, held) = overloaded().await;
+    drop(held);
+    tokio::time::advance(WINDOW).await;
+    assert!(turns.may_wait());
+    for _ in 0..10 {
+        assert!(turns.may_wait());
+        drop(turns.clone().turn().await.unwrap());
+    }
+    tokio::time::advance(WINDOW).await;
+    assert!(turns.may_wait());
+    assert!(turns.state().overload.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_overload_is_over_when_none_comes() {
+    let (turns, held) = overloaded().await;
+    for _ in 0..10 {
+        turns.may_wait();
+    }
+    tokio::time::advance(WINDOW * 2).await;
+    assert!(turns.may_wait());
+    assert!(turns.state().overload.is_none());
+    // There is time again.
+    assert_eq!(sent_away(&turns, 0).await, 500);
+    drop(held);
+}
+
+/// A caller that is gone takes nobody's turn.
+#[tokio::test(start_paused = true)]
+async fn who_left_is_passed_over() {
+    let turns = Turns::new(1);
+    let held = turns.clone().turn().await.unwrap();
+    let stays = tokio::spawn(turns.clone().turn());
+    tokio::task::yield_now().await;
+    let leaves = tokio::spawn(turns.clone().turn());
+    tokio::task::yield_now().await;
+    leaves.abort();
+    assert!(leaves.await.is_err());
+    drop(held);
+    assert!(stays.await.unwrap().is_some());
+    assert_eq!(turns.state().free, 1);
+}
