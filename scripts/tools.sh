@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Makes sure that what the tests need is there: a PostgreSQL server, a C compiler, clippy and rustfmt, and buf. It installs
-# what it may and otherwise says in one line what to install. When all is there it is quick and says nothing.
+# Makes sure that what the tests need is there: a PostgreSQL and a Redis server, openssl, a C compiler, clippy and rustfmt,
+# and buf. It installs what it may and otherwise says in one line what to install. When all is there it is quick and says
+# nothing.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
@@ -57,16 +58,26 @@ has_postgresql_server() {
   has initdb
 }
 
+# Debian's redis-tools holds the server's program under the name of one of its tools, and no service that an installation
+# would start on port 6379. Which program it is depends on the name it is called by.
+has_redis_server() {
+  has redis-server && return
+  has redis-check-rdb && [[ $(exec -a redis-server redis-check-rdb --version 2>&1) == 'Redis server'* ]]
+}
+
 packages=()
 has cc || packages+=(gcc libc6-dev)
 has npm || packages+=(nodejs npm) # buf comes from npm, and its start script runs on node.
+has openssl || packages+=(openssl) # It makes the certificates of the tests.
 has_postgresql_server || packages+=(postgresql)
+has_redis_server || packages+=(redis-tools)
 if [ ${#packages[@]} -gt 0 ]; then
   if ! has apt-get || ! may_be_root; then
     fail "please install: ${packages[*]} (on Debian: apt-get install ${packages[*]})"
   fi
   echo "installing ${packages[*]}"
   quietly apt_install_without_cluster "${packages[@]}" || fail "please install: ${packages[*]}"
+  has_redis_server || fail 'please install redis-server: redis-tools came without the program of the server'
 fi
 
 has cargo || fail 'please install the Rust toolchain, with rustup'

@@ -22,7 +22,7 @@ use crate::{
     grpc::{self, EtagKey, Limits, Listener, ServeError},
     identity::Caller,
     leadchat::Installation,
-    store::{DatabaseSettings, OpenError, Store},
+    store::{DatabaseSettings, OpenError, RedisSettings, Store},
 };
 
 /// Why the program cannot do what it is to do. One line each, naming the setting
@@ -47,7 +47,7 @@ pub enum AppError {
 /// Runs until done, or until told to stop.
 pub async fn run(task: Task) -> Result<(), AppError> {
     match task {
-        Task::Serve(settings) => serve(settings).await,
+        Task::Serve(settings) => serve(*settings).await,
         Task::Migrate(database) => {
             Store::migrate(&database).await?;
             say(&format!("The tables of {database} are up to date."));
@@ -60,6 +60,7 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
     let Serve {
         listen,
         database,
+        redis,
         local_role,
         installation,
         secret_key_base,
@@ -69,7 +70,7 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
 
     let reads = Reads::start()?;
     let embedded = !matches!(database, Some(DatabaseSettings::Postgres(_)));
-    let opened = reads.handle.spawn(open(database, installation));
+    let opened = reads.handle.spawn(open(database, redis, installation));
     let (store, demo) = tokio::select! {
         opened = opened => opened.map_err(|error| AppError::System {
             what: "to open the store",
@@ -173,13 +174,14 @@ fn by_processors(embedded: bool) -> usize {
 /// The store to serve, and what keeps demonstration data alive.
 async fn open(
     database: Option<DatabaseSettings>,
+    redis: Option<RedisSettings>,
     installation: Installation,
 ) -> Result<(Store, Option<Demo>), AppError> {
     match database {
-        Some(database) => Ok((Store::open(&database, installation).await?, None)),
+        Some(database) => Ok((Store::open(&database, redis, installation).await?, None)),
         None => {
             let demo = Demo::create().await?;
-            let store = Store::open(&demo.database(), Demo::installation()).await?;
+            let store = Store::open(&demo.database(), None, Demo::installation()).await?;
             Ok((store, Some(demo)))
         }
     }

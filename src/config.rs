@@ -4,12 +4,13 @@
 //! wherever leadchat has one, so that the service starts beside Rails with the
 //! same environment. Secrets come from the environment alone: an argument list
 //! is there for every process to read. An empty variable counts as unset, but
-//! for FRONTEND_URL, which Rails uses as it is.
+//! for FRONTEND_URL, which Rails uses as it is, and REDIS_SENTINEL_PASSWORD.
 
 mod arguments;
 mod database;
 mod listen;
 mod log;
+mod redis;
 
 use std::{ffi::OsString, num::NonZeroUsize, process::ExitCode};
 
@@ -19,7 +20,7 @@ use secrecy::SecretString;
 use crate::{
     domain::access::Role,
     leadchat::{Installation, is_blank, is_true, links::Links},
-    store::DatabaseSettings,
+    store::{DatabaseSettings, RedisSettings},
 };
 use arguments::{Arguments, Command};
 pub use listen::ListenAddress;
@@ -35,7 +36,7 @@ pub struct Settings {
 /// What the program is to do.
 #[derive(Debug)]
 pub enum Task {
-    Serve(Serve),
+    Serve(Box<Serve>),
     Migrate(DatabaseSettings),
 }
 
@@ -45,6 +46,9 @@ pub struct Serve {
     pub listen: ListenAddress,
     /// `None` for demonstration data.
     pub database: Option<DatabaseSettings>,
+    /// Where leadchat keeps its flags; `None` where that is not known, and for
+    /// demonstration data.
+    pub redis: Option<RedisSettings>,
     /// The role of a caller on this machine as its own viewer.
     pub local_role: Role,
     pub installation: Installation,
@@ -124,7 +128,7 @@ pub fn read(
                     ListenAddress::parse("LISTEN_ADDR", address)?
                 }
             };
-            Task::Serve(Serve {
+            Task::Serve(Box::new(Serve {
                 listen,
                 database: if flags.demo {
                     None
@@ -133,11 +137,16 @@ pub fn read(
                         database::read(flags.database_url, &set)?.unwrap_or_else(database::default),
                     )
                 },
+                redis: if flags.demo {
+                    None
+                } else {
+                    redis::read(&set, environment)?
+                },
                 local_role: flags.local_role.into(),
                 installation: installation(environment),
                 secret_key_base: set("SECRET_KEY_BASE").map(Into::into),
                 concurrent_calls: concurrent_calls(flags.max_concurrent_calls, &set)?,
-            })
+            }))
         }
         Command::Migrate(flags) => match database::read(flags.database_url, &set)? {
             Some(database) => Task::Migrate(database),

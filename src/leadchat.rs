@@ -6,6 +6,7 @@
 pub mod avatar;
 pub mod encryption;
 pub mod links;
+pub mod reauthorization;
 
 use links::Links;
 

@@ -9,7 +9,7 @@
 //! | [`telemetry`] | where logs go |
 //! | [`domain`] | what an inbox is and who may see what of it; knows no framework |
 //! | [`store`] | rows of PostgreSQL and SQLite become domain values; the one place that seals |
-//! | [`leadchat`] | what Rails derives and how it writes: links, encryption envelopes, avatars |
+//! | [`leadchat`] | what Rails derives and how it writes: links, encryption envelopes, avatars, flags |
 //! | [`directory`] | answers for inboxes from a store |
 //! | [`identity`] | who calls, and what a caller may do |
 //! | [`grpc`] | the only place that knows tonic and the generated code |

@@ -4,7 +4,8 @@
 //! address, as one consistent whole: a read-only transaction with a constant
 //! number of statements. The same rows,
 //! statements and assembly serve PostgreSQL and SQLite; what differs between
-//! the two is in `postgres` and `sqlite`.
+//! the two is in `postgres` and `sqlite`. What Rails keeps in Redis alone comes
+//! from there, once the transaction has ended.
 //!
 //! This is the one place that seals: `assemble` decides what of a row is for
 //! administrators. Who asks, and what they may see, is not known here.
@@ -20,6 +21,8 @@ mod migrations;
 mod patience;
 mod postgres;
 mod read;
+mod reauthorizations;
+mod redis;
 mod rows;
 mod snapshot;
 mod sqlite;
@@ -33,10 +36,12 @@ use std::{
 pub use error::{OpenError, StoreError};
 pub use patience::Patience;
 pub use postgres::PostgresSettings;
+pub use redis::{RedisPlace, RedisSettings, Sentinels};
 use tracing::info;
 
 use crate::leadchat::Installation;
 use look_ups::{LookUps, Order};
+use redis::Redis;
 use snapshot::Pool;
 use statements::{Anywhere, Dialect, Scope, Statements};
 
@@ -77,6 +82,8 @@ pub struct Store {
     look_ups: LookUps,
     anywhere: Anywhere,
     ownership: Ownership,
+    /// Where Rails keeps what it keeps in no table.
+    redis: Option<Redis>,
     installation: Installation,
 }
 
@@ -92,8 +99,10 @@ enum Ownership {
 impl Store {
     /// Connects, makes sure that the schema can be served, and says which store
     /// it is. SQLite is created and migrated as needed; PostgreSQL never is.
+    /// Redis may be away.
     pub async fn open(
         settings: &DatabaseSettings,
+        redis: Option<RedisSettings>,
         installation: Installation,
     ) -> Result<Self, OpenError> {
         let (pool, dialect, order, ownership) = match settings {
@@ -126,6 +135,7 @@ impl Store {
             look_ups: LookUps::new(dialect, order),
             anywhere: Anywhere::new(dialect),
             ownership,
+            redis: reauthorizations::source(redis, ownership).await,
             installation,
         };
         store.probe().await?;

@@ -74,8 +74,8 @@ pub struct ServeArguments {
 
     /// Serve demonstration data from a temporary SQLite store.
     ///
-    /// Takes no notice of the database settings, prints who is in it and lines
-    /// to try, and leaves nothing behind.
+    /// Takes no notice of the settings of databases and Redis, prints who is in
+    /// it and lines to try, and leaves nothing behind.
     #[arg(long)]
     pub demo: bool,
 
@@ -140,6 +140,9 @@ macro_rules! log_environment {
 const ENVIRONMENT: &str = concat!(
     database_environment!(),
     "
+  REDIS_URL, REDIS_PASSWORD    leadchat's Redis, which tells what has to be authorized again
+  REDIS_SENTINELS, REDIS_SENTINEL_MASTER_NAME, REDIS_SENTINEL_PASSWORD
+                               the same by way of sentinels, which count before the URL
   LISTEN_ADDR                  where to listen, as for --listen
   MAX_CONCURRENT_CALLS         as for --max-concurrent-calls
   FRONTEND_URL                 callback addresses, voice addresses, widget scripts

@@ -1,6 +1,7 @@
 //! Settings as an operator gives them.
 
 mod fuzz;
+mod redis;
 
 use std::collections::HashMap;
 
@@ -20,7 +21,7 @@ fn reading(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Settings, C
 
 fn served(arguments: &[&str], variables: &[(&str, &str)]) -> Serve {
     match reading(&[&["serve"], arguments].concat(), variables).map(|settings| settings.task) {
-        Ok(Task::Serve(serve)) => serve,
+        Ok(Task::Serve(serve)) => *serve,
         other => panic!("{other:?}"),
     }
 }

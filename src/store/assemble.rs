@@ -6,11 +6,12 @@ use super::{
     channel_tables::ChannelTables,
     channels::Connected,
     columns::{Stored, Unreadable},
+    reauthorizations::Reauthorizations,
     rows::{AvatarRow, InboxRow, WorkingHoursRow},
 };
 use crate::{
     domain::{
-        channel::{ChannelKind, Reauthorization},
+        channel::ChannelKind,
         degradation::{Degradation, Reason},
         id::{AccountId, ChannelId, InboxId},
         inbox::{HelpCenter, Inbox, SenderNameType, Settings},
@@ -30,14 +31,6 @@ pub(super) struct Assembly<'a> {
     /// By inbox.
     pub avatars: HashMap<i64, Vec<AvatarRow>>,
     pub reauthorizations: Reauthorizations,
-}
-
-/// Which channels must be connected again.
-pub(super) enum Reauthorizations {
-    /// By class name and id. Those of which nothing is known must not.
-    Known(HashMap<(String, i64), Stored<bool>>),
-    /// There is no source of this state.
-    Unknown,
 }
 
 /// What could not be read, by who may know.
@@ -130,25 +123,6 @@ impl Assembly<'_> {
             return None;
         };
         Some(self.channel(kind, id, notes))
-    }
-
-    pub fn reauthorization(
-        &self,
-        kind: ChannelKind,
-        id: i64,
-        degradations: &mut Vec<Degradation>,
-    ) -> Option<Reauthorization> {
-        let Reauthorizations::Known(channels) = &self.reauthorizations else {
-            return Some(Reauthorization::Unknown);
-        };
-        let Some(required) = channels.get(&(kind.class_name().to_owned(), id)) else {
-            return Some(Reauthorization::NotRequired);
-        };
-        let field = format!("{}.reauthorization", kind.field());
-        required.derive(&field, degradations, |required| match required {
-            Some(true) => Reauthorization::Required,
-            Some(false) | None => Reauthorization::NotRequired,
-        })
     }
 
     fn schedule(&self, inbox: i64, open: &mut Vec<Degradation>) -> Vec<WorkingHours> {

@@ -3,7 +3,7 @@
 //! A function a kind. What a row holds for administrators is sealed here; the
 //! type of the domain field leaves no other way.
 
-mod email;
+pub(super) mod email;
 mod voice;
 mod web_widget;
 
@@ -170,7 +170,6 @@ impl Assembly<'_> {
 
     /// Without an account, there is nothing to authorize.
     fn instagram(&self, row: Option<&InstagramRow>, open: &mut Vec<Degradation>) -> Instagram {
-        let has_account = |id: Option<&String>| id.is_some_and(|id| !is_blank(id));
         Instagram {
             reauthorization: row.and_then(|row| {
                 row.instagram_id
@@ -249,6 +248,11 @@ fn sms(row: Option<&SmsRow>, open: &mut Vec<Degradation>) -> Sms {
         phone_number: row.and_then(|row| row.phone_number.shown("sms.phone_number", open)),
         provider: row.and_then(|row| row.provider.shown("sms.provider", open)),
     }
+}
+
+/// Whether an Instagram id is that of an account.
+pub(super) fn has_account(id: Option<&String>) -> bool {
+    id.is_some_and(|id| !is_blank(id))
 }
 
 fn find<R>(table: &Table<R>, id: Option<i64>) -> Option<&R> {

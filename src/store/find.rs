@@ -11,6 +11,7 @@ use super::{
     error::StoreError,
     patience::Patience,
     read::{Reach, is_suspended, number},
+    reauthorizations::Gathered,
     rows::{AccountRow, FoundRow},
     snapshot::{Argument, Snapshot},
 };
@@ -41,11 +42,12 @@ impl Store {
             .map(|(_, inbox)| inbox)
             .collect();
         let inboxes = inboxes.as_slice();
-        let account = self
+        let found = self
             .read(&mut snapshot, id, Reach::Excerpt { viewer, inboxes })
             .await?;
         snapshot.end().await?;
-        Ok(account)
+        drop(connection);
+        self.complete(found, patience).await
     }
 
     /// The inboxes that own an address in any account that is not suspended,
@@ -64,19 +66,21 @@ impl Store {
             account.is_some_and(|account| account.is_open_to(Viewer::Service))
         });
         let open: Vec<_> = open.map(|(_, inbox)| inbox.0).collect();
+        let mut inboxes = Gathered::default();
         if !open.is_empty() {
             let scope = [Argument::Ids(open)];
             let statements = &self.anywhere.inboxes;
-            for inbox in self
+            inboxes = self
                 .inboxes_of(&mut snapshot, statements, &scope, None)
-                .await?
-            {
-                if let Some(account) = accounts.get_mut(&inbox.account_id) {
-                    account.inboxes.push(inbox);
-                }
-            }
+                .await?;
         }
         snapshot.end().await?;
+        drop(connection);
+        for inbox in self.assembled(inboxes, patience).await? {
+            if let Some(account) = accounts.get_mut(&inbox.account_id) {
+                account.inboxes.push(inbox);
+            }
+        }
         Ok(accounts.into_values().map(Account::from).collect())
     }
 

@@ -3,7 +3,8 @@
 //!
 //! Each is one transaction. Its statements are as many for a thousand inboxes as
 //! for one: the account, who belongs to it, the inboxes and what hangs on them,
-//! and each channel table that is in use.
+//! and each channel table that is in use. Inboxes are made of it once the
+//! transaction has ended, because Redis may have to be asked in between.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -12,11 +13,11 @@ use std::{
 
 use super::{
     Ownership, Store,
-    assemble::{Assembly, Reauthorizations},
     channel_tables::ChannelTables,
     columns::Stored,
     error::StoreError,
     patience::Patience,
+    reauthorizations::{Gathered, Reauthorizations},
     rows::{
         AccountRow, AccountUserRow, AgentBotInboxRow, AgentBotRow, AvatarRow, InboxMemberRow,
         InboxRow, ReauthorizationRow, WorkingHoursRow,
@@ -29,7 +30,6 @@ use crate::domain::{
     account::{Account, Parts},
     channel::ChannelKind,
     id::{AccountId, AgentBotId, InboxId, UserId},
-    inbox::Inbox,
 };
 
 /// What is read of an account.
@@ -44,6 +44,12 @@ pub(super) enum Reach<'a> {
     },
 }
 
+/// An account as it was read, before its inboxes are made.
+pub(super) struct Found {
+    parts: Parts,
+    inboxes: Gathered,
+}
+
 impl Store {
     /// A whole account; without its inboxes where the viewer sees none.
     pub async fn account(
@@ -54,11 +60,12 @@ impl Store {
     ) -> Result<Option<Account>, StoreError> {
         let mut connection = self.pool.acquire(patience).await?;
         let mut snapshot = connection.begin(patience).await?;
-        let account = self
+        let found = self
             .read(&mut snapshot, id, Reach::Whole { viewer })
             .await?;
         snapshot.end().await?;
-        Ok(account)
+        drop(connection);
+        self.complete(found, patience).await
     }
 
     /// Some inboxes of an account, and the rights of one viewer.
@@ -72,9 +79,10 @@ impl Store {
         let mut connection = self.pool.acquire(patience).await?;
         let mut snapshot = connection.begin(patience).await?;
         let excerpt = Reach::Excerpt { viewer, inboxes };
-        let account = self.read(&mut snapshot, id, excerpt).await?;
+        let found = self.read(&mut snapshot, id, excerpt).await?;
         snapshot.end().await?;
-        Ok(account)
+        drop(connection);
+        self.complete(found, patience).await
     }
 
     /// Runs every statement once, so that a schema that cannot be served is
@@ -109,43 +117,61 @@ impl Store {
         snapshot: &mut Snapshot<'_>,
         id: AccountId,
         reach: Reach<'_>,
-    ) -> Result<Option<Account>, StoreError> {
+    ) -> Result<Option<Found>, StoreError> {
         let mut reading = Reading::new(self, snapshot, id, reach);
         // Rights are read for a missing account too: it takes as long as one that
         // the viewer does not belong to.
         let suspended = reading.is_suspended().await?;
         let mut parts = Parts::new(id, suspended.unwrap_or_default());
         reading.rights(&mut parts).await?;
-        if suspended.is_some() && reading.narrow(&parts) {
-            parts.inboxes = reading.inboxes(None).await?;
-        }
-        Ok(suspended.map(|_| Account::from(parts)))
+        let inboxes = if suspended.is_some() && reading.narrow(&parts) {
+            reading.inboxes(None).await?
+        } else {
+            Gathered::default()
+        };
+        Ok(suspended.map(|_| Found { parts, inboxes }))
     }
 
-    /// Inboxes. `kinds` are the channel tables to read; by default those in use.
+    /// What is found, with its inboxes. The database is no longer needed: its
+    /// connection has to be given back by then.
+    pub(super) async fn complete(
+        &self,
+        found: Option<Found>,
+        patience: &Patience,
+    ) -> Result<Option<Account>, StoreError> {
+        let Some(Found { mut parts, inboxes }) = found else {
+            return Ok(None);
+        };
+        parts.inboxes = self.assembled(inboxes, patience).await?;
+        Ok(Some(Account::from(parts)))
+    }
+
+    /// Rows of inboxes. `kinds` are the channel tables to read; by default those
+    /// in use.
     pub(super) async fn inboxes_of(
         &self,
         snapshot: &mut Snapshot<'_>,
         statements: &InboxStatements,
         scope: &[Argument],
         kinds: Option<BTreeSet<ChannelKind>>,
-    ) -> Result<Vec<Inbox>, StoreError> {
+    ) -> Result<Gathered, StoreError> {
         let inboxes: Vec<InboxRow> = snapshot.fetch(&statements.inboxes, scope).await?;
         let kinds = kinds.unwrap_or_else(|| in_use(&inboxes));
         if inboxes.is_empty() && kinds.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Gathered::default());
         }
 
         let working_hours: Vec<WorkingHoursRow> =
             snapshot.fetch(&statements.working_hours, scope).await?;
         let avatars: Vec<AvatarRow> = snapshot.fetch(&statements.avatars, scope).await?;
-        let reauthorizations = match self.ownership {
-            Ownership::Own => {
+        let reauthorizations = match (self.ownership, &self.redis) {
+            (Ownership::Own, None) => {
                 let rows: Vec<ReauthorizationRow> =
                     snapshot.fetch(&statements.reauthorizations, scope).await?;
-                Reauthorizations::Known(rows.into_iter().filter_map(channel).collect())
+                Reauthorizations::Rows(rows.into_iter().filter_map(channel).collect())
             }
-            Ownership::Attached => Reauthorizations::Unknown,
+            // Redis is asked later, if there is one.
+            _ => Reauthorizations::Unknown,
         };
         let mut channels = ChannelTables::default();
         for kind in kinds {
@@ -154,14 +180,13 @@ impl Store {
                 .await?;
         }
 
-        let assembly = Assembly {
-            installation: &self.installation,
+        Ok(Gathered {
+            inboxes,
             channels,
             working_hours: by_key(working_hours, |row| row.inbox_id),
             avatars: by_key(avatars, |row| row.record_id),
             reauthorizations,
-        };
-        Ok(inboxes.iter().map(|row| assembly.inbox(row)).collect())
+        })
     }
 }
 
@@ -305,7 +330,7 @@ impl<'a, 'c> Reading<'a, 'c> {
     async fn inboxes(
         &mut self,
         kinds: Option<BTreeSet<ChannelKind>>,
-    ) -> Result<Vec<Inbox>, StoreError> {
+    ) -> Result<Gathered, StoreError> {
         let statements = &self.statements.inboxes;
         self.store
             .inboxes_of(self.snapshot, statements, &self.scope, kinds)

@@ -16,6 +16,7 @@ mod patience;
 mod program;
 mod readme;
 mod reasons;
+mod reauthorization;
 mod server;
 mod statements;
 mod tags;

@@ -8,6 +8,8 @@ pub mod dice;
 pub mod golden;
 pub mod plain;
 pub mod program;
+pub mod proxy;
+pub mod redis;
 pub mod reviewed;
 pub mod schema;
 pub mod wire;

@@ -86,6 +86,33 @@ fn no_address_of_a_database_shows_its_password() {
     });
 }
 
+/// Of Redis the same, and of sentinels.
+#[test]
+fn no_address_of_redis_shows_its_password() {
+    let address = address_with_password().prop_map(|address| {
+        let address = address.replace("postgresql", "rediss");
+        address.replace("postgres", "redis").replace("/name", "/1")
+    });
+    let of_redis = (address, password(), any::<bool>());
+    for_all(1000, of_redis, |(address, password, is_sentinels)| {
+        let variables = [
+            ("REDIS_URL", &address),
+            ("REDIS_SENTINELS", &address),
+            ("REDIS_PASSWORD", &password),
+            ("REDIS_SENTINEL_PASSWORD", &password),
+        ];
+        let environment = |name: &str| {
+            let is_read = is_sentinels || name != "REDIS_SENTINELS";
+            let variable = variables.iter().find(|(variable, _)| *variable == name);
+            variable
+                .filter(|_| is_read)
+                .map(|(_, value)| (*value).clone())
+        };
+        let shown = shown(super::super::redis::read(&environment, &environment));
+        assert!(!shown.contains(MARK), "{shown}");
+    });
+}
+
 #[test]
 fn no_address_with_a_password_is_taken_as_a_flag() {
     for_all(1000, address_with_password(), |address| {

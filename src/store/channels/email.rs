@@ -65,6 +65,14 @@ impl Assembly<'_> {
     }
 }
 
+/// Whether the row leaves it to a flag.
+pub(in crate::store) fn is_flagged(row: &EmailRow) -> bool {
+    matches!(
+        (is_authorized(row), row.provider_config_is_empty.get()),
+        (Ok(true), Ok(Some(false)))
+    )
+}
+
 /// Whether the mailbox is one that Microsoft or Google let leadchat into: by its
 /// provider or, before there were providers, by where its mail is fetched.
 fn is_authorized(row: &EmailRow) -> Result<bool, Unreadable> {

@@ -217,7 +217,9 @@ async fn old_connections_are_renewed() {
         unreachable!()
     };
     let file = DatabaseSettings::Sqlite(folder.path().join("store.db"));
-    let store = Store::open(&file, Demo::installation()).await.unwrap();
+    let store = Store::open(&file, None, Demo::installation())
+        .await
+        .unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let (_tell, told) = tokio::sync::mpsc::channel(1);

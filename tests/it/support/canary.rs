@@ -23,6 +23,11 @@ pub const MARK: &str = "Canary/";
 /// secret.)
 pub const PASSWORD: &str = "hunter2";
 
+/// REDIS_PASSWORD and REDIS_SENTINEL_PASSWORD, and what stands in a REDIS_URL.
+pub const REDIS_PASSWORD: &str = "password-of-redis";
+pub const REDIS_SENTINEL_PASSWORD: &str = "password-of-sentinels";
+pub const REDIS_URL_PASSWORD: &str = "p@ssword/of+an:url";
+
 /// Texts that administrators see: the field of the contract, table, column, and
 /// what makes a value of a text (`?`).
 pub const SEALED: &[(&str, &str, &str, &str)] = &[
@@ -189,7 +194,14 @@ fn place(bytes: [u8; STEP]) -> usize {
 pub static CANARIES: LazyLock<Finder> = LazyLock::new(|| Finder::of(all()));
 
 fn all() -> BTreeSet<String> {
-    let mut all = BTreeSet::from([MARK, PASSWORD].map(str::to_owned));
+    let own = [
+        MARK,
+        PASSWORD,
+        REDIS_PASSWORD,
+        REDIS_SENTINEL_PASSWORD,
+        REDIS_URL_PASSWORD,
+    ];
+    let mut all = BTreeSet::from(own.map(str::to_owned));
     // However little of it is there.
     all.insert(KEY_PART.repeat(2));
     all.extend(of_the_rows());
@@ -280,6 +292,9 @@ fn there_are_canaries_of_every_kind() {
         "demo-imap-password",
         "demo-twilio-auth-token",
         "hunter2",
+        "password-of-redis",
+        "password-of-sentinels",
+        "p@ssword/of+an:url",
         "0123456789abcdef0123456789abcdef",
     ] {
         assert!(all.contains(canary), "{canary}: {all:#?}");

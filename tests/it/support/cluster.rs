@@ -243,7 +243,7 @@ fn program(bin: &Path, name: &str) -> PathBuf {
     }
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener =
         TcpListener::bind(("127.0.0.1", 0)).expect("the loopback interface has a free port");
     listener

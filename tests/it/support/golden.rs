@@ -134,10 +134,14 @@ fn list(text: &str) -> Vec<String> {
     parts.iter().map(|part| part.trim().to_owned()).collect()
 }
 
+/// The keys that were set, and their values.
+pub fn redis() -> BTreeMap<String, String> {
+    serde_json::from_str(REDIS).unwrap()
+}
+
 /// Rails takes any text that is not blank as a flag.
 fn flags() -> Vec<String> {
-    let redis: BTreeMap<String, String> = serde_json::from_str(REDIS).unwrap();
-    redis
+    redis()
         .iter()
         .map(|(key, value)| {
             let mut parts = key.rsplit(':');

@@ -1,0 +1,145 @@
+//! Where leadchat keeps its flags: a URL, or sentinels that know.
+//!
+//! The variables are read as leadchat reads them, defaults and oddities
+//! included, but for one: leadchat takes a Redis on its own machine where none is
+//! named. This may be another machine, whose Redis would say that no channel has
+//! lost its authorization.
+
+use percent_encoding::percent_decode_str;
+use url::{Host, Url};
+
+use super::{ConfigError, Environment};
+use crate::{
+    leadchat::is_blank,
+    store::{RedisPlace, RedisSettings, Sentinels},
+};
+
+const PORT: u16 = 6379;
+const SENTINEL_PORT: u16 = 26379;
+const MASTER_NAME: &str = "mymaster";
+
+/// `None` where no Redis is named. `raw` tells a variable that is empty from one
+/// that is not set.
+pub fn read(
+    environment: Environment<'_>,
+    raw: Environment<'_>,
+) -> Result<Option<RedisSettings>, ConfigError> {
+    let text = |name| environment(name).filter(|value| !is_blank(value));
+    let password = text("REDIS_PASSWORD");
+    if let Some(sentinels) = text("REDIS_SENTINELS") {
+        // Without a name of its own, a sentinel's password is that of Redis; an
+        // empty one is none.
+        let of_sentinels = raw("REDIS_SENTINEL_PASSWORD").or_else(|| password.clone());
+        let of_sentinels = of_sentinels.filter(|password| !is_blank(password));
+        return Ok(Some(RedisSettings {
+            place: RedisPlace::Sentinels(Sentinels {
+                addresses: addresses(&sentinels)?,
+                password: of_sentinels.map(Into::into),
+                master_name: text("REDIS_SENTINEL_MASTER_NAME")
+                    .unwrap_or_else(|| MASTER_NAME.to_owned()),
+            }),
+            username: None,
+            password: password.map(Into::into),
+        }));
+    }
+    let Some(url) = text("REDIS_URL") else {
+        return Ok(None);
+    };
+    let mut settings = parse(&url).ok_or_else(|| {
+        ConfigError::setting(
+            "REDIS_URL",
+            "must be redis://HOST:PORT/DATABASE, rediss:// for TLS, or unix:///PATH, with \
+             special characters of a password escaped",
+        )
+    })?;
+    if let Some(password) = password {
+        settings.password = Some(password.into());
+    }
+    Ok(Some(settings))
+}
+
+/// Why it is `None` is not said: the URL may hold a password.
+fn parse(url: &str) -> Option<RedisSettings> {
+    let (scheme, rest) = url.split_once(':')?;
+    if scheme == "unix" {
+        let path = rest.strip_prefix("//").unwrap_or(rest);
+        return path.starts_with('/').then(|| RedisSettings {
+            place: RedisPlace::Socket(path.into()),
+            username: None,
+            password: None,
+        });
+    }
+    // An `@` behind the host tells of a password that was not escaped.
+    let rest = rest.strip_prefix("//")?;
+    let behind_host = rest.find(['/', '?', '#']).and_then(|end| rest.get(end..));
+    if behind_host.is_some_and(|rest| rest.contains(['@', '#'])) {
+        return None;
+    }
+    let parsed = Url::parse(url).ok()?;
+    let host = match parsed.host() {
+        Some(Host::Ipv6(address)) => address.to_string(),
+        Some(host) => host.to_string(),
+        None => "localhost".to_owned(),
+    };
+    let path = parsed.path();
+    let database = match path.strip_prefix('/').unwrap_or(path) {
+        "" => 0,
+        number => number.parse().ok().filter(|number| *number >= 0)?,
+    };
+    // A user without a password is a password without a user.
+    let (username, password) = match (parsed.username(), parsed.password()) {
+        ("", password) => (None, password),
+        (password, None) => (None, Some(password)),
+        (username, password) => (Some(decoded(username)?), password),
+    };
+    Some(RedisSettings {
+        place: RedisPlace::Server {
+            is_tls: match scheme {
+                "redis" => false,
+                "rediss" => true,
+                _ => return None,
+            },
+            host,
+            port: parsed.port().unwrap_or(PORT),
+            database,
+        },
+        username,
+        password: match password {
+            Some(password) => Some(decoded(password)?.into()),
+            None => None,
+        },
+    })
+}
+
+/// As a form is decoded, where a plus sign is a space.
+fn decoded(text: &str) -> Option<String> {
+    let text = text.replace('+', " ");
+    let decoded = percent_decode_str(&text).decode_utf8().ok()?;
+    Some(decoded.into_owned())
+}
+
+/// Hosts and ports with commas between them. What it is not is not quoted: it
+/// may be a URL with a password.
+fn addresses(list: &str) -> Result<Vec<(String, u16)>, ConfigError> {
+    let address = |text: &str| {
+        let (host, port) = match text.split_once(':') {
+            Some((host, port)) => (host.trim(), port.trim()),
+            None => (text.trim(), ""),
+        };
+        let port = match port {
+            "" => SENTINEL_PORT,
+            port => port.parse().ok()?,
+        };
+        let is_name = |letter: char| letter.is_ascii_alphanumeric() || "-._".contains(letter);
+        let is_host = !host.is_empty() && host.chars().all(is_name);
+        is_host.then(|| (host.to_owned(), port))
+    };
+    let list = list.trim_end_matches([',', ' ']);
+    let addresses: Option<Vec<_>> = list.split(',').map(address).collect();
+    addresses.ok_or_else(|| {
+        ConfigError::setting(
+            "REDIS_SENTINELS",
+            "must be addresses as HOST:PORT, with commas between them",
+        )
+    })
+}

@@ -1,0 +1,460 @@
+//! Whether a channel must be connected again: Rails' flags in Redis, which may
+//! be away, and what is said then.
+
+mod outages;
+mod places;
+
+use std::{
+    collections::BTreeMap,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use regex::Regex;
+use serde_json::Value;
+
+use crate::support::{
+    Backend, Client, Database, Program,
+    cluster::Cluster,
+    golden,
+    pb::{self, Reauthorization, inbox::Channel},
+    program::{Server, eventually},
+    proxy::Proxy,
+    redis::Redis,
+    viewer,
+};
+
+on_both_databases!(
+    flags_are_those_that_rails_shows,
+    a_flag_is_any_value_that_is_not_blank,
+    one_round_trip_reads_the_flags_that_are_needed,
+    without_redis_our_own_table_tells,
+);
+
+/// A TikTok inbox of account 1 and its flag.
+const INBOX: i64 = 121;
+const KEY: &str = "alfred:REAUTHORIZATION_REQUIRED:channel_tiktok:121";
+
+/// What an inbox says of it, if anything.
+type State = Option<&'static str>;
+
+const REQUIRED: State = Some("REAUTHORIZATION_REQUIRED");
+const NOT_REQUIRED: State = Some("REAUTHORIZATION_NOT_REQUIRED");
+const UNKNOWN: State = Some("REAUTHORIZATION_UNKNOWN");
+
+/// What a read is held up by at most, and what a busy machine may add.
+const BOUND: Duration = Duration::from_millis(200);
+const SLACK: Duration = Duration::from_millis(600);
+
+fn with_redis(database: &Database, redis: &Redis) -> Program {
+    Program::serving(database).env("REDIS_URL", &redis.url())
+}
+
+fn of(inbox: &pb::Inbox) -> State {
+    let number = match inbox.channel.as_ref()? {
+        Channel::Email(channel) => channel.reauthorization,
+        Channel::FacebookPage(channel) => channel.reauthorization,
+        Channel::Instagram(channel) => channel.reauthorization,
+        Channel::Tiktok(channel) => channel.reauthorization,
+        Channel::Whatsapp(channel) => channel.reauthorization,
+        _ => None,
+    };
+    number.map(|number| Reauthorization::try_from(number).unwrap().as_str_name())
+}
+
+fn get(inbox_id: i64) -> pb::GetInboxRequest {
+    pb::GetInboxRequest {
+        account_id: 1,
+        inbox_id,
+        viewer: Some(viewer::user(1)),
+        detail: 0,
+    }
+}
+
+async fn state(client: &Client) -> State {
+    let answer = client.get(get(INBOX)).await.unwrap();
+    of(&answer.message.inbox.unwrap())
+}
+
+/// The same, and how long it took.
+async fn timed(client: &Client) -> (State, Duration) {
+    let began = Instant::now();
+    let state = state(client).await;
+    (state, began.elapsed())
+}
+
+/// What a read says once Redis tells. A busy machine may keep it from that in
+/// time; then it is asked again.
+async fn known(client: &Client) -> State {
+    for _ in 0..100 {
+        let state = state(client).await;
+        if state != UNKNOWN {
+            return state;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("it stays unknown");
+}
+
+/// Waits until a read says this; gives the time that it took.
+async fn becomes(client: &Client, wanted: State) -> Duration {
+    let began = Instant::now();
+    loop {
+        let state = state(client).await;
+        if state == wanted {
+            return began.elapsed();
+        }
+        assert!(began.elapsed() < Duration::from_secs(15), "{state:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+const AWAY: &str = "Redis is away";
+
+/// How often the log says that Redis is away, and that it is back.
+fn told(server: &Server) -> (usize, usize) {
+    let log = server.log();
+    let count = |text: &str| log.matches(text).count();
+    (count(AWAY), count("Redis answers again"))
+}
+
+/// What the log says of it.
+fn causes(server: &Server) -> String {
+    let log = server.log();
+    let lines: Vec<_> = log.lines().filter(|line| line.contains(AWAY)).collect();
+    lines.join("\n")
+}
+
+/// What the oracle's view says of every inbox that it shows.
+fn rendered() -> BTreeMap<i64, State> {
+    let views = golden::rendered("full", "administrator").into_iter();
+    views
+        .filter(|rendered| !rendered.view.contains_key("__raises__"))
+        .map(|rendered| {
+            let state = match rendered.view.get("reauthorization_required") {
+                Some(Value::Bool(true)) => REQUIRED,
+                Some(Value::Bool(false)) => NOT_REQUIRED,
+                Some(Value::Null) | None => None,
+                other => panic!("{other:?}"),
+            };
+            (rendered.inbox_id, state)
+        })
+        .collect()
+}
+
+/// What is served of the inboxes that the oracle shows. A busy machine may have
+/// kept Redis from answering in time; then they are asked for again.
+async fn served(client: &Client) -> BTreeMap<i64, State> {
+    let rendered = rendered();
+    for _ in 0..5 {
+        let mut served = BTreeMap::new();
+        for (account, administrator) in [(1, 1), (2, 5), (3, 9)] {
+            let inboxes = client.all(account, viewer::user(administrator)).await;
+            let inboxes = inboxes.iter().map(|inbox| (inbox.id, of(inbox)));
+            served.extend(inboxes.filter(|(id, _)| rendered.contains_key(id)));
+        }
+        if !served.values().any(|state| *state == UNKNOWN) {
+            return served;
+        }
+        becomes(client, NOT_REQUIRED).await;
+    }
+    panic!("Redis was too slow five times");
+}
+
+/// Our own table would say the opposite.
+async fn flags_are_those_that_rails_shows(backend: Backend) {
+    let database = backend.golden();
+    let opposite = "UPDATE channel_reauthorizations SET required = NOT required";
+    database.execute(opposite).await;
+    let server = with_redis(&database, Redis::golden()).start();
+    let rendered = rendered();
+    let of_state = |wanted| rendered.values().filter(|state| **state == wanted).count();
+    assert!(of_state(REQUIRED) > 8 && of_state(NOT_REQUIRED) > 5);
+    assert_eq!(served(&server.client().await).await, rendered);
+    assert_eq!(told(&server).0, told(&server).1);
+}
+
+async fn a_flag_is_any_value_that_is_not_blank(backend: Backend) {
+    let database = backend.golden();
+    let redis = Redis::start(&[]);
+    let server = with_redis(&database, &redis).start();
+    let client = server.client().await;
+    becomes(&client, NOT_REQUIRED).await;
+    for (value, wanted) in [
+        ("true", REQUIRED),
+        ("false", REQUIRED),
+        ("0", REQUIRED),
+        ("", NOT_REQUIRED),
+        (" x", REQUIRED),
+        (" \t\u{a0}", NOT_REQUIRED),
+        ("\0", REQUIRED),
+    ] {
+        redis.run::<()>(&["SET", KEY, value]);
+        // The value is read anew with every read.
+        assert_eq!(known(&client).await, wanted, "{value:?}");
+    }
+    redis.run::<()>(&["DEL", KEY]);
+    assert_eq!(known(&client).await, NOT_REQUIRED);
+}
+
+/// A server and its Redis, between which somebody listens.
+struct Overheard {
+    server: Server,
+    client: Client,
+    redis: Redis,
+    proxy: Proxy,
+}
+
+impl Overheard {
+    async fn over(database: &Database) -> Self {
+        let redis = Redis::start(&[]);
+        let proxy = Proxy::to(redis.port).await;
+        let program = Program::serving(database).env("REDIS_URL", &proxy.url());
+        let server = program.start();
+        Self {
+            client: server.client().await,
+            server,
+            redis,
+            proxy,
+        }
+    }
+
+    /// How many round trips a call takes, and the keys that it asks for, each
+    /// without what all begin with. On a busy machine, Redis may not have been
+    /// there in time; then it is called again.
+    async fn asked(&self, call: impl AsyncFn(&Client)) -> (u64, Vec<String>) {
+        for _ in 0..5 {
+            eventually("Redis is there", || {
+                let (away, back) = told(&self.server);
+                away == back
+            })
+            .await;
+            let before = (told(&self.server), self.redis.calls(), self.proxy.sent());
+            call(&self.client).await;
+            if told(&self.server) == before.0 {
+                return (
+                    self.round_trips_since(&before.1),
+                    self.keys_since(&before.2),
+                );
+            }
+        }
+        panic!("Redis was too slow five times");
+    }
+
+    fn round_trips_since(&self, before: &BTreeMap<String, u64>) -> u64 {
+        let mut round_trips = 0;
+        for (command, calls) in self.redis.calls() {
+            let more = calls - before.get(&command).copied().unwrap_or_default();
+            // Other commands than a test's own are none of this.
+            assert!(
+                command == "mget" || command == "info" || more == 0,
+                "{command}"
+            );
+            if command == "mget" {
+                round_trips += more;
+            }
+        }
+        round_trips
+    }
+
+    fn keys_since(&self, before: &str) -> Vec<String> {
+        let sent = self.proxy.sent();
+        let key = Regex::new(r"alfred:REAUTHORIZATION_REQUIRED:(\S+)").unwrap();
+        let keys = key.captures_iter(&sent[before.len()..]);
+        let mut keys: Vec<_> = keys.map(|key| key[1].to_owned()).collect();
+        keys.sort();
+        keys
+    }
+}
+
+fn texts<const N: usize>(texts: [&str; N]) -> Vec<String> {
+    texts.map(str::to_owned).to_vec()
+}
+
+/// Whatever is asked, and however many inboxes come; and none where no inbox
+/// needs a flag.
+async fn one_round_trip_reads_the_flags_that_are_needed(backend: Backend) {
+    let database = backend.golden();
+    let overheard = Overheard::over(&database).await;
+    let one = async |inbox: i64| {
+        let call = async |client: &Client| drop(client.get(get(inbox)).await.unwrap());
+        overheard.asked(call).await
+    };
+    for (inbox, key) in [
+        (INBOX, "channel_tiktok:121"),
+        (104, "channel_facebook_page:104"),
+        (112, "channel_instagram:112"),
+        (165, "channel_email:165"),
+        (233, "channel_whatsapp:233"),
+    ] {
+        assert_eq!(one(inbox).await, (1, texts([key])));
+    }
+    // A widget; mail without OAuth, and with an empty configuration.
+    for inbox in [1, 162, 164] {
+        assert_eq!(one(inbox).await, (0, vec![]), "{inbox}");
+    }
+
+    for detail in [1, 2] {
+        let list = async |client: &Client| {
+            let request = pb::ListInboxesRequest {
+                account_id: 1,
+                viewer: Some(viewer::user(1)),
+                detail,
+                ..Default::default()
+            };
+            let listed = client.list(request).await.unwrap().message.inboxes;
+            assert_eq!(listed.len(), 88);
+        };
+        let needed = needed(&database, 1).await;
+        assert!(needed.len() > 15, "{needed:?}");
+        assert_eq!(overheard.asked(list).await, (1, needed));
+    }
+    let batch = async |client: &Client| {
+        let request = pb::BatchGetInboxesRequest {
+            account_id: 1,
+            viewer: Some(viewer::user(1)),
+            detail: 0,
+            inbox_ids: vec![122, 1, INBOX],
+        };
+        drop(client.batch(request).await.unwrap());
+    };
+    let two = texts(["channel_tiktok:121", "channel_tiktok:122"]);
+    assert_eq!(overheard.asked(batch).await, (1, two));
+
+    // Over all accounts too, two of which have this page.
+    let twin = "INSERT INTO channel_facebook_pages (id, account_id, page_id, user_access_token,
+            page_access_token, created_at, updated_at)
+            SELECT 9001, 2, page_id, 'u', 'p', created_at, updated_at
+            FROM channel_facebook_pages WHERE id = 104;
+        INSERT INTO inboxes (id, account_id, channel_id, channel_type, name, created_at, updated_at)
+            SELECT 9001, 2, 9001, channel_type, 'twin', created_at, updated_at
+            FROM inboxes WHERE id = 104";
+    database.execute(twin).await;
+    let page = "SELECT page_id AS found FROM channel_facebook_pages WHERE id = 104";
+    let page = &database.texts(page).await[0];
+    let find = async |client: &Client| {
+        let request = pb::FindInboxesRequest {
+            viewer: Some(viewer::service()),
+            key: Some(pb::find_inboxes_request::Key::FacebookPageId(page.clone())),
+            ..Default::default()
+        };
+        let found = client.find(request).await.unwrap().message.inboxes;
+        assert_eq!(found.len(), 2);
+    };
+    let two = texts(["channel_facebook_page:104", "channel_facebook_page:9001"]);
+    assert_eq!(overheard.asked(find).await, (1, two));
+}
+
+/// As for all, in one round trip and in time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_flags_of_ten_thousand_inboxes_come_at_once() {
+    let database = Backend::Sqlite.empty();
+    let numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)";
+    let stamp = "'2026-01-01', '2026-01-01'";
+    let sql = format!(
+        "INSERT INTO accounts (id, name, created_at, updated_at) VALUES (1, 'a', {stamp});
+        INSERT INTO channel_whatsapp (id, account_id, phone_number, created_at, updated_at)
+            {numbers} SELECT i, 1, '+' || i, {stamp} FROM n;
+        INSERT INTO inboxes (id, account_id, channel_id, channel_type, name, created_at, updated_at)
+            {numbers} SELECT i, 1, i, 'Channel::Whatsapp', 'n' || i, {stamp} FROM n"
+    );
+    database.execute(&sql).await;
+    let overheard = Overheard::over(&database).await;
+    let flag = KEY.replace("channel_tiktok:121", "channel_whatsapp:777");
+    overheard.redis.run::<()>(&["SET", &flag, "true"]);
+    let required = Mutex::default();
+    let (round_trips, keys) = overheard
+        .asked(async |client| {
+            let request = pb::ListInboxesRequest {
+                account_id: 1,
+                viewer: Some(viewer::service()),
+                page_size: 1000,
+                name_prefix: "n77".to_owned(),
+                ..Default::default()
+            };
+            let began = Instant::now();
+            let listed = client.list(request).await.unwrap().message.inboxes;
+            println!(
+                "reauthorization: ten thousand are read in {:?}",
+                began.elapsed()
+            );
+            assert_eq!(listed.len(), 111);
+            let found = listed.iter().filter(|inbox| of(inbox) == REQUIRED);
+            *required.lock().unwrap() = found.map(|inbox| inbox.id).collect::<Vec<_>>();
+        })
+        .await;
+    assert_eq!((round_trips, keys.len()), (1, 10_000));
+    assert_eq!(*required.lock().unwrap(), [777]);
+}
+
+/// The channels of an account whose state no row tells, as the database says it.
+async fn needed(database: &Database, account: i64) -> Vec<String> {
+    let tables = [
+        ("FacebookPage", "channel_facebook_pages", "true"),
+        (
+            "Instagram",
+            "channel_instagram",
+            "trim(t.instagram_id) <> ''",
+        ),
+        ("Tiktok", "channel_tiktok", "true"),
+        ("Whatsapp", "channel_whatsapp", "true"),
+        (
+            "Email",
+            "channel_email",
+            "(t.provider IN ('microsoft', 'google')
+                OR t.imap_enabled AND t.imap_address = 'imap.gmail.com')
+            AND substr(CAST(t.provider_config AS text), 1, 1) IN ('{', '[', '\"')
+            AND CAST(t.provider_config AS text) NOT IN ('{}', '[]', '\"\"')",
+        ),
+    ];
+    let mut keys = Vec::new();
+    for (kind, table, condition) in tables {
+        let name = table.trim_end_matches('s');
+        let sql = format!(
+            "SELECT '{name}:' || t.id AS found FROM {table} t WHERE {condition} AND t.id IN
+                (SELECT channel_id FROM inboxes
+                WHERE account_id = {account} AND channel_type = 'Channel::{kind}')"
+        );
+        keys.extend(database.texts(&sql).await);
+    }
+    keys.sort();
+    keys
+}
+
+async fn without_redis_our_own_table_tells(backend: Backend) {
+    let database = backend.golden();
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    for (required, wanted) in [(true, REQUIRED), (false, NOT_REQUIRED)] {
+        let sql = format!(
+            "INSERT INTO channel_reauthorizations (channel_type, channel_id, required)
+                VALUES ('Channel::Tiktok', {INBOX}, {required})
+                ON CONFLICT (channel_type, channel_id) DO UPDATE SET required = {required}"
+        );
+        database.execute(&sql).await;
+        assert_eq!(state(&client).await, wanted);
+    }
+}
+
+/// Rails' own database, with and without its Redis.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_rails_database_redis_tells_or_nobody_does() {
+    let cluster = Cluster::shared();
+    cluster.create_database("attached", None);
+    cluster.psql("attached", include_str!("../../golden/leadchat_tables.sql"));
+    cluster.psql("attached", include_str!("../../golden/rows.sql"));
+    let attached = || {
+        Program::new(&["serve", "--listen", "127.0.0.1:0"])
+            .env("DATABASE_URL", &cluster.url("attached"))
+    };
+    let server = attached().env("REDIS_URL", &Redis::golden().url()).start();
+    assert_eq!(served(&server.client().await).await, rendered());
+
+    let server = attached().env("REDIS_PASSWORD", "unused").start();
+    assert_eq!(state(&server.client().await).await, UNKNOWN);
+    let warned = server
+        .log()
+        .matches("neither REDIS_URL nor REDIS_SENTINELS is set")
+        .count();
+    assert_eq!(warned, 1);
+}

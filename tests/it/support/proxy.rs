@@ -1,0 +1,128 @@
+//! What stands between a client and a server, and can fall silent as a line does that is cut: with
+//! no word to either.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::watch,
+    task::JoinHandle,
+};
+
+/// Passes on what it gets, until it is dropped.
+pub struct Proxy {
+    pub port: u16,
+    state: Arc<State>,
+    task: JoinHandle<()>,
+}
+
+struct State {
+    /// How many connections there were.
+    opened: AtomicU64,
+    /// Those with a lower number are cut.
+    cut: AtomicU64,
+    /// What clients sent, on any connection.
+    sent: watch::Sender<Vec<u8>>,
+    /// What clients sent on one that was cut.
+    swallowed: watch::Sender<usize>,
+}
+
+impl Proxy {
+    pub async fn to(port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let state = Arc::new(State {
+            opened: AtomicU64::new(0),
+            cut: AtomicU64::new(0),
+            sent: watch::Sender::default(),
+            swallowed: watch::Sender::default(),
+        });
+        Self {
+            port: listener.local_addr().unwrap().port(),
+            state: Arc::clone(&state),
+            task: tokio::spawn(accept(listener, port, state)),
+        }
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Cuts the connections that there are. New ones are not.
+    pub fn cut(&self) {
+        let opened = self.state.opened.load(Ordering::SeqCst);
+        self.state.cut.store(opened, Ordering::SeqCst);
+    }
+
+    /// What clients have sent so far.
+    pub fn sent(&self) -> String {
+        String::from_utf8_lossy(&self.state.sent.borrow()).into_owned()
+    }
+
+    /// Waits until something was sent that a cut connection has swallowed.
+    pub async fn has_swallowed(&self) {
+        let mut swallowed = self.state.swallowed.subscribe();
+        swallowed.wait_for(|bytes| *bytes > 0).await.unwrap();
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, port: u16, state: Arc<State>) {
+    loop {
+        let (client, _) = listener.accept().await.unwrap();
+        let number = state.opened.fetch_add(1, Ordering::SeqCst);
+        let Ok(server) = TcpStream::connect(("127.0.0.1", port)).await else {
+            continue;
+        };
+        let (from_client, to_client) = client.into_split();
+        let (from_server, to_server) = server.into_split();
+        tokio::spawn(pass(
+            from_client,
+            to_server,
+            number,
+            Arc::clone(&state),
+            true,
+        ));
+        tokio::spawn(pass(
+            from_server,
+            to_client,
+            number,
+            Arc::clone(&state),
+            false,
+        ));
+    }
+}
+
+async fn pass(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    number: u64,
+    state: Arc<State>,
+    is_clients: bool,
+) {
+    let mut bytes = vec![0; 1 << 16];
+    while let Ok(count @ 1..) = from.read(&mut bytes).await {
+        let bytes = &bytes[..count];
+        if is_clients {
+            state.sent.send_modify(|sent| sent.extend(bytes));
+        }
+        if number < state.cut.load(Ordering::SeqCst) {
+            if is_clients {
+                state.swallowed.send_modify(|swallowed| *swallowed += count);
+            }
+        } else if to.write_all(bytes).await.is_err() {
+            return;
+        }
+    }
+}
