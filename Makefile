@@ -6,7 +6,7 @@ SECONDS_EACH := 12
 BUF := target/tools/node_modules/.bin/buf
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz overload lint tools
+.PHONY: help run test fuzz overload secrets lint tools
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.* ## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -22,6 +22,9 @@ fuzz: ## Look for inputs that break things, for longer
 
 overload: ## Measure what ten times the bearable load does to the calls that are served
 	cargo bench --locked --bench overload
+
+secrets: ## Measure what encrypted secrets and signed addresses cost a list
+	cargo bench --locked --bench encryption
 
 lint: tools ## Check format, lints and the contract's rules
 	cargo fmt --check

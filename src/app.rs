@@ -12,8 +12,9 @@ use tokio::{
     runtime::{Builder, Handle, Runtime},
     signal::unix::{SignalKind, signal},
     sync::mpsc,
+    task,
 };
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::{
     config::{ListenAddress, Serve, Task},
@@ -21,8 +22,8 @@ use crate::{
     directory::StoreDirectory,
     grpc::{self, EtagKey, Limits, Listener, ServeError},
     identity::Caller,
-    leadchat::Installation,
-    store::{DatabaseSettings, OpenError, RedisSettings, Store},
+    leadchat::{Installation, Keys, Secrets},
+    store::{DatabaseSettings, Losses, OpenError, RedisSettings, Store},
 };
 
 /// Why the program cannot do what it is to do. One line each, naming the setting
@@ -63,14 +64,17 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
         redis,
         local_role,
         installation,
-        secret_key_base,
+        secrets,
         concurrent_calls,
     } = settings;
     let mut stop = stop()?;
 
+    let secret_key_base = secrets.secret_key_base.clone();
     let reads = Reads::start()?;
     let embedded = !matches!(database, Some(DatabaseSettings::Postgres(_)));
-    let opened = reads.handle.spawn(open(database, redis, installation));
+    let opened = reads
+        .handle
+        .spawn(open(database, redis, installation, secrets));
     let (store, demo) = tokio::select! {
         opened = opened => opened.map_err(|error| AppError::System {
             what: "to open the store",
@@ -101,6 +105,7 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
     }
     info!(%address, "serving");
 
+    let losses = store.losses();
     let directory = StoreDirectory::new(store, reads.handle.clone());
     let caller = Caller::local(local_role);
     let concurrent_calls =
@@ -114,8 +119,17 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
             let _ = std::fs::remove_file(path);
         }
     }
+    tell(&losses);
     info!("stopped");
     Ok(())
+}
+
+/// How many values could not be decrypted, of which the first were logged when
+/// they were met.
+fn tell(losses: &Losses) {
+    for (field, count) in losses.counts() {
+        warn!(field, count, "values that could not be decrypted");
+    }
 }
 
 /// The runtime that reads run in. Apart from what calls come in by, so that under
@@ -176,15 +190,35 @@ async fn open(
     database: Option<DatabaseSettings>,
     redis: Option<RedisSettings>,
     installation: Installation,
+    secrets: Secrets,
 ) -> Result<(Store, Option<Demo>), AppError> {
     match database {
-        Some(database) => Ok((Store::open(&database, redis, installation).await?, None)),
+        Some(database) => {
+            let keys = derived(secrets).await?;
+            Ok((
+                Store::open(&database, redis, installation, keys).await?,
+                None,
+            ))
+        }
         None => {
             let demo = Demo::create().await?;
-            let store = Store::open(&demo.database(), None, Demo::installation()).await?;
+            // There is nothing in it that anybody's keys are for.
+            let keys = Keys::default();
+            let store = Store::open(&demo.database(), None, Demo::installation(), keys).await?;
             Ok((store, Some(demo)))
         }
     }
+}
+
+/// Keys are slow to derive, so as to be slow to guess.
+async fn derived(secrets: Secrets) -> Result<Keys, AppError> {
+    let derive = move || Keys::derived(&secrets);
+    task::spawn_blocking(derive)
+        .await
+        .map_err(|_| AppError::System {
+            what: "to derive keys",
+            reason: "the task has stopped".to_owned(),
+        })
 }
 
 /// What tells a file from another that takes its place: device and number.

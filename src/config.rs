@@ -8,6 +8,7 @@
 
 mod arguments;
 mod database;
+mod encryption;
 mod listen;
 mod log;
 mod redis;
@@ -19,7 +20,7 @@ use secrecy::SecretString;
 
 use crate::{
     domain::access::Role,
-    leadchat::{Installation, is_blank, is_true, links::Links},
+    leadchat::{Installation, Secrets, is_blank, is_true, links::Links},
     store::{DatabaseSettings, RedisSettings},
 };
 use arguments::{Arguments, Command};
@@ -52,7 +53,7 @@ pub struct Serve {
     /// The role of a caller on this machine as its own viewer.
     pub local_role: Role,
     pub installation: Installation,
-    pub secret_key_base: Option<SecretString>,
+    pub secrets: Secrets,
     /// How many calls may be under way; by default as suits the machine.
     pub concurrent_calls: Option<NonZeroUsize>,
 }
@@ -144,7 +145,10 @@ pub fn read(
                 },
                 local_role: flags.local_role.into(),
                 installation: installation(environment),
-                secret_key_base: set("SECRET_KEY_BASE").map(Into::into),
+                secrets: Secrets {
+                    secret_key_base: secret("SECRET_KEY_BASE", environment)?,
+                    encryption: encryption::read(flags.encryption_digest, &set)?,
+                },
                 concurrent_calls: concurrent_calls(flags.max_concurrent_calls, &set)?,
             }))
         }
@@ -173,6 +177,22 @@ fn concurrent_calls(
         .map(|number| number.parse())
         .transpose()
         .map_err(|_| ConfigError::setting(setting, "must be a number, 1 or more"))
+}
+
+/// A secret of Rails'. One of white space alone is none to Rails, and does not
+/// count as set.
+fn secret(
+    setting: &'static str,
+    environment: Environment<'_>,
+) -> Result<Option<SecretString>, ConfigError> {
+    let Some(text) = environment(setting).filter(|text| !is_blank(text)) else {
+        return Ok(None);
+    };
+    // Keys of something else would be derived from what is left of it.
+    if text.contains(char::REPLACEMENT_CHARACTER) {
+        return Err(ConfigError::setting(setting, "is not UTF-8"));
+    }
+    Ok(Some(text.into()))
 }
 
 /// Whether a text may be the URL of a database, whole or damaged, that got to the

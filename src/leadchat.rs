@@ -8,6 +8,10 @@ pub mod encryption;
 pub mod links;
 pub mod reauthorization;
 
+use secrecy::SecretString;
+
+use avatar::Signer;
+use encryption::{Encryption, KeyTexts};
 use links::Links;
 
 /// The settings of a leadchat installation that inboxes are derived with.
@@ -17,6 +21,41 @@ pub struct Installation {
     /// Whether MAILER_INBOUND_EMAIL_DOMAIN is set: the installation takes in
     /// mail that is forwarded to it.
     pub forwarding_enabled: bool,
+}
+
+/// The secrets of an installation, as its environment has them.
+#[derive(Clone, Debug, Default)]
+pub struct Secrets {
+    pub secret_key_base: Option<SecretString>,
+    pub encryption: Option<KeyTexts>,
+}
+
+/// What is derived from an installation's secrets, once.
+#[derive(Clone, Debug, Default)]
+pub struct Keys {
+    /// `None` without SECRET_KEY_BASE.
+    pub signer: Option<Signer>,
+    pub encryption: Encryption,
+}
+
+impl Keys {
+    /// Takes a good part of a second where nothing is optimised: not for a thread
+    /// that serves.
+    pub fn derived(secrets: &Secrets) -> Self {
+        let encryption = secrets.encryption.as_ref();
+        Self {
+            signer: secrets.secret_key_base.as_ref().map(Signer::derived),
+            encryption: encryption.map(Encryption::derived).unwrap_or_default(),
+        }
+    }
+}
+
+/// In lower case, as Ruby writes digests.
+fn hexadecimal(bytes: &[u8]) -> String {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits
+        .filter_map(|digit| char::from_digit(digit.into(), 16))
+        .collect()
 }
 
 /// Rails' `blank?` for texts: empty, or white space alone.

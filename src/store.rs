@@ -14,6 +14,7 @@ mod assemble;
 mod channel_tables;
 mod channels;
 mod columns;
+mod decryption;
 mod error;
 mod find;
 mod look_ups;
@@ -33,13 +34,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use decryption::Losses;
 pub use error::{OpenError, StoreError};
 pub use patience::Patience;
 pub use postgres::PostgresSettings;
 pub use redis::{RedisPlace, RedisSettings, Sentinels};
 use tracing::info;
 
-use crate::leadchat::Installation;
+use crate::leadchat::{Installation, Keys, avatar::Signer};
+use decryption::Decryption;
 use look_ups::{LookUps, Order};
 use redis::Redis;
 use snapshot::Pool;
@@ -85,6 +88,8 @@ pub struct Store {
     /// Where Rails keeps what it keeps in no table.
     redis: Option<Redis>,
     installation: Installation,
+    signer: Option<Signer>,
+    decryption: Decryption,
 }
 
 /// Whose tables these are.
@@ -104,6 +109,7 @@ impl Store {
         settings: &DatabaseSettings,
         redis: Option<RedisSettings>,
         installation: Installation,
+        keys: Keys,
     ) -> Result<Self, OpenError> {
         let (pool, dialect, order, ownership) = match settings {
             DatabaseSettings::Postgres(settings) => {
@@ -137,9 +143,16 @@ impl Store {
             ownership,
             redis: reauthorizations::source(redis, ownership).await,
             installation,
+            signer: keys.signer,
+            decryption: Decryption::new(keys.encryption),
         };
         store.probe().await?;
         Ok(store)
+    }
+
+    /// What becomes known of values that cannot be decrypted.
+    pub fn losses(&self) -> Losses {
+        self.decryption.losses()
     }
 
     /// Runs a script of `INSERT`s on an SQLite file, for demonstration data.

@@ -6,7 +6,7 @@ use clap::{
 };
 
 use super::{LogFormat, may_hold_password};
-use crate::domain::access::Role;
+use crate::{domain::access::Role, leadchat::encryption::Digest};
 
 /// Answers "this inbox, as this viewer may see it, now" for leadchat, over gRPC.
 ///
@@ -71,6 +71,12 @@ pub struct ServeArguments {
     /// that the service is overloaded.
     #[arg(long, value_name = "NUMBER")]
     pub max_concurrent_calls: Option<String>,
+
+    /// What the keys of encrypted columns are derived with [default: sha1]
+    ///
+    /// The keys themselves are taken from the environment alone.
+    #[arg(long, value_name = "DIGEST", ignore_case = true)]
+    pub encryption_digest: Option<Digest>,
 
     /// Serve demonstration data from a temporary SQLite store.
     ///
@@ -145,11 +151,19 @@ const ENVIRONMENT: &str = concat!(
                                the same by way of sentinels, which count before the URL
   LISTEN_ADDR                  where to listen, as for --listen
   MAX_CONCURRENT_CALLS         as for --max-concurrent-calls
-  FRONTEND_URL                 callback addresses, voice addresses, widget scripts
+  FRONTEND_URL                 callback addresses, voice addresses, addresses of
+                               pictures, widget scripts
   FORCE_SSL                    the scheme of a FRONTEND_URL without one
   MAILER_INBOUND_EMAIL_DOMAIN  whether forwarding addresses are shown
-  SECRET_KEY_BASE              keys the etags of administrators; without it they
-                               hold for this process alone",
+  SECRET_KEY_BASE              signs the addresses of pictures, and keys the etags of
+                               administrators; without it pictures have no address, and
+                               those etags hold for this process alone
+  ACTIVE_RECORD_ENCRYPTION_PRIMARY_KEY
+  ACTIVE_RECORD_ENCRYPTION_DETERMINISTIC_KEY
+  ACTIVE_RECORD_ENCRYPTION_KEY_DERIVATION_SALT
+                               what leadchat encrypted is read with; all three or none
+  ACTIVE_RECORD_ENCRYPTION_HASH_DIGEST_CLASS
+                               SHA1 or SHA256, as for --encryption-digest",
     log_environment!(),
     "
 

@@ -1,4 +1,14 @@
-//! Which attachments Active Storage can make an avatar of.
+//! The address of an inbox's picture, as Active Storage gives it: of a variant
+//! that is made when it is first asked for, signed so that nobody asks for
+//! another.
+
+mod marshal;
+mod signer;
+
+pub use signer::Signer;
+
+use super::links::Links;
+use crate::domain::degradation::Reason;
 
 /// The content types that have variants, as Rails 7.1 lists them. Compared
 /// exactly, as Rails does.
@@ -16,7 +26,94 @@ const VARIABLE: [&str; 11] = [
     "image/heif",
 ];
 
-/// Whether a blob of this content type is shown as an avatar.
-pub fn is_variable(content_type: Option<&str>) -> bool {
-    content_type.is_some_and(|content_type| VARIABLE.contains(&content_type))
+/// Those of them that browsers show. Variants keep these types, and their
+/// extensions: the first is the type's own.
+const WEB_IMAGES: [(&str, &[&str]); 3] = [
+    ("image/png", &["png"]),
+    ("image/jpeg", &["jpg", "jpeg", "jpe"]),
+    ("image/gif", &["gif"]),
+];
+
+/// A row of `active_storage_blobs` that is attached as an avatar.
+pub struct Blob<'a> {
+    pub id: i64,
+    pub content_type: &'a str,
+    pub filename: &'a str,
 }
+
+/// What a variant is converted to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format<'a> {
+    /// An extension as it is written, in Ruby a string.
+    Extension(&'a str),
+    /// What browsers do not show becomes a PNG, in Ruby a symbol.
+    Png,
+}
+
+/// Whether a blob of this content type is shown as an avatar.
+pub fn is_variable(content_type: &str) -> bool {
+    VARIABLE.contains(&content_type)
+}
+
+impl Blob<'_> {
+    /// The address; where there is none, why.
+    pub fn address(&self, signer: Option<&Signer>, links: &Links) -> Result<String, Reason> {
+        let filename = sanitized(self.filename);
+        if filename.is_empty() {
+            return Err(Reason::SourceUnreadable);
+        }
+        let signer = signer.ok_or(Reason::SigningKeyNotConfigured)?;
+        links
+            .representation(
+                &signer.blob(self.id),
+                &signer.variation(self.format()),
+                &filename,
+            )
+            .ok_or(Reason::FrontendUrlNotConfigured)
+    }
+
+    fn format(&self) -> Format<'_> {
+        let known = WEB_IMAGES
+            .iter()
+            .find(|(content_type, _)| *content_type == self.content_type);
+        let Some((_, extensions)) = known else {
+            return Format::Png;
+        };
+        let written = extension(self.filename);
+        let is_of_type = extensions
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(written));
+        if is_of_type {
+            Format::Extension(written)
+        } else {
+            extensions
+                .first()
+                .map_or(Format::Png, |own| Format::Extension(own))
+        }
+    }
+}
+
+/// What Ruby's `File.extname` finds behind the last dot: nothing in a name that
+/// has dots at its beginning alone.
+fn extension(filename: &str) -> &str {
+    let name = filename.trim_end_matches('/');
+    let name = name.rsplit('/').next().unwrap_or_default();
+    let name = name.trim_start_matches('.');
+    name.rsplit_once('.').map_or("", |(_, extension)| extension)
+}
+
+/// A file name that makes one segment of a path and does not turn the direction
+/// of what is read.
+fn sanitized(filename: &str) -> String {
+    // Ruby's white space, which is that of ASCII with the null character.
+    let name = filename.trim_matches(['\0', '\t', '\n', '\u{b}', '\u{c}', '\r', ' ']);
+    name.replace(
+        [
+            '\u{202e}', '%', '$', '|', ':', ';', '/', '\t', '\r', '\n', '\\',
+        ],
+        "-",
+    )
+}
+
+#[cfg(test)]
+mod tests;

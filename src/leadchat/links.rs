@@ -1,9 +1,9 @@
 //! Addresses and texts that leadchat derives from FRONTEND_URL.
 //!
 //! Two rules that differ: callback addresses and the widget's script glue
-//! FRONTEND_URL and a path together, nothing escaped. Voice addresses come from
-//! Rails' route helpers, which take FRONTEND_URL apart as a host and escape the
-//! path.
+//! FRONTEND_URL and a path together, nothing escaped. Addresses of voice calls and
+//! of pictures come from Rails' route helpers, which take FRONTEND_URL apart as a
+//! host and escape the path.
 
 use std::sync::LazyLock;
 
@@ -86,6 +86,22 @@ impl Links {
     /// `None` where FRONTEND_URL is not set.
     pub fn voice_status(&self, phone_number: &str) -> Option<String> {
         self.voice("status", phone_number)
+    }
+
+    /// Of a picture: what Active Storage signed, and the name of the file. `None`
+    /// where FRONTEND_URL is not set.
+    pub fn representation(
+        &self,
+        signed_blob_id: &str,
+        variation_key: &str,
+        filename: &str,
+    ) -> Option<String> {
+        let host = self.route_host.as_ref()?;
+        let filename = utf8_percent_encode(filename, SEGMENT);
+        Some(format!(
+            "{host}/rails/active_storage/representations/redirect/\
+             {signed_blob_id}/{variation_key}/{filename}"
+        ))
     }
 
     fn voice(&self, action: &str, phone_number: &str) -> Option<String> {

@@ -6,6 +6,7 @@ use super::{
     channel_tables::ChannelTables,
     channels::Connected,
     columns::{Stored, Unreadable},
+    decryption::Decryption,
     reauthorizations::Reauthorizations,
     rows::{AvatarRow, InboxRow, WorkingHoursRow},
 };
@@ -19,12 +20,19 @@ use crate::{
         schedule::WorkingHours,
         secret::AdminOnly,
     },
-    leadchat::{Installation, avatar, is_blank},
+    leadchat::{
+        Installation,
+        avatar::{Blob, Signer, is_variable},
+        is_blank,
+    },
 };
 
 /// What inboxes are made from.
 pub(super) struct Assembly<'a> {
     pub installation: &'a Installation,
+    /// What addresses of pictures are signed with, where there is a key.
+    pub signer: Option<&'a Signer>,
+    pub decryption: &'a Decryption,
     pub channels: ChannelTables,
     /// By inbox; each ordered by day.
     pub working_hours: HashMap<i64, Vec<WorkingHoursRow>>,
@@ -147,22 +155,26 @@ impl Assembly<'_> {
         .collect()
     }
 
-    /// Empty without a usable attachment. The address of a usable one is signed,
-    /// and there is no key to sign it with.
+    /// Empty without a usable attachment, `None` where there is one whose address
+    /// cannot be told.
     fn avatar_url(&self, inbox: i64, open: &mut Vec<Degradation>) -> Option<String> {
-        let Some(blob) = self.avatars.get(&inbox).and_then(|rows| rows.first()) else {
+        const FIELD: &str = "avatar_url";
+        let Some(row) = self.avatars.get(&inbox).and_then(|rows| rows.first()) else {
             return Some(String::new());
         };
-        let is_usable =
-            |content_type: Option<&String>| avatar::is_variable(content_type.map(String::as_str));
-        if blob.content_type.derive("avatar_url", open, is_usable)? {
-            open.push(Degradation::new(
-                "avatar_url",
-                Reason::SigningKeyNotConfigured,
-            ));
-            return None;
-        }
-        Some(String::new())
+        let content_type = row.content_type.noted(FIELD, open).ok()?;
+        let Some(content_type) = content_type.filter(|it| is_variable(it)) else {
+            return Some(String::new());
+        };
+        let filename = row.filename.noted(FIELD, open).ok()?;
+        let blob = Blob {
+            id: row.blob_id,
+            content_type,
+            filename: filename.map_or("", String::as_str),
+        };
+        blob.address(self.signer, &self.installation.links)
+            .inspect_err(|reason| open.push(Degradation::new(FIELD, *reason)))
+            .ok()
     }
 }
 

@@ -7,7 +7,7 @@ pub(super) mod email;
 mod voice;
 mod web_widget;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 use super::{
@@ -34,7 +34,7 @@ use crate::{
         degradation::{Degradation, Reason},
         secret::AdminOnly,
     },
-    leadchat::{encryption::is_envelope, is_blank},
+    leadchat::is_blank,
 };
 
 const MEDIUMS: [(i64, TwilioMedium); 2] = [(0, TwilioMedium::Sms), (1, TwilioMedium::Whatsapp)];
@@ -93,7 +93,8 @@ impl Assembly<'_> {
             ChannelKind::TwilioSms => {
                 let row = find(&rows.twilio_sms, id);
                 callback_webhook_url = Some(links.twilio_callback());
-                (row.is_some(), Channel::TwilioSms(twilio_sms(row, notes)))
+                let channel = Channel::TwilioSms(self.twilio_sms(row, notes));
+                (row.is_some(), channel)
             }
             ChannelKind::TwitterProfile => {
                 let row = find(&rows.twitter_profile, id);
@@ -183,6 +184,32 @@ impl Assembly<'_> {
         }
     }
 
+    fn twilio_sms(&self, row: Option<&TwilioSmsRow>, notes: &mut Notes) -> TwilioSms {
+        let Notes { open, sealed } = notes;
+        TwilioSms {
+            messaging_service_sid: row.and_then(|row| {
+                let field = "twilio_sms.messaging_service_sid";
+                row.messaging_service_sid.shown(field, open)
+            }),
+            phone_number: row
+                .and_then(|row| row.phone_number.shown("twilio_sms.phone_number", open)),
+            medium: row.and_then(|row| state(&row.medium, &MEDIUMS, "twilio_sms.medium", open)),
+            content_templates: row.and_then(|row| {
+                let field = "twilio_sms.content_templates";
+                json(row.content_templates.text(), field, open)
+            }),
+            auth_token: AdminOnly::seal(row.and_then(|row| {
+                let field = "twilio_sms.auth_token";
+                self.decryption.decrypted(&row.auth_token, field, sealed)
+            })),
+            account_sid: never_encrypted(
+                row.map(|row| &row.account_sid),
+                "twilio_sms.account_sid",
+                sealed,
+            ),
+        }
+    }
+
     fn whatsapp(&self, row: Option<&WhatsappRow>, notes: &mut Notes) -> Whatsapp {
         let Notes { open, sealed } = notes;
         Whatsapp {
@@ -219,30 +246,6 @@ fn api(row: Option<&ApiRow>, notes: &mut Notes) -> Api {
     }
 }
 
-fn twilio_sms(row: Option<&TwilioSmsRow>, notes: &mut Notes) -> TwilioSms {
-    let Notes { open, sealed } = notes;
-    TwilioSms {
-        messaging_service_sid: row.and_then(|row| {
-            let field = "twilio_sms.messaging_service_sid";
-            row.messaging_service_sid.shown(field, open)
-        }),
-        phone_number: row.and_then(|row| row.phone_number.shown("twilio_sms.phone_number", open)),
-        medium: row.and_then(|row| state(&row.medium, &MEDIUMS, "twilio_sms.medium", open)),
-        content_templates: row.and_then(|row| {
-            let field = "twilio_sms.content_templates";
-            json(row.content_templates.text(), field, open)
-        }),
-        auth_token: AdminOnly::seal(
-            row.and_then(|row| decrypted(&row.auth_token, "twilio_sms.auth_token", sealed)),
-        ),
-        account_sid: never_encrypted(
-            row.map(|row| &row.account_sid),
-            "twilio_sms.account_sid",
-            sealed,
-        ),
-    }
-}
-
 fn sms(row: Option<&SmsRow>, open: &mut Vec<Degradation>) -> Sms {
     Sms {
         phone_number: row.and_then(|row| row.phone_number.shown("sms.phone_number", open)),
@@ -276,18 +279,4 @@ fn never_encrypted(
     sealed: &mut Vec<Degradation>,
 ) -> SecretText {
     AdminOnly::seal(stored.and_then(|stored| stored.shown(field, sealed)))
-}
-
-/// A secret of a column that Rails may encrypt. An envelope is never shown.
-fn decrypted(
-    stored: &Stored<SecretString>,
-    field: &str,
-    sealed: &mut Vec<Degradation>,
-) -> Option<SecretString> {
-    let secret = stored.shown(field, sealed)?;
-    if is_envelope(secret.expose_secret()) {
-        sealed.push(Degradation::new(field, Reason::Undecryptable));
-        return None;
-    }
-    Some(secret)
 }

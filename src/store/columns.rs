@@ -3,7 +3,10 @@
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{Row, postgres::PgRow, sqlite::SqliteRow};
 
-use crate::domain::degradation::{Degradation, Reason};
+use crate::{
+    domain::degradation::{Degradation, Reason},
+    leadchat::encryption::Encrypted,
+};
 
 /// A column to read.
 pub(super) struct Column {
@@ -18,6 +21,8 @@ pub(super) struct Column {
 pub(super) enum Type {
     Integer,
     Text,
+    /// A text that leadchat may have encrypted.
+    Encrypted,
     Boolean,
 }
 
@@ -103,7 +108,8 @@ impl<T> Stored<T> {
         self.noted(field, degradations).ok()?.cloned()
     }
 
-    fn noted(
+    /// As [`get`](Self::get), noted where it cannot be read.
+    pub fn noted(
         &self,
         field: &str,
         degradations: &mut Vec<Degradation>,
@@ -149,16 +155,30 @@ impl Field for Stored<SecretString> {
     const TYPE: Type = Type::Text;
 
     fn postgres(row: &PgRow, column: &str) -> Result<Self, sqlx::Error> {
-        Stored::<String>::postgres(row, column).map(Self::from)
+        Stored::<String>::postgres(row, column).map(Stored::into)
     }
 
     fn sqlite(row: &SqliteRow, column: &str) -> Result<Self, sqlx::Error> {
-        Stored::<String>::sqlite(row, column).map(Self::from)
+        Stored::<String>::sqlite(row, column).map(Stored::into)
     }
 }
 
-impl From<Stored<String>> for Stored<SecretString> {
-    fn from(text: Stored<String>) -> Self {
-        Self(text.0.map(|text| text.map(Into::into)))
+/// What leadchat may have encrypted. It cannot be cloned, so there is nothing to
+/// show of it but what `Decryption` makes of it.
+impl Field for Stored<Encrypted> {
+    const TYPE: Type = Type::Encrypted;
+
+    fn postgres(row: &PgRow, column: &str) -> Result<Self, sqlx::Error> {
+        Stored::<String>::postgres(row, column).map(Stored::into)
+    }
+
+    fn sqlite(row: &SqliteRow, column: &str) -> Result<Self, sqlx::Error> {
+        Stored::<String>::sqlite(row, column).map(Stored::into)
+    }
+}
+
+impl Stored<String> {
+    fn into<S: From<String>>(self) -> Stored<S> {
+        Stored(self.0.map(|text| text.map(S::from)))
     }
 }

@@ -6,9 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use secrecy::SecretString;
+
 use super::{
     Store,
     error::StoreError,
+    look_ups::may_be_encrypted,
     patience::Patience,
     read::{Reach, is_suspended, number},
     reauthorizations::Gathered,
@@ -109,7 +112,7 @@ impl Store {
     ) -> Result<Vec<(AccountId, InboxId)>, StoreError> {
         let statement = self.look_ups.of(address.kind);
         let arguments = match &address.spelling {
-            Spelling::OneOf(texts) => vec![Argument::Texts(texts.clone())],
+            Spelling::OneOf(texts) => vec![Argument::Texts(self.stored(address.kind, texts))],
             Spelling::AnyCase(letters) => self.look_ups.order().arguments(letters),
         };
         let rows: Vec<FoundRow> = snapshot.fetch(statement, &arguments).await?;
@@ -127,6 +130,21 @@ impl Store {
             .filter_map(position)
             .collect();
         Ok(found.into_iter().collect())
+    }
+
+    /// What may be stored for these texts: they themselves, and what leadchat
+    /// makes of them where it encrypts.
+    fn stored(&self, kind: AddressKind, texts: &[SecretString]) -> Vec<SecretString> {
+        let mut stored = texts.to_vec();
+        if may_be_encrypted(kind) {
+            let encryption = &self.decryption.encryption;
+            stored.extend(
+                texts
+                    .iter()
+                    .filter_map(|text| encryption.deterministic(text)),
+            );
+        }
+        stored
     }
 
     /// The accounts of inboxes, by id and without these.

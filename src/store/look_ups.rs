@@ -20,9 +20,12 @@ use super::{
     snapshot::Argument,
     statements::{Dialect, Statement, select},
 };
-use crate::domain::{
-    address::{AddressKind, Letters},
-    channel::ChannelKind,
+use crate::{
+    domain::{
+        address::{AddressKind, Letters},
+        channel::ChannelKind,
+    },
+    leadchat::encryption::DETERMINISTIC,
 };
 
 /// How a database orders texts.
@@ -73,6 +76,15 @@ impl LookUps {
     pub const fn order(&self) -> Order {
         self.order
     }
+}
+
+/// Whether leadchat may encrypt an address of a kind, so that it is stored plain
+/// or in one envelope.
+pub(super) fn may_be_encrypted(kind: AddressKind) -> bool {
+    columns(kind).iter().any(|(channel, column)| {
+        let (table, _) = rows::channel_table(*channel);
+        DETERMINISTIC.contains(&(table, column))
+    })
 }
 
 /// The columns that hold an address of a kind.
@@ -195,4 +207,30 @@ fn descent(dialect: Dialect, table: &str, column: &str) -> String {
          WHERE substr({least}, 1, s.depth + 1) = s.begin || form.value) \
          SELECT s.begin FROM s WHERE s.depth = json_array_length({letters})"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::leadchat::encryption::NON_DETERMINISTIC;
+
+    #[test]
+    fn only_what_has_one_envelope_is_looked_for() {
+        let encrypted = AddressKind::ALL
+            .into_iter()
+            .filter(|kind| may_be_encrypted(*kind));
+        assert_eq!(
+            encrypted.collect::<Vec<_>>(),
+            [AddressKind::TelegramBotToken]
+        );
+        for kind in AddressKind::ALL {
+            for (channel, column) in columns(kind) {
+                let (table, _) = rows::channel_table(*channel);
+                assert!(
+                    !NON_DETERMINISTIC.contains(&(table, column)),
+                    "{table}.{column}"
+                );
+            }
+        }
+    }
 }

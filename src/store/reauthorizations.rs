@@ -87,6 +87,8 @@ impl Store {
         } = gathered;
         let mut assembly = Assembly {
             installation: &self.installation,
+            signer: self.signer.as_ref(),
+            decryption: &self.decryption,
             channels,
             working_hours,
             avatars,

@@ -3,13 +3,14 @@
 //! A struct's fields are the columns that are read, and nothing else is: a
 //! token that no viewer sees is no field here. Where something derived depends
 //! on such a column, SQL evaluates it and only the outcome is read. Fields are
-//! [`Stored`] wherever a column may hold NULL or, on SQLite, anything.
+//! [`Stored`] wherever a column may hold NULL or, on SQLite, anything, and
+//! [`Encrypted`] where leadchat may have encrypted it.
 
 use secrecy::SecretString;
 use sqlx::{FromRow, postgres::PgRow, sqlite::SqliteRow};
 
 use super::columns::{Column, Columns, Field, Source, Stored};
-use crate::domain::channel::ChannelKind;
+use crate::{domain::channel::ChannelKind, leadchat::encryption::Encrypted};
 
 macro_rules! rows {
     ($($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty $(= $source:expr)?),* $(,)? })*) => {$(
@@ -149,7 +150,9 @@ rows! {
     /// `active_storage_attachments` that are avatars, each with its blob.
     AvatarRow {
         record_id: i64,
+        blob_id: i64 = Source::Expression("b.id"),
         content_type: Stored<String> = Source::Expression("b.content_type"),
+        filename: Stored<String> = Source::Expression("b.filename"),
     }
 
     /// `channel_reauthorizations`, our own table.
@@ -197,13 +200,13 @@ rows! {
         imap_address: Stored<String>,
         imap_port: Stored<i64>,
         imap_login: Stored<String>,
-        imap_password: Stored<SecretString>,
+        imap_password: Stored<Encrypted>,
         imap_enable_ssl: Stored<bool>,
         smtp_enabled: Stored<bool>,
         smtp_address: Stored<String>,
         smtp_port: Stored<i64>,
         smtp_login: Stored<String>,
-        smtp_password: Stored<SecretString>,
+        smtp_password: Stored<Encrypted>,
         smtp_domain: Stored<String>,
         smtp_enable_starttls_auto: Stored<bool>,
         smtp_authentication: Stored<String>,
@@ -235,7 +238,7 @@ rows! {
     TwilioSmsRow {
         id: i64,
         phone_number: Stored<String>,
-        auth_token: Stored<SecretString>,
+        auth_token: Stored<Encrypted>,
         account_sid: Stored<SecretString>,
         medium: Stored<i64>,
         messaging_service_sid: Stored<String>,
@@ -300,5 +303,55 @@ pub(super) const fn channel_table(kind: ChannelKind) -> (&'static str, &'static 
         ChannelKind::Sms => ("channel_sms", SmsRow::COLUMNS),
         ChannelKind::Whatsapp => ("channel_whatsapp", WhatsappRow::COLUMNS),
         ChannelKind::Voice => ("channel_voice", VoiceRow::COLUMNS),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        leadchat::encryption::{DETERMINISTIC, NON_DETERMINISTIC},
+        store::columns::Type,
+    };
+
+    /// One that is read as it is stored would be shown encrypted.
+    #[test]
+    fn what_leadchat_encrypts_is_read_as_such() {
+        let mut read = 0;
+        for kind in ChannelKind::ALL {
+            let (table, columns) = channel_table(kind);
+            for column in columns {
+                let name = (table, column.name);
+                let is_same = matches!(column.source, Source::Same);
+                let expected = is_same && NON_DETERMINISTIC.contains(&name);
+                let is_encrypted = matches!(column.r#type, Type::Encrypted);
+                assert_eq!(is_encrypted, expected, "{name:?}");
+                assert!(!DETERMINISTIC.contains(&name), "{name:?}");
+                read += usize::from(expected);
+            }
+        }
+        assert!(read >= 3, "{read}");
+    }
+
+    /// Of one that nobody sees, SQL may say whether it is there, and no more.
+    #[test]
+    fn what_is_made_of_an_encrypted_column_says_yes_or_no() {
+        for kind in ChannelKind::ALL {
+            let (table, columns) = channel_table(kind);
+            let encrypted = NON_DETERMINISTIC.iter().chain(&DETERMINISTIC);
+            let encrypted = encrypted.filter(|(of, _)| *of == table);
+            let encrypted: Vec<_> = encrypted.map(|(_, column)| format!("t.{column}")).collect();
+            for column in columns {
+                let sql = match &column.source {
+                    Source::Same => continue,
+                    Source::Expression(sql) => [*sql, ""],
+                    Source::PerDialect { postgres, sqlite } => [*postgres, *sqlite],
+                };
+                let names = |column: &String| sql.iter().any(|sql| sql.contains(column));
+                let is_made_of_one = encrypted.iter().any(names);
+                let is_boolean = matches!(column.r#type, Type::Boolean);
+                assert!(!is_made_of_one || is_boolean, "{table}.{}", column.name);
+            }
+        }
     }
 }

@@ -221,7 +221,7 @@ impl Column {
             // looked at when it is read.
             (Dialect::Sqlite, _) => format!("({value})"),
             (Dialect::Postgres, Type::Integer) => format!("CAST({value} AS bigint)"),
-            (Dialect::Postgres, Type::Text) => format!("CAST({value} AS text)"),
+            (Dialect::Postgres, Type::Text | Type::Encrypted) => format!("CAST({value} AS text)"),
             (Dialect::Postgres, Type::Boolean) => format!("CAST({value} AS boolean)"),
         };
         format!("{cast} AS \"{name}\"")

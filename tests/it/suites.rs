@@ -1,8 +1,10 @@
 //! The behaviours.
 
+mod avatars;
 mod both;
 mod degradations;
 mod disclosure;
+mod encryption;
 mod finding;
 mod limits;
 mod listing;

@@ -1,6 +1,5 @@
 //! What becomes of a row of `channel_email`.
 
-use super::decrypted;
 use crate::{
     domain::{
         channel::{
@@ -38,8 +37,8 @@ impl Assembly<'_> {
             forward_to_email: forwarding_enabled
                 .then(|| row.forward_to_email.shown("email.forward_to_email", open))
                 .flatten(),
-            imap: AdminOnly::seal(Some(imap(row, sealed))),
-            smtp: AdminOnly::seal(Some(smtp(row, sealed))),
+            imap: AdminOnly::seal(Some(self.imap(row, sealed))),
+            smtp: AdminOnly::seal(Some(self.smtp(row, sealed))),
             reauthorization: AdminOnly::seal(self.email_reauthorization(row, sealed)),
             provider: row.provider.shown("email.provider", open),
         }
@@ -63,6 +62,44 @@ impl Assembly<'_> {
             }
         }
     }
+
+    fn imap(&self, row: &EmailRow, sealed: &mut Vec<Degradation>) -> Imap {
+        Imap {
+            login: row.imap_login.shown("email.imap.login", sealed),
+            password: self
+                .decryption
+                .decrypted(&row.imap_password, "email.imap.password", sealed),
+            address: row.imap_address.shown("email.imap.address", sealed),
+            port: narrow(&row.imap_port, "email.imap.port", sealed),
+            enabled: row.imap_enabled.shown("email.imap.enabled", sealed),
+            enable_ssl: row.imap_enable_ssl.shown("email.imap.enable_ssl", sealed),
+        }
+    }
+
+    fn smtp(&self, row: &EmailRow, sealed: &mut Vec<Degradation>) -> Smtp {
+        Smtp {
+            login: row.smtp_login.shown("email.smtp.login", sealed),
+            password: self
+                .decryption
+                .decrypted(&row.smtp_password, "email.smtp.password", sealed),
+            address: row.smtp_address.shown("email.smtp.address", sealed),
+            port: narrow(&row.smtp_port, "email.smtp.port", sealed),
+            enabled: row.smtp_enabled.shown("email.smtp.enabled", sealed),
+            domain: row.smtp_domain.shown("email.smtp.domain", sealed),
+            enable_ssl_tls: row
+                .smtp_enable_ssl_tls
+                .shown("email.smtp.enable_ssl_tls", sealed),
+            enable_starttls_auto: row
+                .smtp_enable_starttls_auto
+                .shown("email.smtp.enable_starttls_auto", sealed),
+            openssl_verify_mode: row
+                .smtp_openssl_verify_mode
+                .shown("email.smtp.openssl_verify_mode", sealed),
+            authentication: row
+                .smtp_authentication
+                .shown("email.smtp.authentication", sealed),
+        }
+    }
 }
 
 /// Whether the row leaves it to a flag.
@@ -83,38 +120,4 @@ fn is_authorized(row: &EmailRow) -> Result<bool, Unreadable> {
         row.imap_enabled.get()? == Some(&true)
             && row.imap_address.text()? == Some("imap.gmail.com"),
     )
-}
-
-fn imap(row: &EmailRow, sealed: &mut Vec<Degradation>) -> Imap {
-    Imap {
-        login: row.imap_login.shown("email.imap.login", sealed),
-        password: decrypted(&row.imap_password, "email.imap.password", sealed),
-        address: row.imap_address.shown("email.imap.address", sealed),
-        port: narrow(&row.imap_port, "email.imap.port", sealed),
-        enabled: row.imap_enabled.shown("email.imap.enabled", sealed),
-        enable_ssl: row.imap_enable_ssl.shown("email.imap.enable_ssl", sealed),
-    }
-}
-
-fn smtp(row: &EmailRow, sealed: &mut Vec<Degradation>) -> Smtp {
-    Smtp {
-        login: row.smtp_login.shown("email.smtp.login", sealed),
-        password: decrypted(&row.smtp_password, "email.smtp.password", sealed),
-        address: row.smtp_address.shown("email.smtp.address", sealed),
-        port: narrow(&row.smtp_port, "email.smtp.port", sealed),
-        enabled: row.smtp_enabled.shown("email.smtp.enabled", sealed),
-        domain: row.smtp_domain.shown("email.smtp.domain", sealed),
-        enable_ssl_tls: row
-            .smtp_enable_ssl_tls
-            .shown("email.smtp.enable_ssl_tls", sealed),
-        enable_starttls_auto: row
-            .smtp_enable_starttls_auto
-            .shown("email.smtp.enable_starttls_auto", sealed),
-        openssl_verify_mode: row
-            .smtp_openssl_verify_mode
-            .shown("email.smtp.openssl_verify_mode", sealed),
-        authentication: row
-            .smtp_authentication
-            .shown("email.smtp.authentication", sealed),
-    }
 }

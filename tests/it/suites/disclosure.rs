@@ -22,11 +22,16 @@ use crate::support::{
 on_both_databases!(
     viewers_get_what_the_reviewed_table_says,
     agents_bytes_stay_equal_when_a_sealed_column_changes,
+    what_is_encrypted_is_disclosed_as_what_is_plain,
     no_sealed_text_is_where_it_must_not_be,
+    no_encrypted_text_is_where_it_must_not_be,
 );
 
-use canary::no_sealed_text_is_where_it_must_not_be;
-use change::agents_bytes_stay_equal_when_a_sealed_column_changes;
+use canary::{no_encrypted_text_is_where_it_must_not_be, no_sealed_text_is_where_it_must_not_be};
+use change::{
+    agents_bytes_stay_equal_when_a_sealed_column_changes,
+    what_is_encrypted_is_disclosed_as_what_is_plain,
+};
 
 /// Viewers that see every inbox of account 1, but for the last.
 const ADMINISTRATOR: pb::Viewer = viewer::user(1);

@@ -20,6 +20,7 @@ use leadchat_inbox::{
     domain::access::Role,
     grpc::{self, EtagKey, Limits, Listener},
     identity::Caller,
+    leadchat::Keys,
     store::{DatabaseSettings, Store},
 };
 
@@ -217,7 +218,7 @@ async fn old_connections_are_renewed() {
         unreachable!()
     };
     let file = DatabaseSettings::Sqlite(folder.path().join("store.db"));
-    let store = Store::open(&file, None, Demo::installation())
+    let store = Store::open(&file, None, Demo::installation(), Keys::default())
         .await
         .unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

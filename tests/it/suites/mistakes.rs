@@ -18,7 +18,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-const MISTAKES: [(&str, &str); 5] = [
+const MISTAKES: [(&str, &str); 6] = [
     ("E0277", include_str!("mistakes/view_forgotten.patch")),
     ("E0308", include_str!("mistakes/seal_left_on.patch")),
     ("E0603", include_str!("mistakes/proof_forged.patch")),
@@ -27,6 +27,7 @@ const MISTAKES: [(&str, &str); 5] = [
         "E0603",
         include_str!("mistakes/message_named_outside.patch"),
     ),
+    ("E0277", include_str!("mistakes/secret_not_decrypted.patch")),
 ];
 
 /// What a build of the library needs, other than the library.

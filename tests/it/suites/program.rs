@@ -125,6 +125,15 @@ fn wrong_settings_are_named_in_one_line() {
             serve(&["--database-url", "postgres://h/d?sslpassword=hunter2"]),
             "--database-url",
         ),
+        (
+            serve(&[]).env("ACTIVE_RECORD_ENCRYPTION_PRIMARY_KEY", "hunter2"),
+            "ACTIVE_RECORD_ENCRYPTION_KEY_DERIVATION_SALT",
+        ),
+        (
+            serve(&[]).env("ACTIVE_RECORD_ENCRYPTION_HASH_DIGEST_CLASS", "x"),
+            "ACTIVE_RECORD_ENCRYPTION_HASH_DIGEST_CLASS",
+        ),
+        (serve(&["--encryption-digest", "x"]), "--encryption-digest"),
         (Program::new(&["nope"]), "nope"),
         (Program::new(&["migrate"]), "DATABASE_URL"),
         (

@@ -204,20 +204,22 @@ fn all() -> BTreeSet<String> {
     let mut all = BTreeSet::from(own.map(str::to_owned));
     // However little of it is there.
     all.insert(KEY_PART.repeat(2));
-    all.extend(of_the_rows());
+    all.extend(of_the_rows(golden::ROWS));
+    all.extend(of_the_rows(golden::ENCRYPTED_ROWS));
     all.extend(of_the_demo());
+    all.extend(of_encryption());
     all
 }
 
 /// Of the oracle's rows: all that is long enough in the columns of the tables
 /// above. Of a document that is its values, not the names of its fields.
-fn of_the_rows() -> BTreeSet<String> {
+fn of_the_rows(rows: &str) -> BTreeSet<String> {
     let sealed = SEALED.iter().map(|(_, table, column, _)| (*table, *column));
     let unseen = UNSEEN.iter().map(|(table, column, _)| (*table, *column));
     let columns: BTreeSet<_> = sealed.chain(unseen).chain(OF_RAILS).collect();
     let values = Regex::new(r#""((?:[^"\\]|\\.)*)"( *:)?|([0-9.]+)"#).unwrap();
     let mut texts = BTreeSet::new();
-    for (table, column, text) in golden::texts() {
+    for (table, column, text) in golden::texts(rows) {
         if !columns.contains(&(&*table, &*column)) {
             continue;
         }
@@ -243,6 +245,46 @@ fn of_the_demo() -> BTreeSet<String> {
         .find_iter(DEMO)
         .map(|text| text.as_str().to_owned())
         .collect()
+}
+
+/// Of what leadchat encrypts and signs: the keys, those that are derived from
+/// them, and what is encrypted.
+fn of_encryption() -> BTreeSet<String> {
+    let golden::Encryption {
+        keys,
+        derived,
+        encrypt,
+        decrypt,
+    } = golden::encryption();
+    let mut texts: BTreeSet<_> = keys.into_values().collect();
+    let derived = derived
+        .into_iter()
+        .filter(|(name, _)| name.ends_with("_hex"));
+    let derived = derived.map(|(_, key)| key).chain([golden::signing_key()]);
+    for key in derived {
+        let bytes = key.as_bytes().chunks(2).map(|digits| {
+            let digits = std::str::from_utf8(digits).unwrap();
+            u8::from_str_radix(digits, 16).unwrap()
+        });
+        let bytes = format!("{:?}", bytes.collect::<Vec<_>>());
+        texts.insert(bytes[1..bytes.len() - 1].to_owned());
+        texts.insert(key);
+    }
+    let encrypted = encrypt.into_iter().map(|it| it.plaintext);
+    texts.extend(encrypted.filter(|text| text.len() >= SHORTEST));
+    let decrypted = decrypt.iter().filter_map(golden::Decrypted::shown);
+    texts.extend(decrypted.filter(|text| text.len() > WHOLE));
+    // What the view shows of the encrypted rows, and of no others.
+    for view in golden::rendered("enc", "administrator") {
+        for key in ["imap_password", "smtp_password", "auth_token"] {
+            let text = view.view.get(key).and_then(|text| text.as_str());
+            texts.extend(
+                text.filter(|text| text.len() >= SHORTEST)
+                    .map(str::to_owned),
+            );
+        }
+    }
+    texts
 }
 
 /// A text as it is, escaped, percent-encoded, as a list of bytes, and in Base64
@@ -296,18 +338,35 @@ fn there_are_canaries_of_every_kind() {
         "password-of-sentinels",
         "p@ssword/of+an:url",
         "0123456789abcdef0123456789abcdef",
+        "oraclePrimaryKey0123456789abcdef",
+        "oracleKeyDerivationSalt012345678",
+        "730f2768640fde51e81e0360cb3c3c80a91b9f5d37fd64b6e747181bc1e30dd7",
+        "115, 15, 39, 104, 100, 15, 222, 81",
+        "plain-refX",
+        "p4ssw0rd-\u{17c}\u{f3}\u{142}\u{107}",
     ] {
-        assert!(all.contains(canary), "{canary}: {all:#?}");
+        let is_there = all.iter().any(|text| text.starts_with(canary));
+        assert!(is_there, "{canary}: {all:#?}");
     }
     // Not one that the rows hold is left out, whichever column it is in.
     let marked = Regex::new("CANARY-[A-Za-z0-9_-]+").unwrap();
     for canary in marked.find_iter(golden::ROWS) {
         assert!(all.contains(canary.as_str()), "{}", canary.as_str());
     }
-    let (of_the_rows, of_the_demo) = (of_the_rows().len(), of_the_demo().len());
-    println!("canaries: {of_the_rows} of the rows, {of_the_demo} of the demo");
-    assert!(of_the_rows > 150, "{of_the_rows}");
-    assert!(of_the_demo > 30, "{of_the_demo}");
+    let counts = [
+        ("the rows", of_the_rows(golden::ROWS).len(), 150),
+        (
+            "the encrypted rows",
+            of_the_rows(golden::ENCRYPTED_ROWS).len(),
+            150,
+        ),
+        ("the demo", of_the_demo().len(), 30),
+        ("encryption", of_encryption().len(), 30),
+    ];
+    for (of, count, least) in counts {
+        println!("canaries: {count} of {of}");
+        assert!(count > least, "{count} of {of}");
+    }
 }
 
 #[test]

@@ -41,9 +41,18 @@ impl Backend {
 
     /// A store with the oracle's rows and Redis flags.
     pub fn golden(self) -> Database {
-        copy(template(self, "golden", || match self {
-            Self::Postgres => [golden::statements(), golden::counters()].concat(),
-            Self::Sqlite => golden::statements(),
+        self.filled("golden", golden::ROWS)
+    }
+
+    /// The same with encrypted columns.
+    pub fn golden_encrypted(self) -> Database {
+        self.filled("encrypted", golden::ENCRYPTED_ROWS)
+    }
+
+    fn filled(self, kind: &'static str, rows: &'static str) -> Database {
+        copy(template(self, kind, || match self {
+            Self::Postgres => [golden::statements(rows), golden::counters(rows)].concat(),
+            Self::Sqlite => golden::statements(rows),
         }))
     }
 }
@@ -82,6 +91,13 @@ enum Template {
 }
 
 impl Database {
+    pub const fn backend(&self) -> Backend {
+        match self {
+            Self::Postgres { .. } => Backend::Postgres,
+            Self::Sqlite { .. } => Backend::Sqlite,
+        }
+    }
+
     pub fn url(&self) -> String {
         match self {
             Self::Postgres { name } => Cluster::shared().url(name),
@@ -170,7 +186,13 @@ fn template(
 ) -> &'static Template {
     static EMPTY: [OnceLock<Template>; 2] = [const { OnceLock::new() }; 2];
     static GOLDEN: [OnceLock<Template>; 2] = [const { OnceLock::new() }; 2];
-    let templates = if kind == "empty" { &EMPTY } else { &GOLDEN };
+    static ENCRYPTED: [OnceLock<Template>; 2] = [const { OnceLock::new() }; 2];
+    let templates = match kind {
+        "empty" => &EMPTY,
+        "golden" => &GOLDEN,
+        "encrypted" => &ENCRYPTED,
+        other => panic!("{other}"),
+    };
     templates[backend as usize].get_or_init(|| {
         let database = match backend {
             Backend::Postgres => {

@@ -6,8 +6,11 @@ use serde::Deserialize;
 use serde_json::Value;
 
 pub const ROWS: &str = include_str!("../../golden/rows.sql");
+pub const ENCRYPTED_ROWS: &str = include_str!("../../golden/rows_encrypted.sql");
 const REDIS: &str = include_str!("../../golden/redis.json");
 const VISIBLE: &str = include_str!("../../golden/visible.json");
+const AVATARS: &str = include_str!("../../golden/avatars.json");
+const ENCRYPTION: &str = include_str!("../../golden/encryption.json");
 
 /// Tables that an own store has not.
 const LEFT_OUT: [&str; 3] = ["access_tokens", "custom_roles", "installation_configs"];
@@ -15,10 +18,10 @@ const LEFT_OUT: [&str; 3] = ["access_tokens", "custom_roles", "installation_conf
 /// The columns of `users` that an own store has.
 const USER_COLUMNS: [&str; 6] = ["id", "name", "email", "created_at", "updated_at", "type"];
 
-/// The rows as statements that an own store takes, on either database; Redis'
-/// flags as rows of our own table.
-pub fn statements() -> Vec<String> {
-    let rows = split(ROWS)
+/// Rows as statements that an own store takes, on either database; Redis' flags
+/// as rows of our own table.
+pub fn statements(rows: &str) -> Vec<String> {
+    let rows = split(rows)
         .into_iter()
         .filter(|statement| statement.starts_with("INSERT INTO "))
         .filter(|statement| !LEFT_OUT.contains(&table(statement)))
@@ -33,8 +36,8 @@ pub fn statements() -> Vec<String> {
 }
 
 /// What moves PostgreSQL's counters past the rows' ids.
-pub fn counters() -> Vec<String> {
-    split(ROWS)
+pub fn counters(rows: &str) -> Vec<String> {
+    split(rows)
         .into_iter()
         .filter(|statement| statement.starts_with("SELECT setval("))
         .filter(|statement| {
@@ -70,9 +73,9 @@ fn split(script: &str) -> Vec<String> {
         .collect()
 }
 
-/// Every text in the rows, with its table and column.
-pub fn texts() -> Vec<(String, String, String)> {
-    let rows = split(ROWS)
+/// Every text in rows, with its table and column.
+pub fn texts(rows: &str) -> Vec<(String, String, String)> {
+    let rows = split(rows)
         .into_iter()
         .filter(|statement| statement.starts_with("INSERT INTO "));
     rows.flat_map(|statement| {
@@ -187,16 +190,41 @@ pub struct Rendered {
 /// An integer that Rails writes out and no double holds reads as this.
 pub const BEYOND_A_DOUBLE: &str = "an integer beyond a double";
 
-/// The views of an environment (`full`, `nomail`) for a role
+/// An environment, a role, and the views, one a line.
+const VIEWS: [(&str, &str, &str); 6] = [
+    (
+        "full",
+        "administrator",
+        include_str!("../../golden/full/administrator.jsonl"),
+    ),
+    (
+        "full",
+        "agent",
+        include_str!("../../golden/full/agent.jsonl"),
+    ),
+    (
+        "nomail",
+        "administrator",
+        include_str!("../../golden/nomail/administrator.jsonl"),
+    ),
+    (
+        "nomail",
+        "agent",
+        include_str!("../../golden/nomail/agent.jsonl"),
+    ),
+    (
+        "enc",
+        "administrator",
+        include_str!("../../golden/enc/administrator.jsonl"),
+    ),
+    ("enc", "agent", include_str!("../../golden/enc/agent.jsonl")),
+];
+
+/// The views of an environment (`full`, `nomail`, `enc`) for a role
 /// (`administrator`, `agent`).
 pub fn rendered(environment: &str, role: &str) -> Vec<Rendered> {
-    let lines = match (environment, role) {
-        ("full", "administrator") => include_str!("../../golden/full/administrator.jsonl"),
-        ("full", "agent") => include_str!("../../golden/full/agent.jsonl"),
-        ("nomail", "administrator") => include_str!("../../golden/nomail/administrator.jsonl"),
-        ("nomail", "agent") => include_str!("../../golden/nomail/agent.jsonl"),
-        other => panic!("{other:?}"),
-    };
+    let of = |(of, seen_by, _): &&(&str, &str, &str)| (*of, *seen_by) == (environment, role);
+    let (_, _, lines) = VIEWS.iter().find(of).unwrap();
     // The reader at hand refuses such numbers; no text in the views is so long a
     // row of digits.
     let numbers = regex::Regex::new("-?[0-9]{309,}").unwrap();
@@ -205,4 +233,75 @@ pub fn rendered(environment: &str, role: &str) -> Vec<Rendered> {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect()
+}
+
+/// What Rails encrypted and decrypted.
+#[derive(Deserialize)]
+pub struct Encryption {
+    pub keys: BTreeMap<String, String>,
+    pub derived: BTreeMap<String, String>,
+    pub encrypt: Vec<Encrypted>,
+    pub decrypt: Vec<Decrypted>,
+}
+
+/// A text as an attribute of a column, and what Rails stored for it.
+#[derive(Deserialize)]
+pub struct Encrypted {
+    pub table: String,
+    pub column: String,
+    pub deterministic: bool,
+    pub case: String,
+    pub plaintext: String,
+    pub ciphertext: String,
+}
+
+/// A stored text, and what Rails read of it in several columns.
+#[derive(Deserialize)]
+pub struct Decrypted {
+    pub case: String,
+    pub stored: String,
+    #[serde(flatten)]
+    outcomes: BTreeMap<String, Value>,
+}
+
+impl Decrypted {
+    /// The text that Rails shows of a column with envelopes that differ each time;
+    /// `None` where it shows what is stored, and where it raises.
+    pub fn shown(&self) -> Option<String> {
+        let attribute = |name: &str| {
+            let of = |key: &&String| key.starts_with("nondeterministic") && key.contains(name);
+            let outcome = &self.outcomes[self.outcomes.keys().find(of).unwrap()];
+            if let Some(text) = outcome.get("as_json") {
+                // Of bytes that are no text it is the name of an exception.
+                return serde_json::from_str(text.as_str().unwrap()).ok();
+            }
+            let is_raw = outcome.get("raw_returned") != Some(&Value::Bool(false));
+            let text = outcome.get("value").filter(|_| !is_raw)?;
+            Some(text.as_str().unwrap().to_owned())
+        };
+        let shown = attribute("imap_password");
+        assert_eq!(shown, attribute("auth_token"), "{}", self.case);
+        shown
+    }
+}
+
+pub fn encryption() -> Encryption {
+    serde_json::from_str(ENCRYPTION).unwrap()
+}
+
+/// Whether a stored text is an envelope: an object with a text and two headers.
+pub fn is_envelope(stored: &str) -> bool {
+    serde_json::from_str::<Value>(stored).is_ok_and(|envelope| {
+        let has = |header| envelope["h"].get(header).is_some();
+        envelope["p"].is_string() && has("iv") && has("at")
+    })
+}
+
+/// What Rails derived from SECRET_KEY_BASE to sign attachments with.
+pub fn signing_key() -> String {
+    let avatars: Value = serde_json::from_str(AVATARS).unwrap();
+    avatars["derivation"]["key_hex"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }

@@ -14,7 +14,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{Client, Database, canary::CANARIES};
+use super::{Client, Database, canary::CANARIES, golden};
 
 /// SECRET_KEY_BASE, as the oracle had it, is this eight times.
 pub const KEY_PART: &str = "0123456789abcdef";
@@ -69,6 +69,15 @@ impl Program {
             .env("FRONTEND_URL", "https://chat.example.test")
             .env("MAILER_INBOUND_EMAIL_DOMAIN", "inbound.example.test")
             .env("SECRET_KEY_BASE", &KEY_PART.repeat(8))
+    }
+
+    /// With the keys of encrypted columns that the oracle had.
+    pub fn with_keys(self) -> Self {
+        let keys = golden::encryption().keys.into_iter();
+        keys.fold(self, |program, (name, key)| {
+            let name = format!("ACTIVE_RECORD_ENCRYPTION_{}", name.to_uppercase());
+            program.env(&name, &key)
+        })
     }
 
     pub fn env(mut self, name: &str, value: &str) -> Self {

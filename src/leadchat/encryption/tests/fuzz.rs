@@ -1,10 +1,11 @@
-//! Any text as a secret.
+//! Any text as a secret, plain, encrypted or damaged.
 
-use proptest::prelude::*;
+use proptest::{prelude::*, sample::select};
 use serde_json::{Value, value::RawValue};
 
-use super::is_envelope;
-use crate::tests::{damaged_one_of, for_all, json, text};
+use super::{ENCRYPTION, OBSERVED, decrypted, enveloped, is_envelope, keys};
+use crate::tests::{damaged, damaged_one_of, for_all, json, noise, text};
+use secrecy::ExposeSecret;
 
 const SAMPLES: [&str; 8] = [
     r#"{"p":"zz","h":{"iv":"AA","at":"BB"}}"#,
@@ -63,4 +64,121 @@ fn an_envelope_stays_one_whatever_is_added() {
             }
         },
     );
+}
+
+/// Short and long ones, and those that compress well or not at all.
+fn secret() -> impl Strategy<Value = String> {
+    prop_oneof![
+        3 => text(60),
+        2 => text(400),
+        1 => ("[a-z]{1,8}", 1..600_usize).prop_map(|(word, times)| word.repeat(times)),
+    ]
+}
+
+#[test]
+fn what_was_encrypted_is_decrypted_and_equal_texts_look_equal() {
+    for_all(400, (secret(), secret()), |(secret, other)| {
+        let encrypt = |text: &str| {
+            let envelope = ENCRYPTION.deterministic(&text.to_owned().into()).unwrap();
+            envelope.expose_secret().to_owned()
+        };
+        let envelope = encrypt(&secret);
+        assert!(is_envelope(&envelope));
+        assert_eq!(encrypt(&other) == envelope, secret == other);
+        let read = keys()
+            .deterministic
+            .decrypt(&super::Envelope::find(&envelope).unwrap());
+        assert_eq!(read.unwrap().expose_secret(), secret);
+        // Not with the other key, which its reference does not name.
+        assert_eq!(decrypted(&envelope), None);
+    });
+}
+
+/// A bit of what is encrypted, of its tag or of its vector.
+#[test]
+fn a_flipped_bit_is_noticed() {
+    use base64::{Engine, prelude::BASE64_STANDARD};
+
+    let parts = (
+        secret(),
+        select(&["p", "iv", "at"][..]),
+        any::<prop::sample::Index>(),
+    );
+    for_all(400, parts, |(secret, part, bit)| {
+        let envelope = enveloped(secret.as_bytes(), "");
+        assert_eq!(decrypted(&envelope), Some(secret));
+        let mut value: Value = serde_json::from_str(&envelope).unwrap();
+        let place = if part == "p" {
+            "/p"
+        } else {
+            &format!("/h/{part}")
+        };
+        let text = value.pointer_mut(place).unwrap();
+        let mut bytes = BASE64_STANDARD.decode(text.as_str().unwrap()).unwrap();
+        if bytes.is_empty() {
+            return;
+        }
+        let bit = bit.index(8 * bytes.len());
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        *text = BASE64_STANDARD.encode(bytes).into();
+        assert_eq!(decrypted(&value.to_string()), None);
+    });
+}
+
+/// What Rails wrote, damaged anywhere: the text that was encrypted, or nothing;
+/// or what is stored, where it is no envelope any more.
+fn is_read_or_kept_shut(stored: &str, secrets: &[&str]) {
+    match decrypted(stored) {
+        None => assert!(is_envelope(stored)),
+        Some(text) if is_envelope(stored) => assert!(secrets.contains(&text.as_str()), "{text:?}"),
+        Some(text) => assert_eq!(text, stored),
+    }
+}
+
+fn secrets() -> Vec<&'static str> {
+    let stored = OBSERVED.encrypt.iter();
+    let read = ["plain-refX", "under-sha1", "abc"];
+    stored
+        .map(|stored| stored.plaintext.as_str())
+        .chain(read)
+        .collect()
+}
+
+#[test]
+fn no_damage_makes_a_text_that_nobody_encrypted() {
+    let secrets = secrets();
+    let stored = OBSERVED.encrypt.iter().map(|stored| &stored.ciphertext);
+    let stored: Vec<_> = stored
+        .chain(OBSERVED.decrypt.iter().map(|read| &read.stored))
+        .collect();
+    let stored = select(stored).prop_map(|stored| stored.as_bytes().to_vec());
+    for_all(1000, damaged(stored), |stored| {
+        is_read_or_kept_shut(&String::from_utf8_lossy(&stored), &secrets);
+    });
+}
+
+/// Whatever is encrypted, it comes to a text or to nothing: bytes that are no
+/// text, and bytes that are to be inflated and were never deflated.
+#[test]
+fn any_bytes_in_an_envelope_are_a_text_or_nothing() {
+    let headers = select(&["", r#","c":true"#, r#","e":"SVNPLTg4NTktMQ==""#][..]);
+    for_all(600, (noise(), headers), |(bytes, headers)| {
+        let read = decrypted(&enveloped(&bytes, headers));
+        match headers {
+            "" => assert_eq!(read, String::from_utf8(bytes).ok()),
+            r#","c":true"# => assert!(read.is_none_or(|text| text.len() <= 128 << 10)),
+            _ => assert_eq!(read.map(|text| text.chars().count()), Some(bytes.len())),
+        }
+    });
+}
+
+#[test]
+fn guided_bytes_are_read_or_kept_shut() {
+    bolero::check!().for_each(|bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        is_read_or_kept_shut(&text, &[]);
+        // As a header, and as what is encrypted.
+        let _ = decrypted(&enveloped(bytes, &format!(",{text}")));
+        let _ = decrypted(&enveloped(bytes, r#","c":true"#));
+    });
 }

@@ -5,18 +5,67 @@
 use std::collections::BTreeSet;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use leadchat_inbox::leadchat::encryption::{
+    DETERMINISTIC, Digest, Encryption, KeyTexts, NON_DETERMINISTIC,
+};
 use prost_reflect::Kind;
+use secrecy::ExposeSecret;
 
 use super::{ADMINISTRATOR, AGENT, AGENT_BOT, SERVICE, filled, sealed_fields};
 use crate::support::{
     Backend, Client, Database, Program,
     canary::{Finder, MARK, SEALED, UNSEEN},
-    pb,
+    golden, pb,
     pb::find_inboxes_request::Key,
     wire,
 };
 
 pub(super) async fn no_sealed_text_is_where_it_must_not_be(backend: Backend) {
+    let database = marked(backend).await;
+    nothing_sealed_gets_out(&database, Program::serving(&database)).await;
+}
+
+/// The same where leadchat encrypted what it encrypts.
+pub(super) async fn no_encrypted_text_is_where_it_must_not_be(backend: Backend) {
+    let database = marked(backend).await;
+    // `deterministic` is what encrypts, with the key of either kind of column.
+    let encrypting = |is_deterministic: bool| {
+        let keys = golden::encryption().keys;
+        let key = |name: &str| keys[name].clone().into();
+        let name = ["primary_key", "deterministic_key"][usize::from(is_deterministic)];
+        Encryption::derived(&KeyTexts {
+            primary_key: key("primary_key"),
+            deterministic_key: key(name),
+            key_derivation_salt: key("key_derivation_salt"),
+            digest: Digest::Sha1,
+        })
+    };
+    let mut encrypted = 0;
+    for (columns, encryption) in [
+        (&NON_DETERMINISTIC[..], encrypting(false)),
+        (&DETERMINISTIC[..], encrypting(true)),
+    ] {
+        for (table, column) in columns {
+            let all = format!("SELECT id, {column} AS text FROM {table}");
+            for (id, text) in database.pairs(&all).await {
+                assert!(text.starts_with(MARK), "{table}.{column}: {text}");
+                let envelope = encryption.deterministic(&text.into()).unwrap();
+                let envelope = envelope.expose_secret();
+                database
+                    .execute(&format!(
+                        "UPDATE {table} SET {column} = '{envelope}' WHERE id = {id}"
+                    ))
+                    .await;
+                encrypted += 1;
+            }
+        }
+    }
+    assert!(encrypted > 50, "{encrypted}");
+    nothing_sealed_gets_out(&database, Program::serving(&database).with_keys()).await;
+}
+
+/// With a mark in every text that is sealed, and in every one that nobody sees.
+async fn marked(backend: Backend) -> Database {
     let database = filled(backend).await;
     let marked: BTreeSet<_> = SEALED
         .iter()
@@ -41,9 +90,13 @@ pub(super) async fn no_sealed_text_is_where_it_must_not_be(backend: Backend) {
             .execute(&format!("UPDATE {table} SET {column} = ('{value}'){cast}"))
             .await;
     }
-    let server = Program::serving(&database).start();
+    database
+}
+
+async fn nothing_sealed_gets_out(database: &Database, program: Program) {
+    let server = program.start();
     let client = server.client().await;
-    let keys = unseen_addresses(&database).await;
+    let keys = unseen_addresses(database).await;
 
     let marks = Finder::of([MARK]);
     for viewer in [AGENT, AGENT_BOT, SERVICE] {

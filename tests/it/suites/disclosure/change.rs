@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::{ADMINISTRATOR, AGENT, AGENT_BOT, SERVICE, filled, sealed_fields};
 use crate::support::{
-    Backend, Client, Program, pb,
+    Backend, Client, Program, golden, pb,
     pb::{find_inboxes_request::Key, inbox::Channel},
 };
 
@@ -211,7 +211,7 @@ pub(super) async fn agents_bytes_stay_equal_when_a_sealed_column_changes(backend
     assert_eq!(changed, sealed_fields(), "a change for each sealed field");
 
     let database = filled(backend).await;
-    let server = Program::serving(&database).start();
+    let server = Program::serving(&database).with_keys().start();
     let client = server.client().await;
     for (field, inbox, sql) in CHANGES {
         let before = Seen::look(&client, *inbox).await;
@@ -237,6 +237,50 @@ pub(super) async fn agents_bytes_stay_equal_when_a_sealed_column_changes(backend
             before.administrator == after.administrator,
             "an administrator notices: {sql}"
         );
+    }
+}
+
+/// Columns that leadchat encrypts, and an inbox that shows each.
+const ENCRYPTED: [(&str, &str, i64); 3] = [
+    ("channel_email", "imap_password", 165),
+    ("channel_email", "smtp_password", 165),
+    ("channel_twilio_sms", "auth_token", 142),
+];
+
+/// It is what an envelope holds that is disclosed: another text in it is noticed
+/// by administrators alone, and another envelope of the same text by nobody.
+pub(super) async fn what_is_encrypted_is_disclosed_as_what_is_plain(backend: Backend) {
+    let database = filled(backend).await;
+    let server = Program::serving(&database).with_keys().start();
+    let client = server.client().await;
+    // Rails stored each text twice, in envelopes that differ.
+    let envelopes = |case: &str| -> Vec<String> {
+        let all = golden::encryption().encrypt.into_iter();
+        let of_case = all.filter(|it| it.case == case && it.table == "channel_email");
+        of_case.map(|it| it.ciphertext).collect()
+    };
+    let [upper, json] = ["upper", "json_like"].map(envelopes);
+    assert!(upper[0] != upper[1] && upper.len() == 2);
+    for (table, column, inbox) in ENCRYPTED {
+        let mut seen = Seen::look(&client, inbox).await;
+        for (stored, is_noticed) in [
+            (&upper[0], true),
+            (&upper[1], false),
+            (&json[0], true),
+            // As leadchat stored it before there were keys.
+            (&r#"{"p":"x"}"#.to_owned(), false),
+            (&"MiXeD".to_owned(), true),
+            (&upper[0], false),
+        ] {
+            let sql = format!("UPDATE {table} SET {column} = '{stored}' WHERE id = {inbox}");
+            database.execute(&sql).await;
+            let after = Seen::look(&client, inbox).await;
+            assert!(seen.others == after.others, "others notice: {sql}");
+            for (before, after) in seen.administrator.iter().zip(&after.administrator) {
+                assert_eq!(before != after, is_noticed, "an administrator: {sql}");
+            }
+            seen = after;
+        }
     }
 }
 

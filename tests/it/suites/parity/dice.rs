@@ -13,7 +13,7 @@ impl Dice {
         if view.contains_key("__raises__") {
             return None;
         }
-        let keys: Vec<_> = view.keys().filter(|key| *key != "avatar_url").collect();
+        let keys: Vec<_> = view.keys().collect();
         let key = (*self.pick(&keys)).clone();
         let mut changed = view.clone();
         let path = self.change_value(changed.get_mut(&key).unwrap(), &key)?;

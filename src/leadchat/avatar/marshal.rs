@@ -1,0 +1,98 @@
+//! Ruby's Marshal format, as far as signed ids need it.
+
+use super::Format;
+
+/// The format's own version.
+const VERSION: [u8; 2] = [4, 8];
+
+/// The ends of the integers that are written as such; all others are written as
+/// if they did not fit a word of 31 bits.
+const WORD: std::ops::RangeInclusive<i64> = -(1 << 30)..=(1 << 30) - 1;
+
+/// An integer.
+pub fn integer(number: i64) -> Vec<u8> {
+    let mut bytes = VERSION.to_vec();
+    if WORD.contains(&number) {
+        bytes.push(b'i');
+        bytes.extend(packed(number));
+        return bytes;
+    }
+    let sign = if number < 0 { b'-' } else { b'+' };
+    bytes.extend([b'l', sign]);
+    // In whole pairs of bytes, which are counted.
+    let magnitude = number.unsigned_abs().to_le_bytes();
+    let (pairs, _) = magnitude.as_chunks::<2>();
+    let pairs = pairs.len()
+        - pairs
+            .iter()
+            .rev()
+            .take_while(|pair| **pair == [0, 0])
+            .count();
+    bytes.extend(packed(i64::try_from(pairs).unwrap_or_default()));
+    bytes.extend(magnitude.iter().take(2 * pairs));
+    bytes
+}
+
+/// `{format: .., resize_to_fill: [250, nil]}`.
+pub fn transformations(format: Format<'_>) -> Vec<u8> {
+    let mut bytes = VERSION.to_vec();
+    // A hash of two.
+    bytes.push(b'{');
+    bytes.extend(packed(2));
+    bytes.extend(symbol("format"));
+    match format {
+        Format::Extension(extension) => {
+            // A string with an instance variable `E`, true: it is UTF-8.
+            bytes.push(b'I');
+            bytes.extend(counted(b'"', extension));
+            bytes.extend(packed(1));
+            bytes.extend(symbol("E"));
+            bytes.push(b'T');
+        }
+        Format::Png => bytes.extend(symbol("png")),
+    }
+    bytes.extend(symbol("resize_to_fill"));
+    // An array of two.
+    bytes.push(b'[');
+    bytes.extend(packed(2));
+    bytes.push(b'i');
+    bytes.extend(packed(250));
+    bytes.push(b'0');
+    bytes
+}
+
+fn symbol(name: &str) -> Vec<u8> {
+    counted(b':', name)
+}
+
+fn counted(kind: u8, text: &str) -> Vec<u8> {
+    let length = i64::try_from(text.len()).unwrap_or_default();
+    let mut bytes = vec![kind];
+    bytes.extend(packed(length));
+    bytes.extend(text.as_bytes());
+    bytes
+}
+
+/// An integer of at most 31 bits: a small one in one byte, others behind a byte
+/// that says how many there are and of which sign they are.
+fn packed(number: i64) -> Vec<u8> {
+    let byte = |number: i64| number.to_le_bytes().first().copied().unwrap_or_default();
+    match number {
+        0 => vec![0],
+        1..=122 => vec![byte(number + 5)],
+        -123..=-1 => vec![byte(number - 5)],
+        _ => {
+            // What is left when nothing but the sign is.
+            let sign = if number < 0 { -1 } else { 0 };
+            let mut rest = number;
+            let mut bytes = Vec::new();
+            while rest != sign {
+                bytes.push(byte(rest));
+                rest >>= 8;
+            }
+            let count = i64::try_from(bytes.len()).unwrap_or_default();
+            bytes.insert(0, byte(if number < 0 { -count } else { count }));
+            bytes
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! The envelope of an encrypted value:
+//! `{"p":"<payload>","h":{"iv":"..","at":"..","i":".."}}`, with Base64 in each text.
+//!
+//! Looks at raw slices, so that nothing a reader of JSON stumbles over (a number
+//! beyond a double, half a character) makes an envelope pass for plain text. Copies
+//! next to nothing, because a list may have thousands of envelopes.
+
+use std::{borrow::Cow, collections::BTreeMap, fmt};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde::{Deserialize, Deserializer, de::Visitor};
+use serde_json::value::RawValue;
+
+/// A JSON object with a text `p` and an object `h` that has `iv` and `at`.
+pub struct Envelope<'a> {
+    payload: &'a str,
+    headers: Entries<'a>,
+}
+
+/// What is in an envelope that can be decrypted, if its key is there.
+pub struct Message {
+    pub payload: Vec<u8>,
+    pub initialization_vector: [u8; 12],
+    pub tag: [u8; 16],
+    /// Which key it is; without it, any.
+    pub key: Option<Vec<u8>>,
+    pub is_compressed: bool,
+    pub encoding: Encoding,
+}
+
+/// How the text is encoded. Rails stores texts of forms, which are UTF-8; what
+/// its code made itself may be in another of Ruby's encodings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// Also for what Ruby takes for bytes: they are shown where they are UTF-8.
+    Utf8,
+    Ascii,
+    /// ISO-8859-1: each byte is the character of that number.
+    Latin1,
+}
+
+/// A header, as Rails takes it.
+enum Header {
+    Text(Vec<u8>),
+    /// `null` and `false` are as good as no header.
+    Nothing,
+    /// `true`, a number, or a message in the message.
+    Something,
+}
+
+/// A header may be a message, and one of its headers may not.
+const DEEPEST_MESSAGE: u8 = 2;
+
+/// The entries of an object, each value as it stands there; of those with the
+/// same key the last.
+type Entries<'a> = BTreeMap<Key<'a>, &'a RawValue>;
+
+/// As bytes: it may hold half a character.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Key<'a>(Cow<'a, [u8]>);
+
+impl<'a> Envelope<'a> {
+    /// `None` where the text is plain.
+    pub fn find(stored: &'a str) -> Option<Self> {
+        // Most values are plain: look no further where there is no object.
+        if !stored.trim_start().starts_with('{') {
+            return None;
+        }
+        let envelope = entries(stored)?;
+        let payload = get(&envelope, "p")?;
+        let headers = entries(get(&envelope, "h")?)?;
+        get(&headers, "iv")?;
+        get(&headers, "at")?;
+        payload
+            .starts_with('"')
+            .then_some(Self { payload, headers })
+    }
+
+    /// `None` where Rails could not decrypt it, whatever the key.
+    pub fn message(&self) -> Option<Message> {
+        let (mut initialization_vector, mut tag, mut key) = (None, None, None);
+        let (mut is_compressed, mut encoding) = (false, Encoding::Utf8);
+        for (Key(name), raw) in &self.headers {
+            match (name.as_ref(), header(raw.get(), 1)?) {
+                (b"iv", Header::Text(bytes)) => initialization_vector = bytes.try_into().ok(),
+                (b"at", Header::Text(bytes)) => tag = bytes.try_into().ok(),
+                (b"i", Header::Text(bytes)) => key = Some(bytes),
+                (b"e", Header::Text(name)) => encoding = Encoding::of(&name)?,
+                (b"i" | b"e", Header::Something) => return None,
+                (b"c", Header::Text(_) | Header::Something) => is_compressed = true,
+                _ => {}
+            }
+        }
+        Some(Message {
+            payload: bytes(self.payload)?,
+            initialization_vector: initialization_vector?,
+            tag: tag?,
+            key,
+            is_compressed,
+            encoding,
+        })
+    }
+}
+
+impl Encoding {
+    /// By Ruby's names, in any case.
+    fn of(name: &[u8]) -> Option<Self> {
+        match name.to_ascii_uppercase().as_slice() {
+            b"UTF-8" | b"CP65001" | b"ASCII-8BIT" | b"BINARY" => Some(Self::Utf8),
+            b"US-ASCII" | b"ASCII" | b"ANSI_X3.4-1968" | b"646" => Some(Self::Ascii),
+            b"ISO-8859-1" | b"ISO8859-1" => Some(Self::Latin1),
+            _ => None,
+        }
+    }
+}
+
+/// A header of a message that is nested this deep; `None` where Rails takes no
+/// such header, and the message is as good as lost.
+fn header(raw: &str, depth: u8) -> Option<Header> {
+    match raw.as_bytes().first()? {
+        b'"' => bytes(raw).map(Header::Text),
+        b'{' => is_message(raw, depth + 1).then_some(Header::Something),
+        b'[' => None,
+        b'n' | b'f' => Some(Header::Nothing),
+        _ => Some(Header::Something),
+    }
+}
+
+fn is_message(raw: &str, depth: u8) -> bool {
+    let is_sound = || {
+        let message = entries(raw)?;
+        let payload = get(&message, "p")?;
+        if payload != "null" {
+            bytes(payload)?;
+        }
+        if let Some(headers) = get(&message, "h").filter(|raw| *raw != "null") {
+            for raw in entries(headers)?.into_values() {
+                header(raw.get(), depth)?;
+            }
+        }
+        Some(())
+    };
+    depth <= DEEPEST_MESSAGE && is_sound().is_some()
+}
+
+/// The bytes in a raw text of Base64.
+fn bytes(raw: &str) -> Option<Vec<u8>> {
+    let text = raw.strip_prefix('"')?.strip_suffix('"')?;
+    if text.contains('\\') {
+        let text: String = serde_json::from_str(raw).ok()?;
+        return BASE64_STANDARD.decode(text).ok();
+    }
+    BASE64_STANDARD.decode(text).ok()
+}
+
+/// `None` where the text is no object.
+fn entries(text: &str) -> Option<Entries<'_>> {
+    serde_json::from_str(text).ok()
+}
+
+fn get<'a>(entries: &Entries<'a>, key: &str) -> Option<&'a str> {
+    entries
+        .get(&Key(key.as_bytes().into()))
+        .map(|raw| raw.get())
+}
+
+impl<'de> Deserialize<'de> for Key<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct KeyVisitor;
+
+        impl<'de> Visitor<'de> for KeyVisitor {
+            type Value = Key<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key")
+            }
+
+            fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<Key<'de>, E> {
+                Ok(Key(bytes.into()))
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Key<'de>, E> {
+                Ok(Key(bytes.to_vec().into()))
+            }
+        }
+
+        // As bytes, serde_json lets halves of characters through.
+        deserializer.deserialize_bytes(KeyVisitor)
+    }
+}

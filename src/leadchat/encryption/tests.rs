@@ -1,0 +1,428 @@
+//! Against what Rails wrote and read, under the keys that it had.
+
+mod fuzz;
+
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde::Deserialize;
+
+use super::*;
+
+/// What Rails showed.
+#[derive(Deserialize)]
+struct Observed {
+    keys: BTreeMap<String, String>,
+    derived: BTreeMap<String, String>,
+    /// Which attributes of each class are encrypted.
+    declared: BTreeMap<String, Vec<String>>,
+    /// What it stored for texts.
+    encrypt: Vec<Stored>,
+    /// What it read from stored texts.
+    decrypt: Vec<Read>,
+}
+
+#[derive(Deserialize)]
+struct Stored {
+    case: String,
+    deterministic: bool,
+    plaintext: String,
+    ciphertext: String,
+}
+
+#[derive(Deserialize)]
+struct Read {
+    case: String,
+    stored: String,
+    #[serde(rename = "nondeterministic(imap_password, column default \"\")")]
+    with_default: Outcome,
+    #[serde(rename = "nondeterministic(auth_token, no default)")]
+    without_default: Outcome,
+    #[serde(rename = "deterministic(bot_token)")]
+    deterministic: Outcome,
+}
+
+/// What an attribute is: a text; one in another encoding, and how a view writes
+/// it; or an exception.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Outcome {
+    Text { value: String, raw_returned: bool },
+    Encoded { encoding: String, as_json: String },
+    Raised { raises: String },
+}
+
+static OBSERVED: LazyLock<Observed> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("../../../tests/golden/encryption.json")).unwrap()
+});
+
+fn texts(digest: Digest) -> KeyTexts {
+    let text = |name: &str| OBSERVED.keys[name].clone().into();
+    KeyTexts {
+        primary_key: text("primary_key"),
+        deterministic_key: text("deterministic_key"),
+        key_derivation_salt: text("key_derivation_salt"),
+        digest,
+    }
+}
+
+static ENCRYPTION: LazyLock<Encryption> =
+    LazyLock::new(|| Encryption::derived(&texts(Digest::Sha1)));
+
+/// With the keys that Rails had.
+fn keys() -> &'static Keys {
+    ENCRYPTION.keys.as_ref().unwrap()
+}
+
+fn shown(read: Result<SecretString, Undecryptable>) -> Option<String> {
+    read.ok().map(|text| text.expose_secret().to_owned())
+}
+
+fn decrypted(stored: &str) -> Option<String> {
+    shown(ENCRYPTION.decrypt(&stored.to_owned().into()))
+}
+
+/// An envelope with headers of one's own.
+fn enveloped(bytes: &[u8], headers: &str) -> String {
+    let envelope = keys()
+        .primary
+        .enveloped(bytes.to_vec().into(), headers)
+        .unwrap();
+    envelope.expose_secret().to_owned()
+}
+
+fn is_envelope(stored: &str) -> bool {
+    Envelope::find(stored).is_some()
+}
+
+#[test]
+fn keys_have_the_references_that_rails_gave_them() {
+    let expected = ["primary_key_reference", "deterministic_key_reference"];
+    let references = [&keys().primary, &keys().deterministic].map(Key::reference);
+    assert_eq!(
+        references,
+        expected.map(|name| OBSERVED.derived[name].as_str())
+    );
+}
+
+#[test]
+fn every_column_that_rails_encrypts_is_known() {
+    let mut known = 0;
+    for (class, attributes) in &OBSERVED.declared {
+        let table = match class.as_str() {
+            "Channel::FacebookPage" => "channel_facebook_pages",
+            "Channel::TwitterProfile" => "channel_twitter_profiles",
+            "Channel::TwilioSms" => "channel_twilio_sms",
+            // No viewer sees anything of users.
+            "User" => continue,
+            class => &format!("channel_{}", class.replace("Channel::", "").to_lowercase()),
+        };
+        for attribute in attributes {
+            let column = (table, attribute.as_str());
+            let deterministic = DETERMINISTIC.contains(&column);
+            assert_ne!(
+                deterministic,
+                NON_DETERMINISTIC.contains(&column),
+                "{column:?}"
+            );
+            known += 1;
+        }
+    }
+    assert_eq!(known, 13);
+}
+
+#[test]
+fn what_rails_encrypted_is_decrypted() {
+    assert!(OBSERVED.encrypt.len() >= 58);
+    for stored in &OBSERVED.encrypt {
+        let keys = keys();
+        let (key, other) = if stored.deterministic {
+            (&keys.deterministic, &keys.primary)
+        } else {
+            (&keys.primary, &keys.deterministic)
+        };
+        let read = |key| shown(decrypt(Some(key), &stored.ciphertext));
+        assert_eq!(
+            read(key).as_ref(),
+            Some(&stored.plaintext),
+            "{}",
+            stored.case
+        );
+        assert_eq!(read(other), None, "{}", stored.case);
+        assert_eq!(
+            shown(decrypt(None, &stored.ciphertext)),
+            None,
+            "{}",
+            stored.case
+        );
+    }
+}
+
+#[test]
+fn what_is_to_be_found_again_is_encrypted_as_rails_does() {
+    let deterministic = OBSERVED
+        .encrypt
+        .iter()
+        .filter(|stored| stored.deterministic);
+    let mut compressed = 0;
+    for stored in deterministic {
+        let envelope = ENCRYPTION
+            .deterministic(&stored.plaintext.clone().into())
+            .unwrap();
+        assert_eq!(
+            envelope.expose_secret(),
+            stored.ciphertext,
+            "{}",
+            stored.case
+        );
+        compressed += usize::from(stored.plaintext.len() > 140);
+    }
+    assert!(compressed >= 5);
+    assert!(
+        Encryption::default()
+            .deterministic(&"x".to_owned().into())
+            .is_none()
+    );
+}
+
+/// Rails shows what it cannot decrypt as it is stored, and raises where it did
+/// not foresee it. Of an envelope we show neither.
+#[test]
+fn stored_texts_are_read_as_rails_reads_them() {
+    assert!(OBSERVED.decrypt.len() >= 45);
+    let (mut plain, mut opened, mut kept_shut) = (0, 0, 0);
+    for read in &OBSERVED.decrypt {
+        let Read {
+            case,
+            stored,
+            with_default,
+            without_default,
+            deterministic,
+        } = read;
+        for (outcome, key) in [
+            (with_default, &keys().primary),
+            (without_default, &keys().primary),
+            (deterministic, &keys().deterministic),
+        ] {
+            let served = shown(decrypt(Some(key), stored));
+            if !is_envelope(stored) {
+                assert_eq!(served.as_ref(), Some(stored), "{case}");
+                plain += 1;
+                continue;
+            }
+            let expected = match outcome {
+                Outcome::Text {
+                    value,
+                    raw_returned: false,
+                } => Some(value.clone()),
+                Outcome::Text { value, .. } => {
+                    assert_eq!(value, stored, "{case}");
+                    None
+                }
+                // As a view writes it; the one of bytes that are no text raises.
+                Outcome::Encoded { encoding, as_json } => {
+                    let text = serde_json::from_str(as_json).ok();
+                    assert!(text.is_some() || encoding == "ASCII-8BIT", "{case}");
+                    text
+                }
+                Outcome::Raised { raises } => {
+                    assert!(raises.ends_with("Error"), "{case}");
+                    None
+                }
+            };
+            assert_eq!(served, expected, "{case}");
+            if expected.is_some() {
+                opened += 1;
+            } else {
+                kept_shut += 1;
+            }
+        }
+    }
+    assert!(
+        plain >= 30 && opened >= 25 && kept_shut >= 40,
+        "{plain} {opened} {kept_shut}"
+    );
+}
+
+/// Keys of other texts, and vectors that count up.
+#[test]
+fn other_keys_read_what_is_theirs() {
+    let encryption = Encryption::derived(&KeyTexts {
+        primary_key: "primary-key-for-tests-0000000000".to_owned().into(),
+        deterministic_key: "deterministic-key-tests-00000000".to_owned().into(),
+        key_derivation_salt: "salt-for-tests-000000000000000000".to_owned().into(),
+        digest: Digest::Sha1,
+    });
+    for (stored, expected) in [
+        (
+            r#"{"p":"XiWWgEJNpLxzbPc=","h":{"iv":"AAECAwQFBgcICQoL","at":"aq6PvhJBKsm2f8rrNmAq7Q==","i":"YWI3MQ=="}}"#,
+            "secrettoken",
+        ),
+        (
+            r#"{"p":"","h":{"iv":"AAECAwQFBgcICQoL","at":"AEOrRvLMwjWsRmqc5Yetkg==","i":"YWI3MQ=="}}"#,
+            "",
+        ),
+    ] {
+        let text = shown(encryption.decrypt(&stored.to_owned().into()));
+        assert_eq!(text.as_deref(), Some(expected));
+        assert_eq!(decrypted(stored), None);
+    }
+    let token = "123456:ABC-telegram".to_owned().into();
+    assert_eq!(
+        encryption.deterministic(&token).unwrap().expose_secret(),
+        r#"{"p":"+xsnW7Qy/TzJB3/8ZLUcOSWl2w==","h":{"iv":"OwmfZjy4yYIACg91","at":"WU1XQQMWgl/rx+64uIgJSw==","i":"N2IzOA=="}}"#
+    );
+}
+
+/// Rails decrypts once.
+#[test]
+fn a_text_may_look_like_an_envelope() {
+    let inner = &OBSERVED.encrypt[1].ciphertext;
+    let keys = keys();
+    let outer = keys.primary.encrypt(inner).unwrap();
+    assert_eq!(decrypted(outer.expose_secret()).as_ref(), Some(inner));
+}
+
+#[test]
+fn with_the_other_digest_other_keys_are_derived() {
+    let encryption = Encryption::derived(&texts(Digest::Sha256));
+    let (mut read, mut lost) = (0, 0);
+    for stored in &OBSERVED.decrypt {
+        let text = shown(encryption.decrypt(&stored.stored.clone().into()));
+        match stored.case.as_str() {
+            "sha256_derived" | "sha256_derived_no_ref" => {
+                assert_eq!(text.as_deref(), Some("under-sha256"), "{}", stored.case);
+                read += 1;
+            }
+            "sha1_derived" => {
+                assert_eq!(text, None);
+                lost += 1;
+            }
+            _ => {}
+        }
+    }
+    assert_eq!((read, lost), (2, 1));
+}
+
+/// In the encodings that Ruby names, each of which has names of its own.
+#[test]
+fn texts_are_decoded() {
+    let enveloped = |text: &[u8], encoding: &str| {
+        let name = BASE64_STANDARD.encode(encoding);
+        enveloped(text, &format!(r#","e":"{name}""#))
+    };
+    for (bytes, encoding, expected) in [
+        (&b"abc"[..], "UTF-8", Some("abc")),
+        ("é".as_bytes(), "utf-8", Some("é")),
+        (b"\xe9", "UTF-8", None),
+        (b"abc", "US-ASCII", Some("abc")),
+        ("é".as_bytes(), "US-ASCII", None),
+        (b"\xe9\xff\x80", "ISO-8859-1", Some("éÿ\u{80}")),
+        (b"\xe9", "iso8859-1", Some("é")),
+        ("é".as_bytes(), "ASCII-8BIT", Some("é")),
+        (b"\xff", "BINARY", None),
+        (b"a\0", "UTF-16LE", None),
+        (b"abc", "", None),
+        (b"abc", "\u{fffd}", None),
+    ] {
+        let read = decrypted(&enveloped(bytes, encoding));
+        assert_eq!(read.as_deref(), expected, "{encoding}");
+    }
+}
+
+#[test]
+fn headers_are_what_rails_takes() {
+    let reference = BASE64_STANDARD.encode(keys().primary.reference());
+    let nested = |inner: &str| format!(r#","k":{inner}"#);
+    for (more, is_taken) in [
+        (String::new(), true),
+        (format!(r#","i":"{reference}""#), true),
+        (r#","i":null"#.to_owned(), true),
+        (r#","i":false"#.to_owned(), true),
+        (r#","i":true"#.to_owned(), false),
+        (r#","i":1"#.to_owned(), false),
+        (r#","i":"""#.to_owned(), false),
+        (r#","i":"!""#.to_owned(), false),
+        (r#","e":null"#.to_owned(), true),
+        (r#","e":1"#.to_owned(), false),
+        (r#","c":null"#.to_owned(), true),
+        (r#","c":false"#.to_owned(), true),
+        // What Ruby takes for true: it would be inflated.
+        (r#","c":0"#.to_owned(), false),
+        (r#","c":"""#.to_owned(), false),
+        (r#","k":"no Base64""#.to_owned(), false),
+        (r#","k":[]"#.to_owned(), false),
+        (r#","k":1e999"#.to_owned(), true),
+        (nested("{}"), false),
+        (nested(r#"{"p":null}"#), true),
+        (nested(r#"{"p":1}"#), false),
+        (nested(r#"{"p":"YQ==","h":null}"#), true),
+        (nested(r#"{"p":"YQ==","h":"x"}"#), false),
+        (nested(r#"{"p":"YQ==","h":{"a":1,"b":"YQ=="}}"#), true),
+        (nested(r#"{"p":"YQ==","h":{"a":[]}}"#), false),
+        (nested(r#"{"p":"YQ==","h":{"a":{"p":"YQ=="}}}"#), false),
+    ] {
+        let read = decrypted(&enveloped(b"abc", &more));
+        assert_eq!(read.as_deref(), is_taken.then_some("abc"), "{more}");
+    }
+}
+
+/// A few bytes do not become so many that they hurt.
+#[test]
+fn what_swells_too_much_is_not_inflated() {
+    let enveloped = |text: &str| keys().primary.encrypt(text).unwrap();
+    let (most, more) = (128 << 10, (128 << 10) + 1);
+    let long = "x".repeat(most);
+    assert_eq!(decrypted(enveloped(&long).expose_secret()), Some(long));
+    for length in [more, 8 << 20] {
+        let bomb = enveloped(&"x".repeat(length));
+        assert!(bomb.expose_secret().len() < length / 100);
+        assert_eq!(decrypted(bomb.expose_secret()), None);
+    }
+}
+
+#[test]
+fn no_key_is_printed() {
+    let printed = format!("{:?} {:?}", *ENCRYPTION, texts(Digest::Sha1));
+    for key in OBSERVED.keys.values() {
+        assert!(!printed.contains(key), "{printed}");
+    }
+}
+
+#[test]
+fn an_envelope_has_a_text_and_two_headers() {
+    let deep = format!("{}{}", "[".repeat(1000), "]".repeat(1000));
+    for envelope in [
+        r#"{"p":"","h":{"iv":"AA","at":"BB"}}"#,
+        r#"  {"h":{"at":"BB","iv":"AA","i":"x","c":true},"p":"zz","more":[1e999]} "#,
+        r#"{"p":"x","h":{"iv":1e999,"at":"BB"}}"#,
+        r#"{"p":"S\ud800","h":{"iv":"AA","at":"BB"}}"#,
+        r#"{"p":"x","h":{"iv":"AA","at":"BB"},"\ud800":1}"#,
+        r#"{"p":"x","h":{"iv":"AA","at":"BB","\ud800":1}}"#,
+        r#"{"p":"x","h":{"iv":null,"at":null}}"#,
+        r#"{"p":1,"p":"x","h":{"iv":"AA","at":"BB"}}"#,
+        &format!(r#"{{"p":"x","h":{{"iv":{deep},"at":{deep}}}}}"#),
+    ] {
+        assert!(is_envelope(envelope), "{envelope}");
+        assert_eq!(decrypted(envelope), None, "{envelope}");
+    }
+}
+
+#[test]
+fn anything_else_is_plain() {
+    for plain in [
+        "",
+        "secret",
+        "{",
+        "{}",
+        r#"{"p":1,"h":{"iv":"AA","at":"BB"}}"#,
+        r#"{"p":"x","p":1,"h":{"iv":"AA","at":"BB"}}"#,
+        r#"{"p":"x","h":"{}"}"#,
+        r#"{"p":"x","h":{"iv":"AA"}}"#,
+        r#"[{"p":"x","h":{"iv":"AA","at":"BB"}}]"#,
+        r#"{"p":"x","h":{"iv":"AA","at":"BB"}"#,
+    ] {
+        assert!(!is_envelope(plain), "{plain}");
+        assert_eq!(decrypted(plain).as_deref(), Some(plain));
+    }
+}

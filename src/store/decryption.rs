@@ -1,0 +1,94 @@
+//! Secrets of columns that leadchat may encrypt, and how many of them cannot be
+//! decrypted.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use secrecy::SecretString;
+use tracing::warn;
+
+use super::columns::Stored;
+use crate::{
+    domain::degradation::{Degradation, Reason},
+    leadchat::encryption::{Encrypted, Encryption, Undecryptable},
+};
+
+pub(super) struct Decryption {
+    pub encryption: Encryption,
+    losses: Losses,
+}
+
+/// How often a value of each field could not be decrypted, since the start.
+#[derive(Clone, Debug, Default)]
+pub struct Losses(Arc<Mutex<BTreeMap<&'static str, u64>>>);
+
+impl Decryption {
+    pub fn new(encryption: Encryption) -> Self {
+        Self {
+            encryption,
+            losses: Losses::default(),
+        }
+    }
+
+    pub fn losses(&self) -> Losses {
+        self.losses.clone()
+    }
+
+    /// The secret that a column holds. An envelope that cannot be opened is never
+    /// shown; the first one of each field is told in the log.
+    pub fn decrypted(
+        &self,
+        stored: &Stored<Encrypted>,
+        field: &'static str,
+        sealed: &mut Vec<Degradation>,
+    ) -> Option<SecretString> {
+        let decrypt = |stored: Option<&Encrypted>| {
+            stored
+                .map(|stored| self.encryption.decrypt(stored))
+                .transpose()
+        };
+        match stored.derive(field, sealed, decrypt)? {
+            Ok(secret) => secret,
+            Err(Undecryptable) => {
+                sealed.push(Degradation::new(field, Reason::Undecryptable));
+                if self.losses.add(field) {
+                    let keys = if self.encryption.has_keys() {
+                        "set"
+                    } else {
+                        "not set"
+                    };
+                    warn!(
+                        field,
+                        keys,
+                        "a value that leadchat encrypted cannot be decrypted; \
+                         more of this field are counted, and told at the end"
+                    );
+                }
+                None
+            }
+        }
+    }
+}
+
+impl Losses {
+    /// One more of a field; whether it is the first.
+    fn add(&self, field: &'static str) -> bool {
+        // Whoever panicked has left a number behind, which is as good as any.
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(field).or_default();
+        *count += 1;
+        *count == 1
+    }
+
+    /// Each field that had any, with how many there were. The same value counts
+    /// again when it is read again.
+    pub fn counts(&self) -> Vec<(&'static str, u64)> {
+        let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        counts
+            .iter()
+            .map(|(field, count)| (*field, *count))
+            .collect()
+    }
+}
