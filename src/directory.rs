@@ -109,7 +109,9 @@ impl StoreDirectory {
             let answer = read.await;
             match &answer {
                 Err(cause @ StoreError::Unavailable(_)) => warn!(%cause, "read failed"),
-                Err(cause @ StoreError::Fault(_)) => error!(%cause, "read failed"),
+                Err(cause @ (StoreError::Fault(_) | StoreError::Outdated(_))) => {
+                    error!(%cause, "read failed");
+                }
                 Ok(_) | Err(StoreError::Abandoned) => {}
             }
             answer
@@ -119,7 +121,7 @@ impl StoreDirectory {
             Ok(Err(StoreError::Unavailable(_) | StoreError::Abandoned)) => {
                 Err(DirectoryError::Unavailable)
             }
-            Ok(Err(StoreError::Fault(_))) => Err(DirectoryError::Fault),
+            Ok(Err(StoreError::Fault(_) | StoreError::Outdated(_))) => Err(DirectoryError::Fault),
             Err(_) => {
                 error!("read stopped short");
                 Err(DirectoryError::Fault)

@@ -3,9 +3,11 @@
 //! Each file states a fact about leadchat that is not in its schema. Nothing
 //! here knows rows, the wire, or who asks.
 
+pub mod age;
 pub mod avatar;
 pub mod encryption;
 pub mod links;
+pub mod provider_config;
 pub mod reauthorization;
 
 use secrecy::SecretString;

@@ -2,10 +2,10 @@
 //!
 //! [`Store`] reads an account, some inboxes of it, or the inboxes that own an
 //! address, as one consistent whole: a read-only transaction with a constant
-//! number of statements. The same rows,
-//! statements and assembly serve PostgreSQL and SQLite; what differs between
-//! the two is in `postgres` and `sqlite`. What Rails keeps in Redis alone comes
-//! from there, once the transaction has ended.
+//! number of statements. The statements are made for the tables as they are, and
+//! anew when these change. The same rows, statements and assembly serve PostgreSQL
+//! and SQLite; what differs between the two is in `postgres` and `sqlite`. What
+//! Rails keeps in Redis alone comes from there, once the transaction has ended.
 //!
 //! This is the one place that seals: `assemble` decides what of a row is for
 //! administrators. Who asks, and what they may see, is not known here.
@@ -15,19 +15,23 @@ mod channel_tables;
 mod channels;
 mod columns;
 mod decryption;
+mod derived;
 mod error;
 mod find;
 mod look_ups;
 mod migrations;
 mod patience;
+mod plan;
 mod postgres;
 mod read;
 mod reauthorizations;
 mod redis;
 mod rows;
+mod schema;
 mod snapshot;
 mod sqlite;
 mod statements;
+mod tries;
 
 use std::{
     fmt,
@@ -43,10 +47,13 @@ use tracing::info;
 
 use crate::leadchat::{Installation, Keys, avatar::Signer};
 use decryption::Decryption;
-use look_ups::{LookUps, Order};
+use look_ups::Order;
+use plan::Plan;
 use redis::Redis;
+use schema::Wanted;
 use snapshot::Pool;
-use statements::{Anywhere, Dialect, Scope, Statements};
+use statements::Dialect;
+use tries::Plans;
 
 /// What may quote a row or a password, and is not for any log: the targets that
 /// sqlx tells it under.
@@ -78,12 +85,10 @@ impl fmt::Display for DatabaseSettings {
 /// Inboxes in a database.
 pub struct Store {
     pool: Pool,
-    /// For a whole account, and for some inboxes of it.
-    whole: Statements,
-    excerpt: Statements,
-    /// For what owns an address, and for inboxes of any account.
-    look_ups: LookUps,
-    anywhere: Anywhere,
+    dialect: Dialect,
+    order: Order,
+    wanted: Wanted,
+    plans: Plans,
     ownership: Ownership,
     /// Where Rails keeps what it keeps in no table.
     redis: Option<Redis>,
@@ -134,19 +139,25 @@ impl Store {
                 )
             }
         };
+        let wanted = Wanted::new(dialect, ownership);
+        let schema = wanted.look_at(&pool).await?;
+        if !schema.lacks.is_empty() {
+            return Err(OpenError::SchemaLacks(schema.lacks));
+        }
+        info!(left_out = %schema.left_out(), "tables looked at");
         let store = Self {
             pool,
-            whole: Statements::new(dialect, Scope::Whole),
-            excerpt: Statements::new(dialect, Scope::Excerpt),
-            look_ups: LookUps::new(dialect, order),
-            anywhere: Anywhere::new(dialect),
+            dialect,
+            order,
+            wanted,
+            plans: Plans::new(Plan::new(dialect, order, schema, 0)),
             ownership,
             redis: reauthorizations::source(redis, ownership).await,
             installation,
             signer: keys.signer,
             decryption: Decryption::new(keys.encryption),
         };
-        store.probe().await?;
+        store.try_statements().await?;
         Ok(store)
     }
 

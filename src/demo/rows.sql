@@ -86,9 +86,11 @@ INSERT INTO inboxes (
 -- Inbox 2: an API inbox.
 
 INSERT INTO channel_api (
-  id, account_id, webhook_url, identifier, hmac_token, hmac_mandatory, additional_attributes, created_at, updated_at
+  id, account_id, webhook_url, identifier, hmac_token, secret, hmac_mandatory, additional_attributes, created_at,
+  updated_at
 ) VALUES (
-  102, 1, 'https://orders.paperlantern.example/leadchat/events', 'demo-api-identifier', 'demo-api-hmac-token', TRUE,
+  102, 1, 'https://orders.paperlantern.example/leadchat/events', 'demo-api-identifier', 'demo-api-hmac-token',
+  'demo-api-signing-secret', TRUE,
   '{"agent_reply_time_window": 24, "agent_reply_time_window_message": "This order can no longer be discussed here."}',
   '2026-01-05 09:00:00.000000', '2026-01-05 09:00:00.000000'
 );

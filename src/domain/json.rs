@@ -248,7 +248,7 @@ fn is_plain(key: &str) -> bool {
 /// The entries of the text of an object, each value as it stands there; `None`
 /// where the text is no object. A key that holds half a character has U+FFFD in
 /// place of each of its bytes.
-fn raw_entries(text: &str) -> Option<BTreeMap<String, &RawValue>> {
+pub fn raw_entries(text: &str) -> Option<BTreeMap<String, &RawValue>> {
     let entries: BTreeMap<Key, &RawValue> = serde_json::from_str(text).ok()?;
     Some(
         entries

@@ -20,7 +20,8 @@ use key::Key;
 
 /// The columns with envelopes that differ each time: table and column. What is
 /// read of one is an [`Encrypted`].
-pub const NON_DETERMINISTIC: [(&str, &str); 12] = [
+pub const NON_DETERMINISTIC: [(&str, &str); 14] = [
+    ("channel_api", "secret"),
     ("channel_email", "imap_password"),
     ("channel_email", "smtp_password"),
     ("channel_facebook_pages", "page_access_token"),
@@ -30,6 +31,7 @@ pub const NON_DETERMINISTIC: [(&str, &str); 12] = [
     ("channel_line", "line_channel_token"),
     ("channel_tiktok", "access_token"),
     ("channel_tiktok", "refresh_token"),
+    ("channel_twilio_sms", "api_key_secret"),
     ("channel_twilio_sms", "auth_token"),
     ("channel_twitter_profiles", "twitter_access_token"),
     ("channel_twitter_profiles", "twitter_access_token_secret"),

@@ -22,6 +22,7 @@ use crate::{
     },
     leadchat::{
         Installation,
+        age::Age,
         avatar::{Blob, Signer, is_variable},
         is_blank,
     },
@@ -39,6 +40,8 @@ pub(super) struct Assembly<'a> {
     /// By inbox.
     pub avatars: HashMap<i64, Vec<AvatarRow>>,
     pub reauthorizations: Reauthorizations,
+    /// How new the leadchat is that wrote all this.
+    pub age: Age,
 }
 
 /// What could not be read, by who may know.

@@ -3,6 +3,7 @@
 //! A function a kind. What a row holds for administrators is sealed here; the
 //! type of the domain field leaves no other way.
 
+mod calls;
 pub(super) mod email;
 mod voice;
 mod web_widget;
@@ -68,7 +69,7 @@ impl Assembly<'_> {
             }
             ChannelKind::Api => {
                 let row = find(&rows.api, id);
-                (row.is_some(), Channel::Api(api(row, notes)))
+                (row.is_some(), Channel::Api(self.api(row, notes)))
             }
             ChannelKind::Email => {
                 let row = find(&rows.email, id);
@@ -93,8 +94,8 @@ impl Assembly<'_> {
             ChannelKind::TwilioSms => {
                 let row = find(&rows.twilio_sms, id);
                 callback_webhook_url = Some(links.twilio_callback());
-                let channel = Channel::TwilioSms(self.twilio_sms(row, notes));
-                (row.is_some(), channel)
+                let channel = self.twilio_sms(row, notes);
+                (row.is_some(), Channel::TwilioSms(channel))
             }
             ChannelKind::TwitterProfile => {
                 let row = find(&rows.twitter_profile, id);
@@ -184,6 +185,26 @@ impl Assembly<'_> {
         }
     }
 
+    fn api(&self, row: Option<&ApiRow>, notes: &mut Notes) -> Api {
+        let Notes { open, sealed } = notes;
+        Api {
+            hmac_mandatory: row
+                .and_then(|row| row.hmac_mandatory.shown("api.hmac_mandatory", open)),
+            hmac_token: never_encrypted(row.map(|row| &row.hmac_token), "api.hmac_token", sealed),
+            secret: AdminOnly::seal(
+                row.and_then(|row| row.secret.as_ref())
+                    .and_then(|secret| self.decryption.decrypted(secret, "api.secret", sealed)),
+            ),
+            webhook_url: row.and_then(|row| row.webhook_url.shown("api.webhook_url", open)),
+            inbox_identifier: row
+                .and_then(|row| row.identifier.shown("api.inbox_identifier", open)),
+            additional_attributes: row.and_then(|row| {
+                let field = "api.additional_attributes";
+                json(row.additional_attributes.text(), field, open)
+            }),
+        }
+    }
+
     fn twilio_sms(&self, row: Option<&TwilioSmsRow>, notes: &mut Notes) -> TwilioSms {
         let Notes { open, sealed } = notes;
         TwilioSms {
@@ -207,6 +228,12 @@ impl Assembly<'_> {
                 "twilio_sms.account_sid",
                 sealed,
             ),
+            api_key_sid: never_encrypted(
+                row.and_then(|row| row.api_key_sid.as_ref()),
+                "twilio_sms.api_key_sid",
+                sealed,
+            ),
+            voice: self.twilio_voice(row, open),
         }
     }
 
@@ -226,23 +253,10 @@ impl Assembly<'_> {
                 })
                 .map(Zeroizing::new),
             ),
-            reauthorization: row
-                .and_then(|row| self.reauthorization(ChannelKind::Whatsapp, row.id, open)),
+            reauthorization: row.and_then(|row| self.whatsapp_reauthorization(row, open)),
+            voice_enabled: row.and_then(|row| self.whatsapp_voice_enabled(row, open)),
+            inbound_calls_enabled: row.and_then(|row| self.whatsapp_inbound_calls(row, open)),
         }
-    }
-}
-
-fn api(row: Option<&ApiRow>, notes: &mut Notes) -> Api {
-    let Notes { open, sealed } = notes;
-    Api {
-        hmac_mandatory: row.and_then(|row| row.hmac_mandatory.shown("api.hmac_mandatory", open)),
-        hmac_token: never_encrypted(row.map(|row| &row.hmac_token), "api.hmac_token", sealed),
-        webhook_url: row.and_then(|row| row.webhook_url.shown("api.webhook_url", open)),
-        inbox_identifier: row.and_then(|row| row.identifier.shown("api.inbox_identifier", open)),
-        additional_attributes: row.and_then(|row| {
-            let field = "api.additional_attributes";
-            json(row.additional_attributes.text(), field, open)
-        }),
     }
 }
 

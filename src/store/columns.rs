@@ -14,6 +14,8 @@ pub(super) struct Column {
     pub name: &'static str,
     pub r#type: Type,
     pub source: Source,
+    /// Whether there may be tables without it: it came with a newer leadchat.
+    pub optional: bool,
 }
 
 /// What a column is read as; on PostgreSQL, what it is cast to.
@@ -31,10 +33,40 @@ pub(super) enum Source {
     /// The column of the same name of the table `t`.
     Same,
     Expression(&'static str),
-    PerDialect {
+    /// What is made of columns: those of the table `t` by their names, another
+    /// table's as `accounts.status`.
+    Derived {
+        needs: &'static [&'static str],
         postgres: &'static str,
         sqlite: &'static str,
     },
+}
+
+impl Column {
+    /// The tables and columns that it is read from, where it is one of `table`.
+    pub fn needs<'t>(&self, table: &'t str) -> Vec<(&'t str, &'static str)> {
+        match self.source {
+            Source::Same => vec![(table, self.name)],
+            Source::Expression(sql) => {
+                let Some((alias, column)) = sql.split_once('.') else {
+                    return Vec::new();
+                };
+                vec![(
+                    match alias {
+                        "i" => "inboxes",
+                        "p" => "portals",
+                        "b" => "active_storage_blobs",
+                        _ => table,
+                    },
+                    column,
+                )]
+            }
+            Source::Derived { needs, .. } => needs
+                .iter()
+                .map(|need| need.split_once('.').unwrap_or((table, *need)))
+                .collect(),
+        }
+    }
 }
 
 /// A row struct's columns.
@@ -45,6 +77,7 @@ pub(super) trait Columns {
 /// A field of a row struct.
 pub(super) trait Field: Sized {
     const TYPE: Type;
+    const OPTIONAL: bool = false;
 
     fn postgres(row: &PgRow, column: &str) -> Result<Self, sqlx::Error>;
 
@@ -62,6 +95,29 @@ impl Field for i64 {
 
     fn sqlite(row: &SqliteRow, column: &str) -> Result<Self, sqlx::Error> {
         row.try_get(column)
+    }
+}
+
+/// What a newer leadchat has: `None` where a statement leaves the column out,
+/// because the tables are older.
+impl<F: Field> Field for Option<F> {
+    const TYPE: Type = F::TYPE;
+    const OPTIONAL: bool = true;
+
+    fn postgres(row: &PgRow, column: &str) -> Result<Self, sqlx::Error> {
+        if_there(F::postgres(row, column))
+    }
+
+    fn sqlite(row: &SqliteRow, column: &str) -> Result<Self, sqlx::Error> {
+        if_there(F::sqlite(row, column))
+    }
+}
+
+fn if_there<F>(field: Result<F, sqlx::Error>) -> Result<Option<F>, sqlx::Error> {
+    match field {
+        Ok(field) => Ok(Some(field)),
+        Err(sqlx::Error::ColumnNotFound(_)) => Ok(None),
+        Err(other) => Err(other),
     }
 }
 

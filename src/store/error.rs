@@ -3,6 +3,8 @@
 //! A database's own message may quote a value, so none is kept for the log: only
 //! its SQLSTATE, or what kind of failure it was.
 
+use super::schema::Lacks;
+
 /// Why a read failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -15,6 +17,24 @@ pub enum StoreError {
     /// The database refused a statement, or a row was not as expected.
     #[error("the database answered something unexpected: {0}")]
     Fault(String),
+    /// The tables are not those that a statement was made for. Known within the
+    /// store alone, which tries again.
+    #[error(transparent)]
+    Outdated(#[from] Outdated),
+}
+
+/// How a statement turned out to be made for other tables.
+#[derive(Debug, thiserror::Error)]
+pub enum Outdated {
+    /// A table or column is not there, or not granted.
+    #[error("{0}")]
+    Refused(String),
+    /// The database has planned it, and finds that the plan no longer holds.
+    #[error("{0}")]
+    Planned(String),
+    /// It was answered, but not from the tables as they are.
+    #[error("the tables kept changing")]
+    Unsteady,
 }
 
 /// Why a store cannot be opened or migrated. Texts are for the operator and
@@ -38,6 +58,8 @@ pub enum OpenError {
     SchemaOld,
     #[error("DATABASE_URL: the tables cannot be read as leadchat's: {0}")]
     SchemaUnreadable(StoreError),
+    #[error("DATABASE_URL: the tables are not all that leadchat has; {0}")]
+    SchemaLacks(Lacks),
     #[error(
         "DATABASE_URL: this database is Rails' (it has the table ar_internal_metadata); \
          it is served as it is and never migrated"
@@ -54,8 +76,23 @@ impl StoreError {
         let reason = format!("{} (reading {table})", describe(error));
         if is_transient(error) {
             Self::Unavailable(reason)
+        } else if is_refusal(error) {
+            Outdated::Refused(reason).into()
+        } else if is_stale(error) {
+            Outdated::Planned(reason).into()
         } else {
             Self::Fault(reason)
+        }
+    }
+
+    /// What it is when there is no further try.
+    pub(super) fn settled(self) -> Self {
+        match self {
+            Self::Outdated(Outdated::Refused(reason) | Outdated::Planned(reason)) => {
+                Self::Fault(reason)
+            }
+            Self::Outdated(cause @ Outdated::Unsteady) => Self::Unavailable(cause.to_string()),
+            other => other,
         }
     }
 }
@@ -125,6 +162,28 @@ pub(super) fn describe(error: &sqlx::Error) -> String {
         sqlx::Error::ColumnNotFound(column) => format!("column {column} is missing"),
         _ => "protocol error".to_owned(),
     }
+}
+
+/// Whether a table or a column is not there, or not for this user. (SQLite has one
+/// code for all that is wrong with a statement.)
+fn is_refusal(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| {
+        let message = error.message();
+        match error.code().as_deref() {
+            Some("42P01" | "42703" | "42501") => true,
+            Some("1") => {
+                message.starts_with("no such column") || message.starts_with("no such table")
+            }
+            _ => false,
+        }
+    })
+}
+
+/// Whether a database's plan of a statement no longer holds: of PostgreSQL
+/// "cached plan must not change result type", of SQLite "schema has changed".
+fn is_stale(error: &sqlx::Error) -> bool {
+    let error = error.as_database_error();
+    error.is_some_and(|error| matches!(error.code().as_deref(), Some("0A000" | "17")))
 }
 
 /// Whether the same read may succeed a little later.

@@ -13,6 +13,7 @@ use super::{
     error::StoreError,
     look_ups::may_be_encrypted,
     patience::Patience,
+    plan::Plan,
     read::{Reach, is_suspended, number},
     reauthorizations::Gathered,
     rows::{AccountRow, FoundRow},
@@ -36,9 +37,27 @@ impl Store {
         address: &Address,
         patience: &Patience,
     ) -> Result<Option<Account>, StoreError> {
+        let mut tries = self.tries();
+        loop {
+            let plan = tries.plan();
+            let account = self.try_find(&plan, id, viewer, address, patience);
+            if let Some(account) = tries.settled(account.await).await {
+                return account;
+            }
+        }
+    }
+
+    async fn try_find(
+        &self,
+        plan: &Plan,
+        id: AccountId,
+        viewer: Viewer,
+        address: &Address,
+        patience: &Patience,
+    ) -> Result<Option<Account>, StoreError> {
         let mut connection = self.pool.acquire(patience).await?;
         let mut snapshot = connection.begin(patience).await?;
-        let found = self.look_up(&mut snapshot, address).await?;
+        let found = self.look_up(plan, &mut snapshot, address).await?;
         let inboxes: Vec<_> = found
             .into_iter()
             .filter(|(account, _)| *account == id)
@@ -46,9 +65,9 @@ impl Store {
             .collect();
         let inboxes = inboxes.as_slice();
         let found = self
-            .read(&mut snapshot, id, Reach::Excerpt { viewer, inboxes })
+            .read(plan, &mut snapshot, id, Reach::Excerpt { viewer, inboxes })
             .await?;
-        snapshot.end().await?;
+        snapshot.end(plan).await?;
         drop(connection);
         self.complete(found, patience).await
     }
@@ -60,10 +79,26 @@ impl Store {
         address: &Address,
         patience: &Patience,
     ) -> Result<Vec<Account>, StoreError> {
+        let mut tries = self.tries();
+        loop {
+            let plan = tries.plan();
+            let accounts = self.try_find_everywhere(&plan, address, patience);
+            if let Some(accounts) = tries.settled(accounts.await).await {
+                return accounts;
+            }
+        }
+    }
+
+    async fn try_find_everywhere(
+        &self,
+        plan: &Plan,
+        address: &Address,
+        patience: &Patience,
+    ) -> Result<Vec<Account>, StoreError> {
         let mut connection = self.pool.acquire(patience).await?;
         let mut snapshot = connection.begin(patience).await?;
-        let found = self.look_up(&mut snapshot, address).await?;
-        let mut accounts = self.accounts(&mut snapshot, &found).await?;
+        let found = self.look_up(plan, &mut snapshot, address).await?;
+        let mut accounts = self.accounts(plan, &mut snapshot, &found).await?;
         let open = found.into_iter().filter(|(account, _)| {
             let account = accounts.get(account);
             account.is_some_and(|account| account.is_open_to(Viewer::Service))
@@ -72,12 +107,12 @@ impl Store {
         let mut inboxes = Gathered::default();
         if !open.is_empty() {
             let scope = [Argument::Ids(open)];
-            let statements = &self.anywhere.inboxes;
+            let statements = &plan.anywhere.inboxes;
             inboxes = self
-                .inboxes_of(&mut snapshot, statements, &scope, None)
+                .inboxes_of(plan, &mut snapshot, statements, &scope, None)
                 .await?;
         }
-        snapshot.end().await?;
+        snapshot.end(plan).await?;
         drop(connection);
         for inbox in self.assembled(inboxes, patience).await? {
             if let Some(account) = accounts.get_mut(&inbox.account_id) {
@@ -88,32 +123,35 @@ impl Store {
     }
 
     /// Runs the statements of look-ups once.
-    pub(super) async fn probe_look_ups(
+    pub(super) async fn try_look_ups(
         &self,
+        plan: &Plan,
         snapshot: &mut Snapshot<'_>,
     ) -> Result<(), StoreError> {
         for kind in AddressKind::ALL {
             let nothing = Address::new(kind, String::new());
-            self.look_up(snapshot, &nothing).await?;
+            self.look_up(plan, snapshot, &nothing).await?;
         }
         let nowhere = (AccountId(0), InboxId(0));
-        self.accounts(snapshot, &[nowhere]).await?;
+        self.accounts(plan, snapshot, &[nowhere]).await?;
         let scope = [Argument::Ids(vec![0])];
         let every = Some(ChannelKind::ALL.into());
-        let statements = &self.anywhere.inboxes;
-        self.inboxes_of(snapshot, statements, &scope, every).await?;
+        let statements = &plan.anywhere.inboxes;
+        self.inboxes_of(plan, snapshot, statements, &scope, every)
+            .await?;
         Ok(())
     }
 
     async fn look_up(
         &self,
+        plan: &Plan,
         snapshot: &mut Snapshot<'_>,
         address: &Address,
     ) -> Result<Vec<(AccountId, InboxId)>, StoreError> {
-        let statement = self.look_ups.of(address.kind);
+        let statement = plan.look_ups.of(address.kind);
         let arguments = match &address.spelling {
             Spelling::OneOf(texts) => vec![Argument::Texts(self.stored(address.kind, texts))],
-            Spelling::AnyCase(letters) => self.look_ups.order().arguments(letters),
+            Spelling::AnyCase(letters) => plan.look_ups.order().arguments(letters),
         };
         let rows: Vec<FoundRow> = snapshot.fetch(statement, &arguments).await?;
         let owns = |row: &FoundRow| match (&address.spelling, row.spelled.text()) {
@@ -150,6 +188,7 @@ impl Store {
     /// The accounts of inboxes, by id and without these.
     async fn accounts(
         &self,
+        plan: &Plan,
         snapshot: &mut Snapshot<'_>,
         found: &[(AccountId, InboxId)],
     ) -> Result<BTreeMap<AccountId, Parts>, StoreError> {
@@ -158,7 +197,7 @@ impl Store {
             return Ok(BTreeMap::new());
         }
         let ids = [Argument::Ids(ids.into_iter().collect())];
-        let rows: Vec<AccountRow> = snapshot.fetch(&self.anywhere.accounts, &ids).await?;
+        let rows: Vec<AccountRow> = snapshot.fetch(&plan.anywhere.accounts, &ids).await?;
         let accounts = rows.iter().map(|row| {
             let id = AccountId(row.id);
             (id, Parts::new(id, is_suspended(row)))

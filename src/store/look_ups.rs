@@ -18,7 +18,7 @@ use serde_json::Value;
 use super::{
     rows::{self, FoundRow},
     snapshot::Argument,
-    statements::{Dialect, Statement, select},
+    statements::{Dialect, Statement, Target, select},
 };
 use crate::{
     domain::{
@@ -60,8 +60,8 @@ pub(super) struct LookUps {
 }
 
 impl LookUps {
-    pub fn new(dialect: Dialect, order: Order) -> Self {
-        let statements = AddressKind::ALL.map(|kind| statement(dialect, order, kind));
+    pub fn new(target: Target<'_>, order: Order) -> Self {
+        let statements = AddressKind::ALL.map(|kind| statement(target, order, kind));
         Self { order, statements }
     }
 
@@ -88,7 +88,7 @@ pub(super) fn may_be_encrypted(kind: AddressKind) -> bool {
 }
 
 /// The columns that hold an address of a kind.
-const fn columns(kind: AddressKind) -> &'static [(ChannelKind, &'static str)] {
+pub(super) const fn columns(kind: AddressKind) -> &'static [(ChannelKind, &'static str)] {
     use ChannelKind as Channel;
 
     match kind {
@@ -115,9 +115,16 @@ const fn columns(kind: AddressKind) -> &'static [(ChannelKind, &'static str)] {
     }
 }
 
-fn statement(dialect: Dialect, order: Order, kind: AddressKind) -> Statement {
+fn statement(target: Target<'_>, order: Order, kind: AddressKind) -> Statement {
+    let Target {
+        dialect, schema, ..
+    } = target;
     let any_case = matches!(kind, AddressKind::Email | AddressKind::ForwardToEmail);
-    let owners: Vec<_> = columns(kind)
+    let columns = columns(kind).iter();
+    let columns: Vec<_> = columns
+        .filter(|(channel, _)| schema.has_channels(*channel))
+        .collect();
+    let owners: Vec<_> = columns
         .iter()
         .map(|(channel, column)| {
             let (table, _) = rows::channel_table(*channel);
@@ -151,12 +158,12 @@ fn statement(dialect: Dialect, order: Order, kind: AddressKind) -> Statement {
             )
         })
         .collect();
-    let tables: Vec<_> = columns(kind)
+    let tables: Vec<_> = columns
         .iter()
         .map(|(channel, _)| rows::channel_table(*channel).0)
         .collect();
     let found = select::<FoundRow>(
-        dialect,
+        target,
         &format!(
             "FROM ({}) t JOIN inboxes i ON i.channel_id = t.id AND i.channel_type = t.channel_type",
             owners.join(" UNION ALL ")

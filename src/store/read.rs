@@ -17,6 +17,7 @@ use super::{
     columns::Stored,
     error::StoreError,
     patience::Patience,
+    plan::Plan,
     reauthorizations::{Gathered, Reauthorizations},
     rows::{
         AccountRow, AccountUserRow, AgentBotInboxRow, AgentBotRow, AvatarRow, InboxMemberRow,
@@ -58,14 +59,7 @@ impl Store {
         viewer: Viewer,
         patience: &Patience,
     ) -> Result<Option<Account>, StoreError> {
-        let mut connection = self.pool.acquire(patience).await?;
-        let mut snapshot = connection.begin(patience).await?;
-        let found = self
-            .read(&mut snapshot, id, Reach::Whole { viewer })
-            .await?;
-        snapshot.end().await?;
-        drop(connection);
-        self.complete(found, patience).await
+        self.reached(id, Reach::Whole { viewer }, patience).await
     }
 
     /// Some inboxes of an account, and the rights of one viewer.
@@ -76,18 +70,34 @@ impl Store {
         inboxes: &[InboxId],
         patience: &Patience,
     ) -> Result<Option<Account>, StoreError> {
-        let mut connection = self.pool.acquire(patience).await?;
-        let mut snapshot = connection.begin(patience).await?;
         let excerpt = Reach::Excerpt { viewer, inboxes };
-        let found = self.read(&mut snapshot, id, excerpt).await?;
-        snapshot.end().await?;
-        drop(connection);
-        self.complete(found, patience).await
+        self.reached(id, excerpt, patience).await
     }
 
-    /// Runs every statement once, so that a schema that cannot be served is
-    /// found at the start and not by a caller.
-    pub(super) async fn probe(&self) -> Result<(), StoreError> {
+    async fn reached(
+        &self,
+        id: AccountId,
+        reach: Reach<'_>,
+        patience: &Patience,
+    ) -> Result<Option<Account>, StoreError> {
+        let mut tries = self.tries();
+        loop {
+            let plan = tries.plan();
+            let account = async {
+                let mut connection = self.pool.acquire(patience).await?;
+                let mut snapshot = connection.begin(patience).await?;
+                let found = self.read(&plan, &mut snapshot, id, reach).await?;
+                snapshot.end(&plan).await?;
+                drop(connection);
+                self.complete(found, patience).await
+            };
+            if let Some(account) = tries.settled(account.await).await {
+                return account;
+            }
+        }
+    }
+
+    pub(super) async fn try_all(&self, plan: &Plan) -> Result<(), StoreError> {
         const NOWHERE: AccountId = AccountId(0);
         let patience = Patience::endless();
         let mut connection = self.pool.acquire(&patience).await?;
@@ -103,22 +113,23 @@ impl Store {
             excerpt(Viewer::User(UserId(0))),
             excerpt(Viewer::AgentBot(AgentBotId(0))),
         ] {
-            let mut reading = Reading::new(self, &mut snapshot, NOWHERE, reach);
+            let mut reading = Reading::new(self, plan, &mut snapshot, NOWHERE, reach);
             reading.is_suspended().await?;
             reading.rights(&mut Parts::new(NOWHERE, false)).await?;
             reading.inboxes(Some(ChannelKind::ALL.into())).await?;
         }
-        self.probe_look_ups(&mut snapshot).await?;
-        snapshot.end().await
+        self.try_look_ups(plan, &mut snapshot).await?;
+        snapshot.end(plan).await
     }
 
     pub(super) async fn read(
         &self,
+        plan: &Plan,
         snapshot: &mut Snapshot<'_>,
         id: AccountId,
         reach: Reach<'_>,
     ) -> Result<Option<Found>, StoreError> {
-        let mut reading = Reading::new(self, snapshot, id, reach);
+        let mut reading = Reading::new(self, plan, snapshot, id, reach);
         // Rights are read for a missing account too: it takes as long as one that
         // the viewer does not belong to.
         let suspended = reading.is_suspended().await?;
@@ -150,6 +161,7 @@ impl Store {
     /// in use.
     pub(super) async fn inboxes_of(
         &self,
+        plan: &Plan,
         snapshot: &mut Snapshot<'_>,
         statements: &InboxStatements,
         scope: &[Argument],
@@ -175,9 +187,9 @@ impl Store {
         };
         let mut channels = ChannelTables::default();
         for kind in kinds {
-            channels
-                .fetch(kind, snapshot, statements.channel(kind), scope)
-                .await?;
+            if let Some(statement) = statements.channel(kind) {
+                channels.fetch(kind, snapshot, statement, scope).await?;
+            }
         }
 
         Ok(Gathered {
@@ -186,6 +198,7 @@ impl Store {
             working_hours: by_key(working_hours, |row| row.inbox_id),
             avatars: by_key(avatars, |row| row.record_id),
             reauthorizations,
+            age: plan.schema.age(),
         })
     }
 }
@@ -193,6 +206,7 @@ impl Store {
 /// One read under way.
 struct Reading<'a, 'c> {
     store: &'a Store,
+    plan: &'a Plan,
     snapshot: &'a mut Snapshot<'c>,
     statements: &'a Statements,
     account: Argument,
@@ -204,20 +218,22 @@ struct Reading<'a, 'c> {
 impl<'a, 'c> Reading<'a, 'c> {
     fn new(
         store: &'a Store,
+        plan: &'a Plan,
         snapshot: &'a mut Snapshot<'c>,
         id: AccountId,
         reach: Reach<'a>,
     ) -> Self {
         let account = Argument::Id(id.0);
         let (statements, scope) = match reach {
-            Reach::Whole { .. } => (&store.whole, vec![account.clone()]),
+            Reach::Whole { .. } => (&plan.whole, vec![account.clone()]),
             Reach::Excerpt { inboxes, .. } => {
                 let inboxes = Argument::Ids(inboxes.iter().map(|inbox| inbox.0).collect());
-                (&store.excerpt, vec![account.clone(), inboxes])
+                (&plan.excerpt, vec![account.clone(), inboxes])
             }
         };
         Self {
             store,
+            plan,
             snapshot,
             statements,
             account,
@@ -333,7 +349,7 @@ impl<'a, 'c> Reading<'a, 'c> {
     ) -> Result<Gathered, StoreError> {
         let statements = &self.statements.inboxes;
         self.store
-            .inboxes_of(self.snapshot, statements, &self.scope, kinds)
+            .inboxes_of(self.plan, self.snapshot, statements, &self.scope, kinds)
             .await
     }
 }

@@ -25,7 +25,10 @@ use crate::{
         degradation::Degradation,
         inbox::Inbox,
     },
-    leadchat::reauthorization::{is_required, key},
+    leadchat::{
+        age::Age,
+        reauthorization::{is_required, key},
+    },
 };
 
 /// Which channels must be connected again.
@@ -49,6 +52,7 @@ pub(super) struct Gathered {
     pub working_hours: HashMap<i64, Vec<WorkingHoursRow>>,
     pub avatars: HashMap<i64, Vec<AvatarRow>>,
     pub reauthorizations: Reauthorizations,
+    pub age: Age,
 }
 
 /// Connects to Redis, if there is one, and says where this state is read.
@@ -84,6 +88,7 @@ impl Store {
             working_hours,
             avatars,
             reauthorizations,
+            age,
         } = gathered;
         let mut assembly = Assembly {
             installation: &self.installation,
@@ -93,6 +98,7 @@ impl Store {
             working_hours,
             avatars,
             reauthorizations,
+            age,
         };
         if let Some(redis) = &self.redis {
             let flagged = assembly.channels.flagged(&inboxes);

@@ -2,14 +2,20 @@
 //!
 //! A struct's fields are the columns that are read, and nothing else is: a
 //! token that no viewer sees is no field here. Where something derived depends
-//! on such a column, SQL evaluates it and only the outcome is read. Fields are
-//! [`Stored`] wherever a column may hold NULL or, on SQLite, anything, and
-//! [`Encrypted`] where leadchat may have encrypted it.
+//! on such a column, SQL evaluates it (`derived`) and only the outcome is read.
+//! Fields are [`Stored`] wherever a column may hold NULL or, on SQLite, anything,
+//! [`Encrypted`] where leadchat may have encrypted it, and an `Option` where the
+//! tables of an older leadchat have no such column.
 
 use secrecy::SecretString;
 use sqlx::{FromRow, postgres::PgRow, sqlite::SqliteRow};
 
-use super::columns::{Column, Columns, Field, Source, Stored};
+use super::{
+    columns::{Column, Columns, Field, Source, Stored},
+    derived::{
+        API_KEY_SID, HAS_API_KEY_SECRET, INBOUND_CALLS_ENABLED, MAY_CALL, PROVIDER_CONFIG_IS_EMPTY,
+    },
+};
 use crate::{domain::channel::ChannelKind, leadchat::encryption::Encrypted};
 
 macro_rules! rows {
@@ -37,6 +43,7 @@ macro_rules! rows {
                     name: stringify!($field),
                     r#type: <$type as Field>::TYPE,
                     source: rows!(@source $($source)?),
+                    optional: <$type as Field>::OPTIONAL,
                 },)*
             ];
         }
@@ -45,32 +52,27 @@ macro_rules! rows {
     (@source $source:expr) => { $source };
 }
 
-/// Rails takes `provider_config.empty?`, which raises for anything but an
-/// object, a list or a text: NULL here. It reads what is nested more than 100
-/// deep as null. (SQLite takes bytes for JSON; nobody else does.)
-const PROVIDER_CONFIG_IS_EMPTY: Source = Source::PerDialect {
-    postgres: r#"CASE
-        WHEN jsonb_path_exists(t.provider_config,
-            'strict $.**{100} ? (@.type() == "object" || @.type() == "array")') THEN NULL
-        WHEN jsonb_typeof(t.provider_config) IN ('object', 'array', 'string')
-            THEN t.provider_config IN ('{}', '[]', '""')
-    END"#,
-    sqlite:
-        "CASE WHEN typeof(t.provider_config) = 'text' AND json_valid(t.provider_config) THEN CASE
-        WHEN (WITH RECURSIVE nested(container, depth) AS (
-                SELECT t.provider_config, 1
-                UNION ALL
-                SELECT e.value, depth + 1 FROM nested, json_each(nested.container) e
-                WHERE e.type IN ('object', 'array') AND depth <= 100
-            ) SELECT max(depth) FROM nested) > 100 THEN NULL
-        WHEN json_type(t.provider_config) IN ('object', 'array')
-            THEN NOT EXISTS (SELECT 1 FROM json_each(t.provider_config))
-        WHEN json_type(t.provider_config) = 'text'
-            THEN json_extract(t.provider_config, '$') = ''
-    END END",
-};
-
 rows! {
+    /// A column that was looked for in a table that is there: its number, if it is
+    /// there too, and whether this user may read it.
+    OfferedRow {
+        table_name: Stored<String>,
+        column_name: Stored<String>,
+        column_count: Stored<i64>,
+        number: Stored<i64>,
+        granted: Stored<bool>,
+    }
+
+    /// SQLite's count of the changes of its schema.
+    SchemaVersionRow {
+        version: i64,
+    }
+
+    /// Whether the tables are those that a read was planned for.
+    SteadyRow {
+        steady: Stored<bool>,
+    }
+
     /// `accounts`.
     AccountRow {
         id: i64,
@@ -183,6 +185,7 @@ rows! {
     /// `channel_api`.
     ApiRow {
         id: i64,
+        secret: Option<Stored<Encrypted>>,
         webhook_url: Stored<String>,
         identifier: Stored<String>,
         hmac_token: Stored<SecretString>,
@@ -202,6 +205,7 @@ rows! {
         imap_login: Stored<String>,
         imap_password: Stored<Encrypted>,
         imap_enable_ssl: Stored<bool>,
+        imap_authentication: Option<Stored<String>>,
         smtp_enabled: Stored<bool>,
         smtp_address: Stored<String>,
         smtp_port: Stored<i64>,
@@ -234,7 +238,8 @@ rows! {
         id: i64,
     }
 
-    /// `channel_twilio_sms`.
+    /// `channel_twilio_sms`. Its `provider_config` is not read, nor its
+    /// `api_key_secret`.
     TwilioSmsRow {
         id: i64,
         phone_number: Stored<String>,
@@ -243,6 +248,11 @@ rows! {
         medium: Stored<i64>,
         messaging_service_sid: Stored<String>,
         content_templates: Stored<String>,
+        api_key_sid: Option<Stored<SecretString>> = API_KEY_SID,
+        has_api_key_secret: Option<Stored<bool>> = HAS_API_KEY_SECRET,
+        voice_enabled: Option<Stored<bool>>,
+        twiml_app_sid: Option<Stored<String>>,
+        inbound_calls_enabled: Option<Stored<bool>> = INBOUND_CALLS_ENABLED,
     }
 
     /// `channel_twitter_profiles`.
@@ -277,6 +287,7 @@ rows! {
         provider: Stored<String>,
         provider_config: Stored<SecretString>,
         message_templates: Stored<String>,
+        may_call: Option<Stored<bool>> = MAY_CALL,
     }
 
     /// `channel_voice`.
@@ -345,7 +356,9 @@ mod tests {
                 let sql = match &column.source {
                     Source::Same => continue,
                     Source::Expression(sql) => [*sql, ""],
-                    Source::PerDialect { postgres, sqlite } => [*postgres, *sqlite],
+                    Source::Derived {
+                        postgres, sqlite, ..
+                    } => [*postgres, *sqlite],
                 };
                 let names = |column: &String| sql.iter().any(|sql| sql.contains(column));
                 let is_made_of_one = encrypted.iter().any(names);

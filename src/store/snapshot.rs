@@ -10,9 +10,11 @@ use sqlx::{
 };
 
 use super::{
-    error::{StoreError, describe},
+    error::{Outdated, StoreError, describe},
     patience::Patience,
+    plan::Plan,
     postgres,
+    rows::SteadyRow,
     statements::Statement,
 };
 
@@ -33,6 +35,8 @@ pub(super) enum Connection {
 pub(super) struct Snapshot<'c> {
     transaction: Open<'c>,
     patience: Patience,
+    /// A bit for each table that statements have named so far.
+    tables: i64,
 }
 
 enum Open<'c> {
@@ -68,6 +72,7 @@ impl Connection {
         Ok(Snapshot {
             transaction: transaction.map_err(|error| away(&error))?,
             patience: patience.clone(),
+            tables: 0,
         })
     }
 }
@@ -104,6 +109,7 @@ impl Snapshot<'_> {
         if self.patience.has_ended() {
             return Err(StoreError::Abandoned);
         }
+        self.tables |= statement.tables;
         // Safe: statements are made of constants alone, see `statements`.
         let sql = AssertSqlSafe(Arc::clone(&statement.sql));
         let rows = match &mut self.transaction {
@@ -138,8 +144,24 @@ impl Snapshot<'_> {
         rows.map_err(|error| StoreError::reading(&statement.table, &error))
     }
 
+    /// Ends a read, unless its statements were made for other tables than it was
+    /// answered from.
+    pub(super) async fn end(mut self, plan: &Plan) -> Result<(), StoreError> {
+        let tables = [Argument::Id(self.tables)];
+        let arguments = match self.transaction {
+            Open::Postgres(_) => tables.as_slice(),
+            Open::Sqlite(_) => &[],
+        };
+        let rows: Vec<SteadyRow> = self.fetch(&plan.steady, arguments).await?;
+        let is_steady = |row: &SteadyRow| matches!(row.steady.get(), Ok(Some(true)));
+        if !rows.first().is_some_and(is_steady) {
+            return Err(Outdated::Unsteady.into());
+        }
+        self.close().await
+    }
+
     /// Ends the snapshot and gives its connection back.
-    pub(super) async fn end(self) -> Result<(), StoreError> {
+    pub(super) async fn close(self) -> Result<(), StoreError> {
         Ok(match self.transaction {
             Open::Postgres(transaction) => transaction.commit().await,
             Open::Sqlite(transaction) => transaction.commit().await,

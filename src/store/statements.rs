@@ -1,8 +1,9 @@
-//! The SQL, made once at the start.
+//! The SQL, made once for the tables as they are, of constants alone.
 //!
 //! Every column is named, and on PostgreSQL cast to the one type that its row
 //! struct expects: a column that Rails adds is not seen, and one that it widens
-//! does no harm. Statements differ between the databases in how a value is cast
+//! does no harm. A column that the tables may be without is left out where they
+//! are. Statements differ between the databases in how a value is cast
 //! and how a list of ids is bound; all else is shared.
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use super::{
         self, AccountRow, AccountUserRow, AgentBotInboxRow, AgentBotRow, AvatarRow, InboxMemberRow,
         InboxRow, ReauthorizationRow, WorkingHoursRow,
     },
+    schema::Schema,
 };
 use crate::domain::channel::ChannelKind;
 
@@ -20,6 +22,16 @@ use crate::domain::channel::ChannelKind;
 pub(super) enum Dialect {
     Postgres,
     Sqlite,
+}
+
+/// What statements are made for.
+#[derive(Clone, Copy)]
+pub(super) struct Target<'a> {
+    pub dialect: Dialect,
+    pub schema: &'a Schema,
+    /// Which look at the tables it was. Statements of another one are not the
+    /// same to a database, which may have planned them.
+    pub look: u64,
 }
 
 /// Whether statements read a whole account (bound to `$1`), or some inboxes of
@@ -35,6 +47,8 @@ pub(super) enum Scope {
 pub(super) struct Statement {
     pub sql: Arc<str>,
     pub table: Arc<str>,
+    /// A bit for each table that it names.
+    pub tables: i64,
 }
 
 /// A read of an account.
@@ -60,11 +74,11 @@ pub(super) struct InboxStatements {
     pub working_hours: Statement,
     pub avatars: Statement,
     pub reauthorizations: Statement,
-    channels: [Statement; ChannelKind::ALL.len()],
+    channels: [Option<Statement>; ChannelKind::ALL.len()],
 }
 
 impl Statements {
-    pub fn new(dialect: Dialect, scope: Scope) -> Self {
+    pub fn new(target: Target<'_>, scope: Scope) -> Self {
         // Conditions on the viewer, where there is one.
         let (user, member, bot, connected) = match scope {
             Scope::Whole => ("", "", "", ""),
@@ -77,71 +91,74 @@ impl Statements {
         };
         let inboxes = match scope {
             Scope::Whole => "i.account_id = $1".to_owned(),
-            Scope::Excerpt => format!("i.account_id = $1 AND {}", dialect.is_among("i.id", "$2")),
+            Scope::Excerpt => format!(
+                "i.account_id = $1 AND {}",
+                target.dialect.is_among("i.id", "$2")
+            ),
         };
         let inbox_ids = inbox_ids(&inboxes);
 
         Self {
-            account: select::<AccountRow>(dialect, "FROM accounts t WHERE t.id = $1"),
+            account: select::<AccountRow>(target, "FROM accounts t WHERE t.id = $1"),
             roles: select::<AccountUserRow>(
-                dialect,
+                target,
                 &format!("FROM account_users t WHERE t.account_id = $1{user}"),
             ),
             memberships: select::<InboxMemberRow>(
-                dialect,
+                target,
                 &format!("FROM inbox_members t WHERE t.inbox_id IN {inbox_ids}{member}"),
             ),
             // A bot without an account of its own is the system's, and exists
             // for every account.
             agent_bots: select::<AgentBotRow>(
-                dialect,
+                target,
                 &format!(
                     "FROM agent_bots t WHERE (t.account_id = $1 OR t.account_id IS NULL){bot}"
                 ),
             ),
             // Status 0 is active.
             connections: select::<AgentBotInboxRow>(
-                dialect,
+                target,
                 &format!(
                     "FROM agent_bot_inboxes t WHERE t.status = 0 AND t.agent_bot_id IS NOT NULL \
                      AND t.inbox_id IN {inbox_ids}{connected}"
                 ),
             ),
-            inboxes: InboxStatements::new(dialect, &inboxes),
+            inboxes: InboxStatements::new(target, &inboxes),
         }
     }
 }
 
 impl Anywhere {
-    pub fn new(dialect: Dialect) -> Self {
-        let accounts = dialect.is_among("t.id", "$1");
+    pub fn new(target: Target<'_>) -> Self {
+        let accounts = target.dialect.is_among("t.id", "$1");
         Self {
-            accounts: select::<AccountRow>(dialect, &format!("FROM accounts t WHERE {accounts}")),
-            inboxes: InboxStatements::new(dialect, &dialect.is_among("i.id", "$1")),
+            accounts: select::<AccountRow>(target, &format!("FROM accounts t WHERE {accounts}")),
+            inboxes: InboxStatements::new(target, &target.dialect.is_among("i.id", "$1")),
         }
     }
 }
 
 impl InboxStatements {
     /// For the inboxes `i` of which a condition holds.
-    fn new(dialect: Dialect, condition: &str) -> Self {
+    fn new(target: Target<'_>, condition: &str) -> Self {
         let inbox_ids = inbox_ids(condition);
         Self {
             inboxes: select::<InboxRow>(
-                dialect,
+                target,
                 &format!(
                     "FROM inboxes i LEFT JOIN portals p ON p.id = i.portal_id WHERE {condition}"
                 ),
             ),
             working_hours: select::<WorkingHoursRow>(
-                dialect,
+                target,
                 &format!(
                     "FROM working_hours t WHERE t.inbox_id IN {inbox_ids} \
                      ORDER BY t.day_of_week, t.id"
                 ),
             ),
             avatars: select::<AvatarRow>(
-                dialect,
+                target,
                 &format!(
                     "FROM active_storage_attachments t \
                      JOIN active_storage_blobs b ON b.id = t.blob_id \
@@ -150,7 +167,7 @@ impl InboxStatements {
                 ),
             ),
             reauthorizations: select::<ReauthorizationRow>(
-                dialect,
+                target,
                 &format!(
                     "FROM channel_reauthorizations t \
                      JOIN inboxes i ON i.channel_type = t.channel_type \
@@ -159,25 +176,24 @@ impl InboxStatements {
             ),
             channels: ChannelKind::ALL.map(|kind| {
                 let (table, columns) = rows::channel_table(kind);
-                select_columns(
-                    dialect,
-                    columns,
-                    &format!(
-                        "FROM {table} t WHERE t.id IN (SELECT i.channel_id FROM inboxes i \
-                         WHERE {condition} AND i.channel_type = '{}')",
-                        kind.class_name()
-                    ),
-                )
+                let from = format!(
+                    "FROM {table} t WHERE t.id IN (SELECT i.channel_id FROM inboxes i \
+                     WHERE {condition} AND i.channel_type = '{}')",
+                    kind.class_name()
+                );
+                let is_there = target.schema.has_channels(kind);
+                is_there.then(|| select_columns(target, columns, &from))
             }),
         }
     }
 
+    /// `None` where there is no such table.
     #[expect(
         clippy::indexing_slicing,
         reason = "a statement a kind, in the order of the variants"
     )]
-    pub fn channel(&self, kind: ChannelKind) -> &Statement {
-        &self.channels[kind as usize]
+    pub fn channel(&self, kind: ChannelKind) -> Option<&Statement> {
+        self.channels[kind as usize].as_ref()
     }
 }
 
@@ -195,15 +211,31 @@ fn inbox_ids(condition: &str) -> String {
     format!("(SELECT i.id FROM inboxes i WHERE {condition})")
 }
 
-pub(super) fn select<R: Columns>(dialect: Dialect, from: &str) -> Statement {
-    select_columns(dialect, R::COLUMNS, from)
+pub(super) fn select<R: Columns>(target: Target<'_>, from: &str) -> Statement {
+    select_columns(target, R::COLUMNS, from)
 }
 
-fn select_columns(dialect: Dialect, columns: &[Column], from: &str) -> Statement {
-    let columns: Vec<_> = columns.iter().map(|column| column.sql(dialect)).collect();
-    let sql = format!("SELECT {} {from}", columns.join(", ")).into();
-    let table = from.split_whitespace().nth(1).unwrap_or_default().into();
-    Statement { sql, table }
+fn select_columns(target: Target<'_>, columns: &[Column], from: &str) -> Statement {
+    let table = from.split_whitespace().nth(1).unwrap_or_default();
+    let columns: Vec<_> = columns
+        .iter()
+        .filter(|column| target.schema.has(column, table))
+        .map(|column| column.sql(target.dialect))
+        .collect();
+    target.statement(table, &format!("SELECT {} {from}", columns.join(", ")))
+}
+
+impl Target<'_> {
+    pub fn statement(self, table: &str, sql: &str) -> Statement {
+        Statement {
+            tables: self.schema.tables_in(sql),
+            sql: match self.look {
+                0 => sql.into(),
+                look => format!("{sql} /* {look} */").into(),
+            },
+            table: table.into(),
+        }
+    }
 }
 
 impl Column {
@@ -212,8 +244,8 @@ impl Column {
         let value = match (&self.source, dialect) {
             (Source::Same, _) => format!("t.{name}"),
             (Source::Expression(sql), _) => (*sql).to_owned(),
-            (Source::PerDialect { postgres, .. }, Dialect::Postgres) => (*postgres).to_owned(),
-            (Source::PerDialect { sqlite, .. }, Dialect::Sqlite) => (*sqlite).to_owned(),
+            (Source::Derived { postgres, .. }, Dialect::Postgres) => (*postgres).to_owned(),
+            (Source::Derived { sqlite, .. }, Dialect::Sqlite) => (*sqlite).to_owned(),
         };
         let cast = match (dialect, self.r#type) {
             // SQLite would make a number of anything, the user 5 of `5x`, and a

@@ -1,5 +1,6 @@
 //! The behaviours.
 
+mod ages;
 mod avatars;
 mod both;
 mod degradations;
@@ -19,6 +20,7 @@ mod program;
 mod readme;
 mod reasons;
 mod reauthorization;
+mod schema_changes;
 mod server;
 mod statements;
 mod tags;

@@ -1,5 +1,6 @@
 //! What tests stand on: databases, the program, and clients of it.
 
+pub mod ages;
 pub mod canary;
 pub mod client;
 pub mod cluster;

@@ -27,6 +27,7 @@ pub struct Imap {
     pub port: Option<i32>,
     pub enabled: Option<bool>,
     pub enable_ssl: Option<bool>,
+    pub authentication: Option<String>,
 }
 
 /// How mail is sent.

@@ -30,15 +30,17 @@ pub enum WidgetFeature {
     EmojiPicker,
     EndConversation,
     UseInboxAvatarForBot,
+    AllowMobileWebview,
 }
 
 impl WidgetFeature {
     /// Each feature with its bit, in the order of the view.
-    const BITS: [(i32, Self); 4] = [
+    const BITS: [(i32, Self); 5] = [
         (1, Self::Attachments),
         (2, Self::EmojiPicker),
         (4, Self::EndConversation),
         (8, Self::UseInboxAvatarForBot),
+        (16, Self::AllowMobileWebview),
     ];
 
     /// The features of the bits that are set; other bits count for nothing.

@@ -13,4 +13,8 @@ pub struct Whatsapp {
     /// The provider's settings, its keys and tokens among them.
     pub provider_config: AdminOnly<Option<Zeroizing<Json>>>,
     pub reauthorization: Option<Reauthorization>,
+    /// Whether the number can be called. `None`, as the other, where leadchat is
+    /// too old to know.
+    pub voice_enabled: Option<bool>,
+    pub inbound_calls_enabled: Option<bool>,
 }

@@ -17,7 +17,7 @@ use crate::{
             sms::Sms,
             telegram::Telegram,
             tiktok::Tiktok,
-            twilio_sms::TwilioSms,
+            twilio_sms::{TwilioSms, TwilioVoice},
             twitter_profile::TwitterProfile,
             voice::Voice,
             web_widget::{PreChatField, PreChatFormOptions, WebWidget},
@@ -90,6 +90,7 @@ fn api(channel: &Api, view: &InboxView<'_>) -> pb::ApiChannel {
     let Api {
         hmac_mandatory,
         hmac_token,
+        secret,
         webhook_url,
         inbox_identifier,
         additional_attributes,
@@ -100,6 +101,7 @@ fn api(channel: &Api, view: &InboxView<'_>) -> pb::ApiChannel {
         webhook_url: webhook_url.clone(),
         inbox_identifier: inbox_identifier.clone(),
         additional_attributes: additional_attributes.as_ref().map(value),
+        secret: text(secret, view),
     }
 }
 
@@ -132,7 +134,17 @@ fn twilio_sms(channel: &TwilioSms, view: &InboxView<'_>) -> pb::TwilioSmsChannel
         content_templates,
         auth_token,
         account_sid,
+        api_key_sid,
+        voice,
     } = channel;
+    let TwilioVoice {
+        voice_enabled,
+        inbound_calls_enabled,
+        voice_configured,
+        has_api_key_secret,
+        voice_call_webhook_url,
+        voice_status_webhook_url,
+    } = voice;
     pb::TwilioSmsChannel {
         messaging_service_sid: messaging_service_sid.clone(),
         phone_number: phone_number.clone(),
@@ -140,6 +152,13 @@ fn twilio_sms(channel: &TwilioSms, view: &InboxView<'_>) -> pb::TwilioSmsChannel
         content_templates: content_templates.as_ref().map(value),
         auth_token: text(auth_token, view),
         account_sid: text(account_sid, view),
+        api_key_sid: text(api_key_sid, view),
+        voice_enabled: *voice_enabled,
+        inbound_calls_enabled: *inbound_calls_enabled,
+        voice_configured: *voice_configured,
+        has_api_key_secret: *has_api_key_secret,
+        voice_call_webhook_url: voice_call_webhook_url.clone(),
+        voice_status_webhook_url: voice_status_webhook_url.clone(),
     }
 }
 
@@ -150,6 +169,8 @@ fn whatsapp(channel: &Whatsapp, view: &InboxView<'_>) -> pb::WhatsappChannel {
         message_templates,
         provider_config,
         reauthorization,
+        voice_enabled,
+        inbound_calls_enabled,
     } = channel;
     pb::WhatsappChannel {
         phone_number: phone_number.clone(),
@@ -160,6 +181,8 @@ fn whatsapp(channel: &Whatsapp, view: &InboxView<'_>) -> pb::WhatsappChannel {
             .and_then(Option::as_ref)
             .map(|config| value(config)),
         reauthorization: known(*reauthorization),
+        voice_enabled: *voice_enabled,
+        inbound_calls_enabled: *inbound_calls_enabled,
     }
 }
 
@@ -186,6 +209,7 @@ impl From<&Imap> for pb::ImapSettings {
             port,
             enabled,
             enable_ssl,
+            authentication,
         } = imap;
         Self {
             login: login.clone(),
@@ -194,6 +218,7 @@ impl From<&Imap> for pb::ImapSettings {
             port: *port,
             enabled: *enabled,
             enable_ssl: *enable_ssl,
+            authentication: authentication.clone(),
         }
     }
 }

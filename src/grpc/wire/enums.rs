@@ -52,6 +52,7 @@ impl From<WidgetFeature> for pb::WidgetFeature {
             WidgetFeature::EmojiPicker => Self::EmojiPicker,
             WidgetFeature::EndConversation => Self::EndConversation,
             WidgetFeature::UseInboxAvatarForBot => Self::UseInboxAvatarForBot,
+            WidgetFeature::AllowMobileWebview => Self::AllowMobileWebview,
         }
     }
 }

@@ -73,6 +73,10 @@ impl Assembly<'_> {
             port: narrow(&row.imap_port, "email.imap.port", sealed),
             enabled: row.imap_enabled.shown("email.imap.enabled", sealed),
             enable_ssl: row.imap_enable_ssl.shown("email.imap.enable_ssl", sealed),
+            authentication: row
+                .imap_authentication
+                .as_ref()
+                .and_then(|stored| stored.shown("email.imap.authentication", sealed)),
         }
     }
 

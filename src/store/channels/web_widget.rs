@@ -63,7 +63,7 @@ impl Assembly<'_> {
                 script,
             ),
             website_token: row.website_token.shown("web_widget.website_token", open),
-            selected_feature_flags: flags.map_or_else(Vec::new, WidgetFeature::of),
+            selected_feature_flags: flags.map_or_else(Vec::new, |flags| self.features(flags)),
             reply_time: state(&row.reply_time, &REPLY_TIMES, "web_widget.reply_time", open),
             hmac_token: never_encrypted(Some(&row.hmac_token), "web_widget.hmac_token", sealed),
             pre_chat_form_enabled: row
@@ -79,5 +79,15 @@ impl Assembly<'_> {
                 .continuity_via_email
                 .shown("web_widget.continuity_via_email", open),
         }
+    }
+
+    /// An older leadchat takes no notice of the newest one's bit.
+    fn features(&self, flags: i32) -> Vec<WidgetFeature> {
+        let mut features = WidgetFeature::of(flags);
+        let is_known = |feature: &_| !matches!(feature, WidgetFeature::AllowMobileWebview);
+        if !self.age.mobile_webviews {
+            features.retain(is_known);
+        }
+        features
     }
 }

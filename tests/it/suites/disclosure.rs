@@ -69,8 +69,9 @@ async fn filled(backend: Backend) -> Database {
         "required": true, "locale": "en", "values": ["v"], "regex_pattern": "r",
         "regex_cue": "c", "more": 1}]}' WHERE id = 1;
     UPDATE channel_api SET webhook_url = 'https://hook.example.test',
-        additional_attributes = '{"a": 1}' WHERE id = 191;
-    UPDATE channel_twilio_sms SET messaging_service_sid = 'MG900' WHERE id = 142;
+        additional_attributes = '{"a": 1}', secret = 'signs' WHERE id = 191;
+    UPDATE channel_twilio_sms SET messaging_service_sid = 'MG900', api_key_sid = 'SK900',
+        api_key_secret = 'unseen', voice_enabled = true, twiml_app_sid = 'AP900' WHERE id = 142;
     "#,
         )
         .await;

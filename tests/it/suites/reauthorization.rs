@@ -14,7 +14,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use crate::support::{
-    Backend, Client, Database, Program,
+    Backend, Client, Database, Program, ages,
     cluster::Cluster,
     golden,
     pb::{self, Reauthorization, inbox::Channel},
@@ -164,6 +164,7 @@ async fn served(client: &Client) -> BTreeMap<i64, State> {
 /// Our own table would say the opposite.
 async fn flags_are_those_that_rails_shows(backend: Backend) {
     let database = backend.golden();
+    ages::take_back(&database).await;
     let opposite = "UPDATE channel_reauthorizations SET required = NOT required";
     database.execute(opposite).await;
     let server = with_redis(&database, Redis::golden()).start();
@@ -353,8 +354,8 @@ async fn the_flags_of_ten_thousand_inboxes_come_at_once() {
     let stamp = "'2026-01-01', '2026-01-01'";
     let sql = format!(
         "INSERT INTO accounts (id, name, created_at, updated_at) VALUES (1, 'a', {stamp});
-        INSERT INTO channel_whatsapp (id, account_id, phone_number, created_at, updated_at)
-            {numbers} SELECT i, 1, '+' || i, {stamp} FROM n;
+        INSERT INTO channel_whatsapp (id, account_id, phone_number, provider_config, created_at, updated_at)
+            {numbers} SELECT i, 1, '+' || i, '{{\"source\":\"embedded_signup\"}}', {stamp} FROM n;
         INSERT INTO inboxes (id, account_id, channel_id, channel_type, name, created_at, updated_at)
             {numbers} SELECT i, 1, i, 'Channel::Whatsapp', 'n' || i, {stamp} FROM n"
     );

@@ -98,6 +98,13 @@ impl Database {
         }
     }
 
+    /// A name on PostgreSQL that no other test has, for a database yet to be made.
+    pub fn unique() -> Self {
+        Self::Postgres {
+            name: unique_name(),
+        }
+    }
+
     pub fn url(&self) -> String {
         match self {
             Self::Postgres { name } => Cluster::shared().url(name),

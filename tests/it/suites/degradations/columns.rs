@@ -47,7 +47,7 @@ const SHOWN: [(&str, &str, i64, &str); 16] = [
 ];
 
 /// What is made of a column beside the field that shows it.
-const DERIVED: [(&str, &str, &str); 9] = [
+const DERIVED: [(&str, &str, &str); 19] = [
     (
         "channel_web_widgets",
         "website_token",
@@ -73,6 +73,52 @@ const DERIVED: [(&str, &str, &str); 9] = [
     ),
     ("channel_email", "provider", "email.reauthorization"),
     ("channel_email", "provider_config", "email.reauthorization"),
+    (
+        "channel_twilio_sms",
+        "provider_config",
+        "twilio_sms.inbound_calls_enabled",
+    ),
+    (
+        "channel_twilio_sms",
+        "twiml_app_sid",
+        "twilio_sms.voice_configured",
+    ),
+    (
+        "channel_twilio_sms",
+        "twiml_app_sid",
+        "twilio_sms.voice_call_webhook_url",
+    ),
+    (
+        "channel_twilio_sms",
+        "twiml_app_sid",
+        "twilio_sms.voice_status_webhook_url",
+    ),
+    (
+        "channel_twilio_sms",
+        "phone_number",
+        "twilio_sms.voice_call_webhook_url",
+    ),
+    (
+        "channel_twilio_sms",
+        "phone_number",
+        "twilio_sms.voice_status_webhook_url",
+    ),
+    (
+        "channel_whatsapp",
+        "provider_config",
+        "whatsapp.reauthorization",
+    ),
+    (
+        "channel_whatsapp",
+        "provider_config",
+        "whatsapp.inbound_calls_enabled",
+    ),
+    (
+        "channel_whatsapp",
+        "provider_config",
+        "whatsapp.voice_enabled",
+    ),
+    ("channel_whatsapp", "provider", "whatsapp.voice_enabled"),
 ];
 
 /// What goes with a channel that is not found, without a note of its own.
@@ -81,8 +127,9 @@ const GONE: [(&str, &[&str]); 2] = [
     ("channel_id", &["web_widget"]),
 ];
 
-/// Fields that are made of no column of these: ids that rows are found by, and
-/// what the settings or other tables say.
+/// Fields that are made of no column of these: ids that rows are found by, what
+/// the settings or other tables say, and whether there is something at all, which
+/// may be anything.
 const ELSEWHERE: [&str; 9] = [
     "id",
     "account_id",
@@ -92,7 +139,7 @@ const ELSEWHERE: [&str; 9] = [
     "email.forwarding_enabled",
     "facebook_page.reauthorization",
     "tiktok.reauthorization",
-    "whatsapp.reauthorization",
+    "twilio_sms.has_api_key_secret",
 ];
 
 /// Messages that are read from one column of JSON, or from none.
@@ -167,7 +214,8 @@ async fn each_unreadable_column_costs_its_fields_and_is_noted(backend: Backend) 
                 VALUES (1, 1, '2026-01-01', '2026-01-01');
             INSERT INTO portals (id, account_id, name, slug, created_at, updated_at)
                 VALUES (900, 1, 'Shown', 'shown', '2026-01-01', '2026-01-01');
-            UPDATE inboxes SET portal_id = 900 WHERE id = 1;",
+            UPDATE inboxes SET portal_id = 900 WHERE id = 1;
+            UPDATE channel_twilio_sms SET twiml_app_sid = 'AP900' WHERE id = 142;",
         )
         .await;
     let server = Program::serving(&database).start();
@@ -295,7 +343,7 @@ fn take(message: &mut DynamicMessage, path: &str) -> bool {
 
 /// An inbox, what is done to rows that it is shown with, and the field that is
 /// then unknown.
-const UNKNOWN: [(i64, &str, &str); 11] = [
+const UNKNOWN: [(i64, &str, &str); 12] = [
     (165, "INSERT INTO channel_reauthorizations (channel_type, channel_id, required) VALUES ('Channel::Email', 165, 'x') ON CONFLICT (channel_type, channel_id) DO UPDATE SET required = 'x'", "email.reauthorization"),
     (101, "INSERT INTO channel_reauthorizations (channel_type, channel_id, required) VALUES ('Channel::FacebookPage', 101, 'x') ON CONFLICT (channel_type, channel_id) DO UPDATE SET required = 'x'", "facebook_page.reauthorization"),
     (112, "UPDATE channel_reauthorizations SET required = 'x' WHERE channel_type = 'Channel::Instagram' AND channel_id = 112", "instagram.reauthorization"),
@@ -311,6 +359,8 @@ const UNKNOWN: [(i64, &str, &str); 11] = [
         VALUES (5001, 'k5001', NO_TEXT, 'image/png', 1, '2026-01-01', 'local');
       INSERT INTO active_storage_attachments (name, record_type, record_id, blob_id, created_at)
         VALUES ('avatar', 'Inbox', 143, 5001, '2026-01-01')", "avatar_url"),
+    (233, r#"UPDATE channel_whatsapp SET provider_config = '{"calling_enabled": true}' WHERE id = 233;
+      UPDATE accounts SET feature_flags = 'x' WHERE id = 1"#, "whatsapp.voice_enabled"),
     (2, "UPDATE inboxes SET channel_id = '1x' WHERE id = 2", "channel_id"),
     (3, "UPDATE inboxes SET channel_type = CAST(channel_type AS BLOB), channel_id = 1 WHERE id = 3", "channel_type"),
 ];

@@ -27,6 +27,11 @@ const CHANGES: &[(&str, i64, &str)] = &[
         "UPDATE channel_api SET hmac_token = 'other' WHERE id = 191",
     ),
     (
+        "api.secret",
+        191,
+        "UPDATE channel_api SET secret = 'other' WHERE id = 191",
+    ),
+    (
         "email.imap.login",
         165,
         "UPDATE channel_email SET imap_login = 'other' WHERE id = 165",
@@ -55,6 +60,11 @@ const CHANGES: &[(&str, i64, &str)] = &[
         "email.imap.enable_ssl",
         165,
         "UPDATE channel_email SET imap_enable_ssl = NOT imap_enable_ssl WHERE id = 165",
+    ),
+    (
+        "email.imap.authentication",
+        165,
+        "UPDATE channel_email SET imap_authentication = 'other' WHERE id = 165",
     ),
     (
         "email.smtp.login",
@@ -127,11 +137,21 @@ const CHANGES: &[(&str, i64, &str)] = &[
         "UPDATE channel_twilio_sms SET account_sid = 'other' WHERE id = 142",
     ),
     (
+        "twilio_sms.api_key_sid",
+        142,
+        "UPDATE channel_twilio_sms SET api_key_sid = 'other' WHERE id = 142",
+    ),
+    (
         "whatsapp.provider_config",
         232,
         r#"UPDATE channel_whatsapp SET provider_config = '{"api_key": "other"}' WHERE id = 232"#,
     ),
     // Degradations of sealed fields are sealed.
+    (
+        "api.secret",
+        191,
+        r#"UPDATE channel_api SET secret = '{"p":"","h":{"iv":"","at":""}}' WHERE id = 191"#,
+    ),
     (
         "email.imap.password",
         165,
@@ -179,7 +199,8 @@ const UNSEEN: &[(i64, &str)] = &[
     ),
     (
         142,
-        "UPDATE channel_twilio_sms SET api_key_sid = 'other' WHERE id = 142",
+        r#"UPDATE channel_twilio_sms SET api_key_secret = 'other', twiml_app_sid = 'other',
+            provider_config = '{"token": "other"}' WHERE id = 142"#,
     ),
     (
         166,

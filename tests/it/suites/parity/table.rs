@@ -11,6 +11,9 @@ pub enum As {
     Required,
 }
 
+/// Keys of newer leadchats too: the oracle says by their absence that there is
+/// nothing of them on its tables.
+///
 /// Key, fields that hold it (by kind; at most one is there), how.
 pub type Entry = (&'static str, &'static [&'static str], As);
 
@@ -156,6 +159,7 @@ pub const KEYS: &[Entry] = &[
     ),
     ("auth_token", &["twilio_sms.auth_token"], As::Value),
     ("account_sid", &["twilio_sms.account_sid"], As::Value),
+    ("api_key_sid", &["twilio_sms.api_key_sid"], As::Value),
     ("email", &["email.email"], As::Value),
     (
         "forwarding_enabled",
@@ -169,6 +173,11 @@ pub const KEYS: &[Entry] = &[
     ("imap_port", &["email.imap.port"], As::Value),
     ("imap_enabled", &["email.imap.enabled"], As::Value),
     ("imap_enable_ssl", &["email.imap.enable_ssl"], As::Value),
+    (
+        "imap_authentication",
+        &["email.imap.authentication"],
+        As::Value,
+    ),
     ("smtp_login", &["email.smtp.login"], As::Value),
     ("smtp_password", &["email.smtp.password"], As::Value),
     ("smtp_address", &["email.smtp.address"], As::Value),
@@ -221,12 +230,42 @@ pub const KEYS: &[Entry] = &[
     ("provider_config", &["whatsapp.provider_config"], As::Value),
     (
         "voice_call_webhook_url",
-        &["voice.voice_call_webhook_url"],
+        &[
+            "voice.voice_call_webhook_url",
+            "twilio_sms.voice_call_webhook_url",
+        ],
         As::Value,
     ),
     (
         "voice_status_webhook_url",
-        &["voice.voice_status_webhook_url"],
+        &[
+            "voice.voice_status_webhook_url",
+            "twilio_sms.voice_status_webhook_url",
+        ],
+        As::Value,
+    ),
+    ("secret", &["api.secret"], As::Value),
+    (
+        "voice_enabled",
+        &["twilio_sms.voice_enabled", "whatsapp.voice_enabled"],
+        As::Value,
+    ),
+    (
+        "inbound_calls_enabled",
+        &[
+            "twilio_sms.inbound_calls_enabled",
+            "whatsapp.inbound_calls_enabled",
+        ],
+        As::Value,
+    ),
+    (
+        "voice_configured",
+        &["twilio_sms.voice_configured"],
+        As::Value,
+    ),
+    (
+        "has_api_key_secret",
+        &["twilio_sms.has_api_key_secret"],
         As::Value,
     ),
 ];

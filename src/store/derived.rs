@@ -1,0 +1,116 @@
+//! What SQL makes of columns that are not read as they are: outcomes alone, where
+//! a value is nobody's to see or another table's.
+//!
+//! Each says which columns it needs. An optional one is left out where any of
+//! them is not there, so a need may also say how new leadchat has to be.
+
+use super::columns::Source;
+use crate::leadchat::age;
+
+/// Whether something in `provider_config` is nested more than 100 deep. Rails
+/// reads such a one as null.
+macro_rules! is_too_deep {
+    (postgres) => {
+        r#"jsonb_path_exists(t.provider_config,
+            'strict $.**{100} ? (@.type() == "object" || @.type() == "array")')"#
+    };
+    (sqlite) => {
+        "(WITH RECURSIVE nested(container, depth) AS (
+                SELECT t.provider_config, 1
+                UNION ALL
+                SELECT e.value, depth + 1 FROM nested, json_each(nested.container) e
+                WHERE e.type IN ('object', 'array') AND depth <= 100
+            ) SELECT max(depth) FROM nested) > 100"
+    };
+}
+
+/// Rails takes `provider_config.empty?`, which raises for anything but an
+/// object, a list or a text: NULL here. (SQLite takes bytes for JSON; nobody else
+/// does.)
+pub(super) const PROVIDER_CONFIG_IS_EMPTY: Source = Source::Derived {
+    needs: &["provider_config"],
+    postgres: concat!(
+        "CASE WHEN ",
+        is_too_deep!(postgres),
+        r#" THEN NULL
+        WHEN jsonb_typeof(t.provider_config) IN ('object', 'array', 'string')
+            THEN t.provider_config IN ('{}', '[]', '""')
+    END"#
+    ),
+    sqlite: concat!(
+        "CASE WHEN typeof(t.provider_config) = 'text' AND json_valid(t.provider_config) THEN CASE
+        WHEN ",
+        is_too_deep!(sqlite),
+        " THEN NULL
+        WHEN json_type(t.provider_config) IN ('object', 'array')
+            THEN NOT EXISTS (SELECT 1 FROM json_each(t.provider_config))
+        WHEN json_type(t.provider_config) = 'text'
+            THEN json_extract(t.provider_config, '$') = ''
+    END END"
+    ),
+};
+
+/// Rails takes `provider_config['inbound_calls_enabled'] != false`, which raises
+/// for anything but an object or a text (of which no part is false): NULL here.
+pub(super) const INBOUND_CALLS_ENABLED: Source = Source::Derived {
+    needs: &["provider_config"],
+    postgres: concat!(
+        "CASE WHEN ",
+        is_too_deep!(postgres),
+        " THEN NULL
+        WHEN jsonb_typeof(t.provider_config) = 'object'
+            THEN t.provider_config -> 'inbound_calls_enabled' IS DISTINCT FROM 'false'
+        WHEN jsonb_typeof(t.provider_config) = 'string' THEN true
+    END"
+    ),
+    // Of equal keys the last one counts.
+    sqlite: concat!(
+        "CASE WHEN typeof(t.provider_config) = 'text' AND json_valid(t.provider_config) THEN CASE
+        WHEN ",
+        is_too_deep!(sqlite),
+        " THEN NULL
+        WHEN json_type(t.provider_config) = 'object' THEN (
+            SELECT e.type FROM json_each(t.provider_config) e
+            WHERE e.key = 'inbound_calls_enabled' ORDER BY e.id DESC LIMIT 1) IS NOT 'false'
+        WHEN json_type(t.provider_config) = 'text' THEN true
+    END END"
+    ),
+};
+
+/// The column is as old as leadchat; administrators see it since there is voice.
+pub(super) const API_KEY_SID: Source = Source::Derived {
+    needs: &["api_key_sid", "voice_enabled"],
+    postgres: "t.api_key_sid",
+    sqlite: "t.api_key_sid",
+};
+
+/// Rails decrypts the secret before it looks whether it is blank. Of an empty one
+/// the ciphertext is empty too, which tells it without a key.
+pub(super) const HAS_API_KEY_SECRET: Source = {
+    const SQL: &str = concat!(
+        "coalesce(trim(t.api_key_secret, ' \t\n\u{b}\u{c}\r') <> '' ",
+        r#"AND t.api_key_secret NOT LIKE '{"p":"",%', false)"#
+    );
+    Source::Derived {
+        needs: &["api_key_secret"],
+        postgres: SQL,
+        sqlite: SQL,
+    }
+};
+
+/// Whether a WhatsApp channel's account has the feature `channel_voice`, the 45th
+/// bit of its flags. NULL where there is no such account. Flags that are no
+/// number are left for the reader to stumble over.
+pub(super) const MAY_CALL: Source = Source::Derived {
+    needs: &[
+        "account_id",
+        "accounts.feature_flags",
+        age::OF_WHATSAPP_CALLS,
+    ],
+    postgres: "(SELECT a.feature_flags & 17592186044416 <> 0 FROM accounts a
+        WHERE a.id = t.account_id)",
+    sqlite: "(SELECT CASE typeof(a.feature_flags)
+            WHEN 'integer' THEN a.feature_flags & 17592186044416 <> 0
+            ELSE a.feature_flags END
+        FROM accounts a WHERE a.id = t.account_id)",
+};

@@ -1,0 +1,104 @@
+//! All statements, made for the tables as one look at them found them.
+
+use super::{
+    look_ups::{LookUps, Order},
+    schema::Schema,
+    statements::{Anywhere, Dialect, Scope, Statement, Statements, Target},
+};
+
+/// How to ask a database, for as long as its tables stay as they are.
+pub(super) struct Plan {
+    pub schema: Schema,
+    /// For a whole account, and for some inboxes of it.
+    pub whole: Statements,
+    pub excerpt: Statements,
+    /// For what owns an address, and for inboxes of any account.
+    pub look_ups: LookUps,
+    pub anywhere: Anywhere,
+    /// Asked at the end of a read: whether all of it was read from the tables
+    /// that the statements were made for.
+    pub steady: Statement,
+}
+
+impl Plan {
+    pub fn new(dialect: Dialect, order: Order, schema: Schema, look: u64) -> Self {
+        let target = Target {
+            dialect,
+            schema: &schema,
+            look,
+        };
+        Self {
+            whole: Statements::new(target, Scope::Whole),
+            excerpt: Statements::new(target, Scope::Excerpt),
+            look_ups: LookUps::new(target, order),
+            anywhere: Anywhere::new(target),
+            steady: target.statement("the catalog", &steady(dialect, &schema)),
+            schema,
+        }
+    }
+}
+
+/// Whether none of the tables that a read has met (`$1`, a bit for each) was changed
+/// since its snapshot was taken in a way that the snapshot does not show, nor has
+/// anything come that the statements leave out. What has gone, they stumble over.
+fn steady(dialect: Dialect, schema: &Schema) -> String {
+    match dialect {
+        // A change of the schema is part of a snapshot, as any other is.
+        Dialect::Sqlite => format!(
+            "SELECT schema_version = {} AS steady FROM pragma_schema_version",
+            schema.version
+        ),
+        Dialect::Postgres => {
+            let conditions: Vec<_> = [tables_are_unchanged(schema)]
+                .into_iter()
+                .chain(nothing_came(schema))
+                .collect();
+            format!("SELECT {} AS steady", conditions.join(" AND "))
+        }
+    }
+}
+
+/// A table that was rewritten (to change the type of a column, say) looks empty to a
+/// snapshot from before, and so does one that took its place. Either has another
+/// file now than the snapshot says. And one that lacked a column has more columns
+/// when it gets it.
+///
+/// Kept from being rearranged (OFFSET 0), so that it looks no further than at these
+/// tables, by their ids.
+fn tables_are_unchanged(schema: &Schema) -> String {
+    let tables = (0..).zip(&schema.tables).map(|(index, (table, columns))| {
+        let bit = 1_i64 << index;
+        let columns = columns
+            .filter(|_| schema.incomplete.contains(table))
+            .map_or_else(|| "NULL".to_owned(), |count| count.to_string());
+        format!("('{table}', CAST({bit} AS bigint), CAST({columns} AS bigint))")
+    });
+    let tables: Vec<_> = tables.collect();
+    format!(
+        "(SELECT coalesce(bool_and(coalesce(
+            (n.bit & $1 = 0
+                OR nullif(c.relfilenode, 0) IS NOT DISTINCT FROM pg_relation_filenode(n.oid))
+            AND (n.columns IS NULL OR n.columns = c.relnatts), false)), true)
+        FROM (SELECT v.bit, v.columns, to_regclass(v.name) AS oid
+            FROM (VALUES {}) AS v(name, bit, columns)
+            WHERE v.bit & $1 <> 0 OR v.columns IS NOT NULL OFFSET 0) n
+        LEFT JOIN LATERAL (SELECT p.relfilenode, p.relnatts FROM pg_catalog.pg_class p
+            WHERE p.oid = n.oid OFFSET 0) c ON true)",
+        tables.join(", ")
+    )
+}
+
+/// That there is no table yet of those that were not there, nor a grant of what was
+/// not granted.
+fn nothing_came(schema: &Schema) -> impl Iterator<Item = String> {
+    let tables = schema.tables.iter().filter(|(_, count)| count.is_none());
+    let tables = tables.map(|(table, _)| format!("to_regclass('{table}') IS NULL"));
+    let grants = schema.absent.iter().filter_map(|absent| {
+        let (table, number) = (absent.table, absent.number?);
+        Some(format!(
+            "has_column_privilege(to_regclass('{table}'), CAST({number} AS smallint), 'SELECT') \
+             IS NOT TRUE"
+        ))
+    });
+    tables.chain(grants)
+}

@@ -1,0 +1,150 @@
+//! What is wanted of a database, and what is made of what is there.
+
+use super::*;
+use crate::{leadchat::age, store::columns::Source};
+
+fn wanted(ownership: Ownership) -> Wanted {
+    Wanted::new(Dialect::Postgres, ownership)
+}
+
+/// What a look finds where all is there and granted, but for some.
+fn look(wanted: &Wanted, missing: &[Place], not_granted: &[Place]) -> Schema {
+    let places = wanted.places.keys();
+    let there = places.filter(|place| !missing.contains(*place));
+    let found = there.map(|place| Found {
+        table: place.0,
+        column: place.1,
+        column_count: 20,
+        number: Some(7),
+        is_granted: !not_granted.contains(place),
+    });
+    wanted.compare(found, 0)
+}
+
+#[test]
+fn everything_that_is_read_is_wanted_by_its_table() {
+    let channels = ChannelKind::ALL.map(rows::channel_table);
+    for (table, columns) in ROWS.into_iter().chain(channels) {
+        for column in columns {
+            // An alias that is not known would not be looked for in its table.
+            if let Source::Expression(sql) = column.source {
+                let alias = sql.split_once('.').map(|(alias, _)| alias);
+                assert!(
+                    matches!(alias, Some("t" | "i" | "p" | "b")),
+                    "{table}: {sql}"
+                );
+            }
+            assert!(!column.needs(table).is_empty(), "{table}.{}", column.name);
+        }
+    }
+}
+
+#[test]
+fn what_came_with_newer_leadchats_may_be_missing_and_nothing_else() {
+    let own = wanted(Ownership::Own);
+    let optional = own.places.iter().filter(|(_, is_optional)| **is_optional);
+    let optional: Vec<_> = optional.map(|(place, _)| *place).collect();
+    assert_eq!(
+        optional,
+        [
+            ("accounts", "feature_flags"),
+            ("channel_api", "secret"),
+            ("channel_email", "imap_authentication"),
+            ("channel_twilio_sms", "api_key_secret"),
+            ("channel_twilio_sms", "api_key_sid"),
+            ("channel_twilio_sms", "provider_config"),
+            ("channel_twilio_sms", "twiml_app_sid"),
+            ("channel_twilio_sms", "voice_enabled"),
+            ("channel_voice", "id"),
+            ("channel_voice", "phone_number"),
+            ("channel_voice", "provider"),
+            ("channel_whatsapp", "account_id"),
+        ]
+    );
+    // What tells how new leadchat is must be looked for.
+    for column in [
+        age::OF_MOBILE_WEBVIEWS,
+        age::OF_WHATSAPP_CALLS,
+        age::OF_INBOUND_CALLS,
+    ] {
+        let place = column.split_once('.').unwrap();
+        assert!(optional.contains(&place), "{column}");
+    }
+    let of_rails = wanted(Ownership::Attached);
+    let ours = |(table, _): &&(&str, &str)| *table == "channel_reauthorizations";
+    assert_eq!(of_rails.places.keys().filter(ours).count(), 0);
+    assert_eq!(own.places.keys().filter(ours).count(), 3);
+}
+
+#[test]
+fn all_that_is_lacking_is_named_at_once() {
+    let wanted = wanted(Ownership::Attached);
+    let tiktok: Vec<_> = wanted
+        .places
+        .keys()
+        .filter(|(table, _)| *table == "channel_tiktok")
+        .copied()
+        .collect();
+    let missing = [tiktok.as_slice(), &[("inboxes", "csat_config")]].concat();
+    let not_granted = [("accounts", "status"), ("channel_telegram", "bot_token")];
+    let schema = look(&wanted, &missing, &not_granted);
+    assert_eq!(
+        schema.lacks.to_string(),
+        "missing: the table channel_tiktok, inboxes.csat_config; \
+         not granted to this user: accounts.status, channel_telegram.bot_token"
+    );
+    assert_eq!(schema.absent, []);
+    assert!(look(&wanted, &[], &[]).lacks.is_empty());
+}
+
+#[test]
+fn what_is_optional_is_left_out_where_it_is_missing_or_not_granted() {
+    let wanted = wanted(Ownership::Attached);
+    let secret = ("channel_api", "secret");
+    let sid = ("channel_twilio_sms", "api_key_sid");
+    for schema in [
+        look(&wanted, &[secret, sid], &[]),
+        look(&wanted, &[], &[secret, sid]),
+    ] {
+        assert!(schema.lacks.is_empty());
+        let absent = schema.absent.iter();
+        let absent: Vec<_> = absent.map(|it| (it.table, it.column)).collect();
+        assert_eq!(absent, [secret, sid]);
+        assert!(!schema.age().mobile_webviews);
+        assert!(schema.age().inbound_calls);
+        assert!(schema.has_channels(ChannelKind::Voice));
+    }
+    // A part of the table is no table.
+    let without = look(&wanted, &[("channel_voice", "provider")], &[]);
+    assert!(!without.has_channels(ChannelKind::Voice));
+    assert!(without.has_channels(ChannelKind::Api));
+
+    // That the sid is shown came with voice, though the column is older.
+    let older = look(&wanted, &[("channel_twilio_sms", "voice_enabled")], &[]);
+    let (table, columns) = rows::channel_table(ChannelKind::TwilioSms);
+    let is_read = |name| {
+        let column = columns.iter().find(|column| column.name == name).unwrap();
+        older.has(column, table)
+    };
+    assert!(!is_read("api_key_sid") && !is_read("voice_enabled"));
+    assert!(is_read("twiml_app_sid") && is_read("account_sid"));
+}
+
+#[test]
+fn a_statement_has_a_bit_for_each_table_that_it_names() {
+    let schema = look(&wanted(Ownership::Attached), &[], &[]);
+    let bit = |table| schema.tables_in(table);
+    let all: Vec<_> = schema.tables.keys().map(|table| bit(table)).collect();
+    let together = all.iter().fold(0, |all, bit| {
+        assert_eq!((bit.count_ones(), all & bit), (1, 0));
+        all | bit
+    });
+    assert_eq!(together.count_ones(), 23);
+    assert_eq!(
+        schema.tables_in(
+            "SELECT t.inboxes_too FROM (SELECT id FROM channel_sms) t JOIN inboxes i, portals"
+        ),
+        bit("channel_sms") | bit("inboxes") | bit("portals")
+    );
+    assert_eq!(schema.tables_in("SELECT channel_type FROM nothing"), 0);
+}

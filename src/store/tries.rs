@@ -1,0 +1,137 @@
+//! What becomes of a read that met other tables than its statements were made
+//! for: the tables are looked at again, and it begins anew.
+//!
+//! Rails' migrations run while this does. A statement is refused because a column
+//! is gone; or all went well, but a column has come, or a table was rewritten and
+//! looked empty. Those who meet the same change share one look.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use tokio::sync::{Mutex, watch};
+use tracing::{error, info};
+
+use super::{
+    Store,
+    error::{Outdated, StoreError},
+    plan::Plan,
+};
+
+/// How often a read begins anew. Once is enough for one change; of a row of
+/// migrations, each may come in the way of the same read.
+const MOST: u32 = 4;
+
+/// The plan in use, and how it comes to be replaced.
+pub(super) struct Plans {
+    current: watch::Sender<Arc<Plan>>,
+    /// Looks at the tables that were begun.
+    begun: AtomicU64,
+    /// The number of the last one that came to an end; held while one is under
+    /// way.
+    ended: Mutex<u64>,
+}
+
+impl Plans {
+    pub fn new(plan: Plan) -> Self {
+        Self {
+            current: watch::Sender::new(Arc::new(plan)),
+            begun: AtomicU64::new(0),
+            ended: Mutex::new(0),
+        }
+    }
+
+    fn current(&self) -> Arc<Plan> {
+        Arc::clone(&self.current.borrow())
+    }
+}
+
+/// The tries of one read.
+pub(super) struct Tries<'a> {
+    store: &'a Store,
+    plan: Arc<Plan>,
+    left: u32,
+    /// Whether the last try was made again with the very same statements.
+    repeated: bool,
+}
+
+impl Store {
+    /// Runs every statement once, so that what cannot be served is found at the
+    /// start and not by a caller.
+    pub(super) async fn try_statements(&self) -> Result<(), StoreError> {
+        let mut tries = self.tries();
+        loop {
+            let plan = tries.plan();
+            if let Some(done) = tries.settled(self.try_all(&plan).await).await {
+                return done;
+            }
+        }
+    }
+
+    pub(super) fn tries(&self) -> Tries<'_> {
+        Tries {
+            store: self,
+            plan: self.plans.current(),
+            left: MOST,
+            repeated: false,
+        }
+    }
+
+    /// A plan for the tables as they are now, or were at some time after this was
+    /// asked for. It is the one in use where they are as before, unless its
+    /// statements are `spoilt`.
+    async fn replanned(&self, used: &Arc<Plan>, spoilt: bool) -> Result<Arc<Plan>, StoreError> {
+        let plans = &self.plans;
+        let begun = plans.begun.load(Ordering::SeqCst);
+        let mut ended = plans.ended.lock().await;
+        let current = plans.current();
+        if *ended > begun || spoilt && !Arc::ptr_eq(&current, used) {
+            return Ok(current);
+        }
+        let look = plans.begun.fetch_add(1, Ordering::SeqCst) + 1;
+        let schema = self.wanted.look_at(&self.pool).await?;
+        *ended = look;
+        info!(look, left_out = %schema.left_out(), "the tables were looked at again");
+        if schema == current.schema && !spoilt {
+            return Ok(current);
+        }
+        if !schema.lacks.is_empty() && schema.lacks != current.schema.lacks {
+            error!(lacks = %schema.lacks, "the tables are no longer leadchat's");
+        }
+        let plan = Arc::new(Plan::new(self.dialect, self.order, schema, look));
+        plans.current.send_replace(Arc::clone(&plan));
+        Ok(plan)
+    }
+}
+
+impl Tries<'_> {
+    pub fn plan(&self) -> Arc<Plan> {
+        Arc::clone(&self.plan)
+    }
+
+    /// What came of a try, unless there is to be another one.
+    pub async fn settled<T>(
+        &mut self,
+        answer: Result<T, StoreError>,
+    ) -> Option<Result<T, StoreError>> {
+        let Err(StoreError::Outdated(cause)) = answer else {
+            return Some(answer);
+        };
+        let is_spoilt = matches!(cause, Outdated::Planned(_));
+        let plan = match self.store.replanned(&self.plan, is_spoilt).await {
+            Ok(plan) => plan,
+            Err(error) => return Some(Err(error.settled())),
+        };
+        let is_same = Arc::ptr_eq(&plan, &self.plan);
+        // What was refused twice will be again.
+        let is_hopeless = is_same && self.repeated && matches!(cause, Outdated::Refused(_));
+        if self.left == 0 || is_hopeless {
+            return Some(Err(StoreError::Outdated(cause).settled()));
+        }
+        self.left -= 1;
+        self.repeated = is_same;
+        self.plan = plan;
+        None
+    }
+}

@@ -1,0 +1,383 @@
+//! Tables that lack something, when the program starts and while it runs.
+
+mod load;
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+use crate::support::{
+    Backend, Client, Database, Program,
+    ages::{self, AGES, ROWS},
+    cluster::Cluster,
+    pb, viewer,
+};
+use load::no_call_fails_while_the_tables_change;
+
+on_both_databases!(
+    no_call_fails_while_the_tables_change,
+    what_a_start_demands_is_enough,
+    a_lost_column_costs_what_needs_it_until_it_is_back,
+);
+
+/// Inboxes of `ROWS`.
+const API: i64 = 2;
+const MAIL: i64 = 4;
+
+const fn get(inbox_id: i64) -> pb::GetInboxRequest {
+    pb::GetInboxRequest {
+        account_id: 1,
+        inbox_id,
+        viewer: Some(viewer::user(1)),
+        detail: 0,
+    }
+}
+
+async fn api(client: &Client) -> pb::ApiChannel {
+    let inbox = client.get(get(API)).await.unwrap().message.inbox.unwrap();
+    let Some(pb::inbox::Channel::Api(api)) = inbox.channel else {
+        panic!()
+    };
+    api
+}
+
+/// What a start that is refused says, in its one line beside the log.
+fn refusal(program: Program) -> String {
+    let output = program.output();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    let mut said = said.lines().filter(|line| !line.starts_with("20"));
+    let line = said.next().unwrap_or_default().to_owned();
+    assert_eq!(said.next(), None, "{line}");
+    line
+}
+
+/// The tables and columns that a refusal lists.
+fn listed(refusal: &str, what: &str) -> BTreeSet<String> {
+    let (_, list) = refusal.split_once(what).unwrap_or_default();
+    let list = list.split(';').next().unwrap_or_default();
+    let names = list.split(", ").map(|name| name.trim().to_owned());
+    names.filter(|name| !name.is_empty()).collect()
+}
+
+/// A start names all that is missing at once. With that and nothing more, leadchat's
+/// tables are served.
+async fn what_a_start_demands_is_enough(backend: Backend) {
+    let bare = ages::of_the_seed(backend).await;
+    let tables = match backend {
+        Backend::Postgres => {
+            "SELECT table_name AS found FROM information_schema.tables
+                WHERE table_schema = 'public'"
+        }
+        Backend::Sqlite => {
+            "SELECT name AS found FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+        }
+    };
+    let marks = ["ar_internal_metadata", "_sqlx_migrations"];
+    let tables: Vec<_> = bare.texts(tables).await;
+    let tables: Vec<_> = tables
+        .into_iter()
+        .filter(|table| !marks.contains(&table.as_str()))
+        .collect();
+    for table in &tables {
+        let aside = format!("ALTER TABLE {table} RENAME TO was_{table}");
+        bare.execute(&aside).await;
+    }
+    let without_tables = refusal(Program::serving(&bare));
+    let named = listed(&without_tables, "missing: ");
+    assert!(named.contains("the table inboxes"), "{without_tables}");
+    assert!(
+        !named.contains("the table channel_voice"),
+        "{without_tables}"
+    );
+    assert_eq!(
+        named.len(),
+        22 + usize::from(backend == Backend::Sqlite),
+        "{without_tables}"
+    );
+
+    for table in &tables {
+        // Without the columns that leadchat's own have.
+        bare.execute(&format!("CREATE TABLE {table} (unheard_of integer)"))
+            .await;
+    }
+    let without_columns = refusal(Program::serving(&bare));
+    let demanded = listed(&without_columns, "missing: ");
+    assert!(demanded.len() > 100, "{without_columns}");
+
+    let scarce = ages::of_the_seed(backend).await;
+    scarce.execute(ROWS).await;
+    if backend == Backend::Sqlite {
+        scarce.execute("PRAGMA foreign_keys = OFF").await;
+    }
+    let mut dropped = 0;
+    for table in &tables {
+        let columns = match backend {
+            Backend::Postgres => format!(
+                "SELECT column_name AS found FROM information_schema.columns
+                WHERE table_schema = 'public' AND table_name = '{table}'"
+            ),
+            Backend::Sqlite => format!("SELECT name AS found FROM pragma_table_info('{table}')"),
+        };
+        for column in scarce.texts(&columns).await {
+            if demanded.contains(&format!("{table}.{column}")) {
+                continue;
+            }
+            let drop = match backend {
+                Backend::Postgres => format!("ALTER TABLE {table} DROP COLUMN {column} CASCADE"),
+                Backend::Sqlite => format!("ALTER TABLE {table} DROP COLUMN {column}"),
+            };
+            // SQLite cannot drop what has an index.
+            match scarce.try_execute(&drop).await {
+                Ok(()) => dropped += 1,
+                Err(error) => assert_eq!(backend, Backend::Sqlite, "{error}"),
+            }
+        }
+    }
+    scarce.execute("DROP TABLE channel_voice").await;
+    assert!(dropped > 60, "{dropped}");
+
+    let server = Program::serving(&scarce).start();
+    let client = server.client().await;
+    for viewer in [viewer::user(1), viewer::user(2), viewer::service()] {
+        assert_eq!(client.all(1, viewer).await.len(), 13);
+    }
+    let find = pb::FindInboxesRequest {
+        account_id: None,
+        viewer: Some(viewer::service()),
+        detail: 0,
+        key: Some(pb::find_inboxes_request::Key::PhoneNumber(
+            "+15550001".to_owned(),
+        )),
+    };
+    assert_eq!(client.find(find).await.unwrap().message.inboxes.len(), 1);
+}
+
+/// Of one table that is no longer leadchat's, the inboxes of the others know
+/// nothing. Nobody has to start the program again.
+async fn a_lost_column_costs_what_needs_it_until_it_is_back(backend: Backend) {
+    let database = ages::of_the_seed(backend).await;
+    database.execute(ROWS).await;
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    for (lost, back) in [
+        (
+            "ALTER TABLE channel_api RENAME COLUMN identifier TO other",
+            "ALTER TABLE channel_api RENAME COLUMN other TO identifier",
+        ),
+        (
+            "ALTER TABLE channel_api RENAME TO other",
+            "ALTER TABLE other RENAME TO channel_api",
+        ),
+    ] {
+        assert_eq!(api(&client).await.inbox_identifier(), "identifier-1");
+        database.execute(lost).await;
+        for _ in 0..3 {
+            is_internal(&client.get(get(API)).await.unwrap_err());
+            let whole = pb::ListInboxesRequest {
+                account_id: 1,
+                viewer: Some(viewer::user(1)),
+                ..Default::default()
+            };
+            is_internal(&client.list(whole).await.unwrap_err());
+            assert!(client.get(get(MAIL)).await.is_ok());
+        }
+        database.execute(back).await;
+    }
+    assert_eq!(api(&client).await.inbox_identifier(), "identifier-1");
+    let log = server.log();
+    assert!(log.contains("channel_api.identifier"), "{log}");
+    assert!(log.contains("the table channel_api"), "{log}");
+}
+
+fn is_internal(status: &Status) {
+    assert_eq!(status.code(), Code::Internal, "{status:?}");
+    let reason = status.get_details_error_info().unwrap().reason;
+    assert_eq!(reason, "INTERNAL");
+}
+
+/// A user of the database that may read so much and no more.
+fn limited(database: &Database, name: &str, grants: &[String]) -> String {
+    let Database::Postgres { name: of } = database else {
+        panic!()
+    };
+    let cluster = Cluster::shared();
+    let create = format!(
+        "DROP ROLE IF EXISTS {name}; CREATE ROLE {name} LOGIN; {}",
+        grants.join(";")
+    );
+    cluster.psql(of, &create);
+    database.url().replace("postgres@", &format!("{name}@"))
+}
+
+/// Columns may be granted one by one. Those that leadchat does without elsewhere are
+/// left out, and shown as soon as they are granted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_not_granted_is_named_or_left_out() {
+    let database = ages::of_the_seed(Backend::Postgres).await;
+    database.execute(ROWS).await;
+    for age in &AGES {
+        age.comes_to(&database, Backend::Postgres).await;
+    }
+    let set = "UPDATE channel_api SET secret = 'signs'";
+    database.execute(set).await;
+
+    let nothing = limited(&database, "grantless", &[]);
+    let refused = refusal(Program::serving(&database).env("DATABASE_URL", &nothing));
+    let demanded = listed(&refused, "not granted to this user: ");
+    assert!(demanded.len() > 100, "{refused}");
+    assert!(demanded.contains("channel_telegram.bot_token"), "{refused}");
+    assert!(!demanded.contains("channel_api.secret"), "{refused}");
+
+    let grant = |place: &String| {
+        let (table, column) = place.split_once('.').unwrap();
+        format!("GRANT SELECT ({column}) ON {table} TO sparing")
+    };
+    let grants: Vec<_> = demanded.iter().map(grant).collect();
+    let url = limited(&database, "sparing", &grants[2..]);
+    let refused = refusal(Program::serving(&database).env("DATABASE_URL", &url));
+    let still = listed(&refused, "not granted to this user: ");
+    let first: BTreeSet<_> = demanded.iter().take(2).cloned().collect();
+    assert_eq!(still, first, "{refused}");
+    assert!(!refused.contains("missing"), "{refused}");
+
+    database.execute(&grants[..2].join(";")).await;
+    let server = Program::serving(&database)
+        .env("DATABASE_URL", &url)
+        .start();
+    let client = server.client().await;
+    assert_eq!(api(&client).await.secret, None);
+    assert_eq!(client.all(1, viewer::user(2)).await.len(), 13);
+    let grant = "GRANT SELECT (secret) ON channel_api TO sparing";
+    database.execute(grant).await;
+    assert_eq!(api(&client).await.secret(), "signs");
+    let revoke = "REVOKE SELECT (secret) ON channel_api FROM sparing";
+    database.execute(revoke).await;
+    assert_eq!(api(&client).await.secret, None);
+    drop(server);
+    for role in ["grantless", "sparing"] {
+        database
+            .execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"))
+            .await;
+    }
+}
+
+async fn waiting(database: &Database) -> i64 {
+    let waiting = "SELECT count(*) AS id FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name = 'leadchat-inbox'
+            AND wait_event_type = 'Lock'";
+    database.numbers(waiting).await[0]
+}
+
+async fn until_waiting(database: &Database, count: i64) {
+    let end = Instant::now() + Duration::from_secs(5);
+    while waiting(database).await != count {
+        assert!(Instant::now() < end, "nobody waits for the lock");
+        tokio::task::yield_now().await;
+    }
+}
+
+/// As many as the program has connections, each in the middle of a read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn those_who_meet_a_change_share_one_look_at_the_tables() {
+    const CALLERS: i64 = 16;
+    let database = ages::of_the_seed(Backend::Postgres).await;
+    database.execute(ROWS).await;
+    AGES[1].comes_to(&database, Backend::Postgres).await;
+    let server = Program::serving(&database)
+        .arg("--max-concurrent-calls")
+        .arg("100")
+        .env("RUST_LOG", "info")
+        .start();
+    let client = server.client().await;
+    assert!(api(&client).await.secret.is_none());
+
+    let mut connection = PgConnection::connect(&database.url()).await.unwrap();
+    let mut migration = connection.begin().await.unwrap();
+    let drop = AssertSqlSafe("ALTER TABLE channel_api DROP COLUMN secret");
+    sqlx::query(drop).execute(&mut *migration).await.unwrap();
+    let callers: Vec<_> = (0..CALLERS)
+        .map(|_| {
+            let client = client.clone();
+            tokio::spawn(async move { client.get(get(API)).await })
+        })
+        .collect();
+    until_waiting(&database, CALLERS).await;
+    migration.commit().await.unwrap();
+    for caller in callers {
+        caller.await.unwrap().unwrap();
+    }
+    let looks = server.log().matches("looked at again").count();
+    println!("schema: {CALLERS} callers met a change, the tables were looked at {looks} times");
+    assert!((1..=2).contains(&looks), "{looks}");
+}
+
+/// To a read that had begun before, a table that was rewritten looks empty, and one
+/// that took its place looks new.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_that_is_rewritten_in_the_middle_of_a_read_does_not_look_empty() {
+    let database = ages::of_the_seed(Backend::Postgres).await;
+    database.execute(ROWS).await;
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    let before = client.get(get(API)).await.unwrap().bytes;
+    for change in [
+        "ALTER TABLE inboxes ALTER COLUMN channel_id TYPE bigint",
+        "ALTER TABLE channel_api ALTER COLUMN account_id TYPE bigint",
+        "ALTER TABLE channel_api RENAME TO former;
+        CREATE TABLE channel_api (LIKE former);
+        INSERT INTO channel_api SELECT * FROM former",
+    ] {
+        let mut connection = PgConnection::connect(&database.url()).await.unwrap();
+        let mut migration = connection.begin().await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(change))
+            .execute(&mut *migration)
+            .await
+            .unwrap();
+        let caller = tokio::spawn({
+            let client = client.clone();
+            async move { client.get(get(API)).await }
+        });
+        until_waiting(&database, 1).await;
+        migration.commit().await.unwrap();
+        let after = caller.await.unwrap().unwrap().bytes;
+        assert!(after == before, "{change}");
+    }
+}
+
+/// A read that waits for one table lets others be changed soon, those that it has
+/// read already among them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_that_waits_does_not_hold_up_a_migration() {
+    let database = ages::of_the_seed(Backend::Postgres).await;
+    database.execute(ROWS).await;
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    let mut connection = PgConnection::connect(&database.url()).await.unwrap();
+    let mut lock = connection.begin().await.unwrap();
+    let take = AssertSqlSafe("LOCK TABLE channel_api IN ACCESS EXCLUSIVE MODE");
+    sqlx::query(take).execute(&mut *lock).await.unwrap();
+    let caller = tokio::spawn({
+        let client = client.clone();
+        async move { client.get(get(API)).await }
+    });
+    until_waiting(&database, 1).await;
+
+    let began = Instant::now();
+    database
+        .execute("ALTER TABLE inboxes ADD COLUMN novelty text DEFAULT 'new'")
+        .await;
+    let took = began.elapsed();
+    println!("schema: a migration waited {took:?} for a read that waits for a lock");
+    // A statement's time; a lock is waited for for a second.
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    let status = caller.await.unwrap().unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    lock.rollback().await.unwrap();
+    assert!(client.get(get(API)).await.is_ok());
+}
