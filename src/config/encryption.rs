@@ -60,7 +60,7 @@ fn variable(environment: Environment<'_>) -> Result<Digest, ConfigError> {
     };
     // Rails' own name of it is in upper case, a flag's in lower.
     Digest::from_str(&name, true)
-        .map_err(|_| ConfigError::setting(DIGEST, format!("{name:?} is neither SHA1 nor SHA256")))
+        .map_err(|_| ConfigError::setting(DIGEST, "must be SHA1 or SHA256"))
 }
 
 impl ValueEnum for Digest {

@@ -63,7 +63,9 @@ fn parse(url: &str) -> Option<RedisSettings> {
     let (scheme, rest) = url.split_once(':')?;
     if scheme == "unix" {
         let path = rest.strip_prefix("//").unwrap_or(rest);
-        return path.starts_with('/').then(|| RedisSettings {
+        // What follows a path may hold a password, which is none here.
+        let is_path = path.starts_with('/') && !path.contains(['?', '#', '@']);
+        return is_path.then(|| RedisSettings {
             place: RedisPlace::Socket(path.into()),
             username: None,
             password: None,

@@ -284,7 +284,7 @@ fn the_digest_of_keys_is_sha1_unless_said_otherwise() {
     let error = refused(&[], &[variable]);
     assert_eq!(
         error,
-        "ACTIVE_RECORD_ENCRYPTION_HASH_DIGEST_CLASS: \"MD5\" is neither SHA1 nor SHA256"
+        "ACTIVE_RECORD_ENCRYPTION_HASH_DIGEST_CLASS: must be SHA1 or SHA256"
     );
     let error = refused(&["--encryption-digest", "md5"], &[]);
     assert!(error.contains("sha1, sha256"), "{error}");

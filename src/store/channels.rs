@@ -3,7 +3,7 @@
 //! A function a kind. What a row holds for administrators is sealed here; the
 //! type of the domain field leaves no other way.
 
-mod calls;
+pub(super) mod calls;
 pub(super) mod email;
 mod voice;
 mod web_widget;

@@ -5,7 +5,6 @@
 //! them is not there, so a need may also say how new leadchat has to be.
 
 use super::columns::Source;
-use crate::leadchat::age;
 
 /// Whether something in `provider_config` is nested more than 100 deep. Rails
 /// reads such a one as null.
@@ -102,11 +101,7 @@ pub(super) const HAS_API_KEY_SECRET: Source = {
 /// bit of its flags. NULL where there is no such account. Flags that are no
 /// number are left for the reader to stumble over.
 pub(super) const MAY_CALL: Source = Source::Derived {
-    needs: &[
-        "account_id",
-        "accounts.feature_flags",
-        age::OF_WHATSAPP_CALLS,
-    ],
+    needs: &["account_id", "accounts.feature_flags"],
     postgres: "(SELECT a.feature_flags & 17592186044416 <> 0 FROM accounts a
         WHERE a.id = t.account_id)",
     sqlite: "(SELECT CASE typeof(a.feature_flags)

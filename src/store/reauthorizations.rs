@@ -12,7 +12,7 @@ use super::{
     Ownership, Store,
     assemble::Assembly,
     channel_tables::ChannelTables,
-    channels::{email, has_account},
+    channels::{calls, email, has_account},
     columns::Stored,
     error::StoreError,
     patience::Patience,
@@ -101,7 +101,7 @@ impl Store {
             age,
         };
         if let Some(redis) = &self.redis {
-            let flagged = assembly.channels.flagged(&inboxes);
+            let flagged = assembly.flagged(&inboxes);
             assembly.reauthorizations = tokio::select! {
                 biased;
                 () = patience.ended() => return Err(StoreError::Abandoned),
@@ -131,7 +131,7 @@ async fn flags(redis: &Redis, channels: BTreeSet<(ChannelKind, i64)>) -> Reautho
     }
 }
 
-impl ChannelTables {
+impl Assembly<'_> {
     /// The channels of these inboxes whose rows leave it to a flag whether they
     /// must be connected again.
     fn flagged(&self, inboxes: &[InboxRow]) -> BTreeSet<(ChannelKind, i64)> {
@@ -144,15 +144,19 @@ impl ChannelTables {
     }
 
     fn is_flagged(&self, kind: ChannelKind, id: i64) -> bool {
+        let rows = &self.channels;
         match kind {
-            ChannelKind::FacebookPage => self.facebook_page.contains_key(&id),
-            ChannelKind::Instagram => self
+            ChannelKind::FacebookPage => rows.facebook_page.contains_key(&id),
+            ChannelKind::Instagram => rows
                 .instagram
                 .get(&id)
                 .is_some_and(|row| row.instagram_id.get().is_ok_and(has_account)),
-            ChannelKind::Tiktok => self.tiktok.contains_key(&id),
-            ChannelKind::Whatsapp => self.whatsapp.contains_key(&id),
-            ChannelKind::Email => self.email.get(&id).is_some_and(email::is_flagged),
+            ChannelKind::Tiktok => rows.tiktok.contains_key(&id),
+            ChannelKind::Whatsapp => rows
+                .whatsapp
+                .get(&id)
+                .is_some_and(|row| calls::is_flagged(row, self.age)),
+            ChannelKind::Email => rows.email.get(&id).is_some_and(email::is_flagged),
             ChannelKind::WebWidget
             | ChannelKind::Api
             | ChannelKind::TwilioSms

