@@ -278,7 +278,8 @@ impl Client {
     async fn answer(&self) -> Result<Code, h2::Error> {
         let mut connection = self.connection.clone().ready().await?;
         let (answer, mut body) = connection.send_request(self.request.clone(), false)?;
-        body.send_data(self.message.clone(), true)?;
+        // One that is refused at once need not take the message any more.
+        let _ = body.send_data(self.message.clone(), true);
         let (head, mut body) = answer.await?.into_parts();
         if let Some(code) = code(&head.headers) {
             return Ok(code);
