@@ -12,6 +12,7 @@ mod encryption;
 mod listen;
 mod log;
 mod redis;
+mod role;
 
 use std::{ffi::OsString, num::NonZeroUsize, process::ExitCode};
 
@@ -21,7 +22,7 @@ use secrecy::SecretString;
 use crate::{
     domain::access::Role,
     leadchat::{Installation, Secrets, is_blank, is_true, links::Links},
-    store::{DatabaseSettings, RedisSettings},
+    store::{DatabaseSettings, PostgresSettings, RedisSettings},
 };
 use arguments::{Arguments, Command};
 pub use listen::ListenAddress;
@@ -39,6 +40,11 @@ pub struct Settings {
 pub enum Task {
     Serve(Box<Serve>),
     Migrate(DatabaseSettings),
+    /// Print the SQL of a user that may read what is read.
+    Grants {
+        database: PostgresSettings,
+        role: String,
+    },
 }
 
 /// How inboxes are served.
@@ -160,6 +166,24 @@ pub fn read(
                     "is not set; it says which database to migrate",
                 ));
             }
+        },
+        Command::Grants(flags) => Task::Grants {
+            role: role::read(flags.role)?,
+            database: match database::read(flags.database_url, &set)? {
+                Some(DatabaseSettings::Postgres(database)) => database,
+                Some(DatabaseSettings::Sqlite(_)) => {
+                    return Err(ConfigError::setting(
+                        "DATABASE_URL (--database-url)",
+                        "is an SQLite store, which has no users",
+                    ));
+                }
+                None => {
+                    return Err(ConfigError::setting(
+                        "DATABASE_URL",
+                        "is not set; it says which database is to be read",
+                    ));
+                }
+            },
         },
     };
     Ok(Settings { task, log_format })

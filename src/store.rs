@@ -18,6 +18,7 @@ mod decryption;
 mod derived;
 mod error;
 mod find;
+mod grants;
 mod look_ups;
 mod migrations;
 mod patience;
@@ -40,6 +41,7 @@ use std::{
 
 pub use decryption::Losses;
 pub use error::{OpenError, StoreError};
+pub use grants::Grants;
 pub use patience::Patience;
 pub use postgres::PostgresSettings;
 pub use redis::{RedisPlace, RedisSettings, Sentinels};

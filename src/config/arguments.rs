@@ -35,6 +35,12 @@ pub enum Command {
     /// needs no such step; `serve` sees to it.
     #[command(after_long_help = MIGRATE_ENVIRONMENT)]
     Migrate(MigrateArguments),
+    /// Print the SQL of a PostgreSQL user that may read what is read, and nothing else.
+    ///
+    /// Columns follow from the tables as they are, so this asks the database for
+    /// them. It changes nothing; pipe the SQL to psql, as the owner of the tables.
+    #[command(after_long_help = GRANTS_ENVIRONMENT)]
+    Grants(GrantsArguments),
 }
 
 impl Command {
@@ -42,6 +48,7 @@ impl Command {
         match self {
             Self::Serve(arguments) => arguments.log.log_format,
             Self::Migrate(arguments) => arguments.log.log_format,
+            Self::Grants(arguments) => arguments.log.log_format,
         }
     }
 }
@@ -92,6 +99,22 @@ pub struct ServeArguments {
 #[derive(Debug, Args)]
 pub struct MigrateArguments {
     /// The database: `postgres://USER@HOST/NAME` or `sqlite://PATH`.
+    ///
+    /// A password is taken from the environment alone.
+    #[arg(long, value_name = "URL")]
+    pub database_url: Option<String>,
+
+    #[command(flatten)]
+    pub log: LogArguments,
+}
+
+#[derive(Debug, Args)]
+pub struct GrantsArguments {
+    /// The user, who is made where there is none of that name.
+    #[arg(long, value_name = "NAME", default_value = "leadchat_inbox")]
+    pub role: String,
+
+    /// The database: `postgres://USER@HOST/NAME`.
     ///
     /// A password is taken from the environment alone.
     #[arg(long, value_name = "URL")]
@@ -179,6 +202,14 @@ const MIGRATE_ENVIRONMENT: &str = concat!(
     "
 
 Exit code: 0 when the tables are up to date, 1 when they cannot be, 2 for a wrong setting."
+);
+
+const GRANTS_ENVIRONMENT: &str = concat!(
+    database_environment!(),
+    log_environment!(),
+    "
+
+Exit code: 0 when the SQL is printed, 1 when the tables cannot be looked at, 2 for a wrong setting."
 );
 
 /// What is wrong with a command line. A value is quoted only where it cannot be

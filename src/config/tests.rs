@@ -1,6 +1,7 @@
 //! Settings as an operator gives them.
 
 mod fuzz;
+mod grants;
 mod redis;
 
 use std::collections::HashMap;

@@ -61,7 +61,7 @@ const COMPARED: [(&str, &str); 15] = [
     ("channel_reauthorizations", "channel_id"),
 ];
 
-type Place = (&'static str, &'static str);
+pub(super) type Place = (&'static str, &'static str);
 
 /// All that is wanted of a database: tables and columns, and whether it does
 /// without. Known once it is known whose database it is.
@@ -149,6 +149,11 @@ impl Wanted {
             version: version.map(statement),
             places,
         }
+    }
+
+    /// All of it, by table.
+    pub fn places(&self) -> impl Iterator<Item = Place> {
+        self.places.keys().copied()
     }
 
     /// Looks at the tables as they are.

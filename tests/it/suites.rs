@@ -7,6 +7,7 @@ mod degradations;
 mod disclosure;
 mod encryption;
 mod finding;
+mod grants;
 mod limits;
 mod listing;
 mod logs;

@@ -84,7 +84,12 @@ async fn mislead(database: &Database) {
     database.execute(opposite).await;
 }
 
-async fn parity(environment: &str, database: &Database, program: impl Fn(&Database) -> Program) {
+/// Whether a program answers as the view did, from the rows of an environment.
+pub async fn parity(
+    environment: &str,
+    database: &Database,
+    program: impl Fn(&Database) -> Program,
+) {
     let server = program(database).start();
     let client = server.client().await;
 

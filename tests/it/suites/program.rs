@@ -441,6 +441,7 @@ fn help_is_reviewed() {
         (vec!["--help"], "help.txt"),
         (vec!["serve", "--help"], "help_serve.txt"),
         (vec!["migrate", "--help"], "help_migrate.txt"),
+        (vec!["grants", "--help"], "help_grants.txt"),
     ] {
         let output = Program::new(&arguments).output();
         assert_eq!(output.status.code(), Some(0));

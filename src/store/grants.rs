@@ -1,0 +1,167 @@
+//! The SQL that makes a user who may read what is read, and nothing else.
+//!
+//! It follows from what is wanted of the tables, as they are: a column that no
+//! statement names is not granted, so that a token that nobody sees stays out of
+//! reach even of a mistake. Nothing is run here; whoever owns the tables reads it
+//! first.
+
+use std::{collections::BTreeMap, fmt};
+
+use sqlx::{AssertSqlSafe, PgPool};
+
+use super::{
+    error::OpenError,
+    migrations,
+    postgres::{self, PostgresSettings},
+    schema::{Lacks, Wanted},
+    snapshot::Pool,
+    statements::Dialect,
+};
+
+/// What is asked for at the start and by a check alone: how new the tables are.
+const VERSIONS: [(&str, &str); 3] = [
+    ("schema_migrations", "version"),
+    ("_sqlx_migrations", "version"),
+    ("_sqlx_migrations", "success"),
+];
+
+/// What to run, as SQL with comments. All names are quoted where SQL wants it.
+#[derive(Debug)]
+pub struct Grants {
+    database: String,
+    role: String,
+    /// The role's name as a text of SQL's.
+    role_text: String,
+    /// The columns of each table, which is named with its schema.
+    tables: BTreeMap<Table, Vec<String>>,
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Table {
+    schema: String,
+    name: String,
+}
+
+impl Grants {
+    /// For the tables of a database as they are, and a role by its plain name.
+    /// Nothing has to be granted to whoever asks.
+    pub async fn of(settings: &PostgresSettings, role: &str) -> Result<Self, OpenError> {
+        let pool = postgres::connect(settings).await?;
+        let ownership = migrations::ownership(&pool).await?;
+        let wanted = Wanted::new(Dialect::Postgres, ownership);
+        let looked_at = wanted.look_at(&Pool::Postgres(pool.clone())).await?;
+        let missing = looked_at.lacks.missing;
+        if !missing.is_empty() {
+            return Err(OpenError::SchemaLacks(Lacks {
+                missing,
+                not_granted: Vec::new(),
+            }));
+        }
+        let grants = Self::found(&pool, &wanted, role).await?;
+        pool.close().await;
+        Ok(grants)
+    }
+
+    async fn found(pool: &PgPool, wanted: &Wanted, role: &str) -> Result<Self, sqlx::Error> {
+        let places = wanted.places().chain(VERSIONS);
+        let places: Vec<_> = places
+            .map(|(table, column)| format!("('{table}', '{column}')"))
+            .collect();
+        // Safe: names of ours alone.
+        let columns = AssertSqlSafe(format!(
+            "SELECT quote_ident(n.nspname), quote_ident(c.relname), quote_ident(a.attname)
+            FROM (VALUES {}) AS w(table_name, column_name)
+            JOIN pg_catalog.pg_class c ON c.oid = to_regclass(w.table_name)
+            JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+            JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attname = w.column_name
+                AND a.attnum > 0 AND NOT a.attisdropped
+            ORDER BY c.relname, a.attnum",
+            places.join(", ")
+        ));
+        let mut transaction = pool.begin().await?;
+        let (database, role, role_text) = sqlx::query_as(
+            "SELECT quote_ident(current_database()), quote_ident($1), quote_literal($1)",
+        )
+        .bind(role)
+        .fetch_one(&mut *transaction)
+        .await?;
+        let columns: Vec<(String, String, String)> =
+            sqlx::query_as(columns).fetch_all(&mut *transaction).await?;
+        transaction.rollback().await?;
+
+        let mut tables = BTreeMap::<_, Vec<_>>::new();
+        for (schema, name, column) in columns {
+            let columns = tables.entry(Table { schema, name }).or_default();
+            columns.push(column);
+        }
+        Ok(Self {
+            database,
+            role,
+            role_text,
+            tables,
+        })
+    }
+}
+
+impl fmt::Display for Grants {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            database,
+            role,
+            role_text,
+            tables,
+        } = self;
+        write!(
+            f,
+            "\
+-- What leadchat-inbox {version} reads of the database {database}, for a role of its own.
+-- For the owner of the tables to run, and to run again after an upgrade of either.
+BEGIN;
+
+DO $make_role$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {role_text}) THEN
+    CREATE ROLE {role} LOGIN;
+  ELSIF EXISTS (SELECT FROM pg_roles WHERE rolname = {role_text} AND rolsuper)
+    OR EXISTS (
+      SELECT FROM pg_class WHERE relkind IN ('r', 'p') AND (
+        relowner = CAST(quote_ident({role_text}) AS regrole)
+        OR has_table_privilege({role_text}, oid, 'INSERT, UPDATE, DELETE, TRUNCATE')))
+  THEN
+    -- What follows would take from it what it has.
+    RAISE EXCEPTION 'the role % may write tables; it is somebody else''s', {role_text};
+  END IF;
+END
+$make_role$;
+ALTER ROLE {role} IN DATABASE {database} SET default_transaction_read_only = on;
+
+GRANT CONNECT ON DATABASE {database} TO {role};
+",
+            version = env!("CARGO_PKG_VERSION"),
+        )?;
+        let mut schemas: Vec<_> = tables.keys().map(|table| &table.schema).collect();
+        schemas.dedup();
+        for schema in schemas {
+            writeln!(f, "GRANT USAGE ON SCHEMA {schema} TO {role};")?;
+            writeln!(
+                f,
+                "REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {role};"
+            )?;
+        }
+        for (Table { schema, name }, columns) in tables {
+            let columns = columns.join(", ");
+            write!(
+                f,
+                "GRANT SELECT ({columns})\n  ON {schema}.{name} TO {role};\n"
+            )?;
+        }
+        write!(
+            f,
+            "
+COMMIT;
+-- Its password: \\password {role}
+-- To undo all of it: DROP OWNED BY {role}; DROP ROLE {role};
+"
+        )
+    }
+}

@@ -1,0 +1,76 @@
+-- What leadchat-inbox 0.1.0 reads of the database leadchat, for a role of its own.
+-- For the owner of the tables to run, and to run again after an upgrade of either.
+BEGIN;
+
+DO $make_role$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'leadchat_inbox') THEN
+    CREATE ROLE leadchat_inbox LOGIN;
+  ELSIF EXISTS (SELECT FROM pg_roles WHERE rolname = 'leadchat_inbox' AND rolsuper)
+    OR EXISTS (
+      SELECT FROM pg_class WHERE relkind IN ('r', 'p') AND (
+        relowner = CAST(quote_ident('leadchat_inbox') AS regrole)
+        OR has_table_privilege('leadchat_inbox', oid, 'INSERT, UPDATE, DELETE, TRUNCATE')))
+  THEN
+    -- What follows would take from it what it has.
+    RAISE EXCEPTION 'the role % may write tables; it is somebody else''s', 'leadchat_inbox';
+  END IF;
+END
+$make_role$;
+ALTER ROLE leadchat_inbox IN DATABASE leadchat SET default_transaction_read_only = on;
+
+GRANT CONNECT ON DATABASE leadchat TO leadchat_inbox;
+GRANT USAGE ON SCHEMA public TO leadchat_inbox;
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM leadchat_inbox;
+GRANT SELECT (account_id, user_id, role)
+  ON public.account_users TO leadchat_inbox;
+GRANT SELECT (id, feature_flags, status)
+  ON public.accounts TO leadchat_inbox;
+GRANT SELECT (id, name, record_type, record_id, blob_id)
+  ON public.active_storage_attachments TO leadchat_inbox;
+GRANT SELECT (id, filename, content_type)
+  ON public.active_storage_blobs TO leadchat_inbox;
+GRANT SELECT (inbox_id, agent_bot_id, status)
+  ON public.agent_bot_inboxes TO leadchat_inbox;
+GRANT SELECT (id, account_id)
+  ON public.agent_bots TO leadchat_inbox;
+GRANT SELECT (id, webhook_url, identifier, hmac_token, hmac_mandatory, additional_attributes)
+  ON public.channel_api TO leadchat_inbox;
+GRANT SELECT (id, email, forward_to_email, imap_enabled, imap_address, imap_port, imap_login, imap_password, imap_enable_ssl, smtp_enabled, smtp_address, smtp_port, smtp_login, smtp_password, smtp_domain, smtp_enable_starttls_auto, smtp_authentication, smtp_openssl_verify_mode, smtp_enable_ssl_tls, provider_config, provider)
+  ON public.channel_email TO leadchat_inbox;
+GRANT SELECT (id, page_id, instagram_id)
+  ON public.channel_facebook_pages TO leadchat_inbox;
+GRANT SELECT (id, instagram_id)
+  ON public.channel_instagram TO leadchat_inbox;
+GRANT SELECT (id, line_channel_id)
+  ON public.channel_line TO leadchat_inbox;
+GRANT SELECT (id, phone_number, provider)
+  ON public.channel_sms TO leadchat_inbox;
+GRANT SELECT (id, bot_name, bot_token)
+  ON public.channel_telegram TO leadchat_inbox;
+GRANT SELECT (id, business_id)
+  ON public.channel_tiktok TO leadchat_inbox;
+GRANT SELECT (id, phone_number, auth_token, account_sid, medium, messaging_service_sid, api_key_sid, content_templates)
+  ON public.channel_twilio_sms TO leadchat_inbox;
+GRANT SELECT (id, profile_id, tweets_enabled)
+  ON public.channel_twitter_profiles TO leadchat_inbox;
+GRANT SELECT (id, phone_number, provider)
+  ON public.channel_voice TO leadchat_inbox;
+GRANT SELECT (id, website_url, website_token, widget_color, welcome_title, welcome_tagline, feature_flags, reply_time, hmac_token, pre_chat_form_enabled, pre_chat_form_options, hmac_mandatory, continuity_via_email, allowed_domains)
+  ON public.channel_web_widgets TO leadchat_inbox;
+GRANT SELECT (id, account_id, phone_number, provider, provider_config, message_templates)
+  ON public.channel_whatsapp TO leadchat_inbox;
+GRANT SELECT (user_id, inbox_id)
+  ON public.inbox_members TO leadchat_inbox;
+GRANT SELECT (id, channel_id, account_id, name, channel_type, enable_auto_assignment, greeting_enabled, greeting_message, working_hours_enabled, out_of_office_message, timezone, enable_email_collect, csat_survey_enabled, allow_messages_after_resolved, auto_assignment_config, lock_to_single_conversation, portal_id, sender_name_type, business_name, csat_config)
+  ON public.inboxes TO leadchat_inbox;
+GRANT SELECT (id, name, slug)
+  ON public.portals TO leadchat_inbox;
+GRANT SELECT (version)
+  ON public.schema_migrations TO leadchat_inbox;
+GRANT SELECT (id, inbox_id, day_of_week, closed_all_day, open_hour, open_minutes, close_hour, close_minutes, open_all_day)
+  ON public.working_hours TO leadchat_inbox;
+
+COMMIT;
+-- Its password: \password leadchat_inbox
+-- To undo all of it: DROP OWNED BY leadchat_inbox; DROP ROLE leadchat_inbox;
