@@ -7,6 +7,11 @@ use leadchat_inbox::{
     config::{self, Settings},
     telemetry,
 };
+use mimalloc::MiMalloc;
+
+/// Every call allocates and frees, on one thread and another.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[tokio::main]
 #[expect(

@@ -21,8 +21,13 @@ const HURRY: Duration = Duration::from_millis(10);
 const MOST_WAITING: usize = 1000;
 
 /// How many may wait under overload, for each that may be under way. Others are
-/// sent away before anything is done for them.
+/// sent away before anything is done for them. When more than four in five are,
+/// there is always somebody for a free turn, and nobody may wait for one.
 const WAITING_EACH: usize = 1;
+
+/// How long a free turn is kept, under so heavy an overload, for a call that was
+/// let in because of it. A call whose message is slow to arrive loses it.
+const KEPT: Duration = Duration::from_millis(1);
 
 /// How often it is asked whether an overload is over.
 const WINDOW: Duration = Duration::from_millis(100);
@@ -31,7 +36,8 @@ const WINDOW: Duration = Duration::from_millis(100);
 /// be a load of its own.
 const TOLD_EVERY: Duration = Duration::from_secs(1);
 
-/// An overload is over when fewer than one in as many had to be sent away.
+/// An overload is over when fewer than one in as many had to be sent away, and
+/// heavy when fewer than one in as many had not.
 const FEW: usize = 5;
 
 /// The same for all connections of a process.
@@ -57,6 +63,11 @@ struct Window {
     began: Instant,
     came: usize,
     sent_away: usize,
+    /// Whether the overload was heavy before.
+    heavy: bool,
+    /// How many free turns are kept for calls that were let in, and since when.
+    kept: usize,
+    kept_since: Instant,
 }
 
 /// A call's place among those under way. Passed on when dropped.
@@ -104,6 +115,9 @@ impl Turns {
             let mut state = self.state();
             if state.free > 0 {
                 state.free -= 1;
+                if let Some(window) = &mut state.overload {
+                    window.kept = window.kept.saturating_sub(1);
+                }
                 drop(state);
                 return Some(Turn(self));
             }
@@ -143,10 +157,17 @@ impl State {
                 self.crowded_since = None;
                 return true;
             }
-            *window = Window::beginning(now);
+            *window = Window {
+                heavy: window.is_heavy(),
+                ..Window::beginning(now)
+            };
         }
         window.came += 1;
-        let may_wait = self.free > 0 || self.waiting.len() < most_waiting;
+        let may_wait = if window.heavy {
+            window.keeps_one_of(self.free, now)
+        } else {
+            self.free > 0 || self.waiting.len() < most_waiting
+        };
         if !may_wait {
             window.sent_away += 1;
             self.untold += 1;
@@ -201,7 +222,26 @@ impl Window {
             began: now,
             came: 0,
             sent_away: 0,
+            heavy: false,
+            kept: 0,
+            kept_since: now,
         }
+    }
+
+    /// Who is sent away may have come before.
+    const fn is_heavy(&self) -> bool {
+        self.came.saturating_sub(self.sent_away) * FEW < self.came
+    }
+
+    /// Whether one of the free turns is not kept for another call yet.
+    fn keeps_one_of(&mut self, free: usize, now: Instant) -> bool {
+        if now - self.kept_since >= KEPT {
+            self.kept = 0;
+            self.kept_since = now;
+        }
+        let is_left = self.kept < free;
+        self.kept += usize::from(is_left);
+        is_left
     }
 }
 

@@ -175,3 +175,60 @@ async fn who_left_is_passed_over() {
     assert!(stays.await.unwrap().is_some());
     assert_eq!(turns.state().free, 1);
 }
+
+/// Turns of which one is free, under so heavy an overload that nobody may wait.
+async fn heavily_overloaded() -> Turns {
+    let (turns, held) = overloaded().await;
+    let waits = tokio::spawn(turns.clone().turn());
+    tokio::task::yield_now().await;
+    for _ in 0..100 {
+        assert!(!turns.may_wait());
+    }
+    assert!(waits.await.unwrap().is_none());
+    tokio::time::advance(WINDOW).await;
+    assert!(!turns.may_wait());
+    drop(held);
+    turns
+}
+
+#[tokio::test(start_paused = true)]
+async fn under_heavy_overload_nobody_waits() {
+    let turns = heavily_overloaded().await;
+    assert!(turns.may_wait());
+    let held = turns.clone().turn().await.unwrap();
+    assert!(!turns.may_wait());
+    drop(held);
+    assert!(turns.may_wait());
+}
+
+/// The second would only find that the first has taken it.
+#[tokio::test(start_paused = true)]
+async fn a_free_turn_is_kept_for_one_call() {
+    let turns = heavily_overloaded().await;
+    assert!(turns.may_wait());
+    for _ in 0..10 {
+        assert!(!turns.may_wait());
+    }
+    // Its message does not arrive.
+    tokio::time::advance(KEPT).await;
+    assert!(turns.may_wait());
+    assert!(!turns.may_wait());
+}
+
+#[tokio::test(start_paused = true)]
+async fn some_may_wait_again_when_it_is_less_heavy() {
+    let turns = heavily_overloaded().await;
+    tokio::time::advance(WINDOW).await;
+    for _ in 0..10 {
+        tokio::time::advance(KEPT).await;
+        assert!(turns.may_wait());
+        drop(turns.clone().turn().await.unwrap());
+        turns.may_wait();
+        turns.may_wait();
+    }
+    tokio::time::advance(WINDOW).await;
+    assert!(turns.may_wait());
+    let held = turns.clone().turn().await.unwrap();
+    assert!(turns.may_wait());
+    drop(held);
+}
