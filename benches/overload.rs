@@ -272,7 +272,7 @@ impl Watch {
         let mut spans: Vec<(Instant, Instant)> = Vec::new();
         for (at, took) in seen {
             if took.as_secs_f64() > usual * SLOW {
-                let (from, until) = (at - BEFORE, at + AFTER);
+                let (from, until) = (at.checked_sub(BEFORE).unwrap_or(at), at + AFTER);
                 match spans.last_mut() {
                     Some(last) if last.1 >= from => last.1 = until,
                     _ => spans.push((from, until)),

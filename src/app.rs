@@ -5,6 +5,7 @@ use std::{
     num::NonZeroUsize,
     os::unix::fs::{FileTypeExt, MetadataExt},
     path::Path,
+    process::ExitCode,
 };
 
 use tokio::{
@@ -14,10 +15,11 @@ use tokio::{
     sync::mpsc,
     task,
 };
-use tracing::{info, warn};
+use tracing::{info, level_filters::LevelFilter, warn};
 
 use crate::{
-    config::{ListenAddress, Serve, Task},
+    check::{self, Progress, Subject},
+    config::{Check, ListenAddress, Serve, Task},
     demo::{Demo, DemoError},
     directory::StoreDirectory,
     grpc::{self, EtagKey, Limits, Listener, ServeError},
@@ -46,19 +48,55 @@ pub enum AppError {
 }
 
 /// Runs until done, or until told to stop.
-pub async fn run(task: Task) -> Result<(), AppError> {
+pub async fn run(task: Task) -> Result<ExitCode, AppError> {
     match task {
-        Task::Serve(settings) => serve(*settings).await,
+        Task::Serve(settings) => serve(*settings).await?,
+        Task::Check(settings) => return check(*settings).await,
         Task::Migrate(database) => {
             Store::migrate(&database).await?;
             say(&format!("The tables of {database} are up to date."));
-            Ok(())
         }
         Task::Grants { database, role } => {
             say(Grants::of(&database, &role).await?.to_string().trim_end());
-            Ok(())
         }
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn check(settings: Check) -> Result<ExitCode, AppError> {
+    let Check {
+        database,
+        redis,
+        installation,
+        secrets,
+        as_json,
+    } = settings;
+    let mut stop = stop()?;
+    let subject = Subject {
+        database,
+        redis,
+        installation,
+        keys: derived(secrets).await?,
+    };
+    // A bar and lines of a log would spoil each other.
+    let is_logging = LevelFilter::current() > LevelFilter::ERROR;
+    let progress = if as_json || is_logging {
+        Progress::hidden()
+    } else {
+        Progress::shown()
+    };
+    let stopped = async { _ = stop.recv().await };
+    let report = check::examine(subject, progress, stopped).await;
+    say(&if as_json {
+        report.to_json()
+    } else {
+        report.to_string()
+    });
+    Ok(if report.serves_well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 async fn serve(settings: Serve) -> Result<(), AppError> {

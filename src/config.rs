@@ -21,7 +21,7 @@ use secrecy::SecretString;
 
 use crate::{
     domain::access::Role,
-    leadchat::{Installation, Secrets, is_blank, is_true, links::Links},
+    leadchat::{Installation, Secrets, encryption::Digest, is_blank, is_true, links::Links},
     store::{DatabaseSettings, PostgresSettings, RedisSettings},
 };
 use arguments::{Arguments, Command};
@@ -39,6 +39,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub enum Task {
     Serve(Box<Serve>),
+    Check(Box<Check>),
     Migrate(DatabaseSettings),
     /// Print the SQL of a user that may read what is read.
     Grants {
@@ -62,6 +63,28 @@ pub struct Serve {
     pub secrets: Secrets,
     /// How many calls may be under way; by default as suits the machine.
     pub concurrent_calls: Option<NonZeroUsize>,
+}
+
+/// How it is checked whether inboxes could be served.
+#[derive(Debug)]
+pub struct Check {
+    pub database: DatabaseSettings,
+    pub redis: Option<RedisSettings>,
+    pub installation: Installation,
+    pub secrets: Secrets,
+    /// Whether to print one JSON document.
+    pub as_json: bool,
+}
+
+impl Task {
+    /// What is logged where RUST_LOG does not say.
+    pub const fn logged(&self) -> &'static str {
+        match self {
+            // What it finds is in its report.
+            Self::Check(_) => "error",
+            Self::Serve(_) | Self::Migrate(_) | Self::Grants { .. } => "info",
+        }
+    }
 }
 
 /// A setting that cannot be used, or a request for help.
@@ -140,9 +163,7 @@ pub fn read(
                 database: if flags.demo {
                     None
                 } else {
-                    Some(
-                        database::read(flags.database_url, &set)?.unwrap_or_else(database::default),
-                    )
+                    Some(database(flags.data.database_url, &set)?)
                 },
                 redis: if flags.demo {
                     None
@@ -151,13 +172,17 @@ pub fn read(
                 },
                 local_role: flags.local_role.into(),
                 installation: installation(environment),
-                secrets: Secrets {
-                    secret_key_base: secret("SECRET_KEY_BASE", environment)?,
-                    encryption: encryption::read(flags.encryption_digest, &set)?,
-                },
+                secrets: secrets(flags.data.encryption_digest, environment, &set)?,
                 concurrent_calls: concurrent_calls(flags.max_concurrent_calls, &set)?,
             }))
         }
+        Command::Check(flags) => Task::Check(Box::new(Check {
+            database: database(flags.data.database_url, &set)?,
+            redis: redis::read(&set, environment)?,
+            installation: installation(environment),
+            secrets: secrets(flags.data.encryption_digest, environment, &set)?,
+            as_json: flags.json,
+        })),
         Command::Migrate(flags) => match database::read(flags.database_url, &set)? {
             Some(database) => Task::Migrate(database),
             None => {
@@ -187,6 +212,22 @@ pub fn read(
         },
     };
     Ok(Settings { task, log_format })
+}
+
+/// Where inboxes are, be it where they are by default.
+fn database(flag: Option<String>, set: Environment<'_>) -> Result<DatabaseSettings, ConfigError> {
+    Ok(database::read(flag, set)?.unwrap_or_else(database::default))
+}
+
+fn secrets(
+    digest: Option<Digest>,
+    environment: Environment<'_>,
+    set: Environment<'_>,
+) -> Result<Secrets, ConfigError> {
+    Ok(Secrets {
+        secret_key_base: secret("SECRET_KEY_BASE", environment)?,
+        encryption: encryption::read(digest, set)?,
+    })
 }
 
 fn concurrent_calls(

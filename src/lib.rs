@@ -4,6 +4,7 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`app`] | puts the parts together: configuration in, running server out |
+//! | [`check`] | `check`: whether it would serve well |
 //! | [`config`] | typed settings, from flags and environment |
 //! | [`demo`] | the data and the words of `serve --demo` |
 //! | [`telemetry`] | where logs go |
@@ -14,10 +15,11 @@
 //! | [`identity`] | who calls, and what a caller may do |
 //! | [`grpc`] | the only place that knows tonic and the generated code |
 //!
-//! Dependencies point one way: `main → app → {grpc, directory, identity}`,
-//! `directory → store → {leadchat, domain}`, and all of them to `domain`.
+//! Dependencies point one way: `main → app → {grpc, directory, identity, check}`,
+//! `{directory, check} → store → {leadchat, domain}`, and all of them to `domain`.
 
 pub mod app;
+pub mod check;
 pub mod config;
 pub mod demo;
 pub mod directory;

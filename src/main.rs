@@ -27,9 +27,10 @@ async fn main() -> ExitCode {
         Ok(settings) => settings,
         Err(error) => return error.report(),
     };
-    telemetry::start(log_format, environment("RUST_LOG").as_deref());
+    let logged = environment("RUST_LOG");
+    telemetry::start(log_format, logged.as_deref(), task.logged());
     match app::run(task).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             telemetry::report(log_format, &error);
             ExitCode::FAILURE

@@ -10,6 +10,7 @@
 //! This is the one place that seals: `assemble` decides what of a row is for
 //! administrators. Who asks, and what they may see, is not known here.
 
+mod accounts;
 mod assemble;
 mod channel_tables;
 mod channels;
@@ -19,6 +20,7 @@ mod derived;
 mod error;
 mod find;
 mod grants;
+mod inspection;
 mod look_ups;
 mod migrations;
 mod patience;
@@ -28,6 +30,7 @@ mod read;
 mod reauthorizations;
 mod redis;
 mod rows;
+mod sample;
 mod schema;
 mod snapshot;
 mod sqlite;
@@ -42,9 +45,12 @@ use std::{
 pub use decryption::Losses;
 pub use error::{OpenError, StoreError};
 pub use grants::Grants;
+pub use inspection::{Inspection, Migrations, Server};
 pub use patience::Patience;
 pub use postgres::PostgresSettings;
 pub use redis::{RedisPlace, RedisSettings, Sentinels};
+pub use sample::Sampled;
+pub use schema::Lacks;
 use tracing::info;
 
 use crate::leadchat::{Installation, Keys, avatar::Signer};
@@ -52,7 +58,7 @@ use decryption::Decryption;
 use look_ups::Order;
 use plan::Plan;
 use redis::Redis;
-use schema::Wanted;
+use schema::{Schema, Wanted};
 use snapshot::Pool;
 use statements::Dialect;
 use tries::Plans;
@@ -99,9 +105,19 @@ pub struct Store {
     decryption: Decryption,
 }
 
+/// A database whose tables were looked at.
+struct Looked {
+    pool: Pool,
+    dialect: Dialect,
+    order: Order,
+    ownership: Ownership,
+    wanted: Wanted,
+    schema: Schema,
+}
+
 /// Whose tables these are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ownership {
+pub enum Ownership {
     /// Rails writes them; this service never changes them.
     Attached,
     /// Made by our migrations.
@@ -147,6 +163,32 @@ impl Store {
             return Err(OpenError::SchemaLacks(schema.lacks));
         }
         info!(left_out = %schema.left_out(), "tables looked at");
+        let looked = Looked {
+            pool,
+            dialect,
+            order,
+            ownership,
+            wanted,
+            schema,
+        };
+        Self::over(looked, redis, installation, keys).await
+    }
+
+    /// Over tables that lack nothing. Every statement is tried once.
+    async fn over(
+        looked: Looked,
+        redis: Option<RedisSettings>,
+        installation: Installation,
+        keys: Keys,
+    ) -> Result<Self, OpenError> {
+        let Looked {
+            pool,
+            dialect,
+            order,
+            ownership,
+            wanted,
+            schema,
+        } = looked;
         let store = Self {
             pool,
             dialect,

@@ -21,11 +21,12 @@ use tracing_subscriber::{
 use crate::{config::LogFormat, store::UNTOLD};
 
 /// Starts logging. What a panic says may quote a value, so only its place is
-/// told. `filter` is RUST_LOG; what cannot be read of it is left out.
-pub fn start(format: LogFormat, filter: Option<&str>) {
+/// told. `filter` is RUST_LOG; what cannot be read of it is left out. Where it is not
+/// set, `default` counts.
+pub fn start(format: LogFormat, filter: Option<&str>, default: &str) {
     let filter = filter.filter(|filter| !filter.is_empty());
     let (readable, unreadable): (Vec<_>, Vec<_>) = filter
-        .unwrap_or("info")
+        .unwrap_or(default)
         .split(',')
         .filter(|directive| !directive.is_empty())
         .partition(|directive| directive.parse::<Directive>().is_ok());

@@ -29,6 +29,15 @@ pub enum Command {
     /// Serve inboxes over gRPC.
     #[command(after_long_help = ENVIRONMENT)]
     Serve(ServeArguments),
+    /// Say whether it would serve well, before it does.
+    ///
+    /// Takes the settings that `serve` takes. Looks at the store and its tables, tries
+    /// the keys of encrypted columns and Redis, and reads every account once, four at a
+    /// time, over five connections at most. It creates and changes nothing. What it
+    /// prints says how many inboxes of which kind there are, and which of their fields
+    /// cannot be shown as they should be; no value that is stored is in it.
+    #[command(after_long_help = CHECK_ENVIRONMENT)]
+    Check(CheckArguments),
     /// Create the tables of an own PostgreSQL store, or bring them up to date.
     ///
     /// A database of Rails' is refused: it is served as it is. An SQLite store
@@ -47,6 +56,7 @@ impl Command {
     pub const fn log_format(&self) -> Option<LogFormat> {
         match self {
             Self::Serve(arguments) => arguments.log.log_format,
+            Self::Check(arguments) => arguments.log.log_format,
             Self::Migrate(arguments) => arguments.log.log_format,
             Self::Grants(arguments) => arguments.log.log_format,
         }
@@ -62,11 +72,8 @@ pub struct ServeArguments {
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
 
-    /// The database: `postgres://USER@HOST/NAME` or `sqlite://PATH` [default: sqlite://leadchat-inbox.db]
-    ///
-    /// A password is taken from the environment alone.
-    #[arg(long, value_name = "URL")]
-    pub database_url: Option<String>,
+    #[command(flatten)]
+    pub data: DataArguments,
 
     /// What a caller may see as its own viewer (`"viewer":{"service":{}}`).
     #[arg(long, value_name = "ROLE", default_value = "agent")]
@@ -79,18 +86,41 @@ pub struct ServeArguments {
     #[arg(long, value_name = "NUMBER")]
     pub max_concurrent_calls: Option<String>,
 
-    /// What the keys of encrypted columns are derived with [default: sha1]
-    ///
-    /// The keys themselves are taken from the environment alone.
-    #[arg(long, value_name = "DIGEST", ignore_case = true)]
-    pub encryption_digest: Option<Digest>,
-
     /// Serve demonstration data from a temporary SQLite store.
     ///
     /// Takes no notice of the settings of databases and Redis, prints who is in
     /// it and lines to try, and leaves nothing behind.
     #[arg(long)]
     pub demo: bool,
+
+    #[command(flatten)]
+    pub log: LogArguments,
+}
+
+/// Where inboxes are read, and how.
+#[derive(Debug, Args)]
+pub struct DataArguments {
+    /// The database: `postgres://USER@HOST/NAME` or `sqlite://PATH` [default: sqlite://leadchat-inbox.db]
+    ///
+    /// A password is taken from the environment alone.
+    #[arg(long, value_name = "URL")]
+    pub database_url: Option<String>,
+
+    /// What the keys of encrypted columns are derived with [default: sha1]
+    ///
+    /// The keys themselves are taken from the environment alone.
+    #[arg(long, value_name = "DIGEST", ignore_case = true)]
+    pub encryption_digest: Option<Digest>,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArguments {
+    #[command(flatten)]
+    pub data: DataArguments,
+
+    /// Print one JSON document, for machines; docs/check.md says what is in it.
+    #[arg(long)]
+    pub json: bool,
 
     #[command(flatten)]
     pub log: LogArguments,
@@ -166,14 +196,18 @@ macro_rules! log_environment {
     };
 }
 
-const ENVIRONMENT: &str = concat!(
-    database_environment!(),
-    "
+macro_rules! redis_environment {
+    () => {
+        "
   REDIS_URL, REDIS_PASSWORD    leadchat's Redis, which tells what has to be authorized again
   REDIS_SENTINELS, REDIS_SENTINEL_MASTER_NAME, REDIS_SENTINEL_PASSWORD
-                               the same by way of sentinels, which count before the URL
-  LISTEN_ADDR                  where to listen, as for --listen
-  MAX_CONCURRENT_CALLS         as for --max-concurrent-calls
+                               the same by way of sentinels, which count before the URL"
+    };
+}
+
+macro_rules! installation_environment {
+    () => {
+        "
   FRONTEND_URL                 callback addresses, voice addresses, addresses of
                                pictures, widget scripts
   FORCE_SSL                    the scheme of a FRONTEND_URL without one
@@ -186,14 +220,44 @@ const ENVIRONMENT: &str = concat!(
   ACTIVE_RECORD_ENCRYPTION_KEY_DERIVATION_SALT
                                what leadchat encrypted is read with; all three or none
   ACTIVE_RECORD_ENCRYPTION_HASH_DIGEST_CLASS
-                               SHA1 or SHA256, as for --encryption-digest",
-    log_environment!(),
-    "
+                               SHA1 or SHA256, as for --encryption-digest"
+    };
+}
+
+macro_rules! precedence {
+    () => {
+        "
 
 A flag counts before its variable. What a PostgreSQL URL leaves out is taken from
-PGHOST, PGSSLMODE and so on, as every client of PostgreSQL does.
+PGHOST, PGSSLMODE and so on, as every client of PostgreSQL does."
+    };
+}
+
+const ENVIRONMENT: &str = concat!(
+    database_environment!(),
+    redis_environment!(),
+    "
+  LISTEN_ADDR                  where to listen, as for --listen
+  MAX_CONCURRENT_CALLS         as for --max-concurrent-calls",
+    installation_environment!(),
+    log_environment!(),
+    precedence!(),
+    "
 
 Exit code: 0 after a stop by signal, 1 when it cannot serve, 2 for a wrong setting."
+);
+
+const CHECK_ENVIRONMENT: &str = concat!(
+    database_environment!(),
+    redis_environment!(),
+    installation_environment!(),
+    log_environment!(),
+    precedence!(),
+    "
+Errors alone are logged, unless RUST_LOG is set; there is no bar of progress then.
+
+Exit code: 0 when it would serve well, 1 when there are problems or it was stopped, 2 for
+a wrong setting."
 );
 
 const MIGRATE_ENVIRONMENT: &str = concat!(

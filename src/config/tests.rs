@@ -46,6 +46,29 @@ fn defaults_are_a_file_and_loopback() {
 }
 
 #[test]
+fn a_check_takes_what_is_served() {
+    let variables = [
+        ("FRONTEND_URL", "https://chat.example.test"),
+        ("REDIS_URL", "redis://h/2"),
+        ("SECRET_KEY_BASE", "s"),
+        ("DATABASE_URL", "sqlite://from-variable"),
+    ];
+    let settings = reading(&["check", "--json"], &variables).unwrap();
+    assert_eq!(settings.task.logged(), "error");
+    let Task::Check(check) = settings.task else {
+        panic!()
+    };
+    let serve = served(&[], &variables);
+    let said = |it: &dyn std::fmt::Debug| format!("{it:?}");
+    assert!(check.as_json);
+    assert_eq!(said(&Some(&check.database)), said(&serve.database.as_ref()));
+    assert_eq!(said(&check.redis), said(&serve.redis));
+    assert_eq!(said(&check.installation), said(&serve.installation));
+    assert_eq!(said(&check.secrets), said(&serve.secrets));
+    assert!(check.secrets.secret_key_base.is_some());
+}
+
+#[test]
 fn a_flag_counts_before_its_variable() {
     let variables = [
         ("LISTEN_ADDR", "[::1]:1"),

@@ -12,6 +12,7 @@ use std::collections::HashSet;
 
 use super::{
     account::{Account, Parts},
+    degradation::Degradation,
     id::{AgentBotId, InboxId, UserId},
     inbox::Inbox,
     secret::AdminOnly,
@@ -188,6 +189,16 @@ impl<'a> InboxView<'a> {
     /// What is sealed, if the viewer is an administrator.
     pub fn reveal<'s, T>(&self, sealed: &'s AdminOnly<T>) -> Option<&'s T> {
         self.proof.map(|proof| sealed.open(proof))
+    }
+
+    /// What could not be read of the fields that the viewer may see.
+    pub fn degradations(&self) -> impl Iterator<Item = &'a Degradation> + use<'a> {
+        let inbox = self.inbox;
+        let sealed = self
+            .proof
+            .map(|proof| inbox.sealed_degradations.open(proof));
+        let sealed = sealed.into_iter().flatten();
+        inbox.degradations.iter().chain(sealed)
     }
 
     /// The role that the view was made for.

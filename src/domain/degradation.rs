@@ -9,15 +9,34 @@ pub struct Degradation {
     /// The field, as a path from the inbox, in the names of the contract:
     /// `email.imap.password`, `csat_config.template["a b"][3]`.
     pub field: String,
+    /// How many bytes of it name fields of the contract. What follows leads into a
+    /// JSON value, by keys that are stored.
+    pub known: usize,
     pub reason: Reason,
 }
 
 impl Degradation {
     pub fn new(field: impl Into<String>, reason: Reason) -> Self {
+        let field = field.into();
         Self {
-            field: field.into(),
+            known: field.len(),
+            field,
             reason,
         }
+    }
+
+    /// Of something in the JSON value of a field.
+    pub fn within(field: &str, path: &str, reason: Reason) -> Self {
+        Self {
+            field: format!("{field}{path}"),
+            known: field.len(),
+            reason,
+        }
+    }
+
+    /// The field as far as the contract names it: nothing that is stored.
+    pub fn known_field(&self) -> &str {
+        self.field.get(..self.known).unwrap_or_default()
     }
 }
 

@@ -72,7 +72,7 @@ impl Json {
             reading
                 .losses
                 .into_iter()
-                .map(|(path, reason)| Degradation::new(format!("{field}{path}"), reason)),
+                .map(|(path, reason)| Degradation::within(field, &path, reason)),
         );
         if reading.more {
             degradations.push(Degradation::new(field, Reason::MoreNotListed));

@@ -41,6 +41,26 @@ pub struct Age {
 }
 
 impl Age {
+    /// The month from which on leadchat is as new, of the newest column that tells;
+    /// `None` where none is there.
+    pub const fn as_new_as(self) -> Option<&'static str> {
+        match self {
+            Self {
+                inbound_calls: true,
+                ..
+            } => Some("June 2026"),
+            Self {
+                whatsapp_calls: true,
+                ..
+            } => Some("May 2026"),
+            Self {
+                mobile_webviews: true,
+                ..
+            } => Some("April 2026"),
+            _ => None,
+        }
+    }
+
     /// `is_there` tells of a column.
     pub fn told_by(is_there: impl Fn(&str) -> bool) -> Self {
         Self {

@@ -106,6 +106,20 @@ impl Encryption {
         decrypt(key, stored.0.expose_secret())
     }
 
+    /// Whether an envelope in a column of [`DETERMINISTIC`] or of the others opens;
+    /// `None` of what is plain.
+    pub fn opens(&self, stored: &Encrypted, is_deterministic: bool) -> Option<bool> {
+        let envelope = Envelope::find(stored.0.expose_secret())?;
+        let key = self.keys.as_ref().map(|keys| {
+            if is_deterministic {
+                &keys.deterministic
+            } else {
+                &keys.primary
+            }
+        });
+        Some(key.is_some_and(|key| key.decrypt(&envelope).is_some()))
+    }
+
     /// How Rails stores a text in a column of [`DETERMINISTIC`], if it encrypts.
     pub fn deterministic(&self, text: &SecretString) -> Option<SecretString> {
         let keys = self.keys.as_ref()?;

@@ -9,6 +9,8 @@ use std::sync::LazyLock;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use regex::Regex;
+use serde::Serialize;
+use url::Url;
 
 /// How Action Dispatch takes a host option apart: protocol, host, port.
 static HOST: LazyLock<Option<Regex>> =
@@ -45,6 +47,20 @@ pub struct Links {
     route_host: Option<String>,
 }
 
+/// What FRONTEND_URL is good for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum FrontendUrl {
+    NotSet,
+    /// It is no URL of http or https, as nobody can open what is made of it.
+    NotUsable,
+    Usable {
+        /// Scheme, host and port.
+        origin: String,
+        ends_with_slash: bool,
+    },
+}
+
 impl Links {
     /// `force_ssl` is FORCE_SSL as Rails casts it: the protocol of a
     /// FRONTEND_URL without one.
@@ -54,6 +70,23 @@ impl Links {
                 .as_deref()
                 .map(|url| route_host(url, force_ssl)),
             frontend_url: frontend_url.unwrap_or_default(),
+        }
+    }
+
+    pub fn frontend_url(&self) -> FrontendUrl {
+        if self.route_host.is_none() {
+            return FrontendUrl::NotSet;
+        }
+        let text = self.frontend_url.as_str();
+        let url = Url::parse(text).ok().filter(|url| {
+            matches!(url.scheme(), "http" | "https") && !text.contains(char::is_whitespace)
+        });
+        match url {
+            Some(url) => FrontendUrl::Usable {
+                origin: url.origin().ascii_serialization(),
+                ends_with_slash: text.ends_with('/'),
+            },
+            None => FrontendUrl::NotUsable,
         }
     }
 

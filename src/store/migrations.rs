@@ -2,7 +2,7 @@
 
 use sqlx::{PgPool, SqlitePool, migrate::Migrator};
 
-use super::{Ownership, error::OpenError};
+use super::{Ownership, error::OpenError, snapshot::Pool};
 
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -33,6 +33,24 @@ pub(super) async fn require_current(pool: &PgPool) -> Result<(), OpenError> {
     }
 }
 
+/// The numbers of the newest migration that was applied, if any was, and of the
+/// newest that there is.
+pub(super) async fn numbers(pool: &Pool) -> Result<(Option<i64>, i64), OpenError> {
+    const NEWEST: &str = "SELECT max(version) FROM _sqlx_migrations WHERE success";
+    let (applied, all) = match pool {
+        Pool::Postgres(pool) if has_table(pool, "_sqlx_migrations").await? => {
+            (sqlx::query_scalar(NEWEST).fetch_one(pool).await?, &POSTGRES)
+        }
+        Pool::Postgres(_) => (None, &POSTGRES),
+        Pool::Sqlite(pool) if sqlite_has_table(pool, "_sqlx_migrations").await? => {
+            (sqlx::query_scalar(NEWEST).fetch_one(pool).await?, &SQLITE)
+        }
+        Pool::Sqlite(_) => (None, &SQLITE),
+    };
+    let newest = all.iter().map(|migration| migration.version).max();
+    Ok((applied, newest.unwrap_or_default()))
+}
+
 pub(super) async fn migrate_postgres(pool: &PgPool) -> Result<(), OpenError> {
     if ownership(pool).await? == Ownership::Attached {
         return Err(OpenError::RailsDatabase);
@@ -41,15 +59,24 @@ pub(super) async fn migrate_postgres(pool: &PgPool) -> Result<(), OpenError> {
 }
 
 pub(super) async fn migrate_sqlite(pool: &SqlitePool) -> Result<(), OpenError> {
-    let rails: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM sqlite_master WHERE name = 'ar_internal_metadata'",
-    )
-    .fetch_one(pool)
-    .await?;
-    if rails > 0 {
+    refuse_rails(pool).await?;
+    Ok(SQLITE.run(pool).await?)
+}
+
+/// Rails' tables in a file are not served.
+pub(super) async fn refuse_rails(pool: &SqlitePool) -> Result<(), OpenError> {
+    if sqlite_has_table(pool, "ar_internal_metadata").await? {
         return Err(OpenError::RailsDatabase);
     }
-    Ok(SQLITE.run(pool).await?)
+    Ok(())
+}
+
+async fn sqlite_has_table(pool: &SqlitePool, table: &str) -> Result<bool, OpenError> {
+    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_master WHERE name = $1")
+        .bind(table)
+        .fetch_one(pool)
+        .await?;
+    Ok(count > 0)
 }
 
 async fn has_table(pool: &PgPool, table: &str) -> Result<bool, OpenError> {

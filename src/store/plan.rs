@@ -1,6 +1,7 @@
 //! All statements, made for the tables as one look at them found them.
 
 use super::{
+    accounts::Listing,
     look_ups::{LookUps, Order},
     schema::Schema,
     statements::{Anywhere, Dialect, Scope, Statement, Statements, Target},
@@ -15,6 +16,8 @@ pub(super) struct Plan {
     /// For what owns an address, and for inboxes of any account.
     pub look_ups: LookUps,
     pub anywhere: Anywhere,
+    /// For all accounts, page by page.
+    pub listing: Listing,
     /// Asked at the end of a read: whether all of it was read from the tables
     /// that the statements were made for.
     pub steady: Statement,
@@ -32,6 +35,7 @@ impl Plan {
             excerpt: Statements::new(target, Scope::Excerpt),
             look_ups: LookUps::new(target, order),
             anywhere: Anywhere::new(target),
+            listing: Listing::new(target),
             steady: target.statement("the catalog", &steady(dialect, &schema)),
             schema,
         }

@@ -231,6 +231,12 @@ impl Link {
     }
 }
 
+/// Whether values can be read; why not, in a few words.
+pub(super) async fn probe(settings: &RedisSettings) -> Result<(), String> {
+    let connected = connect(settings).await;
+    connected.map(drop).map_err(|failure| failure.to_string())
+}
+
 /// Makes a connection whenever there is none.
 async fn keep(link: Arc<Link>) {
     let mut state = link.state.subscribe();

@@ -73,6 +73,29 @@ rows! {
         steady: Stored<bool>,
     }
 
+    /// What a database says of itself and of this user.
+    ServerRow {
+        version: Stored<String>,
+        user_name: Stored<String>,
+        standby: Stored<bool>,
+        read_only: Stored<bool>,
+    }
+
+    /// A number that was asked for, if there is one.
+    NumberRow {
+        number: Stored<i64>,
+    }
+
+    /// A text that leadchat may have encrypted.
+    SampleRow {
+        sample: Stored<Encrypted>,
+    }
+
+    /// The id of an account.
+    AccountIdRow {
+        id: i64,
+    }
+
     /// `accounts`.
     AccountRow {
         id: i64,

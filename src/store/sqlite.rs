@@ -16,10 +16,30 @@ const CONNECTIONS: u32 = 4;
 /// connection.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+const SETTING: &str = "DATABASE_URL (--database-url)";
+
 /// Opens a file, creating it when missing: for its owner alone, because it holds
 /// passwords in clear. (SQLite gives its helper files the mode of the file.)
 pub(super) async fn connect(path: &Path) -> Result<SqlitePool, OpenError> {
     open(path, options(path)).await
+}
+
+/// Opens a file that is there, for statements that change nothing.
+pub(super) async fn connect_to_existing(path: &Path) -> Result<SqlitePool, OpenError> {
+    if !path.exists() {
+        return Err(OpenError::Unreachable {
+            setting: SETTING,
+            reason: format!(
+                "there is no such file; `serve` creates it ({})",
+                path.display()
+            ),
+        });
+    }
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(PATIENCE)
+        .pragma("query_only", "ON");
+    pool(path, options).await
 }
 
 /// For statements that hold values themselves: none is told to the log.
@@ -41,13 +61,17 @@ async fn open(path: &Path, options: SqliteConnectOptions) -> Result<SqlitePool, 
     let mut for_its_owner = OpenOptions::new();
     for_its_owner.write(true).create_new(true).mode(0o600);
     let _ = OpenOptions::open(&for_its_owner, path);
+    pool(path, options).await
+}
+
+async fn pool(path: &Path, options: SqliteConnectOptions) -> Result<SqlitePool, OpenError> {
     SqlitePoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(PATIENCE)
         .connect_with(options)
         .await
         .map_err(|error| OpenError::Unreachable {
-            setting: "DATABASE_URL (--database-url)",
+            setting: SETTING,
             reason: format!("{} ({})", describe(&error), path.display()),
         })
 }

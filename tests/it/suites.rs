@@ -3,6 +3,7 @@
 mod ages;
 mod avatars;
 mod both;
+mod check;
 mod degradations;
 mod disclosure;
 mod encryption;

@@ -220,6 +220,24 @@ fn paths_are_bounded_and_quote_what_is_no_word() {
 }
 
 #[test]
+fn the_known_part_of_a_field_has_no_stored_key() {
+    let mut degradations = Vec::new();
+    Json::read(
+        r#"{"k": [1e999], "a b": 1e999}"#,
+        "api.x",
+        &mut degradations,
+    );
+    let fields: Vec<_> = degradations
+        .iter()
+        .map(|it| (it.field.as_str(), it.known_field()))
+        .collect();
+    assert_eq!(
+        fields,
+        [(r#"api.x["a b"]"#, "api.x"), ("api.x.k[0]", "api.x")]
+    );
+}
+
+#[test]
 fn known_keys_are_taken_and_the_rest_stays() {
     let (json, _) = read(
         r#"{"s": "x", "n": null, "i": 7, "f": 7.5, "big": 3000000000, "b": true, "l": ["a"],

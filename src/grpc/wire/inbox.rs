@@ -236,7 +236,11 @@ impl From<&AutoAssignmentConfig> for pb::AutoAssignmentConfig {
 
 impl From<&Degradation> for pb::Degradation {
     fn from(degradation: &Degradation) -> Self {
-        let Degradation { field, reason } = degradation;
+        let Degradation {
+            field,
+            known: _,
+            reason,
+        } = degradation;
         Self {
             field: field.clone(),
             reason: pb::DegradationReason::from(*reason).into(),

@@ -276,6 +276,29 @@ fn other_keys_read_what_is_theirs() {
 
 /// Rails decrypts once.
 #[test]
+fn an_envelope_opens_with_the_key_of_its_column_alone() {
+    let mut tried = 0;
+    for Stored {
+        deterministic,
+        ciphertext,
+        case,
+        ..
+    } in &OBSERVED.encrypt
+    {
+        let stored = || Encrypted::from(ciphertext.clone());
+        for is_deterministic in [true, false] {
+            let opens = ENCRYPTION.opens(&stored(), is_deterministic);
+            assert_eq!(opens, Some(is_deterministic == *deterministic), "{case}");
+            let without = Encryption::default().opens(&stored(), is_deterministic);
+            assert_eq!(without, Some(false), "{case}");
+        }
+        tried += 1;
+    }
+    assert!(tried > 5, "{tried}");
+    assert_eq!(ENCRYPTION.opens(&"plain".to_owned().into(), false), None);
+}
+
+#[test]
 fn a_text_may_look_like_an_envelope() {
     let inner = &OBSERVED.encrypt[1].ciphertext;
     let keys = keys();

@@ -5,7 +5,7 @@ mod fuzz;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-use super::Links;
+use super::{FrontendUrl, Links};
 
 #[derive(Deserialize)]
 struct Observed {
@@ -101,4 +101,28 @@ fn script_takes_the_token_raw() {
     assert!(script.contains("var BASE_URL=\"\";\n"));
     assert!(script.contains("websiteToken: 'a'b</script>',\n"));
     assert!(script.ends_with("})(document,\"script\");\n    </script>\n    "));
+}
+
+#[test]
+fn only_what_can_be_opened_is_usable() {
+    let usable = |origin: &str, ends_with_slash| FrontendUrl::Usable {
+        origin: origin.to_owned(),
+        ends_with_slash,
+    };
+    for (url, expected) in [
+        ("https://a.test", usable("https://a.test", false)),
+        ("http://a.test:3000/", usable("http://a.test:3000", true)),
+        (
+            "https://user:secret@a.test",
+            usable("https://a.test", false),
+        ),
+        ("", FrontendUrl::NotUsable),
+        ("a.test", FrontendUrl::NotUsable),
+        ("a.test:3000", FrontendUrl::NotUsable),
+        ("ftp://a.test", FrontendUrl::NotUsable),
+        (" https://a.test", FrontendUrl::NotUsable),
+    ] {
+        assert_eq!(links(url).frontend_url(), expected, "{url:?}");
+    }
+    assert_eq!(Links::new(None, false).frontend_url(), FrontendUrl::NotSet);
 }

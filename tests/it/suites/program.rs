@@ -440,6 +440,7 @@ fn help_is_reviewed() {
     for (arguments, file) in [
         (vec!["--help"], "help.txt"),
         (vec!["serve", "--help"], "help_serve.txt"),
+        (vec!["check", "--help"], "help_check.txt"),
         (vec!["migrate", "--help"], "help_migrate.txt"),
         (vec!["grants", "--help"], "help_grants.txt"),
     ] {

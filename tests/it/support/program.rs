@@ -131,6 +131,24 @@ impl Program {
         output
     }
 
+    /// Starts it, with its log in its folder, which goes when that is dropped.
+    pub fn spawn(self, stdout: Stdio) -> (Child, TempDir) {
+        let log = File::create(self.folder.path().join("stderr")).unwrap();
+        self.spawn_with(stdout, log.into())
+    }
+
+    /// Starts it. Nobody searches what it says.
+    pub fn spawn_with(mut self, stdout: Stdio, stderr: Stdio) -> (Child, TempDir) {
+        self.command
+            .stdout(stdout)
+            .stderr(stderr)
+            .stdin(Stdio::null());
+        let child = self.command.spawn().unwrap();
+        // Its copies of what was handed to the child would keep that open.
+        drop(self.command);
+        (child, self.folder)
+    }
+
     /// Starts it, and waits until it listens.
     pub fn start(mut self) -> Server {
         let log = File::create(self.folder.path().join("stderr")).unwrap();

@@ -1,0 +1,146 @@
+//! How what is counted adds up.
+
+use std::collections::BTreeMap;
+
+use serde::{Serialize, Serializer};
+
+use super::report::{Accounts, Count, Inboxes, Place, ReasonName, UNKNOWN};
+use crate::domain::{channel::ChannelKind, degradation::Reason};
+
+impl Accounts {
+    pub fn add(&mut self, other: Self) {
+        let Self {
+            total: _,
+            read,
+            suspended,
+            gone,
+            failed,
+            error: _,
+            inboxes,
+        } = other;
+        self.read += read;
+        self.suspended += suspended;
+        self.gone += gone;
+        for (reason, accounts) in failed {
+            *self.failed.entry(reason).or_default() += accounts;
+        }
+        let Inboxes {
+            total,
+            kinds,
+            degraded,
+            degradations,
+        } = inboxes;
+        let sum = &mut self.inboxes;
+        sum.total += total;
+        sum.degraded += degraded;
+        for (kind, inboxes) in kinds {
+            *sum.kinds.entry(kind).or_default() += inboxes;
+        }
+        for (place, count) in degradations {
+            let known = sum.degradations.entry(place).or_default();
+            known.inboxes += count.inboxes;
+            known.values += count.values;
+        }
+    }
+
+    pub fn has_failed(&mut self, reason: String) {
+        *self.failed.entry(reason).or_default() += 1;
+    }
+
+    pub fn failures(&self) -> u64 {
+        self.failed.values().sum()
+    }
+
+    /// How many there is nothing left to do for.
+    pub fn settled(&self) -> u64 {
+        self.read + self.gone + self.failures()
+    }
+}
+
+impl Inboxes {
+    /// One inbox with what could not be read of it.
+    pub fn add(&mut self, kind: &'static str, degradations: impl Iterator<Item = Place>) {
+        let mut of_inbox: BTreeMap<_, u64> = BTreeMap::new();
+        for place in degradations {
+            *of_inbox.entry(place).or_default() += 1;
+        }
+        self.total += 1;
+        *self.kinds.entry(kind).or_default() += 1;
+        self.degraded += u64::from(!of_inbox.is_empty());
+        for (place, values) in of_inbox {
+            let count = self.degradations.entry(place).or_default();
+            count.inboxes += 1;
+            count.values += values;
+        }
+    }
+}
+
+/// With every kind that there is.
+impl Default for Inboxes {
+    fn default() -> Self {
+        let kinds = ChannelKind::ALL.map(ChannelKind::field);
+        Self {
+            total: 0,
+            kinds: kinds
+                .into_iter()
+                .chain([UNKNOWN])
+                .map(|kind| (kind, 0))
+                .collect(),
+            degraded: 0,
+            degradations: BTreeMap::new(),
+        }
+    }
+}
+
+impl From<Reason> for ReasonName {
+    fn from(reason: Reason) -> Self {
+        Self(match reason {
+            Reason::ChannelRowMissing => "CHANNEL_ROW_MISSING",
+            Reason::ChannelTypeUnknown => "CHANNEL_TYPE_UNKNOWN",
+            Reason::JsonMalformed => "JSON_MALFORMED",
+            Reason::JsonTooDeep => "JSON_TOO_DEEP",
+            Reason::NumberOutOfRange => "NUMBER_OUT_OF_RANGE",
+            Reason::NumberRounded => "NUMBER_ROUNDED",
+            Reason::EnumUnknown => "ENUM_UNKNOWN",
+            Reason::Undecryptable => "UNDECRYPTABLE",
+            Reason::SigningKeyNotConfigured => "SIGNING_KEY_NOT_CONFIGURED",
+            Reason::FrontendUrlNotConfigured => "FRONTEND_URL_NOT_CONFIGURED",
+            Reason::TimeZoneUnknown => "TIME_ZONE_UNKNOWN",
+            Reason::SourceUnreadable => "SOURCE_UNREADABLE",
+            Reason::MoreNotListed => "MORE_NOT_LISTED",
+        })
+    }
+}
+
+/// Places with their counts, each as one object.
+pub fn as_list<S: Serializer>(
+    counts: &BTreeMap<Place, Count>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        #[serde(flatten)]
+        place: &'a Place,
+        #[serde(flatten)]
+        count: &'a Count,
+    }
+
+    serializer.collect_seq(counts.iter().map(|(place, count)| Line { place, count }))
+}
+
+/// Reasons with their counts, each as one object.
+pub fn as_reasons<S: Serializer>(
+    failed: &BTreeMap<String, u64>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Failure<'a> {
+        reason: &'a str,
+        accounts: u64,
+    }
+
+    serializer.collect_seq(failed.iter().map(|(reason, accounts)| Failure {
+        reason,
+        accounts: *accounts,
+    }))
+}

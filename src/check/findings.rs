@@ -1,0 +1,268 @@
+//! What of all that was found an operator has to hear of.
+//!
+//! A problem is what keeps the service from serving, makes its answers wrong for
+//! many, or was set and does not work: something that settings, grants or a
+//! migration put right. A note is what was left out by choice, and what is wrong
+//! with single rows: these are served, and each answer says what is missing.
+
+use serde::Serialize;
+
+use super::report::{Accounts, Facts, Keys, RedisState, Tables};
+use crate::leadchat::links::FrontendUrl;
+
+/// One of them.
+#[derive(Debug, Serialize)]
+pub struct Finding {
+    pub code: Code,
+    pub text: String,
+}
+
+#[derive(Default)]
+pub struct Findings {
+    pub problems: Vec<Finding>,
+    pub notes: Vec<Finding>,
+}
+
+/// What a finding is, for machines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Code {
+    Stopped,
+    StoreUnusable,
+    TablesOld,
+    ColumnsMissing,
+    ColumnsNotGranted,
+    OptionalColumnsNotGranted,
+    KeysNotSet,
+    KeysNotUsable,
+    KeysUnknown,
+    ValuesNotOpened,
+    RedisAway,
+    RedisNotSet,
+    FrontendUrlNotSet,
+    FrontendUrlNotUsable,
+    FrontendUrlEndsWithSlash,
+    SecretKeyBaseNotSet,
+    AccountsFailed,
+    AccountsNotListed,
+    NoAccounts,
+    InboxesDegraded,
+}
+
+impl Findings {
+    pub fn of(facts: &Facts, is_complete: bool) -> Self {
+        let mut findings = Self::default();
+        if !is_complete {
+            findings.problem(
+                Code::Stopped,
+                "it was stopped; what is said here is what was found until then",
+            );
+        }
+        findings.store(facts);
+        findings.encryption(facts);
+        findings.redis(facts);
+        findings.settings(facts);
+        if let Some(accounts) = &facts.accounts {
+            findings.accounts(accounts, is_complete);
+        }
+        findings
+    }
+
+    fn problem(&mut self, code: Code, text: impl Into<String>) {
+        let text = text.into();
+        self.problems.push(Finding { code, text });
+    }
+
+    fn note(&mut self, code: Code, text: impl Into<String>) {
+        let text = text.into();
+        self.notes.push(Finding { code, text });
+    }
+
+    fn store(&mut self, facts: &Facts) {
+        if let Some(error) = &facts.store.error {
+            self.problem(Code::StoreUnusable, error);
+        }
+        let Some(tables) = &facts.tables else {
+            return;
+        };
+        self.migrations(facts.store.database, tables);
+        if tables.migration.is_none() && tables.newest_migration.is_some() {
+            // Then all are missing.
+            return;
+        }
+        if !tables.missing.is_empty() {
+            let count = counted(tables.missing.len(), "table or column", "tables or columns");
+            self.problem(
+                Code::ColumnsMissing,
+                format!("{count} missing that nothing works without; is this leadchat's database?"),
+            );
+        }
+        if !tables.not_granted.is_empty() {
+            let count = counted(tables.not_granted.len(), "column", "columns");
+            self.problem(
+                Code::ColumnsNotGranted,
+                format!("{count} not granted to this user that nothing works without"),
+            );
+        }
+        let hidden = &tables.left_out.not_granted;
+        if !hidden.is_empty() {
+            let count = counted(hidden.len(), "column", "columns");
+            self.note(
+                Code::OptionalColumnsNotGranted,
+                format!(
+                    "{count} there but not granted to this user, and left out: {}",
+                    hidden.join(", ")
+                ),
+            );
+        }
+    }
+
+    fn migrations(&mut self, database: &str, tables: &Tables) {
+        if !tables.is_old() {
+            return;
+        }
+        if tables.migration.is_none() {
+            let text = "the database has none of leadchat's tables; create them with \
+                        `leadchat-inbox migrate`";
+            self.problem(Code::TablesOld, text);
+        } else if database == "sqlite" && tables.is_complete() {
+            let text = "the tables are older than this program; `serve` brings them up to date";
+            self.note(Code::TablesOld, text);
+        } else {
+            let text = "the tables are older than this program; bring them up to date with \
+                        `leadchat-inbox migrate`";
+            self.problem(Code::TablesOld, text);
+        }
+    }
+
+    fn encryption(&mut self, facts: &Facts) {
+        let encryption = &facts.encryption;
+        let unopened: u64 = encryption.sample.iter().map(|it| it.not_opened).sum();
+        match encryption.state {
+            Keys::Missing => self.problem(
+                Code::KeysNotSet,
+                "leadchat has encrypted values, and no keys are set; set its three variables \
+                 ACTIVE_RECORD_ENCRYPTION_*",
+            ),
+            Keys::NotUsable => self.problem(
+                Code::KeysNotUsable,
+                "what leadchat has encrypted does not open with these keys; are they those of this \
+                 database, and is the digest theirs?",
+            ),
+            Keys::Usable if unopened > 0 => self.note(
+                Code::ValuesNotOpened,
+                format!(
+                    "the keys are right, but {unopened} of the values tried do not open: they are \
+                 damaged, or from before the keys were changed"
+                ),
+            ),
+            Keys::Unknown => {
+                if let Some(error) = &encryption.error {
+                    self.problem(
+                        Code::KeysUnknown,
+                        format!("whether the keys are right cannot be told: {error}"),
+                    );
+                }
+            }
+            Keys::Usable | Keys::NothingEncrypted => {}
+        }
+    }
+
+    fn redis(&mut self, facts: &Facts) {
+        match facts.redis.state {
+            RedisState::Away => {
+                let reason = facts.redis.reason.as_deref().unwrap_or_default();
+                self.problem(
+                    Code::RedisAway,
+                    format!(
+                        "Redis cannot be read: {reason}; which channels must be authorized \
+                         again is unknown"
+                    ),
+                );
+            }
+            RedisState::NotSet if facts.store.is_attached() => self.note(
+                Code::RedisNotSet,
+                "neither REDIS_URL nor REDIS_SENTINELS is set: which channels must be authorized \
+                 again is unknown",
+            ),
+            RedisState::NotSet | RedisState::Answers | RedisState::Unknown => {}
+        }
+    }
+
+    fn settings(&mut self, facts: &Facts) {
+        match &facts.settings.frontend_url {
+            FrontendUrl::NotSet => {
+                const TEXT: &str = "FRONTEND_URL is not set: callback addresses and widget \
+                                    scripts lack their beginning, and pictures and voice \
+                                    calls have no address";
+                // Every leadchat has it. Who fills a store of their own may need none.
+                if facts.store.is_attached() {
+                    self.problem(Code::FrontendUrlNotSet, TEXT);
+                } else {
+                    self.note(Code::FrontendUrlNotSet, TEXT);
+                }
+            }
+            FrontendUrl::NotUsable => self.problem(
+                Code::FrontendUrlNotUsable,
+                "FRONTEND_URL is no http:// or https:// URL: no address or widget script that \
+                 is made of it can be opened",
+            ),
+            FrontendUrl::Usable {
+                ends_with_slash: true,
+                ..
+            } => self.note(
+                Code::FrontendUrlEndsWithSlash,
+                "FRONTEND_URL ends with a slash: as in leadchat itself, addresses made of it \
+                 have two",
+            ),
+            FrontendUrl::Usable { .. } => {}
+        }
+        if !facts.settings.secret_key_base_set {
+            self.note(
+                Code::SecretKeyBaseNotSet,
+                "SECRET_KEY_BASE is not set: pictures have no address, and the etags of \
+                 administrators hold for one process",
+            );
+        }
+    }
+
+    fn accounts(&mut self, accounts: &Accounts, is_complete: bool) {
+        let failures = accounts.failures();
+        if failures > 0 {
+            let count = counted_plainly(failures, "account", "accounts");
+            self.problem(Code::AccountsFailed, format!("{count} could not be read"));
+        }
+        if let Some(error) = &accounts.error {
+            self.problem(
+                Code::AccountsNotListed,
+                format!("the accounts could not be listed to the end: {error}"),
+            );
+        }
+        if is_complete && accounts.total == Some(0) {
+            self.note(Code::NoAccounts, "there are no accounts");
+        }
+        let degraded = accounts.inboxes.degraded;
+        if degraded > 0 {
+            let count = counted_plainly(degraded, "inbox has", "inboxes have");
+            self.note(
+                Code::InboxesDegraded,
+                format!("{count} fields that are left out, rounded or shown as stored"),
+            );
+        }
+    }
+}
+
+/// `1 column is`, `2 columns are`.
+fn counted(count: usize, one: &str, many: &str) -> String {
+    match count {
+        1 => format!("1 {one} is"),
+        _ => format!("{count} {many} are"),
+    }
+}
+
+fn counted_plainly(count: u64, one: &str, many: &str) -> String {
+    match count {
+        1 => format!("1 {one}"),
+        _ => format!("{count} {many}"),
+    }
+}

@@ -1,0 +1,375 @@
+//! What was found, as data: what `--json` writes, and what the text is made of.
+//!
+//! Keys are only ever added; docs/check.md says what they mean. Nothing here may hold
+//! a text that is stored in a row: fields and reasons are named in our own words.
+
+use std::{collections::BTreeMap, fmt::Display};
+
+use serde::Serialize;
+
+use super::{
+    Subject,
+    counts::{as_list, as_reasons},
+    findings::{Finding, Findings},
+};
+use crate::{
+    leadchat::links::FrontendUrl,
+    store::{
+        DatabaseSettings, Inspection, Lacks, Migrations, Ownership, RedisSettings, Sampled, Server,
+    },
+};
+
+/// Goes up when a key changes its meaning or goes away.
+const FORMAT: u32 = 1;
+
+/// Where inboxes are counted that are of none of the thirteen kinds.
+pub const UNKNOWN: &str = "unknown";
+
+/// The answer, and what it follows from.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    pub format: u32,
+    pub version: &'static str,
+    pub serves_well: bool,
+    /// Whether it got to the end.
+    pub complete: bool,
+    pub problems: Vec<Finding>,
+    pub notes: Vec<Finding>,
+    #[serde(flatten)]
+    pub facts: Facts,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Facts {
+    pub store: StoreFacts,
+    /// `None` where they could not be looked at.
+    pub tables: Option<Tables>,
+    pub encryption: Encryption,
+    pub redis: Redis,
+    pub settings: Settings,
+    /// `None` where none were read, because something is lacking.
+    pub accounts: Option<Accounts>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct StoreFacts {
+    pub database: &'static str,
+    /// Host, port and name, or the path of a file.
+    pub place: String,
+    /// `attached` or `own`; `None` where it could not be reached.
+    pub ownership: Option<&'static str>,
+    pub server_version: Option<String>,
+    pub user: Option<String>,
+    pub standby: bool,
+    pub read_only: bool,
+    /// Why it cannot be served.
+    pub error: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Tables {
+    /// Rails' newest migration.
+    pub rails_version: Option<i64>,
+    /// Of an own store: our newest migration that was applied, and the newest.
+    pub migration: Option<i64>,
+    pub newest_migration: Option<i64>,
+    /// The month from which on leadchat is as new as these columns.
+    pub as_new_as: Option<&'static str>,
+    pub missing: Vec<String>,
+    pub not_granted: Vec<String>,
+    pub left_out: LeftOut,
+}
+
+/// Columns that newer leadchats have, which are done without.
+#[derive(Debug, Serialize)]
+pub struct LeftOut {
+    pub missing: Vec<String>,
+    pub not_granted: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Encryption {
+    pub keys_set: bool,
+    pub state: Keys,
+    /// Columns in which envelopes were found.
+    pub sample: Vec<SampledColumn>,
+    /// Why there is no sample.
+    pub error: Option<String>,
+}
+
+/// What the keys are good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Keys {
+    /// They open what was tried, at least some of it.
+    Usable,
+    /// They open nothing, where there is something.
+    NotUsable,
+    /// Something is encrypted, and there are none.
+    Missing,
+    /// Nothing is encrypted that they could be tried on.
+    NothingEncrypted,
+    Unknown,
+}
+
+#[derive(Debug, Serialize)]
+pub struct SampledColumn {
+    pub column: String,
+    pub opened: u64,
+    pub not_opened: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Redis {
+    pub state: RedisState,
+    pub place: Option<String>,
+    pub reason: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RedisState {
+    NotSet,
+    Answers,
+    Away,
+    /// Stopped before it was tried.
+    Unknown,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Settings {
+    pub frontend_url: FrontendUrl,
+    pub secret_key_base_set: bool,
+    pub forwarding_addresses: bool,
+}
+
+/// What was counted, of all accounts or of one.
+#[derive(Debug, Default, Serialize)]
+pub struct Accounts {
+    pub total: Option<u64>,
+    /// Those that were read, suspended ones too.
+    pub read: u64,
+    /// The service shows nothing of these, and none of their inboxes was read.
+    pub suspended: u64,
+    /// Deleted between being listed and being read.
+    pub gone: u64,
+    /// By reason.
+    #[serde(serialize_with = "as_reasons")]
+    pub failed: BTreeMap<String, u64>,
+    /// Why they could not be listed to the end.
+    pub error: Option<String>,
+    pub inboxes: Inboxes,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Inboxes {
+    pub total: u64,
+    /// Every kind, and `unknown`.
+    pub kinds: BTreeMap<&'static str, u64>,
+    /// How many have a field that cannot be shown as it should be.
+    pub degraded: u64,
+    #[serde(serialize_with = "as_list")]
+    pub degradations: BTreeMap<Place, Count>,
+}
+
+/// What a degradation is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Place {
+    pub kind: &'static str,
+    pub field: String,
+    pub reason: ReasonName,
+}
+
+/// A reason, as the contract names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct ReasonName(pub &'static str);
+
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Count {
+    pub inboxes: u64,
+    pub values: u64,
+}
+
+impl Report {
+    pub fn new(facts: Facts, is_complete: bool) -> Self {
+        let Findings { problems, notes } = Findings::of(&facts, is_complete);
+        Self {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION"),
+            serves_well: problems.is_empty(),
+            complete: is_complete,
+            problems,
+            notes,
+            facts,
+        }
+    }
+
+    /// One document, indented.
+    pub fn to_json(&self) -> String {
+        // Its keys are texts, so that nothing can be in the way.
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+}
+
+impl Facts {
+    /// What the settings say by themselves.
+    pub fn of(subject: &Subject) -> Self {
+        let Subject {
+            database,
+            redis,
+            installation,
+            keys,
+        } = subject;
+        Self {
+            store: StoreFacts {
+                database: match database {
+                    DatabaseSettings::Postgres(_) => "postgres",
+                    DatabaseSettings::Sqlite(_) => "sqlite",
+                },
+                place: database.to_string(),
+                ownership: None,
+                server_version: None,
+                user: None,
+                standby: false,
+                read_only: false,
+                error: None,
+            },
+            tables: None,
+            encryption: Encryption {
+                keys_set: keys.encryption.has_keys(),
+                state: Keys::Unknown,
+                sample: Vec::new(),
+                error: None,
+            },
+            redis: Redis {
+                state: match redis {
+                    Some(_) => RedisState::Unknown,
+                    None => RedisState::NotSet,
+                },
+                place: redis.as_ref().map(ToString::to_string),
+                reason: None,
+            },
+            settings: Settings {
+                frontend_url: installation.links.frontend_url(),
+                secret_key_base_set: keys.signer.is_some(),
+                forwarding_addresses: installation.forwarding_enabled,
+            },
+            accounts: None,
+        }
+    }
+}
+
+impl StoreFacts {
+    pub fn looked_at(&mut self, inspection: &Inspection) {
+        let Server {
+            version,
+            user,
+            is_standby,
+            is_read_only,
+        } = inspection.server().clone();
+        self.ownership = Some(match inspection.ownership() {
+            Ownership::Attached => "attached",
+            Ownership::Own => "own",
+        });
+        self.server_version = version;
+        self.user = user;
+        self.standby = is_standby;
+        self.read_only = is_read_only;
+    }
+
+    pub fn is_attached(&self) -> bool {
+        self.ownership == Some("attached")
+    }
+}
+
+impl Tables {
+    pub fn of(inspection: &Inspection) -> Self {
+        let (rails_version, migration, newest_migration) = match inspection.migrations() {
+            Migrations::Rails(version) => (version, None, None),
+            Migrations::Own { applied, newest } => (None, applied, Some(newest)),
+        };
+        let Lacks {
+            missing,
+            not_granted,
+        } = inspection.lacks().clone();
+        let left_out = inspection.left_out();
+        Self {
+            rails_version,
+            migration,
+            newest_migration,
+            as_new_as: inspection.age().as_new_as(),
+            missing,
+            not_granted,
+            left_out: LeftOut {
+                missing: left_out.missing,
+                not_granted: left_out.not_granted,
+            },
+        }
+    }
+
+    pub const fn is_complete(&self) -> bool {
+        self.missing.is_empty() && self.not_granted.is_empty()
+    }
+
+    /// Whether an own store has not all of our migrations.
+    pub fn is_old(&self) -> bool {
+        self.newest_migration.is_some() && self.migration < self.newest_migration
+    }
+}
+
+impl Encryption {
+    pub fn sampled(keys_set: bool, sampled: &[Sampled]) -> Self {
+        let is_found = |it: &&Sampled| it.opened + it.not_opened > 0;
+        // Each key by itself: one may be wrong and the other right.
+        let is_lost = [true, false].into_iter().any(|is_deterministic| {
+            let mut of_key = sampled
+                .iter()
+                .filter(is_found)
+                .filter(|it| it.is_deterministic == is_deterministic)
+                .peekable();
+            of_key.peek().is_some() && of_key.all(|it| it.opened == 0)
+        });
+        let state = match (keys_set, sampled.iter().any(|it| is_found(&it))) {
+            (_, false) => Keys::NothingEncrypted,
+            (false, true) => Keys::Missing,
+            (true, true) if is_lost => Keys::NotUsable,
+            (true, true) => Keys::Usable,
+        };
+        Self {
+            keys_set,
+            state,
+            sample: sampled
+                .iter()
+                .filter(is_found)
+                .map(|it| SampledColumn {
+                    column: format!("{}.{}", it.table, it.column),
+                    opened: it.opened,
+                    not_opened: it.not_opened,
+                })
+                .collect(),
+            error: None,
+        }
+    }
+
+    pub fn not_sampled(keys_set: bool, error: &impl Display) -> Self {
+        Self {
+            keys_set,
+            state: Keys::Unknown,
+            sample: Vec::new(),
+            error: Some(error.to_string()),
+        }
+    }
+}
+
+impl Redis {
+    pub fn probed(settings: &RedisSettings, answer: Result<(), String>) -> Self {
+        Self {
+            state: match answer {
+                Ok(()) => RedisState::Answers,
+                Err(_) => RedisState::Away,
+            },
+            place: Some(settings.to_string()),
+            reason: answer.err(),
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! A report as an operator reads it.
+
+use std::fmt::{self, Display, Formatter};
+
+use super::{
+    findings::Finding,
+    report::{
+        Accounts, Encryption, Facts, Inboxes, Keys, Redis, RedisState, Report, Settings,
+        StoreFacts, Tables, UNKNOWN,
+    },
+};
+use crate::{domain::channel::ChannelKind, leadchat::links::FrontendUrl};
+
+/// How wide a line may be.
+const WIDTH: usize = 100;
+
+/// Where what is said of a thing begins.
+const COLUMN: usize = 24;
+
+impl Display for Report {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self {
+            format: _,
+            version,
+            serves_well,
+            complete: _,
+            problems,
+            notes,
+            facts,
+        } = self;
+        let Facts {
+            store,
+            tables,
+            encryption,
+            redis,
+            settings,
+            accounts,
+        } = facts;
+        writeln!(f, "leadchat-inbox {version} check\n")?;
+        write_store(f, store)?;
+        if let Some(tables) = tables {
+            write_tables(f, tables)?;
+        }
+        write_encryption(f, encryption)?;
+        write_redis(f, redis)?;
+        write_settings(f, settings)?;
+        match accounts {
+            Some(accounts) => write_accounts(f, accounts)?,
+            None => writeln!(f, "Accounts\n{}", line("read", "none"))?,
+        }
+        write_findings(f, "Problems", problems)?;
+        write_findings(f, "Notes", notes)?;
+        f.write_str(if *serves_well {
+            "\nIt would serve well."
+        } else {
+            "\nIt would not serve well; see the problems."
+        })
+    }
+}
+
+fn write_store(f: &mut Formatter<'_>, store: &StoreFacts) -> fmt::Result {
+    let StoreFacts {
+        database,
+        place,
+        ownership,
+        server_version,
+        user,
+        standby,
+        read_only,
+        error: _,
+    } = store;
+    let name = match *database {
+        "postgres" => "PostgreSQL",
+        _ => "SQLite",
+    };
+    let version = server_version.as_deref().unwrap_or_default();
+    writeln!(f, "Store")?;
+    writeln!(
+        f,
+        "{}",
+        line("database", format!("{name} {version}").trim_end())
+    )?;
+    writeln!(f, "{}", line("place", place))?;
+    let whose = match *ownership {
+        Some("attached") => "Rails': it is only read, and never migrated",
+        Some(_) => "an own one, with the tables of `leadchat-inbox migrate`",
+        None => "not known",
+    };
+    writeln!(f, "{}", line("whose", whose))?;
+    if let Some(user) = user {
+        writeln!(f, "{}", line("user", user))?;
+    }
+    if *standby {
+        writeln!(f, "{}", line("standby", "yes"))?;
+    }
+    if *read_only {
+        writeln!(
+            f,
+            "{}",
+            line("read-only", "yes, by default_transaction_read_only")
+        )?;
+    }
+    writeln!(f)
+}
+
+fn write_tables(f: &mut Formatter<'_>, tables: &Tables) -> fmt::Result {
+    let Tables {
+        rails_version,
+        migration,
+        newest_migration,
+        as_new_as,
+        missing,
+        not_granted,
+        left_out,
+    } = tables;
+    writeln!(f, "Tables")?;
+    let version = match (newest_migration, migration, rails_version) {
+        (Some(newest), Some(applied), _) => format!("migration {applied} of {newest}"),
+        (Some(newest), None, _) => format!("no migration of {newest}"),
+        (None, _, Some(version)) => format!("{version}, of Rails' schema_migrations"),
+        (None, _, None) => "not granted to this user, and not needed".to_owned(),
+    };
+    writeln!(f, "{}", line("schema version", &version))?;
+    let age = match as_new_as {
+        Some(month) => format!("of {month} or newer, by their columns"),
+        None => "of before April 2026, by their columns".to_owned(),
+    };
+    writeln!(f, "{}", line("leadchat", &age))?;
+    let mut listed = |label, names: &[String]| match names {
+        [] => Ok(()),
+        _ => writeln!(f, "{}", line(label, &names.join(", "))),
+    };
+    if tables.is_complete() {
+        listed("required columns", &["all are there".to_owned()])?;
+    }
+    listed("missing", missing)?;
+    listed("not granted", not_granted)?;
+    let optional = [&*left_out.missing, &*left_out.not_granted].concat();
+    if optional.is_empty() {
+        listed("optional columns", &["all are there".to_owned()])?;
+    }
+    listed("left out, not there", &left_out.missing)?;
+    listed("left out, no grant", &left_out.not_granted)?;
+    writeln!(f)
+}
+
+fn write_encryption(f: &mut Formatter<'_>, encryption: &Encryption) -> fmt::Result {
+    let Encryption {
+        keys_set,
+        state,
+        sample,
+        error: _,
+    } = encryption;
+    writeln!(f, "Encryption")?;
+    let set = if *keys_set { "set" } else { "not set" };
+    let state = match state {
+        Keys::Usable => "and usable",
+        Keys::NotUsable => "and not usable",
+        Keys::Missing => "though there are encrypted values",
+        Keys::NothingEncrypted => "and nothing is encrypted",
+        Keys::Unknown => "and not tried",
+    };
+    writeln!(f, "{}", line("keys", &format!("{set}, {state}")))?;
+    for column in sample {
+        let all = column.opened + column.not_opened;
+        let opened = format!("{}: {} of {all} opened", column.column, column.opened);
+        writeln!(f, "{}", line("tried", &opened))?;
+    }
+    writeln!(f)
+}
+
+fn write_redis(f: &mut Formatter<'_>, redis: &Redis) -> fmt::Result {
+    let Redis {
+        state,
+        place,
+        reason,
+    } = redis;
+    let place = place.as_deref().unwrap_or_default();
+    let reason = reason.as_deref().unwrap_or_default();
+    let said = match state {
+        RedisState::NotSet => "not set".to_owned(),
+        RedisState::Answers => format!("answers ({place})"),
+        RedisState::Away => format!("cannot be read: {reason} ({place})"),
+        RedisState::Unknown => format!("not tried ({place})"),
+    };
+    writeln!(f, "Redis\n{}\n", line("state", &said))
+}
+
+fn write_settings(f: &mut Formatter<'_>, settings: &Settings) -> fmt::Result {
+    let Settings {
+        frontend_url,
+        secret_key_base_set,
+        forwarding_addresses,
+    } = settings;
+    let url = match frontend_url {
+        FrontendUrl::NotSet => "not set",
+        FrontendUrl::NotUsable => "set, and no URL of http or https",
+        FrontendUrl::Usable { origin, .. } => origin,
+    };
+    let set = |is_set: bool| if is_set { "set" } else { "not set" };
+    writeln!(f, "Settings")?;
+    writeln!(f, "{}", line("FRONTEND_URL", url))?;
+    writeln!(f, "{}", line("SECRET_KEY_BASE", set(*secret_key_base_set)))?;
+    let forwarding = match forwarding_addresses {
+        true => "shown (MAILER_INBOUND_EMAIL_DOMAIN is set)",
+        false => "not shown (MAILER_INBOUND_EMAIL_DOMAIN is not set)",
+    };
+    writeln!(f, "{}\n", line("forwarding addresses", forwarding))
+}
+
+fn write_accounts(f: &mut Formatter<'_>, accounts: &Accounts) -> fmt::Result {
+    let Accounts {
+        total,
+        read,
+        suspended,
+        gone,
+        failed,
+        error: _,
+        inboxes,
+    } = accounts;
+    writeln!(f, "Accounts")?;
+    let of = total.map_or_else(String::new, |total| format!(" of {total}"));
+    writeln!(f, "{}", line("read", &format!("{read}{of}")))?;
+    if *suspended > 0 {
+        let said = format!("{suspended} of these, whose inboxes nobody is shown and none was read");
+        writeln!(f, "{}", line("suspended", &said))?;
+    }
+    if *gone > 0 {
+        writeln!(f, "{}", line("gone meanwhile", &gone.to_string()))?;
+    }
+    for (reason, count) in failed {
+        writeln!(f, "{}", line("failed", &format!("{count}: {reason}")))?;
+    }
+    let Inboxes {
+        total,
+        kinds,
+        degraded,
+        degradations,
+    } = inboxes;
+    writeln!(f, "\nInboxes")?;
+    let width = total.to_string().len();
+    for kind in ChannelKind::ALL
+        .map(ChannelKind::field)
+        .into_iter()
+        .chain([UNKNOWN])
+    {
+        let count = kinds.get(kind).copied().unwrap_or_default();
+        if count > 0 {
+            writeln!(f, "{}", line(kind, &format!("{count:>width$}")))?;
+        }
+    }
+    writeln!(f, "{}", line("in all", &total.to_string()))?;
+    writeln!(
+        f,
+        "{}",
+        line("with degradations", &format!("{degraded:>width$}"))
+    )?;
+    if degradations.is_empty() {
+        return Ok(());
+    }
+    let cells = degradations.iter().map(|(place, count)| {
+        [
+            place.kind.to_owned(),
+            place.field.clone(),
+            place.reason.0.to_owned(),
+            count.inboxes.to_string(),
+            count.values.to_string(),
+        ]
+    });
+    let head = ["kind", "field", "reason", "inboxes", "values"].map(str::to_owned);
+    let rows: Vec<_> = [head].into_iter().chain(cells).collect();
+    writeln!(f, "\nDegradations")?;
+    write_table(f, &rows)
+}
+
+/// Texts to the left, numbers to the right.
+fn write_table(f: &mut Formatter<'_>, rows: &[[String; 5]]) -> fmt::Result {
+    let mut widths = [0; 5];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.len().max(*width);
+        }
+    }
+    let [
+        kind_width,
+        field_width,
+        reason_width,
+        inboxes_width,
+        values_width,
+    ] = widths;
+    for [kind, field, reason, inboxes, values] in rows {
+        writeln!(
+            f,
+            "  {kind:<kind_width$}  {field:<field_width$}  {reason:<reason_width$}  \
+             {inboxes:>inboxes_width$}  {values:>values_width$}"
+        )?;
+    }
+    Ok(())
+}
+
+fn write_findings(f: &mut Formatter<'_>, title: &str, findings: &[Finding]) -> fmt::Result {
+    writeln!(f, "\n{title}")?;
+    if findings.is_empty() {
+        return writeln!(f, "  none");
+    }
+    for finding in findings {
+        writeln!(f, "{}", wrapped("  * ", &finding.text, 4))?;
+    }
+    Ok(())
+}
+
+/// A thing, and what is said of it.
+fn line(label: &str, said: &str) -> String {
+    wrapped(
+        &format!("  {label:<width$}", width = COLUMN - 2),
+        said,
+        COLUMN,
+    )
+}
+
+/// Words behind a beginning, each further line as far from the margin.
+fn wrapped(begin: &str, words: &str, margin: usize) -> String {
+    // Numbers come with their blanks.
+    let indented = words.len() - words.trim_start().len();
+    let mut text = format!("{begin}{}", " ".repeat(indented));
+    let mut width = text.len();
+    let mut is_first = true;
+    for word in words.split_whitespace() {
+        if !is_first && width + 1 + word.len() > WIDTH {
+            text.push('\n');
+            text.push_str(&" ".repeat(margin));
+            width = margin;
+        } else if !is_first {
+            text.push(' ');
+            width += 1;
+        }
+        text.push_str(word);
+        width += word.len();
+        is_first = false;
+    }
+    text
+}

@@ -1,0 +1,245 @@
+//! A look at a database before it is served: whose it is, how new, what its tables
+//! lack. Nothing is created, migrated or refused for what is missing.
+
+use sqlx::{PgPool, postgres::PgConnectOptions};
+
+use super::{
+    DatabaseSettings, Looked, Ownership, Store,
+    error::{OpenError, StoreError},
+    look_ups::Order,
+    migrations,
+    patience::Patience,
+    postgres,
+    redis::{self, RedisSettings},
+    rows::{NumberRow, ServerRow},
+    sample::Sampled,
+    schema::{Lacks, Wanted},
+    snapshot::{Pool, Row},
+    sqlite,
+    statements::{Dialect, Statement},
+};
+use crate::leadchat::{Installation, Keys, age::Age, encryption::Encryption};
+
+/// Fewer than a service has: it is the one that matters.
+const CONNECTIONS: u32 = 5;
+
+/// A database that was looked at.
+pub struct Inspection {
+    looked: Looked,
+    server: Server,
+    migrations: Migrations,
+}
+
+/// The connections to a database that was looked at.
+pub struct Connections(Pool);
+
+impl Connections {
+    /// Closes them, once none is used any more: SQLite then leaves no file behind
+    /// that was not there.
+    pub async fn close(self) {
+        match self.0 {
+            Pool::Postgres(pool) => pool.close().await,
+            Pool::Sqlite(pool) => pool.close().await,
+        }
+    }
+}
+
+/// What a database says of itself. What it does not say is not there.
+#[derive(Clone, Debug, Default)]
+pub struct Server {
+    pub version: Option<String>,
+    /// Of SQLite's there are none.
+    pub user: Option<String>,
+    pub is_standby: bool,
+    /// Whether transactions are read-only unless they say otherwise.
+    pub is_read_only: bool,
+}
+
+/// How new its tables say they are.
+#[derive(Clone, Copy, Debug)]
+pub enum Migrations {
+    /// Rails' newest version; `None` where this user may not read it.
+    Rails(Option<i64>),
+    /// The number of our newest migration that was applied, and of the newest
+    /// there is.
+    Own { applied: Option<i64>, newest: i64 },
+}
+
+impl Inspection {
+    /// Connects and looks.
+    pub async fn of(settings: &DatabaseSettings) -> Result<Self, OpenError> {
+        let (pool, dialect, order, ownership) = match settings {
+            DatabaseSettings::Postgres(settings) => {
+                let pool = narrowed(&postgres::connect(settings).await?);
+                let ownership = migrations::ownership(&pool).await?;
+                let order = postgres::order(&pool).await?;
+                (Pool::Postgres(pool), Dialect::Postgres, order, ownership)
+            }
+            DatabaseSettings::Sqlite(path) => {
+                let pool = sqlite::connect_to_existing(path).await?;
+                migrations::refuse_rails(&pool).await?;
+                let (pool, order) = (Pool::Sqlite(pool), Order::Bytes);
+                (pool, Dialect::Sqlite, order, Ownership::Own)
+            }
+        };
+        let wanted = Wanted::new(dialect, ownership);
+        let schema = wanted.look_at(&pool).await?;
+        let looked = Looked {
+            pool,
+            dialect,
+            order,
+            ownership,
+            wanted,
+            schema,
+        };
+        Ok(Self {
+            server: looked.server().await?,
+            migrations: looked.migrations().await?,
+            looked,
+        })
+    }
+
+    pub fn connections(&self) -> Connections {
+        Connections(self.looked.pool.clone())
+    }
+
+    pub const fn ownership(&self) -> Ownership {
+        self.looked.ownership
+    }
+
+    pub const fn server(&self) -> &Server {
+        &self.server
+    }
+
+    pub const fn migrations(&self) -> Migrations {
+        self.migrations
+    }
+
+    /// What must not be missing, and is.
+    pub const fn lacks(&self) -> &Lacks {
+        &self.looked.schema.lacks
+    }
+
+    /// What may be missing, and is.
+    pub fn left_out(&self) -> Lacks {
+        let mut left_out = Lacks::default();
+        for absent in &self.looked.schema.absent {
+            let names = match absent.number {
+                Some(_) => &mut left_out.not_granted,
+                None => &mut left_out.missing,
+            };
+            names.push(format!("{}.{}", absent.table, absent.column));
+        }
+        left_out
+    }
+
+    pub fn age(&self) -> Age {
+        self.looked.schema.age()
+    }
+
+    /// Tries keys on some rows.
+    pub async fn sample(&self, encryption: &Encryption) -> Result<Vec<Sampled>, StoreError> {
+        self.looked.sample(encryption).await
+    }
+
+    /// The store, if nothing is lacking.
+    pub async fn store(
+        self,
+        redis: Option<RedisSettings>,
+        installation: Installation,
+        keys: Keys,
+    ) -> Result<Store, OpenError> {
+        if !self.lacks().is_empty() {
+            return Err(OpenError::SchemaLacks(self.lacks().clone()));
+        }
+        Store::over(self.looked, redis, installation, keys).await
+    }
+}
+
+/// The same pool, but for how large it may grow.
+fn narrowed(pool: &PgPool) -> PgPool {
+    let options = pool.options().clone().max_connections(CONNECTIONS);
+    options.connect_lazy_with(PgConnectOptions::clone(&pool.connect_options()))
+}
+
+impl RedisSettings {
+    /// Whether values can be read there; why not, in a few words that are not the
+    /// server's own.
+    pub async fn probe(&self) -> Result<(), String> {
+        redis::probe(self).await
+    }
+}
+
+impl Looked {
+    async fn server(&self) -> Result<Server, StoreError> {
+        let sql = match self.dialect {
+            Dialect::Postgres => SERVER_ON_POSTGRES,
+            Dialect::Sqlite => SERVER_ON_SQLITE,
+        };
+        let rows: Vec<ServerRow> = self.asked(sql).await?;
+        let Some(row) = rows.first() else {
+            return Ok(Server::default());
+        };
+        let text = |text: Result<Option<&str>, _>| text.ok().flatten().map(ToOwned::to_owned);
+        Ok(Server {
+            version: text(row.version.text()),
+            user: text(row.user_name.text()),
+            is_standby: matches!(row.standby.get(), Ok(Some(true))),
+            is_read_only: matches!(row.read_only.get(), Ok(Some(true))),
+        })
+    }
+
+    async fn migrations(&self) -> Result<Migrations, OpenError> {
+        match self.ownership {
+            Ownership::Own => {
+                let (applied, newest) = migrations::numbers(&self.pool).await?;
+                Ok(Migrations::Own { applied, newest })
+            }
+            Ownership::Attached => {
+                let is_granted = self.number(RAILS_VERSION_IS_GRANTED).await?.is_some();
+                let version = if is_granted {
+                    self.number(RAILS_VERSION).await?
+                } else {
+                    None
+                };
+                Ok(Migrations::Rails(version))
+            }
+        }
+    }
+
+    async fn number(&self, sql: &str) -> Result<Option<i64>, StoreError> {
+        let rows: Vec<NumberRow> = self.asked(sql).await?;
+        Ok(rows.first().and_then(|row| row.number.get().ok()?.copied()))
+    }
+
+    async fn asked<R: Row>(&self, sql: &str) -> Result<Vec<R>, StoreError> {
+        let statement = Statement {
+            sql: sql.into(),
+            table: "the catalog".into(),
+            tables: 0,
+        };
+        let patience = Patience::endless();
+        let mut connection = self.pool.acquire(&patience).await?;
+        let mut snapshot = connection.begin(&patience).await?;
+        let rows = snapshot.fetch(&statement, &[]).await?;
+        snapshot.close().await?;
+        Ok(rows)
+    }
+}
+
+const SERVER_ON_POSTGRES: &str = "SELECT current_setting('server_version') AS version,
+    CAST(current_user AS text) AS user_name, pg_is_in_recovery() AS standby,
+    CAST(current_setting('default_transaction_read_only') AS boolean) AS read_only";
+
+const SERVER_ON_SQLITE: &str = "SELECT sqlite_version() AS version, NULL AS user_name,
+    false AS standby, false AS read_only";
+
+/// Asked first, because PostgreSQL would log a refusal.
+const RAILS_VERSION_IS_GRANTED: &str = "SELECT CAST(a.attnum AS bigint) AS number
+    FROM pg_catalog.pg_attribute a
+    WHERE a.attrelid = to_regclass('schema_migrations') AND a.attname = 'version'
+        AND has_column_privilege(a.attrelid, a.attnum, 'SELECT')";
+
+/// Times, as Rails writes them; a version that is none is nobody's to see.
+const RAILS_VERSION: &str = "SELECT CAST(max(version) AS bigint) AS number
+    FROM schema_migrations WHERE CAST(version AS text) ~ '^[0-9]{1,18}$'";

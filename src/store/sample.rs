@@ -1,0 +1,105 @@
+//! Whether keys open what leadchat encrypted, tried on a few rows.
+//!
+//! Only texts that may be envelopes are read, and of each only whether it was
+//! opened is told.
+
+use super::{
+    Looked,
+    columns::{Column, Type},
+    error::StoreError,
+    look_ups,
+    patience::Patience,
+    rows::{self, SampleRow},
+    statements::{Dialect, Target},
+};
+use crate::{
+    domain::{address::AddressKind, channel::ChannelKind},
+    leadchat::encryption::{DETERMINISTIC, Encryption, NON_DETERMINISTIC},
+};
+
+/// How many rows of a column are tried.
+const ROWS: usize = 20;
+
+/// What became of the newest envelopes in a column.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sampled {
+    pub table: &'static str,
+    pub column: &'static str,
+    /// Whether it is of the columns with a key of their own.
+    pub is_deterministic: bool,
+    pub opened: u64,
+    pub not_opened: u64,
+}
+
+impl Looked {
+    /// Tries the columns that are decrypted, and the one in which envelopes are looked
+    /// for: nothing else tells whether its key is right.
+    pub async fn sample(&self, encryption: &Encryption) -> Result<Vec<Sampled>, StoreError> {
+        let mut sampled = Vec::new();
+        for (table, column) in NON_DETERMINISTIC.into_iter().chain(DETERMINISTIC) {
+            if is_used(table, column) && self.schema.offers(table, column) {
+                sampled.push(self.sample_of(table, column, encryption).await?);
+            }
+        }
+        Ok(sampled)
+    }
+
+    async fn sample_of(
+        &self,
+        table: &'static str,
+        column: &'static str,
+        encryption: &Encryption,
+    ) -> Result<Sampled, StoreError> {
+        let target = Target {
+            dialect: self.dialect,
+            schema: &self.schema,
+            look: 0,
+        };
+        let text = match self.dialect {
+            Dialect::Postgres => format!("CAST(t.{column} AS text)"),
+            Dialect::Sqlite => format!("t.{column}"),
+        };
+        let statement = target.statement(
+            table,
+            &format!(
+                "SELECT {text} AS sample FROM {table} t WHERE ltrim({text}) LIKE '{{%' \
+                 ORDER BY t.id DESC LIMIT {ROWS}"
+            ),
+        );
+        let patience = Patience::endless();
+        let mut connection = self.pool.acquire(&patience).await?;
+        let mut snapshot = connection.begin(&patience).await?;
+        let rows: Vec<SampleRow> = snapshot.fetch(&statement, &[]).await?;
+        snapshot.close().await?;
+        let is_deterministic = DETERMINISTIC.contains(&(table, column));
+        let mut sampled = Sampled {
+            table,
+            column,
+            is_deterministic,
+            ..Sampled::default()
+        };
+        let stored = rows.iter().filter_map(|row| row.sample.get().ok()?);
+        for opens in stored.filter_map(|stored| encryption.opens(stored, is_deterministic)) {
+            if opens {
+                sampled.opened += 1;
+            } else {
+                sampled.not_opened += 1;
+            }
+        }
+        Ok(sampled)
+    }
+}
+
+/// Whether the service decrypts a column, or looks for what is in it.
+fn is_used(table: &str, column: &str) -> bool {
+    let is_decrypted = |it: &Column| it.name == column && matches!(it.r#type, Type::Encrypted);
+    let is_read = ChannelKind::ALL.into_iter().any(|kind| {
+        let (of, columns) = rows::channel_table(kind);
+        of == table && columns.iter().any(is_decrypted)
+    });
+    let is_compared = AddressKind::ALL.into_iter().any(|kind| {
+        let mut columns = look_ups::columns(kind).iter();
+        columns.any(|(kind, it)| rows::channel_table(*kind).0 == table && *it == column)
+    });
+    is_read || is_compared
+}
