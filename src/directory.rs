@@ -108,7 +108,9 @@ impl StoreDirectory {
         let told = async {
             let answer = read.await;
             match &answer {
-                Err(cause @ StoreError::Unavailable(_)) => warn!(%cause, "read failed"),
+                Err(cause @ (StoreError::Unavailable(_) | StoreError::CutOff { .. })) => {
+                    warn!(%cause, "read failed");
+                }
                 Err(cause @ (StoreError::Fault(_) | StoreError::Outdated(_))) => {
                     error!(%cause, "read failed");
                 }
@@ -118,9 +120,9 @@ impl StoreDirectory {
         };
         match self.runtime.spawn(told.in_current_span()).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(StoreError::Unavailable(_) | StoreError::Abandoned)) => {
-                Err(DirectoryError::Unavailable)
-            }
+            Ok(Err(
+                StoreError::Unavailable(_) | StoreError::CutOff { .. } | StoreError::Abandoned,
+            )) => Err(DirectoryError::Unavailable),
             Ok(Err(StoreError::Fault(_) | StoreError::Outdated(_))) => Err(DirectoryError::Fault),
             Err(_) => {
                 error!("read stopped short");

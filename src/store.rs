@@ -23,6 +23,7 @@ mod grants;
 mod inspection;
 mod look_ups;
 mod migrations;
+mod pace;
 mod patience;
 mod plan;
 mod postgres;
@@ -47,7 +48,7 @@ pub use error::{OpenError, StoreError};
 pub use grants::Grants;
 pub use inspection::{Inspection, Migrations, Server};
 pub use patience::Patience;
-pub use postgres::PostgresSettings;
+pub use postgres::{PostgresPlace, PostgresSettings, TlsFile};
 pub use redis::{RedisPlace, RedisSettings, Sentinels};
 pub use sample::Sampled;
 pub use schema::Lacks;
@@ -56,6 +57,7 @@ use tracing::info;
 use crate::leadchat::{Installation, Keys, avatar::Signer};
 use decryption::Decryption;
 use look_ups::Order;
+use pace::Pace;
 use plan::Plan;
 use redis::Redis;
 use schema::{Schema, Wanted};
@@ -136,14 +138,15 @@ impl Store {
     ) -> Result<Self, OpenError> {
         let (pool, dialect, order, ownership) = match settings {
             DatabaseSettings::Postgres(settings) => {
-                let pool = postgres::connect(settings).await?;
-                let ownership = migrations::ownership(&pool).await?;
+                let connections = postgres::connect(settings).await?;
+                let (ownership, order) = first_look(&connections).await?;
+                let pgbouncer = settings.pgbouncer;
+                info!(store = "postgres", ?ownership, pgbouncer, database = %settings, "store chosen");
+                let pool = Pool::Postgres(connections);
                 if ownership == Ownership::Own {
                     migrations::require_current(&pool).await?;
                 }
-                info!(store = "postgres", ?ownership, database = %settings, "store chosen");
-                let order = postgres::order(&pool).await?;
-                (Pool::Postgres(pool), Dialect::Postgres, order, ownership)
+                (pool, Dialect::Postgres, order, ownership)
             }
             DatabaseSettings::Sqlite(path) => {
                 let pool = sqlite::connect(path).await?;
@@ -226,7 +229,7 @@ impl Store {
     pub async fn migrate(settings: &DatabaseSettings) -> Result<(), OpenError> {
         match settings {
             DatabaseSettings::Postgres(settings) => {
-                let pool = postgres::connect(settings).await?;
+                let pool = postgres::connect_straight(settings).await?;
                 migrations::migrate_postgres(&pool).await
             }
             DatabaseSettings::Sqlite(path) => {
@@ -235,4 +238,15 @@ impl Store {
             }
         }
     }
+}
+
+/// Whose database it is, and how it orders texts.
+async fn first_look(connections: &postgres::Connections) -> Result<(Ownership, Order), OpenError> {
+    let mut connection = connections.pool.acquire().await?;
+    let pace = Pace::new(&Patience::endless());
+    let mut transaction = postgres::begin(&mut connection, &pace).await?;
+    let ownership = migrations::ownership(&mut transaction).await?;
+    let order = postgres::order(&mut transaction).await?;
+    transaction.commit().await?;
+    Ok((ownership, order))
 }

@@ -106,6 +106,13 @@ pub struct DataArguments {
     #[arg(long, value_name = "URL")]
     pub database_url: Option<String>,
 
+    /// PgBouncer stands before the PostgreSQL.
+    ///
+    /// Needed in its transaction mode, and right in its session mode. Nothing is
+    /// then prepared or set for longer than a transaction.
+    #[arg(long)]
+    pub pgbouncer: bool,
+
     /// What the keys of encrypted columns are derived with [default: sha1]
     ///
     /// The keys themselves are taken from the environment alone.
@@ -196,9 +203,10 @@ macro_rules! log_environment {
     };
 }
 
-macro_rules! redis_environment {
+macro_rules! data_environment {
     () => {
         "
+  PGBOUNCER                    true, as for --pgbouncer
   REDIS_URL, REDIS_PASSWORD    leadchat's Redis, which tells what has to be authorized again
   REDIS_SENTINELS, REDIS_SENTINEL_MASTER_NAME, REDIS_SENTINEL_PASSWORD
                                the same by way of sentinels, which count before the URL"
@@ -229,13 +237,13 @@ macro_rules! precedence {
         "
 
 A flag counts before its variable. What a PostgreSQL URL leaves out is taken from
-PGHOST, PGSSLMODE and so on, as every client of PostgreSQL does."
+PGHOST, PGSSLMODE, PGSSLROOTCERT and so on, as every client of PostgreSQL does."
     };
 }
 
 const ENVIRONMENT: &str = concat!(
     database_environment!(),
-    redis_environment!(),
+    data_environment!(),
     "
   LISTEN_ADDR                  where to listen, as for --listen
   MAX_CONCURRENT_CALLS         as for --max-concurrent-calls",
@@ -249,7 +257,7 @@ Exit code: 0 after a stop by signal, 1 when it cannot serve, 2 for a wrong setti
 
 const CHECK_ENVIRONMENT: &str = concat!(
     database_environment!(),
-    redis_environment!(),
+    data_environment!(),
     installation_environment!(),
     log_environment!(),
     precedence!(),

@@ -3,7 +3,7 @@
 use url::Url;
 
 use super::{ConfigError, Environment};
-use crate::store::{DatabaseSettings, PostgresSettings};
+use crate::store::{DatabaseSettings, PostgresPlace, PostgresSettings, TlsFile};
 
 const DEFAULT_FILE: &str = "leadchat-inbox.db";
 
@@ -14,6 +14,23 @@ const PARTS: [&str; 5] = [
     "POSTGRES_DATABASE",
     "POSTGRES_USERNAME",
     "POSTGRES_PASSWORD",
+];
+
+/// What a connection may do about TLS, as PostgreSQL's clients name it.
+const SSL_MODES: [&str; 6] = [
+    "disable",
+    "allow",
+    "prefer",
+    "require",
+    "verify-ca",
+    "verify-full",
+];
+
+/// Files for TLS: the variable, and the parameters of a URL.
+const TLS_FILES: [(&str, [&str; 3]); 3] = [
+    ("PGSSLROOTCERT", ["sslrootcert", "ssl-root-cert", "ssl-ca"]),
+    ("PGSSLCERT", ["sslcert", "ssl-cert", ""]),
+    ("PGSSLKEY", ["sslkey", "ssl-key", ""]),
 ];
 
 pub fn read(
@@ -28,15 +45,68 @@ pub fn read(
                  put the URL into the environment as DATABASE_URL",
             ));
         }
-        return parse("--database-url", &url).map(Some);
+        return parse("--database-url", &url, environment).map(Some);
     }
     if let Some(url) = environment("DATABASE_URL") {
-        return parse("DATABASE_URL", &url).map(Some);
+        return parse("DATABASE_URL", &url, environment).map(Some);
     }
     if PARTS.iter().any(|name| environment(name).is_some()) {
-        return parts(environment).map(DatabaseSettings::Postgres).map(Some);
+        return reached(parts(environment)?, None, environment).map(Some);
     }
     Ok(None)
+}
+
+/// The same database, by way of PgBouncer.
+pub fn through_pgbouncer(database: DatabaseSettings) -> DatabaseSettings {
+    match database {
+        DatabaseSettings::Postgres(settings) => DatabaseSettings::Postgres(PostgresSettings {
+            pgbouncer: true,
+            ..settings
+        }),
+        file @ DatabaseSettings::Sqlite(_) => file,
+    }
+}
+
+/// How a PostgreSQL is reached, beside where it is.
+fn reached(
+    place: PostgresPlace,
+    url: Option<&Url>,
+    environment: Environment<'_>,
+) -> Result<DatabaseSettings, ConfigError> {
+    // Any other would be taken for none, which verifies nothing.
+    if environment("PGSSLMODE").is_some_and(|mode| !SSL_MODES.contains(&mode.as_str())) {
+        let reason = format!("must be one of {}", SSL_MODES.join(", "));
+        return Err(ConfigError::setting("PGSSLMODE", reason));
+    }
+    let pgbouncer = match environment("PGBOUNCER").as_deref() {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => return Err(ConfigError::setting("PGBOUNCER", "must be true or false")),
+    };
+    let tls_files = TLS_FILES.into_iter().filter_map(|(variable, parameters)| {
+        let [name, ..] = parameters;
+        let is_named = |(key, _): &(_, _)| parameters.contains(&AsRef::<str>::as_ref(key));
+        // The last one counts.
+        let given = url.and_then(|url| url.query_pairs().filter(is_named).last());
+        let (setting, path) = match given {
+            Some((_, path)) => (name, Some(path.into_owned())),
+            // It may hold the text of a certificate as well.
+            None => {
+                let path = environment(variable)?;
+                (variable, Some(path).filter(|it| !it.contains("-----BEGIN")))
+            }
+        };
+        Some(TlsFile {
+            setting,
+            path: path.map(Into::into),
+            is_authority: variable == "PGSSLROOTCERT",
+        })
+    });
+    Ok(DatabaseSettings::Postgres(PostgresSettings {
+        place,
+        pgbouncer,
+        tls_files: tls_files.collect(),
+    }))
 }
 
 /// What is served where no database is named.
@@ -45,7 +115,11 @@ pub fn default() -> DatabaseSettings {
 }
 
 /// Never quotes the URL: it may hold a password.
-fn parse(setting: &'static str, url: &str) -> Result<DatabaseSettings, ConfigError> {
+fn parse(
+    setting: &'static str,
+    url: &str,
+    environment: Environment<'_>,
+) -> Result<DatabaseSettings, ConfigError> {
     if let Some(path) = url
         .strip_prefix("sqlite://")
         .or_else(|| url.strip_prefix("sqlite:"))
@@ -66,9 +140,9 @@ fn parse(setting: &'static str, url: &str) -> Result<DatabaseSettings, ConfigErr
              or sqlite://PATH",
         ));
     };
-    PostgresSettings::from_url(&parsed)
-        .map(DatabaseSettings::Postgres)
-        .ok_or_else(|| ConfigError::setting(setting, "has a part that cannot be used"))
+    let place = PostgresPlace::from_url(&parsed)
+        .ok_or_else(|| ConfigError::setting(setting, "has a part that cannot be used"))?;
+    reached(place, Some(&parsed), environment)
 }
 
 /// A URL whose parts are where they belong. An `@` behind the host tells of a
@@ -82,10 +156,10 @@ fn postgres_url(url: &str) -> Option<Url> {
 }
 
 /// With leadchat's defaults for what is not set.
-fn parts(environment: Environment<'_>) -> Result<PostgresSettings, ConfigError> {
+fn parts(environment: Environment<'_>) -> Result<PostgresPlace, ConfigError> {
     let part = |name, default: &str| environment(name).unwrap_or_else(|| default.to_owned());
     let port = part("POSTGRES_PORT", "5432");
-    Ok(PostgresSettings::Parts {
+    Ok(PostgresPlace::Parts {
         host: part("POSTGRES_HOST", "localhost"),
         port: port.parse().map_err(|_| {
             ConfigError::setting("POSTGRES_PORT", format!("{port:?} is not a port"))

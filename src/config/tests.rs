@@ -7,7 +7,10 @@ mod redis;
 use std::collections::HashMap;
 
 use super::*;
-use crate::{leadchat::encryption::Digest, store::PostgresSettings};
+use crate::{
+    leadchat::encryption::Digest,
+    store::{PostgresPlace, PostgresSettings},
+};
 
 fn reading(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Settings, ConfigError> {
     let variables: HashMap<_, _> = variables.iter().copied().collect();
@@ -23,6 +26,13 @@ fn reading(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Settings, C
 fn served(arguments: &[&str], variables: &[(&str, &str)]) -> Serve {
     match reading(&[&["serve"], arguments].concat(), variables).map(|settings| settings.task) {
         Ok(Task::Serve(serve)) => *serve,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn postgres(serve: &Serve) -> &PostgresSettings {
+    match &serve.database {
+        Some(DatabaseSettings::Postgres(settings)) => settings,
         other => panic!("{other:?}"),
     }
 }
@@ -163,13 +173,71 @@ fn what_may_be_a_misplaced_url_is_not_quoted() {
 #[test]
 fn leadchats_parts_make_a_database() {
     let serve = served(&[], &[("POSTGRES_HOST", "db"), ("POSTGRES_PORT", "6432")]);
-    let Some(DatabaseSettings::Postgres(settings @ PostgresSettings::Parts { .. })) =
-        serve.database
-    else {
-        panic!("{serve:?}");
-    };
+    let settings = postgres(&serve);
+    assert!(matches!(settings.place, PostgresPlace::Parts { .. }));
     assert_eq!(settings.to_string(), "db:6432/chatwoot_production");
     assert!(refused(&[], &[("POSTGRES_PORT", "x")]).starts_with("POSTGRES_PORT"));
+}
+
+#[test]
+fn pgbouncer_is_told_by_flag_or_variable() {
+    let url = ("DATABASE_URL", "postgres://db/x");
+    for (arguments, variable, through) in [
+        (vec![], "", false),
+        (vec![], "false", false),
+        (vec![], "true", true),
+        (vec!["--pgbouncer"], "", true),
+        (vec!["--pgbouncer"], "false", true),
+    ] {
+        let serve = served(&arguments, &[url, ("PGBOUNCER", variable)]);
+        assert_eq!(postgres(&serve).pgbouncer, through);
+    }
+    let parts = [("POSTGRES_HOST", "db"), ("PGBOUNCER", "true")];
+    assert!(postgres(&served(&[], &parts)).pgbouncer);
+    let error = refused(&[], &[url, ("PGBOUNCER", "yes")]);
+    assert_eq!(error, "PGBOUNCER: must be true or false");
+}
+
+/// A word that is none would be taken for the default, which verifies nothing.
+#[test]
+fn how_certificates_are_verified_is_not_guessed() {
+    let url = ("DATABASE_URL", "postgres://db/x");
+    let error = refused(&[], &[url, ("PGSSLMODE", "verify_full")]);
+    assert!(
+        error.starts_with("PGSSLMODE: must be one of disable, "),
+        "{error}"
+    );
+    for mode in ["verify-full", "require", ""] {
+        served(&[], &[url, ("PGSSLMODE", mode)]);
+    }
+    let files = |url: &str| {
+        let variables = [
+            ("DATABASE_URL", url),
+            ("PGSSLROOTCERT", "/from/variable"),
+            ("PGSSLKEY", "-----BEGIN PRIVATE KEY-----"),
+        ];
+        let settings = postgres(&served(&[], &variables)).clone();
+        let files = settings.tls_files.into_iter();
+        files
+            .map(|file| (file.setting, file.path, file.is_authority))
+            .collect::<Vec<_>>()
+    };
+    let key = ("PGSSLKEY", None, false);
+    assert_eq!(
+        files("postgres://db/x"),
+        [
+            ("PGSSLROOTCERT", Some("/from/variable".into()), true),
+            key.clone()
+        ]
+    );
+    assert_eq!(
+        files("postgres://db/x?sslrootcert=/a&ssl-ca=/b&sslcert=/c"),
+        [
+            ("sslrootcert", Some("/b".into()), true),
+            ("sslcert", Some("/c".into()), false),
+            key
+        ]
+    );
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //! A database's own message may quote a value, so none is kept for the log: only
 //! its SQLSTATE, or what kind of failure it was.
 
+use std::io;
+
 use super::schema::Lacks;
 
 /// Why a read failed.
@@ -21,6 +23,21 @@ pub enum StoreError {
     /// store alone, which tries again.
     #[error(transparent)]
     Outdated(#[from] Outdated),
+    /// The database ended it, and may answer if it is begun anew. Known within the
+    /// store alone, which tries again.
+    #[error("the database does not answer: {reason}")]
+    CutOff { cause: CutOff, reason: String },
+}
+
+/// Why a read was ended before it had its answer, through no fault of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CutOff {
+    /// A standby had to replay what its primary did.
+    Conflict,
+    /// A table was locked, by a migration say.
+    Lock,
+    /// The connection was.
+    Connection,
 }
 
 /// How a statement turned out to be made for other tables.
@@ -56,6 +73,14 @@ pub enum OpenError {
          bring them up to date with `leadchat-inbox migrate`"
     )]
     SchemaOld,
+    #[error(
+        "{setting}: sessions of the database are shared, as by PgBouncer ({place}); \
+         `serve` needs --pgbouncer for that, `migrate` needs the database itself"
+    )]
+    Pooled {
+        setting: &'static str,
+        place: String,
+    },
     #[error("DATABASE_URL: the tables cannot be read as leadchat's: {0}")]
     SchemaUnreadable(StoreError),
     #[error("DATABASE_URL: the tables are not all that leadchat has; {0}")]
@@ -74,7 +99,9 @@ impl StoreError {
     /// missing, or not granted.
     pub(super) fn reading(table: &str, error: &sqlx::Error) -> Self {
         let reason = format!("{} (reading {table})", describe(error));
-        if is_transient(error) {
+        if let Some(cause) = cut_off(error) {
+            Self::CutOff { cause, reason }
+        } else if is_transient(error) {
             Self::Unavailable(reason)
         } else if is_refusal(error) {
             Outdated::Refused(reason).into()
@@ -85,6 +112,12 @@ impl StoreError {
         }
     }
 
+    /// What was ended and may be begun anew.
+    pub(super) fn cut_off(error: &sqlx::Error) -> Option<Self> {
+        let reason = describe(error);
+        cut_off(error).map(|cause| Self::CutOff { cause, reason })
+    }
+
     /// What it is when there is no further try.
     pub(super) fn settled(self) -> Self {
         match self {
@@ -92,6 +125,7 @@ impl StoreError {
                 Self::Fault(reason)
             }
             Self::Outdated(cause @ Outdated::Unsteady) => Self::Unavailable(cause.to_string()),
+            Self::CutOff { reason, .. } => Self::Unavailable(reason),
             other => other,
         }
     }
@@ -100,7 +134,9 @@ impl StoreError {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         let reason = describe(&error);
-        if is_transient(&error) {
+        if let Some(cause) = cut_off(&error) {
+            Self::CutOff { cause, reason }
+        } else if is_transient(&error) {
             Self::Unavailable(reason)
         } else {
             Self::Fault(reason)
@@ -140,14 +176,30 @@ pub(super) fn describe(error: &sqlx::Error) -> String {
             Some("14") => "the file cannot be opened; is its folder there?".to_owned(),
             Some("26") => "the file is no SQLite database".to_owned(),
             // PostgreSQL's.
-            Some("28P01" | "28000") => "it refuses the user or the password".to_owned(),
+            Some("28P01") => "it refuses the user or the password".to_owned(),
+            Some("28000") => "it does not admit this user in this way: pg_hba.conf may ask for \
+                another user, for TLS (sslmode) or for a certificate (sslcert, sslkey)"
+                .to_owned(),
             Some("3D000") => "it has no such database".to_owned(),
+            Some("08P01") => format!(
+                "it ends the connection{}",
+                in_words_of_pgbouncer(error.message())
+            ),
+            Some("25006") => "it is read-only: a standby, or default_transaction_read_only \
+                is on for the user or the database"
+                .to_owned(),
+            Some("53300") => "it has no connection left".to_owned(),
+            Some("57P03") => "it takes no connections at present: it starts, stops, or is a \
+                standby without hot_standby"
+                .to_owned(),
+            Some("40001") => "it had to replay a change of its primary (code 40001)".to_owned(),
             Some("42P01") => "there is no such table".to_owned(),
             Some("42703") => "a column is missing".to_owned(),
             Some("42501") => "it may not be read by this user".to_owned(),
             Some(code) => format!("code {code}"),
             None => "error without a code".to_owned(),
         },
+        sqlx::Error::Io(error) if tls(error).is_some() => tls(error).unwrap_or_default().to_owned(),
         sqlx::Error::Io(error) => match error.kind() {
             // A name that is looked up in vain has no kind, and no number.
             kind if error.raw_os_error().is_none() && kind.to_string().starts_with("uncat") => {
@@ -155,12 +207,91 @@ pub(super) fn describe(error: &sqlx::Error) -> String {
             }
             kind => kind.to_string(),
         },
-        sqlx::Error::Tls(_) => "TLS failed".to_owned(),
+        sqlx::Error::Tls(error) if error.to_string() == NO_TLS => {
+            "it offers no TLS, and sslmode asks for it".to_owned()
+        }
+        sqlx::Error::Tls(_) => "TLS failed; its files may not be what they should be".to_owned(),
         sqlx::Error::PoolTimedOut => "no connection within the time allowed".to_owned(),
         sqlx::Error::PoolClosed => "the pool is closed".to_owned(),
         sqlx::Error::ColumnDecode { index, .. } => format!("column {index} has another type"),
         sqlx::Error::ColumnNotFound(column) => format!("column {column} is missing"),
         _ => "protocol error".to_owned(),
+    }
+}
+
+/// What sqlx says where a server declines TLS.
+const NO_TLS: &str = "server does not support TLS";
+
+/// Why a certificate is not taken, or ours is not.
+fn tls(error: &io::Error) -> Option<&'static str> {
+    use rustls::{CertificateError as Cause, Error};
+
+    Some(match error.get_ref()?.downcast_ref::<Error>()? {
+        Error::InvalidCertificate(Cause::UnknownIssuer | Cause::BadSignature) => {
+            "its certificate comes from an authority that is not trusted (sslrootcert)"
+        }
+        Error::InvalidCertificate(
+            Cause::NotValidForName | Cause::NotValidForNameContext { .. },
+        ) => "its certificate is that of another host",
+        Error::InvalidCertificate(Cause::Expired | Cause::ExpiredContext { .. }) => {
+            "its certificate has expired"
+        }
+        Error::InvalidCertificate(_) => "its certificate is not valid",
+        Error::AlertReceived(_) => "it ended TLS; it may ask for a certificate (sslcert, sslkey)",
+        _ => "TLS failed",
+    })
+}
+
+/// Words of PgBouncer's, which hold no value of anybody's: it has one code for all
+/// that it ends a connection for.
+fn in_words_of_pgbouncer(message: &str) -> &'static str {
+    const WORDS: [(&str, &str); 10] = [
+        (
+            "unsupported startup parameter: options",
+            ": PgBouncer takes no options (PGOPTIONS, or options in the URL)",
+        ),
+        ("no such database", ": PgBouncer has no such database"),
+        ("database \"", ": PgBouncer's server has no such database"),
+        (
+            "transaction blocks not allowed",
+            ": PgBouncer's statement mode has no transactions",
+        ),
+        ("no such user", ": PgBouncer knows no such user"),
+        ("server login", ": PgBouncer is refused by its server"),
+        (
+            "pgbouncer cannot connect",
+            ": PgBouncer cannot reach its server",
+        ),
+        (
+            "bouncer config error",
+            ": PgBouncer is not set up for this user or database",
+        ),
+        (
+            "query_wait_timeout",
+            ": PgBouncer had no session within its query_wait_timeout",
+        ),
+        ("server conn crashed", ": PgBouncer lost its server"),
+    ];
+    WORDS
+        .iter()
+        .find(|(begin, _)| message.starts_with(begin))
+        .map_or(" (code 08P01)", |(_, words)| words)
+}
+
+/// Whether a read was ended, and may be begun anew at once.
+fn cut_off(error: &sqlx::Error) -> Option<CutOff> {
+    match error {
+        sqlx::Error::Database(error) => match error.code().as_deref()? {
+            // A standby ends whoever is in the way of what it replays, or between two
+            // statements, the connection.
+            "40001" | "40P01" => Some(CutOff::Conflict),
+            "55P03" => Some(CutOff::Lock),
+            // It stopped, crashed, or held the connection to be idle; PgBouncer lost it.
+            "57P01" | "57P02" | "25P03" | "08P01" | "08006" | "08003" => Some(CutOff::Connection),
+            _ => None,
+        },
+        sqlx::Error::Io(_) => Some(CutOff::Connection),
+        _ => None,
     }
 }
 
@@ -193,7 +324,7 @@ fn is_transient(error: &sqlx::Error) -> bool {
             // PostgreSQL: connection exceptions, rollbacks, too few resources,
             // operator intervention (a shutdown, a statement cut off), locks.
             // SQLite: busy and locked.
-            ["08", "40", "53", "57", "55P03"]
+            ["08", "25P", "40", "53", "57", "55P03"]
                 .iter()
                 .any(|class| code.starts_with(class))
                 && code.len() == 5

@@ -7,12 +7,14 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use sqlx::{AssertSqlSafe, PgPool};
+use sqlx::AssertSqlSafe;
 
 use super::{
     error::OpenError,
-    migrations,
-    postgres::{self, PostgresSettings},
+    first_look,
+    pace::Pace,
+    patience::Patience,
+    postgres::{self, Connections, PostgresSettings},
     schema::{Lacks, Wanted},
     snapshot::Pool,
     statements::Dialect,
@@ -46,10 +48,10 @@ impl Grants {
     /// For the tables of a database as they are, and a role by its plain name.
     /// Nothing has to be granted to whoever asks.
     pub async fn of(settings: &PostgresSettings, role: &str) -> Result<Self, OpenError> {
-        let pool = postgres::connect(settings).await?;
-        let ownership = migrations::ownership(&pool).await?;
+        let connections = postgres::connect(settings).await?;
+        let (ownership, _) = first_look(&connections).await?;
         let wanted = Wanted::new(Dialect::Postgres, ownership);
-        let looked_at = wanted.look_at(&Pool::Postgres(pool.clone())).await?;
+        let looked_at = wanted.look_at(&Pool::Postgres(connections.clone())).await?;
         let missing = looked_at.lacks.missing;
         if !missing.is_empty() {
             return Err(OpenError::SchemaLacks(Lacks {
@@ -57,12 +59,16 @@ impl Grants {
                 not_granted: Vec::new(),
             }));
         }
-        let grants = Self::found(&pool, &wanted, role).await?;
-        pool.close().await;
+        let grants = Self::found(&connections, &wanted, role).await?;
+        connections.pool.close().await;
         Ok(grants)
     }
 
-    async fn found(pool: &PgPool, wanted: &Wanted, role: &str) -> Result<Self, sqlx::Error> {
+    async fn found(
+        connections: &Connections,
+        wanted: &Wanted,
+        role: &str,
+    ) -> Result<Self, sqlx::Error> {
         let places = wanted.places().chain(VERSIONS);
         let places: Vec<_> = places
             .map(|(table, column)| format!("('{table}', '{column}')"))
@@ -78,16 +84,21 @@ impl Grants {
             ORDER BY c.relname, a.attnum",
             places.join(", ")
         ));
-        let mut transaction = pool.begin().await?;
+        let mut connection = connections.pool.acquire().await?;
+        let pace = Pace::new(&Patience::endless());
+        let mut transaction = postgres::begin(&mut connection, &pace).await?;
         let (database, role, role_text) = sqlx::query_as(
             "SELECT quote_ident(current_database()), quote_ident($1), quote_literal($1)",
         )
+        .persistent(false)
         .bind(role)
         .fetch_one(&mut *transaction)
         .await?;
-        let columns: Vec<(String, String, String)> =
-            sqlx::query_as(columns).fetch_all(&mut *transaction).await?;
-        transaction.rollback().await?;
+        let columns: Vec<(String, String, String)> = sqlx::query_as(columns)
+            .persistent(false)
+            .fetch_all(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
 
         let mut tables = BTreeMap::<_, Vec<_>>::new();
         for (schema, name, column) in columns {

@@ -1,11 +1,12 @@
 //! A look at a database before it is served: whose it is, how new, what its tables
 //! lack. Nothing is created, migrated or refused for what is missing.
 
-use sqlx::{PgPool, postgres::PgConnectOptions};
+use sqlx::postgres::PgConnectOptions;
 
 use super::{
     DatabaseSettings, Looked, Ownership, Store,
     error::{OpenError, StoreError},
+    first_look,
     look_ups::Order,
     migrations,
     patience::Patience,
@@ -38,7 +39,7 @@ impl Connections {
     /// that was not there.
     pub async fn close(self) {
         match self.0 {
-            Pool::Postgres(pool) => pool.close().await,
+            Pool::Postgres(connections) => connections.pool.close().await,
             Pool::Sqlite(pool) => pool.close().await,
         }
     }
@@ -70,10 +71,10 @@ impl Inspection {
     pub async fn of(settings: &DatabaseSettings) -> Result<Self, OpenError> {
         let (pool, dialect, order, ownership) = match settings {
             DatabaseSettings::Postgres(settings) => {
-                let pool = narrowed(&postgres::connect(settings).await?);
-                let ownership = migrations::ownership(&pool).await?;
-                let order = postgres::order(&pool).await?;
-                (Pool::Postgres(pool), Dialect::Postgres, order, ownership)
+                let connections = narrowed(&postgres::connect(settings).await?);
+                let (ownership, order) = first_look(&connections).await?;
+                let pool = Pool::Postgres(connections);
+                (pool, Dialect::Postgres, order, ownership)
             }
             DatabaseSettings::Sqlite(path) => {
                 let pool = sqlite::connect_to_existing(path).await?;
@@ -156,10 +157,14 @@ impl Inspection {
     }
 }
 
-/// The same pool, but for how large it may grow.
-fn narrowed(pool: &PgPool) -> PgPool {
+/// The same, but for how many there may be.
+fn narrowed(connections: &postgres::Connections) -> postgres::Connections {
+    let pool = &connections.pool;
     let options = pool.options().clone().max_connections(CONNECTIONS);
-    options.connect_lazy_with(PgConnectOptions::clone(&pool.connect_options()))
+    postgres::Connections {
+        pool: options.connect_lazy_with(PgConnectOptions::clone(&pool.connect_options())),
+        prepares: connections.prepares,
+    }
 }
 
 impl RedisSettings {

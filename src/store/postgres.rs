@@ -1,18 +1,25 @@
-//! What is PostgreSQL's alone: how it is reached and how a snapshot begins.
+//! What is PostgreSQL's alone: how it is reached, also through PgBouncer, and how a
+//! snapshot begins.
+//!
+//! PgBouncer gives a session to whoever has a transaction to run. So no statement is
+//! run outside of one, nothing is set for longer than one, and with `--pgbouncer`
+//! nothing is prepared for longer than one. Without it, statements are prepared once
+//! for a connection, and would meet those of others there: so each connection is
+//! asked whether it has a session of its own.
 
-use std::{fmt, time::Duration};
+use std::{fmt, fs::File, path::PathBuf, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
     AssertSqlSafe, Connection, PgConnection, PgPool, Postgres, Transaction,
-    postgres::{PgConnectOptions, PgPoolOptions},
+    postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
 };
 use url::Url;
 
 use super::{
     error::{OpenError, describe},
     look_ups::Order,
-    patience::Patience,
+    pace::Pace,
 };
 
 /// Connections that are kept; more callers than this wait for one.
@@ -24,9 +31,10 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(1);
 /// At the start, a database may be far away or slow to wake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The time-outs keep a read from holding up a migration of Rails'.
-const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
-const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
+/// A setting that a session is begun with, and what asks for it. PgBouncer refuses
+/// it or leaves it away, and a session that somebody else has begun lacks it.
+const OWN: [(&str, &str); 1] = [("leadchat_inbox.own", "on")];
+const IS_OWN: &str = "SELECT coalesce(current_setting('leadchat_inbox.own', true), '') = 'on'";
 
 /// Parameters of a URL that are meant for a connection. Others are meant for
 /// Rails (`pool`, `prepared_statements`), and would be logged with their values.
@@ -51,9 +59,28 @@ const PARAMETERS: [&str; 18] = [
     "options",
 ];
 
+/// Where PostgreSQL is, and how it is reached.
+#[derive(Clone)]
+pub struct PostgresSettings {
+    pub place: PostgresPlace,
+    /// Whether PgBouncer stands before it.
+    pub pgbouncer: bool,
+    /// What certificates are verified with and proven by, as the place has it too.
+    pub tls_files: Vec<TlsFile>,
+}
+
+/// A file that a setting names.
+#[derive(Clone)]
+pub struct TlsFile {
+    pub setting: &'static str,
+    /// `None` where the setting holds what would be in it.
+    pub path: Option<PathBuf>,
+    pub is_authority: bool,
+}
+
 /// Where PostgreSQL is.
 #[derive(Clone)]
-pub enum PostgresSettings {
+pub enum PostgresPlace {
     /// DATABASE_URL.
     Url(Box<PgConnectOptions>),
     /// leadchat's POSTGRES_* variables.
@@ -66,7 +93,7 @@ pub enum PostgresSettings {
     },
 }
 
-impl PostgresSettings {
+impl PostgresPlace {
     /// `None` where a part of the URL cannot be used. Why is not said: it may
     /// hold a password.
     pub fn from_url(url: &Url) -> Option<Self> {
@@ -121,7 +148,7 @@ impl PostgresSettings {
 }
 
 /// Host, port and database; never the password.
-impl fmt::Display for PostgresSettings {
+impl fmt::Display for PostgresPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let options = self.options();
         let database = options
@@ -139,52 +166,155 @@ impl fmt::Display for PostgresSettings {
     }
 }
 
-impl fmt::Debug for PostgresSettings {
+impl fmt::Debug for PostgresPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-/// Makes sure that the database answers, and gives a pool of connections to it.
-pub(super) async fn connect(settings: &PostgresSettings) -> Result<PgPool, OpenError> {
+impl fmt::Display for PostgresSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.place.fmt(f)
+    }
+}
+
+impl PostgresSettings {
+    fn options(&self) -> PgConnectOptions {
+        let options = self.place.options();
+        // As libpq has it, and with it Rails: who names an authority wants it asked.
+        let is_authority_named = self.tls_files.iter().any(|file| file.is_authority);
+        match options.get_ssl_mode() {
+            PgSslMode::Require if is_authority_named => options.ssl_mode(PgSslMode::VerifyCa),
+            _ => options,
+        }
+    }
+}
+
+impl fmt::Debug for PostgresSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let through = if self.pgbouncer { ", PgBouncer" } else { "" };
+        write!(f, "{}{through}", self.place)
+    }
+}
+
+/// Connections, and how they are used.
+#[derive(Clone)]
+pub(super) struct Connections {
+    pub pool: PgPool,
+    /// Whether a statement that was prepared is there when it is run again.
+    pub prepares: bool,
+}
+
+/// Makes sure that the database answers, and gives connections to it.
+pub(super) async fn connect(settings: &PostgresSettings) -> Result<Connections, OpenError> {
+    let PostgresSettings {
+        place, pgbouncer, ..
+    } = settings;
     let unreachable = |reason: &str| OpenError::Unreachable {
-        setting: settings.setting(),
-        reason: format!("{reason} ({settings})"),
+        setting: place.setting(),
+        reason: format!("{reason} ({place})"),
     };
-    let options = settings.options().application_name("leadchat-inbox");
+    let unreadable = |file: &&TlsFile| {
+        let path = file.path.as_ref();
+        path.is_some_and(|path| File::open(path).is_err())
+    };
+    if let Some(file) = settings.tls_files.iter().find(unreadable) {
+        return Err(unreachable(&format!(
+            "the file of {} cannot be read",
+            file.setting
+        )));
+    }
+    // PgBouncer refuses the digits; those of PostgreSQL's own are as many.
+    let mut options = settings
+        .options()
+        .application_name("leadchat-inbox")
+        .extra_float_digits(None::<i8>);
+    if !pgbouncer {
+        options = options.options(OWN);
+    }
     // A pool would try again and again, and then only say that time is up.
-    let reached = tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options));
-    match reached.await {
+    let reached = tokio::time::timeout(CONNECT_TIMEOUT, async {
+        let mut connection = PgConnection::connect_with(&options).await?;
+        let is_own = *pgbouncer || is_own(&mut connection).await?;
         // That it was not closed in form does not matter.
-        Ok(Ok(connection)) => _ = connection.close().await,
+        _ = connection.close().await;
+        Ok(is_own)
+    });
+    match reached.await {
+        Ok(Ok(true)) => {}
+        Ok(Ok(false)) => return Err(shared(place)),
+        Ok(Err(error)) if !pgbouncer && is_refused_by_pgbouncer(&error) => {
+            return Err(shared(place));
+        }
         Ok(Err(error)) => return Err(unreachable(&describe(&error))),
         Err(_) => return Err(unreachable("it does not answer")),
     }
-    Ok(PgPoolOptions::new()
+    let mut pool = PgPoolOptions::new()
         .max_connections(CONNECTIONS)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .connect_lazy_with(options))
+        .acquire_timeout(ACQUIRE_TIMEOUT);
+    if !pgbouncer {
+        pool = pool.after_connect(|connection, _| {
+            Box::pin(async move {
+                // The name may have come to stand for another place.
+                if is_own(connection).await? {
+                    Ok(())
+                } else {
+                    Err(sqlx::Error::Protocol("a session of others".to_owned()))
+                }
+            })
+        });
+    }
+    Ok(Connections {
+        pool: pool.connect_lazy_with(options),
+        prepares: !pgbouncer,
+    })
 }
 
-/// Begins one consistent whole: every statement sees what the first one saw. The
-/// time-outs hold for this transaction alone.
+/// Connections that each have a session of their own, whatever is served through:
+/// migrations take locks that last for a session.
+pub(super) async fn connect_straight(settings: &PostgresSettings) -> Result<PgPool, OpenError> {
+    let straight = PostgresSettings {
+        pgbouncer: false,
+        ..settings.clone()
+    };
+    Ok(connect(&straight).await?.pool)
+}
+
+fn shared(place: &PostgresPlace) -> OpenError {
+    OpenError::Pooled {
+        setting: place.setting(),
+        place: place.to_string(),
+    }
+}
+
+/// By the simple protocol, which prepares nothing.
+async fn is_own(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let row = sqlx::raw_sql(IS_OWN).fetch_one(connection).await?;
+    sqlx::Row::try_get(&row, 0)
+}
+
+/// PgBouncer's own words; PostgreSQL takes all that a session is begun with here.
+fn is_refused_by_pgbouncer(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .is_some_and(|error| error.message().starts_with("unsupported startup parameter"))
+}
+
+/// Begins one consistent whole: every statement sees what the first one saw.
 pub(super) async fn begin<'c>(
     connection: &'c mut PgConnection,
-    patience: &Patience,
+    pace: &Pace,
 ) -> Result<Transaction<'c, Postgres>, sqlx::Error> {
-    let statement = patience.at_most(STATEMENT_TIMEOUT).as_millis();
-    let lock = patience.at_most(LOCK_TIMEOUT).as_millis();
     // Safe: numbers alone.
-    let begin = AssertSqlSafe(format!(
-        "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; \
-         SET LOCAL statement_timeout = {statement}; SET LOCAL lock_timeout = {lock}"
-    ));
-    connection.begin_with(begin).await
+    connection.begin_with(AssertSqlSafe(pace.begin())).await
 }
 
 /// How it orders texts, which depends on its locale.
-pub(super) async fn order(pool: &PgPool) -> Result<Order, sqlx::Error> {
-    let order = sqlx::query_as(ORDER).fetch_one(pool).await?;
+pub(super) async fn order(connection: &mut PgConnection) -> Result<Order, sqlx::Error> {
+    let order = sqlx::query_as(ORDER)
+        .persistent(false)
+        .fetch_one(connection)
+        .await?;
     Ok(match order {
         (false, _) => Order::Bytes,
         (true, true) => Order::Dictionary,

@@ -101,23 +101,24 @@ impl Store {
         const NOWHERE: AccountId = AccountId(0);
         let patience = Patience::endless();
         let mut connection = self.pool.acquire(&patience).await?;
-        let mut snapshot = connection.begin(&patience).await?;
+        let whole = |viewer| Reach::Whole { viewer };
         let excerpt = |viewer| Reach::Excerpt {
             viewer,
             inboxes: &[InboxId(0)],
         };
         for reach in [
-            Reach::Whole {
-                viewer: Viewer::Service,
-            },
+            whole(Viewer::Service),
             excerpt(Viewer::User(UserId(0))),
             excerpt(Viewer::AgentBot(AgentBotId(0))),
         ] {
+            let mut snapshot = connection.begin(&patience).await?;
             let mut reading = Reading::new(self, plan, &mut snapshot, NOWHERE, reach);
             reading.is_suspended().await?;
             reading.rights(&mut Parts::new(NOWHERE, false)).await?;
             reading.inboxes(Some(ChannelKind::ALL.into())).await?;
+            snapshot.end(plan).await?;
         }
+        let mut snapshot = connection.begin(&patience).await?;
         self.try_look_ups(plan, &mut snapshot).await?;
         snapshot.end(plan).await
     }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use sqlx::{
-    AssertSqlSafe, Connection as _, FromRow, PgPool, Postgres, Sqlite, SqlitePool, Transaction,
+    AssertSqlSafe, Connection as _, FromRow, Postgres, Sqlite, SqlitePool, Transaction,
     pool::PoolConnection, postgres::PgRow, sqlite::SqliteRow,
 };
+use tokio::time::timeout;
 
 use super::{
-    error::{Outdated, StoreError, describe},
+    error::{CutOff, Outdated, StoreError, describe},
+    pace::Pace,
     patience::Patience,
     plan::Plan,
     postgres,
@@ -21,14 +23,21 @@ use super::{
 /// The connections to a database.
 #[derive(Clone)]
 pub(super) enum Pool {
-    Postgres(PgPool),
+    Postgres(postgres::Connections),
     Sqlite(SqlitePool),
 }
 
 /// One of them.
 pub(super) enum Connection {
-    Postgres(PoolConnection<Postgres>),
+    Postgres(OfPostgres),
     Sqlite(PoolConnection<Sqlite>),
+}
+
+pub(super) struct OfPostgres {
+    connection: PoolConnection<Postgres>,
+    prepares: bool,
+    /// Whether nothing is heard on it any more.
+    silent: bool,
 }
 
 /// What was committed when the snapshot was taken, and nothing since.
@@ -40,7 +49,12 @@ pub(super) struct Snapshot<'c> {
 }
 
 enum Open<'c> {
-    Postgres(Transaction<'c, Postgres>),
+    Postgres {
+        transaction: Transaction<'c, Postgres>,
+        prepares: bool,
+        pace: Pace,
+        silent: &'c mut bool,
+    },
     Sqlite(Transaction<'c, Sqlite>),
 }
 
@@ -49,14 +63,25 @@ impl Pool {
     pub async fn acquire(&self, patience: &Patience) -> Result<Connection, StoreError> {
         let acquired = async {
             match self {
-                Self::Postgres(pool) => pool.acquire().await.map(Connection::Postgres),
+                Self::Postgres(postgres::Connections { pool, prepares }) => {
+                    pool.acquire().await.map(|connection| {
+                        Connection::Postgres(OfPostgres {
+                            connection,
+                            prepares: *prepares,
+                            silent: false,
+                        })
+                    })
+                }
                 Self::Sqlite(pool) => pool.acquire().await.map(Connection::Sqlite),
             }
         };
         tokio::select! {
             biased;
             () = patience.ended() => Err(StoreError::Abandoned),
-            acquired = acquired => acquired.map_err(|error| away(&error)),
+            // Whatever is in the way of a connection, it says nothing of the read.
+            acquired = acquired => {
+                acquired.map_err(|error| StoreError::Unavailable(describe(&error)))
+            }
         }
     }
 }
@@ -64,22 +89,59 @@ impl Pool {
 impl Connection {
     pub async fn begin(&mut self, patience: &Patience) -> Result<Snapshot<'_>, StoreError> {
         let transaction = match self {
-            Self::Postgres(connection) => postgres::begin(connection, patience)
-                .await
-                .map(Open::Postgres),
-            Self::Sqlite(connection) => connection.begin().await.map(Open::Sqlite),
+            Self::Postgres(OfPostgres {
+                connection,
+                prepares,
+                silent,
+            }) => {
+                let pace = Pace::new(patience);
+                let begun = timeout(pace.hearing(), postgres::begin(connection, &pace));
+                Open::Postgres {
+                    transaction: heard(begun.await, silent)?
+                        .map_err(|error| begun_in_vain(&error))?,
+                    prepares: *prepares,
+                    pace,
+                    silent,
+                }
+            }
+            Self::Sqlite(connection) => Open::Sqlite(
+                connection
+                    .begin()
+                    .await
+                    .map_err(|error| begun_in_vain(&error))?,
+            ),
         };
         Ok(Snapshot {
-            transaction: transaction.map_err(|error| away(&error))?,
+            transaction,
             patience: patience.clone(),
             tables: 0,
         })
     }
 }
 
-/// Whatever is in the way of a connection, it says nothing of the read.
-fn away(error: &sqlx::Error) -> StoreError {
-    StoreError::Unavailable(describe(error))
+impl Drop for OfPostgres {
+    fn drop(&mut self) {
+        if self.silent {
+            // Its pool would wait for it, and somebody else then.
+            self.connection.close_on_drop();
+        }
+    }
+}
+
+/// Whatever is in the way of a snapshot, it says nothing of the read.
+fn begun_in_vain(error: &sqlx::Error) -> StoreError {
+    StoreError::cut_off(error).unwrap_or_else(|| StoreError::Unavailable(describe(error)))
+}
+
+/// What a database answered, if it could be heard.
+fn heard<T, E>(answer: Result<T, E>, silent: &mut bool) -> Result<T, StoreError> {
+    answer.map_err(|_| {
+        *silent = true;
+        StoreError::CutOff {
+            cause: CutOff::Connection,
+            reason: "nothing is heard of it".to_owned(),
+        }
+    })
 }
 
 /// A value bound to a statement.
@@ -113,8 +175,19 @@ impl Snapshot<'_> {
         // Safe: statements are made of constants alone, see `statements`.
         let sql = AssertSqlSafe(Arc::clone(&statement.sql));
         let rows = match &mut self.transaction {
-            Open::Postgres(transaction) => {
-                let mut query = sqlx::query_as::<Postgres, R>(sql);
+            Open::Postgres {
+                transaction,
+                prepares,
+                pace,
+                silent,
+            } => {
+                let slow = |_| StoreError::Unavailable("a read takes too long".to_owned());
+                if let Some(first) = pace.next().map_err(slow)? {
+                    // Safe: a number alone.
+                    let first = sqlx::raw_sql(AssertSqlSafe(first)).execute(&mut **transaction);
+                    heard(timeout(pace.hearing(), first).await, silent)??;
+                }
+                let mut query = sqlx::query_as::<Postgres, R>(sql).persistent(*prepares);
                 for argument in arguments {
                     query = match argument {
                         Argument::Id(id) => query.bind(*id),
@@ -123,7 +196,8 @@ impl Snapshot<'_> {
                         Argument::Texts(texts) => query.bind(exposed(texts)),
                     };
                 }
-                query.fetch_all(&mut **transaction).await
+                let rows = query.fetch_all(&mut **transaction);
+                heard(timeout(pace.hearing(), rows).await, silent)?
             }
             Open::Sqlite(transaction) => {
                 let mut query = sqlx::query_as::<Sqlite, R>(sql);
@@ -149,7 +223,7 @@ impl Snapshot<'_> {
     pub(super) async fn end(mut self, plan: &Plan) -> Result<(), StoreError> {
         let tables = [Argument::Id(self.tables)];
         let arguments = match self.transaction {
-            Open::Postgres(_) => tables.as_slice(),
+            Open::Postgres { .. } => tables.as_slice(),
             Open::Sqlite(_) => &[],
         };
         let rows: Vec<SteadyRow> = self.fetch(&plan.steady, arguments).await?;
@@ -163,7 +237,12 @@ impl Snapshot<'_> {
     /// Ends the snapshot and gives its connection back.
     pub(super) async fn close(self) -> Result<(), StoreError> {
         Ok(match self.transaction {
-            Open::Postgres(transaction) => transaction.commit().await,
+            Open::Postgres {
+                transaction,
+                pace,
+                silent,
+                ..
+            } => heard(timeout(pace.hearing(), transaction.commit()).await, silent)?,
             Open::Sqlite(transaction) => transaction.commit().await,
         }?)
     }

@@ -4,24 +4,47 @@
 //! Rails' migrations run while this does. A statement is refused because a column
 //! is gone; or all went well, but a column has come, or a table was rewritten and
 //! looked empty. Those who meet the same change share one look.
+//!
+//! And of a read that the database ended, through no fault of its own: as a standby
+//! does that has to replay something, or a server that is started again. It begins
+//! anew too.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use tokio::sync::{Mutex, watch};
-use tracing::{error, info};
+use tracing::{debug, error, info};
 
 use super::{
     Store,
-    error::{Outdated, StoreError},
+    error::{CutOff, Outdated, StoreError},
     plan::Plan,
 };
 
 /// How often a read begins anew. Once is enough for one change; of a row of
 /// migrations, each may come in the way of the same read.
 const MOST: u32 = 4;
+
+impl CutOff {
+    /// How often a read begins anew for it. A standby may have more to replay; a table
+    /// may stay locked; and a statement that a server did not survive is not for the
+    /// next one.
+    const fn most(self) -> u32 {
+        match self {
+            Self::Conflict => 3,
+            Self::Lock => 2,
+            Self::Connection => 1,
+        }
+    }
+}
+
+/// How long what a standby replays is let pass; the next time, four times as long.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// The plan in use, and how it comes to be replaced.
 pub(super) struct Plans {
@@ -54,6 +77,8 @@ pub(super) struct Tries<'a> {
     left: u32,
     /// Whether the last try was made again with the very same statements.
     repeated: bool,
+    /// How often it was cut off.
+    cuts: u32,
 }
 
 impl Store {
@@ -75,6 +100,7 @@ impl Store {
             plan: self.plans.current(),
             left: MOST,
             repeated: false,
+            cuts: 0,
         }
     }
 
@@ -115,12 +141,20 @@ impl Tries<'_> {
         &mut self,
         answer: Result<T, StoreError>,
     ) -> Option<Result<T, StoreError>> {
-        let Err(StoreError::Outdated(cause)) = answer else {
-            return Some(answer);
+        let cause = match answer {
+            Err(StoreError::Outdated(cause)) => cause,
+            Err(StoreError::CutOff { cause, reason }) => {
+                return self.begins_anew(cause, reason).await.map(Err);
+            }
+            answer => return Some(answer),
         };
         let is_spoilt = matches!(cause, Outdated::Planned(_));
         let plan = match self.store.replanned(&self.plan, is_spoilt).await {
             Ok(plan) => plan,
+            // The look was cut off; the next try meets the change again.
+            Err(StoreError::CutOff { cause, reason }) => {
+                return self.begins_anew(cause, reason).await.map(Err);
+            }
             Err(error) => return Some(Err(error.settled())),
         };
         let is_same = Arc::ptr_eq(&plan, &self.plan);
@@ -132,6 +166,21 @@ impl Tries<'_> {
         self.left -= 1;
         self.repeated = is_same;
         self.plan = plan;
+        None
+    }
+
+    /// What is to be said of a read that was cut off, unless there is to be another
+    /// try.
+    async fn begins_anew(&mut self, cause: CutOff, reason: String) -> Option<StoreError> {
+        if self.cuts >= cause.most() {
+            return Some(StoreError::Unavailable(reason));
+        }
+        debug!(%reason, "a read begins anew");
+        if cause == CutOff::Conflict {
+            // There may be a row of them, as of a VACUUM of many tables.
+            tokio::time::sleep(PAUSE * 4_u32.pow(self.cuts)).await;
+        }
+        self.cuts += 1;
         None
     }
 }

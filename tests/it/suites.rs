@@ -1,6 +1,7 @@
 //! The behaviours.
 
 mod ages;
+mod attach;
 mod avatars;
 mod both;
 mod check;
@@ -11,6 +12,7 @@ mod finding;
 mod grants;
 mod limits;
 mod listing;
+mod locks;
 mod logs;
 mod metadata;
 mod migrations;
@@ -18,13 +20,17 @@ mod mistakes;
 mod odd_rows;
 mod parity;
 mod patience;
+mod pgbouncer;
 mod program;
 mod readme;
 mod reasons;
 mod reauthorization;
 mod schema_changes;
 mod server;
+mod standby;
 mod statements;
 mod tags;
 mod tidy;
+mod tls;
+mod versions;
 mod visibility;

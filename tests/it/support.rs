@@ -1,18 +1,22 @@
 //! What tests stand on: databases, the program, and clients of it.
 
 pub mod ages;
+pub mod answers;
+pub mod authority;
 pub mod canary;
 pub mod client;
 pub mod cluster;
 pub mod database;
 pub mod dice;
 pub mod golden;
+pub mod pgbouncer;
 pub mod plain;
 pub mod program;
 pub mod proxy;
 pub mod redis;
 pub mod reviewed;
 pub mod schema;
+pub mod tools;
 pub mod wire;
 
 /// The generated messages, as any client has them.

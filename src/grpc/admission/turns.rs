@@ -104,7 +104,7 @@ impl Turns {
             (state.may_wait(now), state.take_untold(now))
         };
         if let Some(calls) = untold {
-            warn!(calls, "overloaded; calls were sent away at once");
+            tell(calls);
         }
         may_wait
     }
@@ -140,6 +140,20 @@ impl Turns {
     /// Nothing that is done while it is held can panic.
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A line for many.
+fn tell(calls: usize) {
+    warn!(calls, "overloaded; calls were sent away at once");
+}
+
+/// What came after the last line.
+impl Drop for State {
+    fn drop(&mut self) {
+        if self.untold > 0 {
+            tell(self.untold);
+        }
     }
 }
 

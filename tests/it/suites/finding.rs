@@ -614,7 +614,7 @@ async fn statements_are_as_many_for_many_accounts(backend: Backend) {
             (everywhere(key()), many),
             (within(1, viewer::service(), key()), 1),
         ] {
-            let before = server.log().matches(" sqlx::query: ").count();
+            let before = server.statements();
             let answers = server.log().matches(": answered ").count();
             let ids = found(&client, request).await;
             assert_eq!(ids.len(), usize::try_from(expected).unwrap());
@@ -622,7 +622,7 @@ async fn statements_are_as_many_for_many_accounts(backend: Backend) {
                 server.log().matches(": answered ").count() > answers
             })
             .await;
-            counts.push(server.log().matches(" sqlx::query: ").count() - before);
+            counts.push(server.statements() - before);
         }
     }
     println!("statements {} FindInboxes: {counts:?}", backend.name());

@@ -24,7 +24,7 @@ use leadchat_inbox::{
     store::{DatabaseSettings, Store},
 };
 
-use crate::support::{Backend, Database, Program, pb, viewer};
+use crate::support::{Backend, Database, Program, pb, program::eventually, viewer};
 
 on_both_databases!(
     requests_are_as_large_as_they_may_be,
@@ -103,6 +103,50 @@ async fn slow_senders_keep_nobody_waiting(backend: Backend) {
         assert!(client.get(request()).await.is_ok());
     }
     connection.abort();
+}
+
+/// Whoever is sent away has a line of its own, or is counted in one, at the latest
+/// when the server stops.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_who_are_sent_away_are_in_the_log() {
+    let database = Backend::Postgres.golden();
+    let mut locking = PgConnection::connect(&database.url()).await.unwrap();
+    let server = Program::serving(&database)
+        .arg("--max-concurrent-calls")
+        .arg("1")
+        .env("RUST_LOG", "info")
+        .start();
+    let client = server.client().await;
+    sqlx::raw_sql("BEGIN; LOCK TABLE inboxes")
+        .execute(&mut locking)
+        .await
+        .unwrap();
+    let ask = || {
+        let client = client.clone();
+        tokio::spawn(async move { client.get(request()).await.map(drop) })
+    };
+    // They go on coming for longer than makes an overload.
+    let mut calls = Vec::new();
+    for _ in 0..40 {
+        calls.extend((0..5).map(|_| ask()));
+        tokio::time::sleep(Duration::from_millis(40)).await;
+    }
+    let mut sent_away = 0;
+    for call in calls {
+        let refused = call.await.unwrap().unwrap_err();
+        sent_away += usize::from(refused.code() == Code::ResourceExhausted);
+    }
+    assert!(sent_away >= 50, "{sent_away}");
+    server.signal("TERM");
+    let counts = regex::Regex::new("sent away at once.* calls=([0-9]+)").unwrap();
+    eventually("all are told", || {
+        let log = server.log();
+        let alone = log.matches("RESOURCE_EXHAUSTED").count();
+        let counts = counts.captures_iter(&log);
+        let counted: usize = counts.map(|found| found[1].parse::<usize>().unwrap()).sum();
+        counted > 0 && alone + counted == sent_away
+    })
+    .await;
 }
 
 async fn a_burst_is_served(backend: Backend) {

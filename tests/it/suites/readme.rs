@@ -1,9 +1,9 @@
 //! The documents are true: what they tell a reader to type works, and answers
 //! as they show.
 
-mod call;
-mod console;
-mod shown;
+pub mod call;
+pub mod console;
+pub mod shown;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,6 +21,9 @@ use shown::{differences, printed};
 
 /// What the demo is started with. More may follow.
 const START: &str = "cargo run --release -- serve --demo";
+
+/// What another suite types, into a shell and on leadchat's own tables.
+const IN_A_SHELL: &str = "docs/attach.md";
 
 const FREE_PORT: &str = "127.0.0.1:0";
 
@@ -71,7 +74,9 @@ fn introduction(demo: Program) -> String {
 #[test]
 fn what_documents_show_is_what_comes() {
     let calls: BTreeMap<_, _> = thread::scope(|scope| {
-        let tried = documents().into_iter().map(|document| {
+        let documents = documents().into_iter();
+        let tried = documents.filter(|document| document != IN_A_SHELL);
+        let tried = tried.map(|document| {
             scope.spawn(move || {
                 let calls = try_out(&document);
                 (document, calls)

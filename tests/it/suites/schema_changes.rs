@@ -1,6 +1,6 @@
 //! Tables that lack something, when the program starts and while it runs.
 
-mod load;
+pub mod load;
 
 use std::{
     collections::BTreeSet,

@@ -15,10 +15,25 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
+/// What is not as in the shared cluster.
+#[derive(Default)]
+pub struct Setup<'a> {
+    /// The folder of other programs than Debian's.
+    pub programs: Option<PathBuf>,
+    /// More lines of `postgresql.conf`.
+    pub lines: Vec<&'a str>,
+    /// All lines of `pg_hba.conf`, if any.
+    pub hba: Vec<&'a str>,
+    /// Files in the folder of the data: `KEY`, `CERTIFICATE`, `AUTHORITY`, by these names.
+    pub files: Vec<(&'a str, &'a str)>,
+    /// The port of a cluster that this one streams from, all that is in it included.
+    pub replica_of: Option<u16>,
+}
+
 /// A running server on a free port of the loopback interface. Its superuser `postgres` needs no
 /// password.
 pub struct Cluster {
-    port: u16,
+    pub port: u16,
     psql: PathBuf,
     keeper: Child,
 }
@@ -32,9 +47,14 @@ impl Cluster {
 
     /// A cluster of its own, for a test that takes the server away: it stops when it is dropped.
     pub fn start() -> Self {
-        let bin = server_programs();
+        Self::with(&Setup::default())
+    }
+
+    /// One that is set up in some way.
+    pub fn with(setup: &Setup<'_>) -> Self {
+        let bin = setup.programs.clone().unwrap_or_else(server_programs);
         for _ in 0..5 {
-            match Self::try_start(&bin) {
+            match Self::try_start(&bin, setup) {
                 Ok(cluster) => return cluster,
                 // The port was free when it was picked, but somebody can take it before the server.
                 Err(said) if said.contains("could not create any TCP/IP sockets") => {}
@@ -44,25 +64,26 @@ impl Cluster {
         panic!("the test PostgreSQL did not start: five free ports in a row were taken by others");
     }
 
-    fn try_start(bin: &Path) -> Result<Self, String> {
+    fn try_start(bin: &Path, setup: &Setup<'_>) -> Result<Self, String> {
         let port = free_port();
         let mut keeper = Command::new("sh");
         keeper
             .args(["-c", KEEPER, "keeper"])
             .arg(bin)
             .arg(port.to_string())
+            .arg(setup.replica_of.map_or_else(String::new, |port| port.to_string()))
+            .env("LINES", setup.lines.join("\n"))
+            .env("HBA", setup.hba.join("\n"))
             // The server's user may not be allowed to enter the folder that the tests run in.
             .current_dir("/")
             // A Ctrl-C goes to the whole group of the tests; the keeper must outlive it.
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
-        if id(&["-u"]) == 0 {
-            // PostgreSQL refuses to run as root.
-            keeper
-                .uid(id(&["-u", "postgres"]))
-                .gid(id(&["-g", "postgres"]));
+        for (name, content) in &setup.files {
+            keeper.env(format!("FILE_{name}"), content);
         }
+        as_a_server(&mut keeper);
         let mut keeper = keeper.spawn().expect("sh starts");
 
         let mut output = BufReader::new(keeper.stdout.take().expect("stdout is piped"));
@@ -86,9 +107,19 @@ impl Cluster {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
+    /// The folder of `psql`; none where it is found on the PATH.
+    pub fn programs(&self) -> &Path {
+        self.psql.parent().unwrap_or(Path::new(""))
+    }
+
     /// Runs SQL, stops at its first error, and returns what it selected: a row a line, columns
     /// separated by `|`.
     pub fn psql(&self, database: &str, sql: &str) -> String {
+        self.psql_at(self.port, database, sql)
+    }
+
+    /// The same on another port.
+    pub fn psql_at(&self, port: u16, database: &str, sql: &str) -> String {
         let mut psql = Command::new(&self.psql);
         psql.args([
             "-X",
@@ -100,14 +131,7 @@ impl Cluster {
             "-U",
             "postgres",
         ])
-        .args([
-            "-h",
-            "127.0.0.1",
-            "-p",
-            &self.port.to_string(),
-            "-d",
-            database,
-        ])
+        .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-d", database])
         .env("PGCLIENTENCODING", "UTF8")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -166,8 +190,8 @@ impl Drop for Cluster {
     }
 }
 
-/// `$1` is the folder of PostgreSQL's programs ("" for those on the PATH), `$2` the port. It prints
-/// `ready` and waits for the end of its standard input; or it prints what went wrong and ends.
+/// `$1` is the folder of PostgreSQL's programs ("" for those on the PATH), `$2` the port, and `$3`
+/// that of a primary, if there is one. It prints `ready` and waits for the end of its standard input; or it prints what went wrong and ends.
 ///
 /// Durability is switched off, since nothing here survives the process. The locale is the plainest
 /// one that knows the letters of UTF-8; C, which knows only ASCII's, where the system lacks it.
@@ -176,7 +200,7 @@ exec 2>&1
 # The tests may be killed while the server starts: nobody hears `ready` then, and that must not
 # end the keeper.
 trap '' PIPE
-bin=${1:+$1/} port=$2
+bin=${1:+$1/} port=$2 primary=$3
 dir=$(mktemp -d "${TMPDIR:-/tmp}/leadchat-inbox-pg.XXXXXX" 2>/dev/null) ||
   dir=$(mktemp -d /tmp/leadchat-inbox-pg.XXXXXX) || exit 1
 trap 'rm -rf "$dir"' EXIT
@@ -184,7 +208,18 @@ init() {
   "${bin}initdb" -D "$dir/data" -A trust --no-sync -U postgres -E UTF8 --locale="$1" \
     >"$dir/init" 2>&1
 }
-init C.UTF-8 || init C || { tail -n 20 "$dir/init"; exit 1; }
+if [ "$primary" ]; then
+  "${bin}pg_basebackup" -D "$dir/data" -R -X stream -c fast --no-sync -h 127.0.0.1 -p "$primary" \
+    -U postgres >"$dir/init" 2>&1 || { tail -n 20 "$dir/init"; exit 1; }
+else
+  init C.UTF-8 || init C || { tail -n 20 "$dir/init"; exit 1; }
+fi
+umask 077
+for name in KEY CERTIFICATE AUTHORITY; do
+  eval "content=\${FILE_$name}"
+  [ -z "$content" ] || printf '%s\n' "$content" >"$dir/data/$name"
+done
+[ -z "$HBA" ] || printf '%s\n' "$HBA" >"$dir/data/pg_hba.conf"
 cat >>"$dir/data/postgresql.conf" <<CONF
 listen_addresses = '127.0.0.1'
 port = $port
@@ -193,6 +228,7 @@ max_connections = 200
 fsync = off
 full_page_writes = off
 synchronous_commit = off
+$LINES
 CONF
 "${bin}pg_ctl" start -w -t 60 -D "$dir/data" -l "$dir/log" >/dev/null 2>&1 ||
   { tail -n 20 "$dir/log"; exit 1; }
@@ -204,6 +240,15 @@ read -r _
 "${bin}pg_ctl" stop -w -t 20 -m fast -D "$dir/data" ||
   "${bin}pg_ctl" stop -w -m immediate -D "$dir/data"
 "#;
+
+/// PostgreSQL and PgBouncer refuse to run as root.
+pub fn as_a_server(keeper: &mut Command) {
+    if id(&["-u"]) == 0 {
+        keeper
+            .uid(id(&["-u", "postgres"]))
+            .gid(id(&["-g", "postgres"]));
+    }
+}
 
 /// The folder of the newest server that Debian's packages installed, or the empty path when the
 /// PATH has one.

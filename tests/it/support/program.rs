@@ -64,8 +64,13 @@ impl Program {
 
     /// A server over a database, with the settings that the oracle ran with.
     pub fn serving(database: &Database) -> Self {
+        Self::serving_at(&database.url())
+    }
+
+    /// The same over a database anywhere.
+    pub fn serving_at(url: &str) -> Self {
         Self::new(&["serve", "--listen", "127.0.0.1:0"])
-            .env("DATABASE_URL", &database.url())
+            .env("DATABASE_URL", url)
             .env("FRONTEND_URL", "https://chat.example.test")
             .env("MAILER_INBOUND_EMAIL_DOMAIN", "inbound.example.test")
             .env("SECRET_KEY_BASE", &KEY_PART.repeat(8))
@@ -189,6 +194,16 @@ impl Server {
     /// All that it has logged so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("stderr")).unwrap()
+    }
+
+    /// How many statements it has logged so far, but for those that give a slow read
+    /// less time.
+    pub fn statements(&self) -> usize {
+        let log = self.log();
+        let statements = log.lines().filter(|line| line.contains(" sqlx::query: "));
+        statements
+            .filter(|line| !line.contains("\"SET LOCAL "))
+            .count()
     }
 
     pub fn folder(&self) -> &std::path::Path {

@@ -96,10 +96,15 @@ fn changes(backend: Backend) -> Vec<String> {
 }
 
 pub(super) async fn no_call_fails_while_the_tables_change(backend: Backend) {
+    whatever_changes(backend, Program::serving).await;
+}
+
+/// The same with a server that reaches the database in some way.
+pub async fn whatever_changes(backend: Backend, serving: impl FnOnce(&Database) -> Program) {
     let database = ages::of_the_seed(backend).await;
     database.execute(ROWS).await;
     database.execute(MORE).await;
-    let server = Program::serving(&database)
+    let server = serving(&database)
         .arg("--max-concurrent-calls")
         .arg("16")
         .env("RUST_LOG", "info")

@@ -1,0 +1,212 @@
+//! The five steps of `docs/attach.md` are typed into a shell, and show what it
+//! shows.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+};
+
+use regex::Regex;
+
+use super::readme::{call, console, shown};
+use crate::support::{
+    Database,
+    cluster::{Cluster, free_port},
+    golden,
+    program::{KEY_PART, eventually},
+    redis::Redis,
+};
+
+/// A line of the document that stands for any lines, and in a line for any text.
+const LEFT_OUT: &str = "…";
+
+/// What the document has for what differs each time.
+const DATABASE: &str = "127.0.0.1:5432/leadchat";
+const LISTEN: &str = "127.0.0.1:50051";
+const REDIS: &str = "127.0.0.1:6379";
+
+/// A shell that lives from the first step to the last.
+struct Shell {
+    shell: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+    /// What the document says, and what it is here.
+    names: Vec<(&'static str, String)>,
+}
+
+impl Shell {
+    fn start(folder: &std::path::Path, names: Vec<(&'static str, String)>) -> Self {
+        let program = std::path::Path::new(env!("CARGO_BIN_EXE_leadchat-inbox"));
+        let path = format!(
+            "{}:{}:/usr/bin:/bin",
+            program.parent().unwrap().display(),
+            Cluster::shared().programs().display()
+        );
+        let mut command = Command::new("bash");
+        command
+            .args(["--norc", "--noprofile"])
+            .current_dir(folder)
+            .env_clear()
+            .env("PATH", path)
+            .env("FRONTEND_URL", "https://chat.example.test")
+            .env("MAILER_INBOUND_EMAIL_DOMAIN", "inbound.example.test")
+            .env("SECRET_KEY_BASE", KEY_PART.repeat(8))
+            .env("REDIS_URL", Redis::golden().url())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        for (name, here) in &names {
+            if *name == LISTEN {
+                command.env("LISTEN_ADDR", here);
+            }
+        }
+        for (name, key) in golden::encryption().keys {
+            command.env(
+                format!("ACTIVE_RECORD_ENCRYPTION_{}", name.to_uppercase()),
+                key,
+            );
+        }
+        let mut shell = command.spawn().unwrap();
+        let mut input = shell.stdin.take().unwrap();
+        let output = BufReader::new(shell.stdout.take().unwrap());
+        writeln!(input, "exec 2>&1").unwrap();
+        Self {
+            shell,
+            input,
+            output,
+            names,
+        }
+    }
+
+    /// What a command says, with the document's names.
+    fn run(&mut self, command: &str) -> String {
+        const DONE: &str = "that was all";
+        let command = self
+            .names
+            .iter()
+            .fold(command.to_owned(), |text, (name, here)| {
+                text.replace(name, here)
+            });
+        writeln!(self.input, "{command}\necho; echo {DONE}").unwrap();
+        let mut said = String::new();
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.output.read_line(&mut line).unwrap(), 0, "{said}");
+            if line.trim_end() == DONE {
+                break;
+            }
+            said += &line;
+        }
+        let said = said.strip_suffix('\n').unwrap_or_default().to_owned();
+        self.names
+            .iter()
+            .fold(said, |text, (name, here)| text.replace(here.as_str(), name))
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        // What it started, too, should a step have failed.
+        let _ = writeln!(self.input, "kill $(jobs -p) 2>/dev/null; exit");
+        let _ = self.shell.wait();
+    }
+}
+
+/// A step: what is typed, and what is shown of its output.
+fn steps(document: &str) -> Vec<(String, String)> {
+    let console = Regex::new("(?s)```console\n(.*?)```").unwrap();
+    let mut steps: Vec<(String, String)> = Vec::new();
+    for block in console.captures_iter(document) {
+        for line in block[1].lines() {
+            match (line.strip_prefix("$ "), line.strip_prefix("> ")) {
+                (Some(command), _) => steps.push((command.to_owned(), String::new())),
+                (None, Some(more)) => {
+                    let (command, _) = steps.last_mut().unwrap();
+                    *command = format!("{command}\n{more}");
+                }
+                (None, None) => {
+                    let (_, output) = steps.last_mut().unwrap();
+                    *output = format!("{output}{line}\n");
+                }
+            }
+        }
+    }
+    steps
+}
+
+/// Whether lines came as they are shown.
+fn is_as_shown(shown: &str, came: &str) -> bool {
+    let line = |line: &str| {
+        let parts = line.split(LEFT_OUT).map(regex::escape);
+        format!("{}\n", parts.collect::<Vec<_>>().join(".*"))
+    };
+    let lines = shown.lines().map(|shown| match shown.trim() {
+        LEFT_OUT => "(?:.*\n)+?".to_owned(),
+        _ => line(shown),
+    });
+    let pattern = format!("^{}$", lines.collect::<String>());
+    Regex::new(&pattern).unwrap().is_match(came)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_steps_lead_where_they_say() {
+    let document = include_str!("../../../docs/attach.md");
+    let database = Database::unique();
+    let Database::Postgres { name } = &database else {
+        unreachable!()
+    };
+    let cluster = Cluster::shared();
+    cluster.create_database(name, None);
+    cluster.psql(name, include_str!("../../golden/leadchat_tables.sql"));
+    cluster.psql(name, golden::ENCRYPTED_ROWS);
+    let url = database.url();
+    let redis = Redis::golden().url();
+    let (_, database_here) = url.split_once('@').unwrap();
+    let redis_here = redis.rsplit(['@', '/']).find(|part| part.contains(':'));
+    let redis_here = redis_here.unwrap();
+    let listen = format!("127.0.0.1:{}", free_port());
+    let folder = tempfile::tempdir().unwrap();
+    let mut shell = Shell::start(
+        folder.path(),
+        vec![
+            (DATABASE, database_here.to_owned()),
+            (LISTEN, listen.clone()),
+            (REDIS, redis_here.to_owned()),
+        ],
+    );
+
+    let steps = steps(document);
+    assert!(steps.len() >= 10, "{}", steps.len());
+    for (command, shown_output) in steps {
+        if command.starts_with("grpcurl ") {
+            let words = console::words(&command).unwrap();
+            let came = call::call(&words, &listen);
+            let differences = shown::differences(&shown::printed(&shown_output), &came);
+            assert!(differences.is_empty(), "$ {command}\n{differences:#?}");
+            continue;
+        }
+        let came = shell.run(&command);
+        assert!(
+            is_as_shown(&shown_output, &came),
+            "$ {command}\ncame:\n{came}\nshown:\n{shown_output}"
+        );
+        if command.ends_with('&') {
+            eventually("it listens", || {
+                std::net::TcpStream::connect(&listen).is_ok()
+            })
+            .await;
+        }
+    }
+    // Nothing is left of the reader.
+    let left = "SELECT count(*) FROM pg_roles WHERE rolname = 'leadchat_inbox'";
+    assert_eq!(cluster.psql(name, left).trim(), "0");
+}
+
+#[test]
+fn what_is_left_out_is_marked() {
+    assert!(is_as_shown("a\n…\nd\n", "a\nb\nc\nd\n"));
+    assert!(is_as_shown("a … c\n", "a bb c\n"));
+    assert!(!is_as_shown("a\nd\n", "a\nb\nd\n"));
+    assert!(!is_as_shown("a\n…\n", "b\nc\n"));
+    assert!(!is_as_shown("", "said\n"));
+    assert!(is_as_shown("", ""));
+}

@@ -1,0 +1,342 @@
+//! Rails is never held up: a read gives its locks back within the time-out of
+//! statements, whatever becomes of it and of the process. And who waits for a table
+//! that Rails has locked is told in time.
+
+use std::time::{Duration, Instant};
+
+use futures_util::{StreamExt, stream};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tokio::task::JoinHandle;
+use tonic_types::StatusExt;
+
+use crate::support::{
+    Backend, Client, Database, Program, cluster::Cluster, pb, pgbouncer::PgBouncer,
+    program::Server, proxy::Proxy, viewer,
+};
+
+/// The time-out of a read's statements together.
+const BOUND: Duration = Duration::from_secs(5);
+
+fn name(database: &Database) -> &str {
+    let Database::Postgres { name } = database else {
+        panic!()
+    };
+    name
+}
+
+fn url_at(port: u16, database: &Database) -> String {
+    format!("postgres://postgres@127.0.0.1:{port}/{}", name(database))
+}
+
+const fn request() -> pb::GetInboxRequest {
+    pb::GetInboxRequest {
+        account_id: 1,
+        inbox_id: 1,
+        viewer: Some(viewer::user(1)),
+        detail: 0,
+    }
+}
+
+/// What Rails does to the database.
+struct Rails(PgConnection);
+
+impl Rails {
+    async fn at(database: &Database) -> Self {
+        Self(PgConnection::connect(&database.url()).await.unwrap())
+    }
+
+    /// How long it took.
+    async fn runs(&mut self, sql: &str) -> Duration {
+        let began = Instant::now();
+        let sql = AssertSqlSafe(sql.to_owned());
+        sqlx::raw_sql(sql).execute(&mut self.0).await.unwrap();
+        began.elapsed()
+    }
+
+    async fn adds_a_column(&mut self) -> Duration {
+        let took = self
+            .runs("ALTER TABLE accounts ADD COLUMN novelty text")
+            .await;
+        self.runs("ALTER TABLE accounts DROP COLUMN novelty").await;
+        took
+    }
+
+    async fn counts(&mut self, sql: &str) -> i64 {
+        let sql = AssertSqlSafe(format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+                AND application_name = 'leadchat-inbox' AND {sql}"
+        ));
+        sqlx::query_scalar(sql)
+            .fetch_one(&mut self.0)
+            .await
+            .unwrap()
+    }
+
+    async fn waits_until(&mut self, so_many: i64, sql: &str) {
+        let end = Instant::now() + Duration::from_secs(10);
+        while self.counts(sql).await < so_many {
+            assert!(Instant::now() < end, "waited in vain: {sql}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+/// Lists until it is told to end; those that wait too long are counted.
+fn load(
+    client: &Client,
+) -> (
+    tokio_util::sync::CancellationToken,
+    Vec<JoinHandle<(usize, usize)>>,
+) {
+    let end = tokio_util::sync::CancellationToken::new();
+    let callers = (0..8).map(|_| {
+        let (client, end) = (client.clone(), end.clone());
+        tokio::spawn(async move {
+            let (mut answered, mut refused) = (0, 0);
+            while !end.is_cancelled() {
+                let list = pb::ListInboxesRequest {
+                    account_id: 1,
+                    viewer: Some(viewer::user(1)),
+                    ..Default::default()
+                };
+                match client.list(list).await {
+                    Ok(_) => answered += 1,
+                    Err(status) => {
+                        let reason = status.get_details_error_info().unwrap().reason;
+                        assert_eq!(reason, "STORE_UNAVAILABLE");
+                        refused += 1;
+                    }
+                }
+            }
+            (answered, refused)
+        })
+    });
+    let callers = callers.collect();
+    (end, callers)
+}
+
+async fn counted(callers: Vec<JoinHandle<(usize, usize)>>) -> (usize, usize) {
+    let mut sum = (0, 0);
+    for caller in callers {
+        let (answered, refused) = caller.await.unwrap();
+        sum = (sum.0 + answered, sum.1 + refused);
+    }
+    sum
+}
+
+fn serving(url: &str) -> Program {
+    Program::serving_at(url)
+        .arg("--max-concurrent-calls")
+        .arg("32")
+        .env("RUST_LOG", "info")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migration_gets_its_lock_while_calls_go_on() {
+    let database = Backend::Postgres.golden();
+    let server = serving(&database.url()).start();
+    let (end, callers) = load(&server.client().await);
+    let mut rails = Rails::at(&database).await;
+    rails.waits_until(4, "xact_start IS NOT NULL").await;
+    let mut longest = Duration::ZERO;
+    for _ in 0..40 {
+        longest = longest.max(rails.adds_a_column().await);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    end.cancel();
+    let (answered, refused) = counted(callers).await;
+    println!(
+        "locks: a column was added 40 times while {answered} lists were served and {refused} \
+         refused; {longest:?} at most"
+    );
+    assert!(longest < BOUND, "{longest:?}");
+    assert!(answered > 40, "{answered}");
+    assert_eq!(refused, 0);
+}
+
+/// PostgreSQL ends the one who waits longest, of those who wait for each other. The
+/// migration has a table that reads need, and wants one that reads have.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migration_of_several_tables_is_no_victim_of_reads() {
+    let database = Backend::Postgres.golden();
+    let server = serving(&database.url()).start();
+    let (end, callers) = load(&server.client().await);
+    let mut rails = Rails::at(&database).await;
+    rails.waits_until(4, "xact_start IS NOT NULL").await;
+    let mut longest = Duration::ZERO;
+    for _ in 0..30 {
+        rails
+            .runs("BEGIN; ALTER TABLE channel_whatsapp ADD COLUMN novelty text")
+            .await;
+        // Some have the account, and wait for its channels.
+        rails.waits_until(1, "wait_event_type = 'Lock'").await;
+        longest = longest.max(
+            rails
+                .runs("ALTER TABLE accounts ADD COLUMN novelty text")
+                .await,
+        );
+        rails.runs("ROLLBACK").await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    end.cancel();
+    let (answered, refused) = counted(callers).await;
+    println!(
+        "locks: 30 migrations of two tables while {answered} lists were served and {refused} \
+         refused; the second table after {longest:?} at most"
+    );
+    assert!(longest < BOUND, "{longest:?}");
+}
+
+/// A process that stands still in the middle of a read, seen from the database.
+async fn a_frozen_read(what: &str, database: &Database, url: &str, pgbouncer: bool) {
+    let mut program = serving(url);
+    if pgbouncer {
+        program = program.arg("--pgbouncer");
+    }
+    let server = program.start();
+    let client = server.client().await;
+    assert!(client.get(request()).await.is_ok());
+    let mut rails = Rails::at(database).await;
+    let call = waiting_for_inboxes(&mut rails, &client).await;
+    server.signal("STOP");
+    rails.runs("COMMIT").await;
+    let took = rails.adds_a_column().await;
+    println!("locks: {what}, the migration had its lock after {took:?}");
+    assert!(took < BOUND, "{took:?}");
+    // That it had to wait for the read at all.
+    assert!(took > Duration::from_millis(500), "{took:?}");
+    server.signal("CONT");
+    // Its connection is gone; the read begins anew.
+    assert!(call.await.unwrap().is_ok());
+    assert!(client.get(request()).await.is_ok());
+}
+
+type Call = JoinHandle<Result<(), tonic::Status>>;
+
+/// A call whose read has the account, and waits with its inboxes for their portals.
+async fn waiting_for_inboxes(rails: &mut Rails, client: &Client) -> Call {
+    rails
+        .runs("BEGIN; LOCK TABLE portals IN ACCESS EXCLUSIVE MODE")
+        .await;
+    let client = client.clone();
+    let call = tokio::spawn(async move { client.get(request()).await.map(drop) });
+    rails
+        .waits_until(
+            1,
+            "pid IN (SELECT l.pid FROM pg_locks l
+                WHERE NOT l.granted AND l.relation = to_regclass('portals'))",
+        )
+        .await;
+    call
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_stands_still_keeps_no_lock() {
+    let database = Backend::Postgres.golden();
+    a_frozen_read("stopped", &database, &database.url(), false).await;
+    let pgbouncer = PgBouncer::before(Cluster::shared(), 2, &[]);
+    let url = url_at(pgbouncer.port, &database);
+    a_frozen_read("stopped behind PgBouncer", &database, &url, true).await;
+}
+
+/// Nor does one that takes no more of an answer, which fills what lies between.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_takes_no_rows_keeps_no_lock() {
+    let database = Backend::Postgres.golden();
+    database
+        .execute("UPDATE inboxes SET greeting_message = repeat('x', 30000000) WHERE id = 1")
+        .await;
+    a_frozen_read("stopped within 30 MB", &database, &database.url(), false).await;
+    let pgbouncer = PgBouncer::before(Cluster::shared(), 2, &[]);
+    let url = url_at(pgbouncer.port, &database);
+    a_frozen_read(
+        "stopped within 30 MB behind PgBouncer",
+        &database,
+        &url,
+        true,
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_is_cut_off_keeps_no_lock() {
+    let database = Backend::Postgres.golden();
+    let proxy = Proxy::to(Cluster::shared().port).await;
+    let server = serving(&url_at(proxy.port, &database)).start();
+    let client = server.client().await;
+    assert!(client.get(request()).await.is_ok());
+    let mut rails = Rails::at(&database).await;
+    let call = waiting_for_inboxes(&mut rails, &client).await;
+    proxy.cut();
+    rails.runs("COMMIT").await;
+    let began = Instant::now();
+    let took = rails.adds_a_column().await;
+    println!("locks: cut off, the migration had its lock after {took:?}");
+    assert!(took < BOUND, "{took:?}");
+    // The caller is told in time; other connections are found out one by one.
+    let call = call.await.unwrap();
+    println!(
+        "locks: cut off, the caller was told {:?} after {:?}",
+        call.map_err(|status| status.code()),
+        began.elapsed()
+    );
+    assert!(began.elapsed() < Duration::from_secs(10));
+    let mut tries = 1;
+    while client.get(request()).await.is_err() {
+        tries += 1;
+        assert!(tries < 16, "not served again");
+    }
+    println!(
+        "locks: cut off, served again at try {tries}, after {:?}",
+        began.elapsed()
+    );
+}
+
+/// A table that Rails has locked for long. Nobody waits for it for longer than told,
+/// and nothing piles up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_for_a_long_migration_is_told_in_time() {
+    let database = Backend::Postgres.golden();
+    let server = serving(&database.url()).start();
+    let client = server.client().await;
+    assert!(client.get(request()).await.is_ok());
+    let mut rails = Rails::at(&database).await;
+    rails
+        .runs("BEGIN; ALTER TABLE inboxes ADD COLUMN novelty text")
+        .await;
+    let (client_, mut most) = (&client, 0);
+    let calls = stream::iter(0..150).map(|_| async move {
+        let began = Instant::now();
+        let status = client_.get(request()).await.unwrap_err();
+        (
+            status.get_details_error_info().unwrap().reason,
+            began.elapsed(),
+        )
+    });
+    let calls = calls.buffer_unordered(30).collect::<Vec<_>>();
+    tokio::pin!(calls);
+    let told = loop {
+        tokio::select! {
+            told = &mut calls => break told,
+            () = tokio::time::sleep(Duration::from_millis(50)) => {
+                most = most.max(rails.counts("true").await);
+            }
+        }
+    };
+    let longest = told.iter().map(|(_, took)| *took).max().unwrap();
+    println!(
+        "locks: 150 calls for a locked table, 30 at a time: told after {longest:?} at most, \
+         over {most} connections"
+    );
+    assert!(told.iter().all(|(reason, _)| reason == "STORE_UNAVAILABLE"));
+    assert!(longest < Duration::from_secs(6), "{longest:?}");
+    assert!((1..=16).contains(&most), "{most}");
+    rails.runs("COMMIT").await;
+    assert!(client.get(request()).await.is_ok());
+    assert_eq!(rails.counts("wait_event_type = 'Lock'").await, 0);
+    ends(server);
+}
+
+fn ends(server: Server) {
+    assert_eq!(server.stop("TERM").0, Some(0));
+}

@@ -1,0 +1,306 @@
+//! A hot standby: a replica that streams from its primary, and only reads. And
+//! databases whose transactions are read-only by default.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tonic::Code;
+
+use crate::support::{
+    Backend, Client, Database, Program,
+    answers::{self, answers, assert_same},
+    cluster::{Cluster, Setup},
+    pb,
+    program::eventually,
+    viewer,
+};
+
+const NAME: &str = "leadchat";
+
+/// Sends at once what is committed, and keeps nothing for the sake of a standby.
+fn primary() -> Cluster {
+    let primary = Cluster::with(&Setup {
+        lines: vec!["synchronous_commit = local", "autovacuum = off"],
+        ..Setup::default()
+    });
+    answers::fill(&primary, NAME);
+    primary
+}
+
+/// Replays at once, whoever is in the way.
+fn standby_of(primary: &Cluster) -> Cluster {
+    let standby = Cluster::with(&Setup {
+        lines: vec!["max_standby_streaming_delay = 0"],
+        replica_of: Some(primary.port),
+        ..Setup::default()
+    });
+    assert_eq!(standby.psql(NAME, "SELECT pg_is_in_recovery()").trim(), "t");
+    standby
+}
+
+fn serving(cluster: &Cluster) -> Program {
+    Program::serving_at(&cluster.url(NAME))
+        .arg("--max-concurrent-calls")
+        .arg("16")
+}
+
+const fn request() -> pb::GetInboxRequest {
+    pb::GetInboxRequest {
+        account_id: 1,
+        inbox_id: 1,
+        viewer: Some(viewer::user(1)),
+        detail: 0,
+    }
+}
+
+/// Waits until an inbox has a name.
+async fn is_named(client: &Client, name: &str) {
+    let end = Instant::now() + Duration::from_secs(20);
+    loop {
+        let inbox = client.get(request()).await.unwrap().message.inbox.unwrap();
+        if inbox.name == name {
+            return;
+        }
+        assert!(Instant::now() < end, "not replayed");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Its one line beside the log.
+fn refusal(program: Program) -> String {
+    let output = program.output();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    let said: Vec<_> = said
+        .lines()
+        .filter(|line| !line.starts_with("20"))
+        .collect();
+    assert_eq!(said.len(), 1, "{said:?}");
+    println!("{}", said[0]);
+    said[0].to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_answers_as_its_primary() {
+    let primary = primary();
+    let standby = standby_of(&primary);
+    let server = serving(&primary).start();
+    let those = answers(&server.client().await).await;
+    drop(server);
+    let server = serving(&standby).start();
+    let client = server.client().await;
+    let these = answers(&client).await;
+    println!("standby: {} answers, byte for byte", these.len());
+    assert_same(&those, &these);
+
+    primary.psql(NAME, "UPDATE inboxes SET name = 'renamed' WHERE id = 1");
+    is_named(&client, "renamed").await;
+    // A migration of the primary's arrives as well.
+    primary.psql(
+        NAME,
+        "ALTER TABLE channel_api ADD COLUMN secret varchar;
+        UPDATE channel_api SET secret = 'signs'; UPDATE inboxes SET name = 'again' WHERE id = 1",
+    );
+    is_named(&client, "again").await;
+    let signed = |inbox: &pb::Inbox| {
+        let Some(pb::inbox::Channel::Api(api)) = &inbox.channel else {
+            return false;
+        };
+        api.secret.as_deref() == Some("signs")
+    };
+    assert!(client.all(1, viewer::user(1)).await.iter().any(signed));
+}
+
+/// Callers that count.
+struct Callers {
+    end: Arc<AtomicBool>,
+    answered: Arc<AtomicUsize>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Callers {
+    fn begin(client: &Client) -> Self {
+        let end = Arc::new(AtomicBool::new(false));
+        let answered = Arc::new(AtomicUsize::new(0));
+        let tasks = (0..4).map(|caller| {
+            let (client, end, answered) = (client.clone(), end.clone(), answered.clone());
+            tokio::spawn(async move {
+                while !end.load(Ordering::SeqCst) {
+                    if caller == 0 {
+                        client.get(request()).await.unwrap();
+                    } else {
+                        let viewer = [viewer::user(1), viewer::service()][caller % 2];
+                        assert_eq!(client.all(1, viewer).await.len(), 88);
+                    }
+                    answered.fetch_add(1, Ordering::SeqCst);
+                }
+            })
+        });
+        Self {
+            tasks: tasks.collect(),
+            end,
+            answered,
+        }
+    }
+
+    fn answered(&self) -> usize {
+        self.answered.load(Ordering::SeqCst)
+    }
+
+    fn has_failed(&self) -> bool {
+        self.tasks.iter().any(tokio::task::JoinHandle::is_finished)
+    }
+
+    async fn end(self) -> usize {
+        self.end.store(true, Ordering::SeqCst);
+        for task in self.tasks {
+            task.await.unwrap();
+        }
+        self.answered.load(Ordering::SeqCst)
+    }
+}
+
+/// What a standby cannot replay while somebody reads what was there before.
+const CHANGES: [&str; 7] = [
+    "UPDATE inboxes SET updated_at = updated_at + interval '1 s';
+    UPDATE working_hours SET updated_at = updated_at + interval '1 s';
+    UPDATE channel_email SET updated_at = updated_at + interval '1 s'",
+    "VACUUM inboxes",
+    "VACUUM working_hours",
+    "VACUUM channel_email",
+    "ALTER TABLE channel_line ADD COLUMN novelty text",
+    "ALTER TABLE inboxes ADD COLUMN novelty text",
+    "ALTER TABLE channel_line DROP COLUMN novelty; ALTER TABLE inboxes DROP COLUMN novelty",
+];
+
+/// Rows that are gone on the primary, and tables that it changes, end reads on the
+/// standby. They begin anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_call_fails_for_what_a_standby_replays() {
+    let primary = primary();
+    let standby = standby_of(&primary);
+    let server = serving(&standby)
+        .env("RUST_LOG", "info,leadchat_inbox::store=debug")
+        .start();
+    let callers = Callers::begin(&server.client().await);
+    let conflicts = || -> Vec<usize> {
+        let counted = standby.psql(
+            NAME,
+            "SELECT confl_snapshot, confl_lock, confl_bufferpin + confl_deadlock
+            FROM pg_stat_database_conflicts WHERE datname = current_database()",
+        );
+        let counts = counted.trim().split('|');
+        counts.map(|count| count.parse().unwrap()).collect()
+    };
+    let began = Instant::now();
+    let mut changes = 0;
+    // Until both kinds were met, and for some time at least.
+    while (conflicts()[..2].iter().any(|count| *count < 5) || callers.answered() < 200)
+        && began.elapsed() < Duration::from_mins(1)
+        && !callers.has_failed()
+    {
+        for change in CHANGES {
+            tokio::task::block_in_place(|| primary.psql(NAME, change));
+            changes += 1;
+            // Who is ended for each of a row of changes gives up at last.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+    for line in server
+        .log()
+        .lines()
+        .filter(|line| line.contains("read failed"))
+    {
+        println!("{line}");
+    }
+    let calls = callers.end().await;
+    let conflicts = conflicts();
+    let log = server.log();
+    let anew = log.matches("begins anew").count();
+    let failed: Vec<_> = log
+        .lines()
+        .filter(|line| line.contains("read failed"))
+        .collect();
+    println!(
+        "standby: {calls} calls while the primary changed {changes} times; conflicts of snapshots, locks, \
+         others: {conflicts:?}; {anew} reads began anew, {} failed",
+        failed.len()
+    );
+    assert_eq!(failed, Vec::<&str>::new());
+    assert!(conflicts[0] >= 5 && conflicts[1] >= 5, "{conflicts:?}");
+    assert!(anew >= 10, "{anew}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_call_fails_while_a_standby_is_promoted() {
+    let primary = primary();
+    let standby = standby_of(&primary);
+    let server = serving(&standby).env("RUST_LOG", "info").start();
+    let client = server.client().await;
+    let callers = Callers::begin(&client);
+    eventually("calls go on", || callers.answered() > 10).await;
+    drop(primary);
+    tokio::task::block_in_place(|| standby.psql(NAME, "SELECT pg_promote()"));
+    let before = callers.answered();
+    standby.psql(NAME, "UPDATE inboxes SET name = 'promoted' WHERE id = 1");
+    is_named(&client, "promoted").await;
+    eventually("calls go on", || callers.answered() > before + 10).await;
+    println!("standby: {} calls around a promotion", callers.end().await);
+    assert!(!server.log().contains("read failed"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_of_an_own_store_is_served_and_not_migrated() {
+    let primary = Cluster::start();
+    primary.create_database("own", None);
+    let migrate =
+        |cluster: &Cluster| Program::new(&["migrate"]).env("DATABASE_URL", &cluster.url("own"));
+    let migrated = migrate(&primary).output();
+    assert!(migrated.status.success());
+    let standby = Cluster::with(&Setup {
+        replica_of: Some(primary.port),
+        ..Setup::default()
+    });
+    let said = refusal(migrate(&standby));
+    assert!(
+        said.contains("read-only") && said.contains("standby"),
+        "{said}"
+    );
+    let server = Program::serving_at(&standby.url("own")).start();
+    let client = server.client().await;
+    let status = client.get(request()).await.unwrap_err();
+    assert_eq!(status.code(), Code::PermissionDenied);
+}
+
+/// Whether the database says so or the user.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_read_only_by_default_is_served_and_not_migrated() {
+    let cluster = Cluster::shared();
+    for what in ["DATABASE", "ROLE"] {
+        let database = Backend::Postgres.golden();
+        let Database::Postgres { name } = &database else {
+            panic!()
+        };
+        let user = format!("reads_{name}");
+        let of = if what == "ROLE" { &user } else { name };
+        cluster.psql(
+            name,
+            &format!(
+                "CREATE ROLE {user} LOGIN SUPERUSER;
+                ALTER {what} {of} SET default_transaction_read_only = on"
+            ),
+        );
+        let url = database.url().replace("postgres@", &format!("{user}@"));
+        let server = Program::serving_at(&url).start();
+        let client = server.client().await;
+        assert_eq!(client.all(1, viewer::user(1)).await.len(), 88);
+        drop(server);
+        let said = refusal(Program::new(&["migrate"]).env("DATABASE_URL", &url));
+        assert!(said.contains("default_transaction_read_only"), "{said}");
+    }
+}
