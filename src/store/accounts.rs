@@ -64,7 +64,7 @@ impl Store {
         arguments: &[Argument],
         patience: &Patience,
     ) -> Result<Vec<R>, StoreError> {
-        let mut tries = self.tries();
+        let mut tries = self.tries(patience);
         loop {
             let plan = tries.plan();
             let rows = self.try_listed(&plan, statement(&plan.listing), arguments, patience);

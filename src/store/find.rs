@@ -37,7 +37,7 @@ impl Store {
         address: &Address,
         patience: &Patience,
     ) -> Result<Option<Account>, StoreError> {
-        let mut tries = self.tries();
+        let mut tries = self.tries(patience);
         loop {
             let plan = tries.plan();
             let account = self.try_find(&plan, id, viewer, address, patience);
@@ -79,7 +79,7 @@ impl Store {
         address: &Address,
         patience: &Patience,
     ) -> Result<Vec<Account>, StoreError> {
-        let mut tries = self.tries();
+        let mut tries = self.tries(patience);
         loop {
             let plan = tries.plan();
             let accounts = self.try_find_everywhere(&plan, address, patience);

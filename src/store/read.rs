@@ -80,7 +80,7 @@ impl Store {
         reach: Reach<'_>,
         patience: &Patience,
     ) -> Result<Option<Account>, StoreError> {
-        let mut tries = self.tries();
+        let mut tries = self.tries(patience);
         loop {
             let plan = tries.plan();
             let account = async {

@@ -23,6 +23,7 @@ use tracing::{debug, error, info};
 use super::{
     Store,
     error::{CutOff, Outdated, StoreError},
+    patience::Patience,
     plan::Plan,
 };
 
@@ -51,9 +52,16 @@ pub(super) struct Plans {
     current: watch::Sender<Arc<Plan>>,
     /// Looks at the tables that were begun.
     begun: AtomicU64,
-    /// The number of the last one that came to an end; held while one is under
-    /// way.
-    ended: Mutex<u64>,
+    /// The last one that came to an end; held while one is under way.
+    ended: Mutex<Ended>,
+}
+
+/// A look that came to an end.
+#[derive(Default)]
+struct Ended {
+    number: u64,
+    /// Why it saw nothing.
+    failed: Option<String>,
 }
 
 impl Plans {
@@ -61,7 +69,7 @@ impl Plans {
         Self {
             current: watch::Sender::new(Arc::new(plan)),
             begun: AtomicU64::new(0),
-            ended: Mutex::new(0),
+            ended: Mutex::default(),
         }
     }
 
@@ -73,6 +81,7 @@ impl Plans {
 /// The tries of one read.
 pub(super) struct Tries<'a> {
     store: &'a Store,
+    patience: &'a Patience,
     plan: Arc<Plan>,
     left: u32,
     /// Whether the last try was made again with the very same statements.
@@ -85,7 +94,8 @@ impl Store {
     /// Runs every statement once, so that what cannot be served is found at the
     /// start and not by a caller.
     pub(super) async fn try_statements(&self) -> Result<(), StoreError> {
-        let mut tries = self.tries();
+        let patience = Patience::endless();
+        let mut tries = self.tries(&patience);
         loop {
             let plan = tries.plan();
             if let Some(done) = tries.settled(self.try_all(&plan).await).await {
@@ -94,9 +104,10 @@ impl Store {
         }
     }
 
-    pub(super) fn tries(&self) -> Tries<'_> {
+    pub(super) fn tries<'a>(&'a self, patience: &'a Patience) -> Tries<'a> {
         Tries {
             store: self,
+            patience,
             plan: self.plans.current(),
             left: MOST,
             repeated: false,
@@ -106,18 +117,47 @@ impl Store {
 
     /// A plan for the tables as they are now, or were at some time after this was
     /// asked for. It is the one in use where they are as before, unless its
-    /// statements are `spoilt`.
-    async fn replanned(&self, used: &Arc<Plan>, spoilt: bool) -> Result<Arc<Plan>, StoreError> {
+    /// statements are `spoilt`. Whose caller is gone does not wait for the look of
+    /// another; its own it brings to an end, for all who wait for that.
+    async fn replanned(
+        &self,
+        used: &Arc<Plan>,
+        spoilt: bool,
+        patience: &Patience,
+    ) -> Result<Arc<Plan>, StoreError> {
         let plans = &self.plans;
         let begun = plans.begun.load(Ordering::SeqCst);
-        let mut ended = plans.ended.lock().await;
+        let mut ended = tokio::select! {
+            biased;
+            () = patience.ended() => return Err(StoreError::Abandoned),
+            ended = plans.ended.lock() => ended,
+        };
         let current = plans.current();
-        if *ended > begun || spoilt && !Arc::ptr_eq(&current, used) {
+        if spoilt && !Arc::ptr_eq(&current, used) {
             return Ok(current);
         }
+        if ended.number > begun {
+            return match &ended.failed {
+                None => Ok(current),
+                Some(reason) => Err(StoreError::Unavailable(reason.clone())),
+            };
+        }
         let look = plans.begun.fetch_add(1, Ordering::SeqCst) + 1;
-        let schema = self.wanted.look_at(&self.pool).await?;
-        *ended = look;
+        let looked = match self.wanted.look_at(&self.pool).await {
+            // Whoever waits looks for himself, as this one will.
+            Err(cut_off @ StoreError::CutOff { .. }) => return Err(cut_off),
+            looked => looked,
+        };
+        let failed = match &looked {
+            Ok(_) => None,
+            Err(StoreError::Unavailable(reason)) => Some(reason.clone()),
+            Err(other) => Some(other.to_string()),
+        };
+        *ended = Ended {
+            number: look,
+            failed,
+        };
+        let schema = looked?;
         info!(look, left_out = %schema.left_out(), "the tables were looked at again");
         if schema == current.schema && !spoilt {
             return Ok(current);
@@ -149,7 +189,8 @@ impl Tries<'_> {
             answer => return Some(answer),
         };
         let is_spoilt = matches!(cause, Outdated::Planned(_));
-        let plan = match self.store.replanned(&self.plan, is_spoilt).await {
+        let replanned = self.store.replanned(&self.plan, is_spoilt, self.patience);
+        let plan = match replanned.await {
             Ok(plan) => plan,
             // The look was cut off; the next try meets the change again.
             Err(StoreError::CutOff { cause, reason }) => {

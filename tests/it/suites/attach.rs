@@ -27,7 +27,7 @@ const REDIS: &str = "127.0.0.1:6379";
 
 /// A shell that lives from the first step to the last.
 struct Shell {
-    shell: Child,
+    process: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
     /// What the document says, and what it is here.
@@ -70,7 +70,7 @@ impl Shell {
         let output = BufReader::new(shell.stdout.take().unwrap());
         writeln!(input, "exec 2>&1").unwrap();
         Self {
-            shell,
+            process: shell,
             input,
             output,
             names,
@@ -107,7 +107,7 @@ impl Drop for Shell {
     fn drop(&mut self) {
         // What it started, too, should a step have failed.
         let _ = writeln!(self.input, "kill $(jobs -p) 2>/dev/null; exit");
-        let _ = self.shell.wait();
+        let _ = self.process.wait();
     }
 }
 
