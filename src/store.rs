@@ -11,6 +11,7 @@
 //! administrators. Who asks, and what they may see, is not known here.
 
 mod accounts;
+mod again;
 mod assemble;
 mod channel_tables;
 mod channels;
@@ -55,6 +56,7 @@ pub use schema::Lacks;
 use tracing::info;
 
 use crate::leadchat::{Installation, Keys, avatar::Signer};
+use again::again;
 use decryption::Decryption;
 use look_ups::Order;
 use pace::Pace;
@@ -139,12 +141,12 @@ impl Store {
         let (pool, dialect, order, ownership) = match settings {
             DatabaseSettings::Postgres(settings) => {
                 let connections = postgres::connect(settings).await?;
-                let (ownership, order) = first_look(&connections).await?;
+                let (ownership, order) = again(|| first_look(&connections)).await?;
                 let pgbouncer = settings.pgbouncer;
                 info!(store = "postgres", ?ownership, pgbouncer, database = %settings, "store chosen");
                 let pool = Pool::Postgres(connections);
                 if ownership == Ownership::Own {
-                    migrations::require_current(&pool).await?;
+                    again(|| migrations::require_current(&pool)).await?;
                 }
                 (pool, Dialect::Postgres, order, ownership)
             }
@@ -161,7 +163,7 @@ impl Store {
             }
         };
         let wanted = Wanted::new(dialect, ownership);
-        let schema = wanted.look_at(&pool).await?;
+        let schema = again(|| wanted.look_at(&pool)).await?;
         if !schema.lacks.is_empty() {
             return Err(OpenError::SchemaLacks(schema.lacks));
         }

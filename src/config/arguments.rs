@@ -278,6 +278,8 @@ Exit code: 0 when the tables are up to date, 1 when they cannot be, 2 for a wron
 
 const GRANTS_ENVIRONMENT: &str = concat!(
     database_environment!(),
+    "
+  PGBOUNCER                    true where PgBouncer stands before the PostgreSQL",
     log_environment!(),
     "
 

@@ -8,8 +8,8 @@ const LONGEST: usize = 63;
 /// A name that a role may be made by.
 pub fn read(name: String) -> Result<String, ConfigError> {
     let wrong = |reason| Err(ConfigError::setting("--role", reason));
-    if name.is_empty() || name.contains('\0') {
-        wrong("must be a name")
+    if name.is_empty() || name.chars().any(char::is_control) {
+        wrong("must be a name, on one line")
     } else if name.len() > LONGEST {
         wrong("must be a name of 63 bytes at most")
     } else if name.starts_with("pg_") || name == "public" || name == "none" {

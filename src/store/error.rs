@@ -75,7 +75,7 @@ pub enum OpenError {
     SchemaOld,
     #[error(
         "{setting}: sessions of the database are shared, as by PgBouncer ({place}); \
-         `serve` needs --pgbouncer for that, `migrate` needs the database itself"
+         that needs --pgbouncer or PGBOUNCER=true, and `migrate` the database itself"
     )]
     Pooled {
         setting: &'static str,

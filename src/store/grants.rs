@@ -10,6 +10,7 @@ use std::{collections::BTreeMap, fmt};
 use sqlx::AssertSqlSafe;
 
 use super::{
+    again::again,
     error::OpenError,
     first_look,
     pace::Pace,
@@ -49,9 +50,10 @@ impl Grants {
     /// Nothing has to be granted to whoever asks.
     pub async fn of(settings: &PostgresSettings, role: &str) -> Result<Self, OpenError> {
         let connections = postgres::connect(settings).await?;
-        let (ownership, _) = first_look(&connections).await?;
+        let (ownership, _) = again(|| first_look(&connections)).await?;
         let wanted = Wanted::new(Dialect::Postgres, ownership);
-        let looked_at = wanted.look_at(&Pool::Postgres(connections.clone())).await?;
+        let pool = Pool::Postgres(connections.clone());
+        let looked_at = again(|| wanted.look_at(&pool)).await?;
         let missing = looked_at.lacks.missing;
         if !missing.is_empty() {
             return Err(OpenError::SchemaLacks(Lacks {
@@ -59,7 +61,7 @@ impl Grants {
                 not_granted: Vec::new(),
             }));
         }
-        let grants = Self::found(&connections, &wanted, role).await?;
+        let grants = again(|| Self::found(&connections, &wanted, role)).await?;
         connections.pool.close().await;
         Ok(grants)
     }
@@ -68,7 +70,7 @@ impl Grants {
         connections: &Connections,
         wanted: &Wanted,
         role: &str,
-    ) -> Result<Self, sqlx::Error> {
+    ) -> Result<Self, OpenError> {
         let places = wanted.places().chain(VERSIONS);
         let places: Vec<_> = places
             .map(|(table, column)| format!("('{table}', '{column}')"))
@@ -114,6 +116,9 @@ impl Grants {
     }
 }
 
+/// By which a role is known as one that this SQL has made.
+const MARK: &str = "leadchat-inbox";
+
 impl fmt::Display for Grants {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -122,29 +127,34 @@ impl fmt::Display for Grants {
             role_text,
             tables,
         } = self;
+        // No name may end the text that it stands in.
+        let mut tag = "make_role".to_owned();
+        while role_text.contains(&tag) {
+            tag.push('_');
+        }
         write!(
             f,
             "\
--- What leadchat-inbox {version} reads of the database {database}, for a role of its own.
--- For the owner of the tables to run, and to run again after an upgrade of either.
+-- What leadchat-inbox {version} reads, for a role of its own.
+-- To be run by the owner of the tables, who needs CREATEROLE to make the role, and again after an
+-- upgrade of leadchat or of leadchat-inbox.
 BEGIN;
 
-DO $make_role$
+DO ${tag}$
 BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {role_text}) THEN
     CREATE ROLE {role} LOGIN;
-  ELSIF EXISTS (SELECT FROM pg_roles WHERE rolname = {role_text} AND rolsuper)
-    OR EXISTS (
-      SELECT FROM pg_class WHERE relkind IN ('r', 'p') AND (
-        relowner = CAST(quote_ident({role_text}) AS regrole)
-        OR has_table_privilege({role_text}, oid, 'INSERT, UPDATE, DELETE, TRUNCATE')))
+    COMMENT ON ROLE {role} IS '{MARK}';
+    ALTER ROLE {role} SET default_transaction_read_only = on;
+  ELSIF (SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = {role_text})
+    IS DISTINCT FROM '{MARK}'
   THEN
     -- What follows would take from it what it has.
-    RAISE EXCEPTION 'the role % may write tables; it is somebody else''s', {role_text};
+    RAISE EXCEPTION 'the role % is somebody else''s', {role_text}
+      USING HINT = 'If it is for this alone, say so by COMMENT ON ROLE: {MARK}';
   END IF;
 END
-$make_role$;
-ALTER ROLE {role} IN DATABASE {database} SET default_transaction_read_only = on;
+${tag}$;
 
 GRANT CONNECT ON DATABASE {database} TO {role};
 ",
@@ -171,7 +181,8 @@ GRANT CONNECT ON DATABASE {database} TO {role};
             "
 COMMIT;
 -- Its password: \\password {role}
--- To undo all of it: DROP OWNED BY {role}; DROP ROLE {role};
+-- To undo all of it:
+--   GRANT {role} TO CURRENT_USER; DROP OWNED BY {role}; DROP ROLE {role};
 "
         )
     }

@@ -5,6 +5,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use super::{
     DatabaseSettings, Looked, Ownership, Store,
+    again::again,
     error::{OpenError, StoreError},
     first_look,
     look_ups::Order,
@@ -72,7 +73,7 @@ impl Inspection {
         let (pool, dialect, order, ownership) = match settings {
             DatabaseSettings::Postgres(settings) => {
                 let connections = narrowed(&postgres::connect(settings).await?);
-                let (ownership, order) = first_look(&connections).await?;
+                let (ownership, order) = again(|| first_look(&connections)).await?;
                 let pool = Pool::Postgres(connections);
                 (pool, Dialect::Postgres, order, ownership)
             }
@@ -84,7 +85,7 @@ impl Inspection {
             }
         };
         let wanted = Wanted::new(dialect, ownership);
-        let schema = wanted.look_at(&pool).await?;
+        let schema = again(|| wanted.look_at(&pool)).await?;
         let looked = Looked {
             pool,
             dialect,
@@ -94,8 +95,8 @@ impl Inspection {
             schema,
         };
         Ok(Self {
-            server: looked.server().await?,
-            migrations: looked.migrations().await?,
+            server: again(|| looked.server()).await?,
+            migrations: again(|| looked.migrations()).await?,
             looked,
         })
     }

@@ -5,6 +5,7 @@
 
 use super::{
     Looked,
+    again::again,
     columns::{Column, Type},
     error::StoreError,
     look_ups,
@@ -38,7 +39,8 @@ impl Looked {
         let mut sampled = Vec::new();
         for (table, column) in NON_DETERMINISTIC.into_iter().chain(DETERMINISTIC) {
             if is_used(table, column) && self.schema.offers(table, column) {
-                sampled.push(self.sample_of(table, column, encryption).await?);
+                let sample = again(|| self.sample_of(table, column, encryption));
+                sampled.push(sample.await?);
             }
         }
         Ok(sampled)

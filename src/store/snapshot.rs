@@ -96,9 +96,16 @@ impl Connection {
             }) => {
                 let pace = Pace::new(patience);
                 let begun = timeout(pace.hearing(), postgres::begin(connection, &pace));
+                let transaction = match heard(begun.await, silent)? {
+                    Ok(transaction) => transaction,
+                    Err(error) => {
+                        // Part of it may have begun, and would be left open.
+                        *silent = true;
+                        return Err(begun_in_vain(&error));
+                    }
+                };
                 Open::Postgres {
-                    transaction: heard(begun.await, silent)?
-                        .map_err(|error| begun_in_vain(&error))?,
+                    transaction,
                     prepares: *prepares,
                     pace,
                     silent,

@@ -1,23 +1,23 @@
--- What leadchat-inbox 0.1.0 reads of the database leadchat, for a role of its own.
--- For the owner of the tables to run, and to run again after an upgrade of either.
+-- What leadchat-inbox 0.1.0 reads, for a role of its own.
+-- To be run by the owner of the tables, who needs CREATEROLE to make the role, and again after an
+-- upgrade of leadchat or of leadchat-inbox.
 BEGIN;
 
 DO $make_role$
 BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'leadchat_inbox') THEN
     CREATE ROLE leadchat_inbox LOGIN;
-  ELSIF EXISTS (SELECT FROM pg_roles WHERE rolname = 'leadchat_inbox' AND rolsuper)
-    OR EXISTS (
-      SELECT FROM pg_class WHERE relkind IN ('r', 'p') AND (
-        relowner = CAST(quote_ident('leadchat_inbox') AS regrole)
-        OR has_table_privilege('leadchat_inbox', oid, 'INSERT, UPDATE, DELETE, TRUNCATE')))
+    COMMENT ON ROLE leadchat_inbox IS 'leadchat-inbox';
+    ALTER ROLE leadchat_inbox SET default_transaction_read_only = on;
+  ELSIF (SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = 'leadchat_inbox')
+    IS DISTINCT FROM 'leadchat-inbox'
   THEN
     -- What follows would take from it what it has.
-    RAISE EXCEPTION 'the role % may write tables; it is somebody else''s', 'leadchat_inbox';
+    RAISE EXCEPTION 'the role % is somebody else''s', 'leadchat_inbox'
+      USING HINT = 'If it is for this alone, say so by COMMENT ON ROLE: leadchat-inbox';
   END IF;
 END
 $make_role$;
-ALTER ROLE leadchat_inbox IN DATABASE leadchat SET default_transaction_read_only = on;
 
 GRANT CONNECT ON DATABASE leadchat TO leadchat_inbox;
 GRANT USAGE ON SCHEMA public TO leadchat_inbox;
@@ -73,4 +73,5 @@ GRANT SELECT (id, inbox_id, day_of_week, closed_all_day, open_hour, open_minutes
 
 COMMIT;
 -- Its password: \password leadchat_inbox
--- To undo all of it: DROP OWNED BY leadchat_inbox; DROP ROLE leadchat_inbox;
+-- To undo all of it:
+--   GRANT leadchat_inbox TO CURRENT_USER; DROP OWNED BY leadchat_inbox; DROP ROLE leadchat_inbox;

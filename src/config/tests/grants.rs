@@ -31,7 +31,7 @@ fn the_reader_has_a_name_unless_given_one() {
 #[test]
 fn a_name_that_no_role_can_have_is_refused() {
     let long = "ä".repeat(32);
-    for name in [&long, "pg_reader", "public", "none", "a\0b"] {
+    for name in [&long, "pg_reader", "public", "none", "a\0b", "a\nb"] {
         let error = granting(&[&DATABASE[..], &["--role", name]].concat()).unwrap_err();
         assert!(error.starts_with("--role: "), "{error}");
     }

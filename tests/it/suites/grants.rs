@@ -249,55 +249,83 @@ async fn the_sql_may_be_run_again() {
     assert_eq!(attached.readable(), readable);
 }
 
-/// Taking from Rails' own role what it has would stop Rails.
+/// Taking from Rails' own role what it has would stop Rails, and from another
+/// reader what that one reads.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_role_that_writes_is_left_alone() {
+async fn a_role_that_is_somebody_elses_is_left_alone() {
     let attached = Attached::with("");
     let role = &attached.role;
-    attached.psql(&format!("CREATE ROLE {role}"));
+    attached.psql(&format!(
+        "CREATE ROLE {role}; GRANT SELECT ON users TO {role}; GRANT UPDATE (name) ON accounts TO {role}"
+    ));
+    let rights = format!(
+        "SELECT has_table_privilege('{role}', 'users', 'SELECT'),
+            has_column_privilege('{role}', 'accounts', 'name', 'UPDATE')"
+    );
     let sql = attached.sql();
-    let refused = async |what: &str| {
-        let name = format!("'{role}'");
-        let rights = format!(
-            "SELECT has_table_privilege({name}, 'accounts', 'INSERT'), \
-             has_table_privilege({name}, 'accounts', 'SELECT')"
-        );
-        let before = attached.psql(&rights);
-        let error = attached.database.try_execute(&sql).await.unwrap_err();
-        let said = error.to_string();
-        assert!(said.contains("it is somebody else's"), "{what}: {said}");
-        assert_eq!(attached.psql(&rights), before, "{what}");
-        assert!(before.starts_with("t|"), "{what}: {before}");
-    };
-    attached.psql(&format!("GRANT INSERT, SELECT ON accounts TO {role}"));
-    refused("may write").await;
-    attached.psql(&format!("REVOKE ALL ON accounts FROM {role}"));
-    attached.psql(&format!("ALTER TABLE accounts OWNER TO {role}"));
-    refused("owns a table").await;
-    attached.psql("ALTER TABLE accounts OWNER TO postgres");
-    attached.psql(&format!("ALTER ROLE {role} SUPERUSER"));
-    refused("is a superuser").await;
+    let error = attached.database.try_execute(&sql).await.unwrap_err();
+    assert!(error.to_string().contains("is somebody else's"), "{error}");
+    assert_eq!(attached.psql(&rights).trim(), "t|t");
+    // Until somebody says whose it is.
+    attached.psql(&format!("COMMENT ON ROLE {role} IS 'leadchat-inbox'"));
+    attached.psql(&sql);
+    assert_eq!(attached.psql(&rights).trim(), "f|f");
+    assert_eq!(attached.readable(), granted_by(&sql));
+}
+
+/// Who owns the tables and may make roles need be no superuser, and can undo it
+/// all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_owner_makes_it_and_undoes_it() {
+    let attached = Attached::with("");
+    let (name, role) = (&attached.name, &attached.role);
+    let owner = format!("owner_of_{name}");
+    attached.psql(&format!(
+        "CREATE ROLE {owner} LOGIN CREATEROLE; ALTER DATABASE {name} OWNER TO {owner};
+        SELECT format('ALTER TABLE %I OWNER TO {owner}', relname) FROM pg_class
+            WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace \\gexec"
+    ));
+    attached.psql(&format!("ALTER SCHEMA public OWNER TO {owner}"));
+    let sql = attached.sql();
+    let as_owner = format!("SET SESSION AUTHORIZATION {owner};\n");
+    for _ in 0..2 {
+        attached.psql(&format!("{as_owner}{sql}"));
+        assert_eq!(attached.readable(), granted_by(&sql));
+    }
+    let undo = sql.lines().last().unwrap().trim_start_matches("--");
+    assert!(undo.contains("DROP ROLE"), "{undo}");
+    attached.psql(&format!("{as_owner}{undo}"));
+    let left = format!("SELECT count(*) FROM pg_roles WHERE rolname = '{role}'");
+    assert_eq!(attached.psql(&left).trim(), "0");
+    attached.psql(&format!(
+        "REASSIGN OWNED BY {owner} TO postgres; DROP OWNED BY {owner}; DROP ROLE {owner}"
+    ));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn any_name_is_quoted() {
     let mut attached = Attached::with(ages::ROWS);
-    let odd = format!("Leser \"{}\"; DROP TABLE accounts; --'", attached.name);
-    let output = attached.asked(&odd);
-    assert_eq!(output.status.code(), Some(0));
-    let sql = String::from_utf8(output.stdout).unwrap();
-    attached.psql(&sql);
-    let count = format!(
-        "SELECT count(*) FROM pg_roles WHERE rolname = '{}'",
-        odd.replace('\'', "''")
-    );
-    assert_eq!(attached.psql(&count).trim(), "1");
-    assert_eq!(attached.psql("SELECT count(*) FROM accounts").trim(), "2");
-    attached.psql(&sql);
-    attached.role = format!("\"{}\"", odd.replace('"', "\"\""));
-    let role = &attached.role;
-    attached.psql(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
-    attached.role = format!("reader_of_{}", attached.name);
+    let name = attached.name.clone();
+    for odd in [
+        format!("Leser \"{name}\"; DROP TABLE accounts; --'"),
+        format!("{name}$make_role$;COMMIT;DROP TABLE accounts;--"),
+    ] {
+        let output = attached.asked(&odd);
+        assert_eq!(output.status.code(), Some(0));
+        let sql = String::from_utf8(output.stdout).unwrap();
+        attached.psql(&sql);
+        attached.psql(&sql);
+        let count = format!(
+            "SELECT count(*) FROM pg_roles WHERE rolname = '{}'",
+            odd.replace('\'', "''")
+        );
+        assert_eq!(attached.psql(&count).trim(), "1");
+        assert_eq!(attached.psql("SELECT count(*) FROM accounts").trim(), "2");
+        let undo = sql.lines().last().unwrap().trim_start_matches("--");
+        attached.psql(undo);
+        assert_eq!(attached.psql(&count).trim(), "0");
+    }
+    attached.role = format!("reader_of_{name}");
 }
 
 /// Tables may be in any schema that is looked through.

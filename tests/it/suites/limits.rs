@@ -157,7 +157,7 @@ async fn a_burst_is_served(backend: Backend) {
         .env("RUST_LOG", "info")
         .start();
     let client = server.client().await;
-    let calls = (0..12).map(|_| client.get(request()));
+    let calls = (0..6).map(|_| client.get(request()));
     for answer in futures_util::future::join_all(calls).await {
         answer.unwrap();
     }

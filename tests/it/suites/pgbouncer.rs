@@ -270,11 +270,11 @@ fn who_does_not_say_so_is_refused_in_one_line() {
         ] {
             let said = refusal(program);
             assert!(said.contains("DATABASE_URL"), "{said}");
-            assert!(said.contains("`serve` needs --pgbouncer"), "{said}");
             assert!(
-                said.contains("`migrate` needs the database itself"),
+                said.contains("needs --pgbouncer or PGBOUNCER=true"),
                 "{said}"
             );
+            assert!(said.contains("`migrate` the database itself"), "{said}");
             assert!(!said.contains("hunter2"), "{said}");
         }
         // Said, it is served in any mode.

@@ -100,7 +100,7 @@ trap '' PIPE
 PATH=$PATH:/usr/sbin
 if [ "$2" ]; then
   PATH=$2/usr/sbin:$PATH
-  export LD_LIBRARY_PATH="$(echo "$2"/usr/lib/*)"
+  export LD_LIBRARY_PATH="$(echo "$2"/usr/lib/*-linux-gnu*)"
 fi
 dir=$(mktemp -d "${TMPDIR:-/tmp}/leadchat-inbox-pgbouncer.XXXXXX" 2>/dev/null) ||
   dir=$(mktemp -d /tmp/leadchat-inbox-pgbouncer.XXXXXX) || exit 1

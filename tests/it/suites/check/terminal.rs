@@ -5,6 +5,7 @@ use std::{
     io::Read,
     process::{Child, Command, Stdio},
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use rustix::{
@@ -109,6 +110,14 @@ async fn a_bar_is_shown_on_a_terminal_and_nowhere_else() {
     assert_eq!(String::from_utf8(output.stdout).unwrap(), printed);
 }
 
+/// Looks that are taken, a hundredth of a second apart.
+const PATIENCE: u32 = 3000;
+
+async fn waited(rest: u32) -> u32 {
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    rest.checked_sub(1).expect("waited in vain")
+}
+
 /// While it reads one account after the other, each of which takes its time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_signal_ends_it_at_once_with_what_was_found() {
@@ -131,13 +140,18 @@ async fn a_signal_ends_it_at_once_with_what_was_found() {
             program
         };
         // Those of a check that was ended sleep on for a moment.
-        while connections(&database).await > 0 {}
+        let mut rest = PATIENCE;
+        while connections(&database).await > 0 {
+            rest = waited(rest).await;
+        }
         let check = OnTerminal::start(program);
         // At the start there is one.
         let readers = "SELECT count(*) AS id FROM pg_stat_activity
             WHERE datname = current_database() AND wait_event = 'PgSleep'";
         let mut most = 0;
+        let mut rest = PATIENCE;
         while most < 2 {
+            rest = waited(rest).await;
             most = database.numbers(readers).await[0].max(most);
             assert!(connections(&database).await <= 5);
         }
