@@ -42,20 +42,6 @@ fn request() -> pb::GetInboxRequest {
     }
 }
 
-/// Its one line beside the log.
-fn refusal(program: Program) -> String {
-    let output = program.output();
-    assert_eq!(output.status.code(), Some(1));
-    let said = String::from_utf8(output.stderr).unwrap();
-    let said: Vec<_> = said
-        .lines()
-        .filter(|line| !line.starts_with("20"))
-        .collect();
-    assert_eq!(said.len(), 1, "{said:?}");
-    println!("pgbouncer: {}", said[0]);
-    said[0].to_owned()
-}
-
 /// Transactions so far, and clients and sessions at present.
 fn counted(pgbouncer: &PgBouncer, database: &str) -> (u64, usize, usize) {
     let of = |command: &str, column: usize| {
@@ -268,7 +254,7 @@ fn who_does_not_say_so_is_refused_in_one_line() {
                 .env("DATABASE_URL", &url)
                 .env("PGBOUNCER", "true"),
         ] {
-            let said = refusal(program);
+            let said = program.refusal();
             assert!(said.contains("DATABASE_URL"), "{said}");
             assert!(
                 said.contains("needs --pgbouncer or PGBOUNCER=true"),
@@ -288,11 +274,11 @@ fn what_pgbouncer_refuses_is_said_in_words() {
     let database = Backend::Postgres.golden();
     let pgbouncer = PgBouncer::before(Cluster::shared(), SESSIONS, &[]);
     let options = serving(&pgbouncer, name(&database)).env("PGOPTIONS", "-c geqo=off");
-    let said = refusal(options);
+    let said = options.refusal();
     assert!(said.contains("PGOPTIONS"), "{said}");
-    let said = refusal(serving(&pgbouncer, "nowhere"));
+    let said = serving(&pgbouncer, "nowhere").refusal();
     assert!(said.contains("no such database"), "{said}");
     let by_statement = PgBouncer::before(Cluster::shared(), SESSIONS, &["pool_mode = statement"]);
-    let said = refusal(serving(&by_statement, name(&database)));
+    let said = serving(&by_statement, name(&database)).refusal();
     assert!(said.contains("has no transactions"), "{said}");
 }

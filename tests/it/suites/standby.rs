@@ -72,20 +72,6 @@ async fn is_named(client: &Client, name: &str) {
     }
 }
 
-/// Its one line beside the log.
-fn refusal(program: Program) -> String {
-    let output = program.output();
-    assert_eq!(output.status.code(), Some(1));
-    let said = String::from_utf8(output.stderr).unwrap();
-    let said: Vec<_> = said
-        .lines()
-        .filter(|line| !line.starts_with("20"))
-        .collect();
-    assert_eq!(said.len(), 1, "{said:?}");
-    println!("{}", said[0]);
-    said[0].to_owned()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_standby_answers_as_its_primary() {
     let primary = primary();
@@ -302,7 +288,7 @@ async fn a_standby_of_an_own_store_is_served_and_not_migrated() {
         replica_of: Some(primary.port),
         ..Setup::default()
     });
-    let said = refusal(migrate(&standby));
+    let said = migrate(&standby).refusal();
     assert!(
         said.contains("read-only") && said.contains("standby"),
         "{said}"
@@ -336,7 +322,9 @@ async fn what_is_read_only_by_default_is_served_and_not_migrated() {
         let client = server.client().await;
         assert_eq!(client.all(1, viewer::user(1)).await.len(), 88);
         drop(server);
-        let said = refusal(Program::new(&["migrate"]).env("DATABASE_URL", &url));
+        let said = Program::new(&["migrate"])
+            .env("DATABASE_URL", &url)
+            .refusal();
         assert!(said.contains("default_transaction_read_only"), "{said}");
     }
 }

@@ -154,6 +154,21 @@ impl Program {
         (child, self.folder)
     }
 
+    /// Runs it to its end, which is a refusal: the one line that it says beside the
+    /// log.
+    pub fn refusal(self) -> String {
+        let output = self.output();
+        assert_eq!(output.status.code(), Some(1));
+        let said = String::from_utf8(output.stderr).unwrap();
+        let said: Vec<_> = said
+            .lines()
+            .filter(|line| !line.starts_with("20"))
+            .collect();
+        assert_eq!(said.len(), 1, "{said:?}");
+        println!("{}", said[0]);
+        said[0].to_owned()
+    }
+
     /// Starts it, and waits until it listens.
     pub fn start(mut self) -> Server {
         let log = File::create(self.folder.path().join("stderr")).unwrap();
