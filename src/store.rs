@@ -11,7 +11,6 @@
 //! administrators. Who asks, and what they may see, is not known here.
 
 mod accounts;
-mod again;
 mod assemble;
 mod channel_tables;
 mod channels;
@@ -23,6 +22,7 @@ mod find;
 mod grants;
 mod inspection;
 mod look_ups;
+mod looked;
 mod migrations;
 mod pace;
 mod patience;
@@ -31,6 +31,7 @@ mod postgres;
 mod read;
 mod reauthorizations;
 mod redis;
+mod retries;
 mod rows;
 mod sample;
 mod schema;
@@ -56,13 +57,12 @@ pub use schema::Lacks;
 use tracing::info;
 
 use crate::leadchat::{Installation, Keys, avatar::Signer};
-use again::again;
 use decryption::Decryption;
 use look_ups::Order;
-use pace::Pace;
+use looked::Looked;
 use plan::Plan;
 use redis::Redis;
-use schema::{Schema, Wanted};
+use schema::Wanted;
 use snapshot::Pool;
 use statements::Dialect;
 use tries::Plans;
@@ -109,16 +109,6 @@ pub struct Store {
     decryption: Decryption,
 }
 
-/// A database whose tables were looked at.
-struct Looked {
-    pool: Pool,
-    dialect: Dialect,
-    order: Order,
-    ownership: Ownership,
-    wanted: Wanted,
-    schema: Schema,
-}
-
 /// Whose tables these are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ownership {
@@ -138,44 +128,29 @@ impl Store {
         installation: Installation,
         keys: Keys,
     ) -> Result<Self, OpenError> {
-        let (pool, dialect, order, ownership) = match settings {
+        let looked = match settings {
             DatabaseSettings::Postgres(settings) => {
-                let connections = postgres::connect(settings).await?;
-                let (ownership, order) = again(|| first_look(&connections)).await?;
-                let pgbouncer = settings.pgbouncer;
+                let connections = postgres::connect(settings, postgres::CONNECTIONS).await?;
+                let looked = Looked::at(Pool::Postgres(connections)).await?;
+                let (ownership, pgbouncer) = (looked.ownership, settings.pgbouncer);
                 info!(store = "postgres", ?ownership, pgbouncer, database = %settings, "store chosen");
-                let pool = Pool::Postgres(connections);
                 if ownership == Ownership::Own {
-                    again(|| migrations::require_current(&pool)).await?;
+                    migrations::require_current(&looked.pool).await?;
                 }
-                (pool, Dialect::Postgres, order, ownership)
+                looked
             }
             DatabaseSettings::Sqlite(path) => {
-                let pool = sqlite::connect(path).await?;
-                migrations::migrate_sqlite(&pool).await?;
+                let pool = Pool::Sqlite(sqlite::connect(path).await?);
+                migrations::migrate(&pool).await?;
                 info!(store = "sqlite", path = %path.display(), "store chosen");
-                (
-                    Pool::Sqlite(pool),
-                    Dialect::Sqlite,
-                    Order::Bytes,
-                    Ownership::Own,
-                )
+                Looked::at(pool).await?
             }
         };
-        let wanted = Wanted::new(dialect, ownership);
-        let schema = again(|| wanted.look_at(&pool)).await?;
-        if !schema.lacks.is_empty() {
-            return Err(OpenError::SchemaLacks(schema.lacks));
+        let lacks = &looked.schema.lacks;
+        if !lacks.is_empty() {
+            return Err(OpenError::SchemaLacks(lacks.clone()));
         }
-        info!(left_out = %schema.left_out(), "tables looked at");
-        let looked = Looked {
-            pool,
-            dialect,
-            order,
-            ownership,
-            wanted,
-            schema,
-        };
+        info!(left_out = %looked.schema.left_out(), "tables looked at");
         Self::over(looked, redis, installation, keys).await
     }
 
@@ -218,7 +193,7 @@ impl Store {
     /// Runs a script of `INSERT`s on an SQLite file, for demonstration data.
     pub async fn fill_sqlite(path: &Path, script: &'static str) -> Result<(), OpenError> {
         let pool = sqlite::connect_untold(path).await?;
-        migrations::migrate_sqlite(&pool).await?;
+        migrations::migrate(&Pool::Sqlite(pool.clone())).await?;
         sqlx::raw_sql(script)
             .execute(&pool)
             .await
@@ -229,26 +204,12 @@ impl Store {
 
     /// Brings an own PostgreSQL store up to date; refuses Rails' database.
     pub async fn migrate(settings: &DatabaseSettings) -> Result<(), OpenError> {
-        match settings {
+        let pool = match settings {
             DatabaseSettings::Postgres(settings) => {
-                let pool = postgres::connect_straight(settings).await?;
-                migrations::migrate_postgres(&pool).await
+                Pool::Postgres(postgres::connect_straight(settings).await?)
             }
-            DatabaseSettings::Sqlite(path) => {
-                let pool = sqlite::connect(path).await?;
-                migrations::migrate_sqlite(&pool).await
-            }
-        }
+            DatabaseSettings::Sqlite(path) => Pool::Sqlite(sqlite::connect(path).await?),
+        };
+        migrations::migrate(&pool).await
     }
-}
-
-/// Whose database it is, and how it orders texts.
-async fn first_look(connections: &postgres::Connections) -> Result<(Ownership, Order), OpenError> {
-    let mut connection = connections.pool.acquire().await?;
-    let pace = Pace::new(&Patience::endless());
-    let mut transaction = postgres::begin(&mut connection, &pace).await?;
-    let ownership = migrations::ownership(&mut transaction).await?;
-    let order = postgres::order(&mut transaction).await?;
-    transaction.commit().await?;
-    Ok((ownership, order))
 }

@@ -68,7 +68,7 @@ impl Store {
         loop {
             let plan = tries.plan();
             let rows = self.try_listed(&plan, statement(&plan.listing), arguments, patience);
-            if let Some(rows) = tries.settled(rows.await).await {
+            if let Some(rows) = tries.outcome(rows.await).await {
                 return rows;
             }
         }

@@ -119,7 +119,7 @@ impl StoreError {
     }
 
     /// What it is when there is no further try.
-    pub(super) fn settled(self) -> Self {
+    pub(super) fn without_tries(self) -> Self {
         match self {
             Self::Outdated(Outdated::Refused(reason) | Outdated::Planned(reason)) => {
                 Self::Fault(reason)

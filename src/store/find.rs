@@ -41,7 +41,7 @@ impl Store {
         loop {
             let plan = tries.plan();
             let account = self.try_find(&plan, id, viewer, address, patience);
-            if let Some(account) = tries.settled(account.await).await {
+            if let Some(account) = tries.outcome(account.await).await {
                 return account;
             }
         }
@@ -83,7 +83,7 @@ impl Store {
         loop {
             let plan = tries.plan();
             let accounts = self.try_find_everywhere(&plan, address, patience);
-            if let Some(accounts) = tries.settled(accounts.await).await {
+            if let Some(accounts) = tries.outcome(accounts.await).await {
                 return accounts;
             }
         }

@@ -7,18 +7,14 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use sqlx::AssertSqlSafe;
-
 use super::{
-    again::again,
-    error::OpenError,
-    first_look,
-    pace::Pace,
-    patience::Patience,
-    postgres::{self, Connections, PostgresSettings},
-    schema::{Lacks, Wanted},
-    snapshot::Pool,
-    statements::Dialect,
+    error::{OpenError, StoreError},
+    looked::Looked,
+    postgres::{self, PostgresSettings},
+    retries::retried,
+    schema::Lacks,
+    snapshot::{Argument, Pool},
+    statements::Statement,
 };
 
 /// What is asked for at the start and by a check alone: how new the tables are.
@@ -49,34 +45,27 @@ impl Grants {
     /// For the tables of a database as they are, and a role by its plain name.
     /// Nothing has to be granted to whoever asks.
     pub async fn of(settings: &PostgresSettings, role: &str) -> Result<Self, OpenError> {
-        let connections = postgres::connect(settings).await?;
-        let (ownership, _) = again(|| first_look(&connections)).await?;
-        let wanted = Wanted::new(Dialect::Postgres, ownership);
-        let pool = Pool::Postgres(connections.clone());
-        let looked_at = again(|| wanted.look_at(&pool)).await?;
-        let missing = looked_at.lacks.missing;
+        let pool = Pool::Postgres(postgres::connect(settings, 2).await?);
+        let looked = Looked::at(pool).await?;
+        let missing = &looked.schema.lacks.missing;
         if !missing.is_empty() {
             return Err(OpenError::SchemaLacks(Lacks {
-                missing,
+                missing: missing.clone(),
                 not_granted: Vec::new(),
             }));
         }
-        let grants = again(|| Self::found(&connections, &wanted, role)).await?;
-        connections.pool.close().await;
+        let grants = retried(|| Self::found(&looked, role)).await?;
+        looked.pool.close().await;
         Ok(grants)
     }
 
-    async fn found(
-        connections: &Connections,
-        wanted: &Wanted,
-        role: &str,
-    ) -> Result<Self, OpenError> {
-        let places = wanted.places().chain(VERSIONS);
+    async fn found(looked: &Looked, role: &str) -> Result<Self, StoreError> {
+        let places = looked.wanted.places().chain(VERSIONS);
         let places: Vec<_> = places
             .map(|(table, column)| format!("('{table}', '{column}')"))
             .collect();
         // Safe: names of ours alone.
-        let columns = AssertSqlSafe(format!(
+        let columns = Statement::of_catalog(&format!(
             "SELECT quote_ident(n.nspname), quote_ident(c.relname), quote_ident(a.attname)
             FROM (VALUES {}) AS w(table_name, column_name)
             JOIN pg_catalog.pg_class c ON c.oid = to_regclass(w.table_name)
@@ -86,21 +75,14 @@ impl Grants {
             ORDER BY c.relname, a.attnum",
             places.join(", ")
         ));
-        let mut connection = connections.pool.acquire().await?;
-        let pace = Pace::new(&Patience::endless());
-        let mut transaction = postgres::begin(&mut connection, &pace).await?;
-        let (database, role, role_text) = sqlx::query_as(
+        let columns: Vec<(String, String, String)> = looked.pool.ask(&columns, &[]).await?;
+        let names = Statement::of_catalog(
             "SELECT quote_ident(current_database()), quote_ident($1), quote_literal($1)",
-        )
-        .persistent(false)
-        .bind(role)
-        .fetch_one(&mut *transaction)
-        .await?;
-        let columns: Vec<(String, String, String)> = sqlx::query_as(columns)
-            .persistent(false)
-            .fetch_all(&mut *transaction)
-            .await?;
-        transaction.commit().await?;
+        );
+        let role = [Argument::Text(role.to_owned())];
+        let names = looked.pool.ask(&names, &role).await?.pop();
+        let (database, role, role_text) =
+            names.ok_or_else(|| StoreError::Fault("no row (reading the catalog)".to_owned()))?;
 
         let mut tables = BTreeMap::<_, Vec<_>>::new();
         for (schema, name, column) in columns {

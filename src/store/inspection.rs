@@ -1,28 +1,23 @@
 //! A look at a database before it is served: whose it is, how new, what its tables
 //! lack. Nothing is created, migrated or refused for what is missing.
 
-use sqlx::postgres::PgConnectOptions;
-
 use super::{
-    DatabaseSettings, Looked, Ownership, Store,
-    again::again,
+    DatabaseSettings, Ownership, Store,
     error::{OpenError, StoreError},
-    first_look,
-    look_ups::Order,
-    migrations,
-    patience::Patience,
-    postgres,
+    looked::Looked,
+    migrations, postgres,
     redis::{self, RedisSettings},
+    retries::retried,
     rows::{NumberRow, ServerRow},
     sample::Sampled,
-    schema::{Lacks, Wanted},
+    schema::Lacks,
     snapshot::{Pool, Row},
     sqlite,
     statements::{Dialect, Statement},
 };
 use crate::leadchat::{Installation, Keys, age::Age, encryption::Encryption};
 
-/// Fewer than a service has: it is the one that matters.
+/// Fewer than a service has: a check must not take connections from it.
 const CONNECTIONS: u32 = 5;
 
 /// A database that was looked at.
@@ -36,13 +31,9 @@ pub struct Inspection {
 pub struct Connections(Pool);
 
 impl Connections {
-    /// Closes them, once none is used any more: SQLite then leaves no file behind
-    /// that was not there.
+    /// Once none is used any more.
     pub async fn close(self) {
-        match self.0 {
-            Pool::Postgres(connections) => connections.pool.close().await,
-            Pool::Sqlite(pool) => pool.close().await,
-        }
+        self.0.close().await;
     }
 }
 
@@ -50,7 +41,7 @@ impl Connections {
 #[derive(Clone, Debug, Default)]
 pub struct Server {
     pub version: Option<String>,
-    /// Of SQLite's there are none.
+    /// SQLite has no users.
     pub user: Option<String>,
     pub is_standby: bool,
     /// Whether transactions are read-only unless they say otherwise.
@@ -70,33 +61,20 @@ pub enum Migrations {
 impl Inspection {
     /// Connects and looks.
     pub async fn of(settings: &DatabaseSettings) -> Result<Self, OpenError> {
-        let (pool, dialect, order, ownership) = match settings {
+        let pool = match settings {
             DatabaseSettings::Postgres(settings) => {
-                let connections = narrowed(&postgres::connect(settings).await?);
-                let (ownership, order) = again(|| first_look(&connections)).await?;
-                let pool = Pool::Postgres(connections);
-                (pool, Dialect::Postgres, order, ownership)
+                Pool::Postgres(postgres::connect(settings, CONNECTIONS).await?)
             }
             DatabaseSettings::Sqlite(path) => {
-                let pool = sqlite::connect_to_existing(path).await?;
+                let pool = Pool::Sqlite(sqlite::connect_to_existing(path).await?);
                 migrations::refuse_rails(&pool).await?;
-                let (pool, order) = (Pool::Sqlite(pool), Order::Bytes);
-                (pool, Dialect::Sqlite, order, Ownership::Own)
+                pool
             }
         };
-        let wanted = Wanted::new(dialect, ownership);
-        let schema = again(|| wanted.look_at(&pool)).await?;
-        let looked = Looked {
-            pool,
-            dialect,
-            order,
-            ownership,
-            wanted,
-            schema,
-        };
+        let looked = Looked::at(pool).await?;
         Ok(Self {
-            server: again(|| looked.server()).await?,
-            migrations: again(|| looked.migrations()).await?,
+            server: retried(|| looked.server()).await?,
+            migrations: retried(|| looked.migrations()).await?,
             looked,
         })
     }
@@ -158,16 +136,6 @@ impl Inspection {
     }
 }
 
-/// The same, but for how many there may be.
-fn narrowed(connections: &postgres::Connections) -> postgres::Connections {
-    let pool = &connections.pool;
-    let options = pool.options().clone().max_connections(CONNECTIONS);
-    postgres::Connections {
-        pool: options.connect_lazy_with(PgConnectOptions::clone(&pool.connect_options())),
-        prepares: connections.prepares,
-    }
-}
-
 impl RedisSettings {
     /// Whether values can be read there; why not, in a few words that are not the
     /// server's own.
@@ -195,7 +163,7 @@ impl Looked {
         })
     }
 
-    async fn migrations(&self) -> Result<Migrations, OpenError> {
+    async fn migrations(&self) -> Result<Migrations, StoreError> {
         match self.ownership {
             Ownership::Own => {
                 let (applied, newest) = migrations::numbers(&self.pool).await?;
@@ -219,17 +187,7 @@ impl Looked {
     }
 
     async fn asked<R: Row>(&self, sql: &str) -> Result<Vec<R>, StoreError> {
-        let statement = Statement {
-            sql: sql.into(),
-            table: "the catalog".into(),
-            tables: 0,
-        };
-        let patience = Patience::endless();
-        let mut connection = self.pool.acquire(&patience).await?;
-        let mut snapshot = connection.begin(&patience).await?;
-        let rows = snapshot.fetch(&statement, &[]).await?;
-        snapshot.close().await?;
-        Ok(rows)
+        self.pool.ask(&Statement::of_catalog(sql), &[]).await
     }
 }
 
@@ -246,6 +204,6 @@ const RAILS_VERSION_IS_GRANTED: &str = "SELECT CAST(a.attnum AS bigint) AS numbe
     WHERE a.attrelid = to_regclass('schema_migrations') AND a.attname = 'version'
         AND has_column_privilege(a.attrelid, a.attnum, 'SELECT')";
 
-/// Times, as Rails writes them; a version that is none is nobody's to see.
+/// Rails' versions are points in time; any other is ignored.
 const RAILS_VERSION: &str = "SELECT CAST(max(version) AS bigint) AS number
     FROM schema_migrations WHERE CAST(version AS text) ~ '^[0-9]{1,18}$'";

@@ -1,17 +1,26 @@
 //! Our own tables: when they are made, and when they never are.
 
-use sqlx::{PgConnection, PgPool, SqlitePool, migrate::Migrator};
+use sqlx::migrate::Migrator;
 
 use super::{
-    Ownership, error::OpenError, pace::Pace, patience::Patience, postgres, snapshot::Pool,
+    Ownership,
+    error::{OpenError, StoreError},
+    retries::retried,
+    snapshot::{Argument, Pool},
+    statements::Statement,
 };
 
 static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// Rails marks its databases with a table of its own.
-pub(super) async fn ownership(connection: &mut PgConnection) -> Result<Ownership, OpenError> {
-    Ok(if has_table(connection, "ar_internal_metadata").await? {
+const MARK: &str = "ar_internal_metadata";
+
+/// Where sqlx keeps what was applied.
+const APPLIED: &str = "_sqlx_migrations";
+
+pub(super) async fn ownership(pool: &Pool) -> Result<Ownership, StoreError> {
+    Ok(if has_table(pool, MARK).await? {
         Ownership::Attached
     } else {
         Ownership::Own
@@ -20,7 +29,7 @@ pub(super) async fn ownership(connection: &mut PgConnection) -> Result<Ownership
 
 /// Whether every migration of this program was applied.
 pub(super) async fn require_current(pool: &Pool) -> Result<(), OpenError> {
-    match numbers(pool).await? {
+    match retried(|| numbers(pool)).await? {
         (None, _) => Err(OpenError::SchemaMissing),
         (Some(applied), newest) if applied < newest => Err(OpenError::SchemaOld),
         _ => Ok(()),
@@ -29,70 +38,46 @@ pub(super) async fn require_current(pool: &Pool) -> Result<(), OpenError> {
 
 /// The numbers of the newest migration that was applied, if any was, and of the
 /// newest that there is.
-pub(super) async fn numbers(pool: &Pool) -> Result<(Option<i64>, i64), OpenError> {
-    const APPLIED: &str = "SELECT max(version) FROM _sqlx_migrations WHERE success";
-    const TABLE: &str = "_sqlx_migrations";
-    match pool {
-        Pool::Postgres(connections) => {
-            let mut connection = connections.pool.acquire().await?;
-            let pace = Pace::new(&Patience::endless());
-            let mut transaction = postgres::begin(&mut connection, &pace).await?;
-            let applied = if has_table(&mut transaction, TABLE).await? {
-                let applied = sqlx::query_scalar(APPLIED).persistent(false);
-                applied.fetch_one(&mut *transaction).await?
-            } else {
-                None
-            };
-            transaction.commit().await?;
-            Ok((applied, newest(&POSTGRES)))
-        }
-        Pool::Sqlite(pool) if sqlite_has_table(pool, TABLE).await? => {
-            let applied = sqlx::query_scalar(APPLIED).fetch_one(pool).await?;
-            Ok((applied, newest(&SQLITE)))
-        }
-        Pool::Sqlite(_) => Ok((None, newest(&SQLITE))),
+pub(super) async fn numbers(pool: &Pool) -> Result<(Option<i64>, i64), StoreError> {
+    let all = match pool {
+        Pool::Postgres(_) => &POSTGRES,
+        Pool::Sqlite(_) => &SQLITE,
+    };
+    let newest = all.iter().map(|migration| migration.version).max();
+    let mut applied = None;
+    if has_table(pool, APPLIED).await? {
+        let newest = format!("SELECT max(version) FROM {APPLIED} WHERE success");
+        let rows = pool.ask(&Statement::of_catalog(&newest), &[]).await?;
+        applied = rows
+            .first()
+            .and_then(|(version,): &(Option<i64>,)| *version);
     }
+    Ok((applied, newest.unwrap_or_default()))
 }
 
-fn newest(all: &Migrator) -> i64 {
-    let numbers = all.iter().map(|migration| migration.version);
-    numbers.max().unwrap_or_default()
-}
-
-pub(super) async fn migrate_postgres(pool: &PgPool) -> Result<(), OpenError> {
-    let mut connection = pool.acquire().await?;
-    if ownership(&mut connection).await? == Ownership::Attached {
-        return Err(OpenError::RailsDatabase);
-    }
-    drop(connection);
-    Ok(POSTGRES.run(pool).await?)
-}
-
-pub(super) async fn migrate_sqlite(pool: &SqlitePool) -> Result<(), OpenError> {
+/// Applies what was not applied yet. Rails' tables are not ours to change.
+pub(super) async fn migrate(pool: &Pool) -> Result<(), OpenError> {
     refuse_rails(pool).await?;
-    Ok(SQLITE.run(pool).await?)
-}
-
-/// Rails' tables in a file are not served.
-pub(super) async fn refuse_rails(pool: &SqlitePool) -> Result<(), OpenError> {
-    if sqlite_has_table(pool, "ar_internal_metadata").await? {
-        return Err(OpenError::RailsDatabase);
+    match pool {
+        Pool::Postgres(connections) => POSTGRES.run(&connections.pool).await?,
+        Pool::Sqlite(pool) => SQLITE.run(pool).await?,
     }
     Ok(())
 }
 
-async fn sqlite_has_table(pool: &SqlitePool, table: &str) -> Result<bool, OpenError> {
-    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_master WHERE name = $1")
-        .bind(table)
-        .fetch_one(pool)
-        .await?;
-    Ok(count > 0)
+pub(super) async fn refuse_rails(pool: &Pool) -> Result<(), OpenError> {
+    match ownership(pool).await? {
+        Ownership::Attached => Err(OpenError::RailsDatabase),
+        Ownership::Own => Ok(()),
+    }
 }
 
-async fn has_table(connection: &mut PgConnection, table: &str) -> Result<bool, OpenError> {
-    Ok(sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
-        .persistent(false)
-        .bind(table)
-        .fetch_one(connection)
-        .await?)
+async fn has_table(pool: &Pool, name: &str) -> Result<bool, StoreError> {
+    let sql = match pool {
+        Pool::Postgres(_) => "SELECT to_regclass($1) IS NOT NULL",
+        Pool::Sqlite(_) => "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = $1)",
+    };
+    let name = [Argument::Text(name.to_owned())];
+    let rows = pool.ask(&Statement::of_catalog(sql), &name).await?;
+    Ok(matches!(rows.first(), Some((true,))))
 }

@@ -18,12 +18,11 @@ use url::Url;
 
 use super::{
     error::{OpenError, describe},
-    look_ups::Order,
     pace::Pace,
 };
 
-/// Connections that are kept; more callers than this wait for one.
-const CONNECTIONS: u32 = 16;
+/// How many connections a service keeps; more reads than this wait for one.
+pub(super) const CONNECTIONS: u32 = 16;
 
 /// A caller is told that the database is away rather than kept waiting.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -205,8 +204,12 @@ pub(super) struct Connections {
     pub prepares: bool,
 }
 
-/// Makes sure that the database answers, and gives connections to it.
-pub(super) async fn connect(settings: &PostgresSettings) -> Result<Connections, OpenError> {
+/// Makes sure that the database answers, and gives connections to it: so many at the
+/// most.
+pub(super) async fn connect(
+    settings: &PostgresSettings,
+    most: u32,
+) -> Result<Connections, OpenError> {
     let PostgresSettings {
         place, pgbouncer, ..
     } = settings;
@@ -250,7 +253,7 @@ pub(super) async fn connect(settings: &PostgresSettings) -> Result<Connections, 
         Err(_) => return Err(unreachable("it does not answer")),
     }
     let mut pool = PgPoolOptions::new()
-        .max_connections(CONNECTIONS)
+        .max_connections(most)
         .acquire_timeout(ACQUIRE_TIMEOUT);
     if !pgbouncer {
         pool = pool.after_connect(|connection, _| {
@@ -272,12 +275,14 @@ pub(super) async fn connect(settings: &PostgresSettings) -> Result<Connections, 
 
 /// Connections that each have a session of their own, whatever is served through:
 /// migrations take locks that last for a session.
-pub(super) async fn connect_straight(settings: &PostgresSettings) -> Result<PgPool, OpenError> {
+pub(super) async fn connect_straight(
+    settings: &PostgresSettings,
+) -> Result<Connections, OpenError> {
     let straight = PostgresSettings {
         pgbouncer: false,
         ..settings.clone()
     };
-    Ok(connect(&straight).await?.pool)
+    connect(&straight, 2).await
 }
 
 fn shared(place: &PostgresPlace) -> OpenError {
@@ -309,23 +314,10 @@ pub(super) async fn begin<'c>(
     connection.begin_with(AssertSqlSafe(pace.begin())).await
 }
 
-/// How it orders texts, which depends on its locale.
-pub(super) async fn order(connection: &mut PgConnection) -> Result<Order, sqlx::Error> {
-    let order = sqlx::query_as(ORDER)
-        .persistent(false)
-        .fetch_one(connection)
-        .await?;
-    Ok(match order {
-        (false, _) => Order::Bytes,
-        (true, true) => Order::Dictionary,
-        (true, false) => Order::Otherwise,
-    })
-}
-
 /// Whether texts are ordered as in a dictionary, and whether every mixture of
 /// cases lies between both cases: of single letters before others, and of all
 /// pairs that some language takes for one letter or orders apart.
-const ORDER: &str = "SELECT 'a' < 'B', bool_and(
+pub(super) const ORDER: &str = "SELECT 'a' < 'B', bool_and(
         mixed BETWEEN least(lower, upper) AND greatest(lower, upper))
     FROM (SELECT a || b || 'x' AS lower,
             translate(a || b, alphabet, capitals) || 'X' AS upper,

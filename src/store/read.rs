@@ -91,7 +91,7 @@ impl Store {
                 drop(connection);
                 self.complete(found, patience).await
             };
-            if let Some(account) = tries.settled(account.await).await {
+            if let Some(account) = tries.outcome(account.await).await {
                 return account;
             }
         }

@@ -4,12 +4,11 @@
 //! opened is told.
 
 use super::{
-    Looked,
-    again::again,
     columns::{Column, Type},
     error::StoreError,
     look_ups,
-    patience::Patience,
+    looked::Looked,
+    retries::retried,
     rows::{self, SampleRow},
     statements::{Dialect, Target},
 };
@@ -39,7 +38,7 @@ impl Looked {
         let mut sampled = Vec::new();
         for (table, column) in NON_DETERMINISTIC.into_iter().chain(DETERMINISTIC) {
             if is_used(table, column) && self.schema.offers(table, column) {
-                let sample = again(|| self.sample_of(table, column, encryption));
+                let sample = retried(|| self.sample_of(table, column, encryption));
                 sampled.push(sample.await?);
             }
         }
@@ -68,11 +67,7 @@ impl Looked {
                  ORDER BY t.id DESC LIMIT {ROWS}"
             ),
         );
-        let patience = Patience::endless();
-        let mut connection = self.pool.acquire(&patience).await?;
-        let mut snapshot = connection.begin(&patience).await?;
-        let rows: Vec<SampleRow> = snapshot.fetch(&statement, &[]).await?;
-        snapshot.close().await?;
+        let rows: Vec<SampleRow> = self.pool.ask(&statement, &[]).await?;
         let is_deterministic = DETERMINISTIC.contains(&(table, column));
         let mut sampled = Sampled {
             table,

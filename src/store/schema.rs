@@ -139,14 +139,9 @@ impl Wanted {
             Dialect::Postgres => (on_postgres(places.keys()), None),
             Dialect::Sqlite => (on_sqlite(&tables), Some(SQLITE_VERSION)),
         };
-        let statement = |sql: &str| Statement {
-            sql: sql.into(),
-            table: "the catalog".into(),
-            tables: 0,
-        };
         Self {
-            columns: statement(&columns),
-            version: version.map(statement),
+            columns: Statement::of_catalog(&columns),
+            version: version.map(Statement::of_catalog),
             places,
         }
     }

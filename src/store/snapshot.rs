@@ -86,6 +86,32 @@ impl Pool {
     }
 }
 
+impl Pool {
+    /// One statement, in a transaction of its own: for what is asked of a database
+    /// before it is served.
+    pub async fn ask<R: Row>(
+        &self,
+        statement: &Statement,
+        arguments: &[Argument],
+    ) -> Result<Vec<R>, StoreError> {
+        let patience = Patience::endless();
+        let mut connection = self.acquire(&patience).await?;
+        let mut snapshot = connection.begin(&patience).await?;
+        let rows = snapshot.fetch(statement, arguments).await?;
+        snapshot.close().await?;
+        Ok(rows)
+    }
+
+    /// Closes its connections, once none is used any more: SQLite then leaves no
+    /// file behind that was not there.
+    pub async fn close(&self) {
+        match self {
+            Self::Postgres(connections) => connections.pool.close().await,
+            Self::Sqlite(pool) => pool.close().await,
+        }
+    }
+}
+
 impl Connection {
     pub async fn begin(&mut self, patience: &Patience) -> Result<Snapshot<'_>, StoreError> {
         let transaction = match self {

@@ -51,6 +51,17 @@ pub(super) struct Statement {
     pub tables: i64,
 }
 
+impl Statement {
+    /// About no table that is served.
+    pub fn of_catalog(sql: &str) -> Self {
+        Self {
+            sql: sql.into(),
+            table: "the catalog".into(),
+            tables: 0,
+        }
+    }
+}
+
 /// A read of an account.
 pub(super) struct Statements {
     pub account: Statement,

@@ -5,47 +5,28 @@
 //! is gone; or all went well, but a column has come, or a table was rewritten and
 //! looked empty. Those who meet the same change share one look.
 //!
-//! And of a read that the database ended, through no fault of its own: as a standby
-//! does that has to replay something, or a server that is started again. It begins
-//! anew too.
+//! And of a read that the database ended through no fault of its own: it begins anew
+//! too, as `retries` has it.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
 use tokio::sync::{Mutex, watch};
-use tracing::{debug, error, info};
+use tracing::{error, info};
 
 use super::{
     Store,
-    error::{CutOff, Outdated, StoreError},
+    error::{Outdated, StoreError},
     patience::Patience,
     plan::Plan,
+    retries::Retries,
 };
 
-/// How often a read begins anew. Once is enough for one change; of a row of
+/// How often a read is planned anew. Once is enough for one change; of a row of
 /// migrations, each may come in the way of the same read.
 const MOST: u32 = 4;
-
-impl CutOff {
-    /// How often a read begins anew for it. A standby may have more to replay; a table
-    /// may stay locked; and a statement that a server did not survive is not for the
-    /// next one.
-    const fn most(self) -> u32 {
-        match self {
-            Self::Conflict => 3,
-            Self::Lock => 2,
-            Self::Connection => 1,
-        }
-    }
-}
-
-/// How long what a standby replays is let pass; the next time, four times as long.
-const PAUSE: Duration = Duration::from_millis(10);
 
 /// The plan in use, and how it comes to be replaced.
 pub(super) struct Plans {
@@ -60,7 +41,7 @@ pub(super) struct Plans {
 #[derive(Default)]
 struct Ended {
     number: u64,
-    /// Why it saw nothing.
+    /// Why it failed, if it did.
     failed: Option<String>,
 }
 
@@ -86,8 +67,7 @@ pub(super) struct Tries<'a> {
     left: u32,
     /// Whether the last try was made again with the very same statements.
     repeated: bool,
-    /// How often it was cut off.
-    cuts: u32,
+    retries: Retries,
 }
 
 impl Store {
@@ -98,7 +78,7 @@ impl Store {
         let mut tries = self.tries(&patience);
         loop {
             let plan = tries.plan();
-            if let Some(done) = tries.settled(self.try_all(&plan).await).await {
+            if let Some(done) = tries.outcome(self.try_all(&plan).await).await {
                 return done;
             }
         }
@@ -111,18 +91,19 @@ impl Store {
             plan: self.plans.current(),
             left: MOST,
             repeated: false,
-            cuts: 0,
+            retries: Retries::new(),
         }
     }
 
     /// A plan for the tables as they are now, or were at some time after this was
-    /// asked for. It is the one in use where they are as before, unless its
-    /// statements are `spoilt`. Whose caller is gone does not wait for the look of
-    /// another; its own it brings to an end, for all who wait for that.
+    /// asked for. It is the one in use where they are as before, unless that is
+    /// `stale`: then its statements need other texts, so that the database prepares
+    /// them anew. A caller who has left does not wait for somebody else's look; one
+    /// that it began itself is finished, since others may wait for it.
     async fn replanned(
         &self,
         used: &Arc<Plan>,
-        spoilt: bool,
+        stale: bool,
         patience: &Patience,
     ) -> Result<Arc<Plan>, StoreError> {
         let plans = &self.plans;
@@ -133,7 +114,7 @@ impl Store {
             ended = plans.ended.lock() => ended,
         };
         let current = plans.current();
-        if spoilt && !Arc::ptr_eq(&current, used) {
+        if stale && !Arc::ptr_eq(&current, used) {
             return Ok(current);
         }
         if ended.number > begun {
@@ -144,7 +125,7 @@ impl Store {
         }
         let look = plans.begun.fetch_add(1, Ordering::SeqCst) + 1;
         let looked = match self.wanted.look_at(&self.pool).await {
-            // Whoever waits looks for himself, as this one will.
+            // Each read that waits then looks for itself.
             Err(cut_off @ StoreError::CutOff { .. }) => return Err(cut_off),
             looked => looked,
         };
@@ -159,7 +140,7 @@ impl Store {
         };
         let schema = looked?;
         info!(look, left_out = %schema.left_out(), "the tables were looked at again");
-        if schema == current.schema && !spoilt {
+        if schema == current.schema && !stale {
             return Ok(current);
         }
         if !schema.lacks.is_empty() && schema.lacks != current.schema.lacks {
@@ -177,51 +158,43 @@ impl Tries<'_> {
     }
 
     /// What came of a try, unless there is to be another one.
-    pub async fn settled<T>(
+    pub async fn outcome<T>(
         &mut self,
         answer: Result<T, StoreError>,
     ) -> Option<Result<T, StoreError>> {
-        let cause = match answer {
-            Err(StoreError::Outdated(cause)) => cause,
-            Err(StoreError::CutOff { cause, reason }) => {
-                return self.begins_anew(cause, reason).await.map(Err);
-            }
+        let failed = match answer {
+            Err(StoreError::Outdated(cause)) => match self.plan_anew(cause).await {
+                Ok(()) => return None,
+                // Its look may have been cut off; the next try meets the change again.
+                Err(failed) => failed,
+            },
+            Err(failed @ StoreError::CutOff { .. }) => failed,
             answer => return Some(answer),
         };
-        let is_spoilt = matches!(cause, Outdated::Planned(_));
-        let replanned = self.store.replanned(&self.plan, is_spoilt, self.patience);
-        let plan = match replanned.await {
-            Ok(plan) => plan,
-            // The look was cut off; the next try meets the change again.
-            Err(StoreError::CutOff { cause, reason }) => {
-                return self.begins_anew(cause, reason).await.map(Err);
-            }
-            Err(error) => return Some(Err(error.settled())),
-        };
+        if let StoreError::CutOff { cause, reason } = &failed
+            && self.retries.allow(*cause, reason).await
+        {
+            return None;
+        }
+        Some(Err(failed.without_tries()))
+    }
+
+    /// Makes the next try one by a plan for the tables as they are.
+    async fn plan_anew(&mut self, cause: Outdated) -> Result<(), StoreError> {
+        let is_stale = matches!(cause, Outdated::Planned(_));
+        let plan = self
+            .store
+            .replanned(&self.plan, is_stale, self.patience)
+            .await?;
         let is_same = Arc::ptr_eq(&plan, &self.plan);
         // What was refused twice will be again.
         let is_hopeless = is_same && self.repeated && matches!(cause, Outdated::Refused(_));
         if self.left == 0 || is_hopeless {
-            return Some(Err(StoreError::Outdated(cause).settled()));
+            return Err(cause.into());
         }
         self.left -= 1;
         self.repeated = is_same;
         self.plan = plan;
-        None
-    }
-
-    /// What is to be said of a read that was cut off, unless there is to be another
-    /// try.
-    async fn begins_anew(&mut self, cause: CutOff, reason: String) -> Option<StoreError> {
-        if self.cuts >= cause.most() {
-            return Some(StoreError::Unavailable(reason));
-        }
-        debug!(%reason, "a read begins anew");
-        if cause == CutOff::Conflict {
-            // There may be a row of them, as of a VACUUM of many tables.
-            tokio::time::sleep(PAUSE * 4_u32.pow(self.cuts)).await;
-        }
-        self.cuts += 1;
-        None
+        Ok(())
     }
 }

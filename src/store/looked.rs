@@ -1,0 +1,59 @@
+//! A look at a database before it is served: whose tables these are, and what they
+//! offer. Nothing is refused here for what they lack.
+
+use super::{
+    Ownership,
+    error::StoreError,
+    look_ups::Order,
+    migrations, postgres,
+    retries::retried,
+    schema::{Schema, Wanted},
+    snapshot::Pool,
+    statements::{Dialect, Statement},
+};
+
+/// A database whose tables were looked at.
+pub(super) struct Looked {
+    pub pool: Pool,
+    pub dialect: Dialect,
+    pub order: Order,
+    pub ownership: Ownership,
+    pub wanted: Wanted,
+    pub schema: Schema,
+}
+
+impl Looked {
+    /// Whatever is passing does not end it.
+    pub async fn at(pool: Pool) -> Result<Self, StoreError> {
+        let (dialect, ownership, order) = match &pool {
+            Pool::Postgres(_) => (
+                Dialect::Postgres,
+                retried(|| migrations::ownership(&pool)).await?,
+                retried(|| order(&pool)).await?,
+            ),
+            Pool::Sqlite(_) => (Dialect::Sqlite, Ownership::Own, Order::Bytes),
+        };
+        let wanted = Wanted::new(dialect, ownership);
+        let schema = retried(|| wanted.look_at(&pool)).await?;
+        Ok(Self {
+            pool,
+            dialect,
+            order,
+            ownership,
+            wanted,
+            schema,
+        })
+    }
+}
+
+/// How PostgreSQL orders texts, which depends on its locale.
+async fn order(pool: &Pool) -> Result<Order, StoreError> {
+    let rows = pool
+        .ask(&Statement::of_catalog(postgres::ORDER), &[])
+        .await?;
+    Ok(match rows.first() {
+        Some((false, _)) => Order::Bytes,
+        Some((true, true)) => Order::Dictionary,
+        Some((true, false)) | None => Order::Otherwise,
+    })
+}
