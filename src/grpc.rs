@@ -13,6 +13,7 @@ mod log;
 mod page;
 mod quiet;
 mod request_id;
+mod sending;
 mod server;
 mod status;
 mod stopping;

@@ -29,6 +29,7 @@ mod patience;
 mod plan;
 mod postgres;
 mod read;
+mod reading;
 mod reauthorizations;
 mod redis;
 mod retries;

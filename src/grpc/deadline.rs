@@ -44,8 +44,7 @@ impl Around for Deadline {
             .unwrap_or(LONGEST)
             .min(LONGEST)
             .saturating_sub(HEAD_START);
-        // From now on, as tonic counts from a moment later: counted from when the
-        // call is first looked at, on a busy machine, this might be the later.
+        // Counted from now: tonic starts its clock a moment later, and must not be first.
         let by = Instant::now() + allowed;
         request.extensions_mut().insert(AnswerBy(by));
         (!allowed.is_zero()).then_some(by)
@@ -59,8 +58,8 @@ impl Around for Deadline {
         let Some(by) = by else {
             return Ok(answer(CallError::DeadlineExceeded));
         };
-        // What comes too late is late, whatever it is: on a busy machine, before the
-        // timer has been looked at.
+        // On a busy machine the answer may be polled before the timer although the
+        // deadline has passed; it is late all the same.
         match tokio::time::timeout_at(by, answered).await {
             Ok(answered) if Instant::now() < by => answered,
             _ => Ok(answer(CallError::DeadlineExceeded)),
@@ -69,13 +68,15 @@ impl Around for Deadline {
 }
 
 /// `grpc-timeout`: at most eight digits and a unit. What is not of this form is
-/// left out of account, as tonic does.
+/// ignored. A digit may be a plus in front: gRPC knows of none, but tonic takes it, and
+/// where tonic sees a deadline there has to be one here.
 fn timeout(header: &HeaderValue) -> Option<Duration> {
     let text = header.to_str().ok()?;
     let unit = text.chars().next_back()?;
     let digits = text.strip_suffix(unit).filter(|digits| {
-        (1..=8).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
+        digits.len() <= 8 && digits.bytes().all(|it| it.is_ascii_digit() || it == b'+')
     })?;
+    // Of a plus, it takes one in front of digits.
     let amount: u64 = digits.parse().ok()?;
     Some(match unit {
         'H' => Duration::from_hours(amount),
@@ -105,6 +106,7 @@ mod tests {
         assert_eq!(read("250m"), Some(Duration::from_millis(250)));
         assert_eq!(read("7u"), Some(Duration::from_micros(7)));
         assert_eq!(read("0n"), Some(Duration::ZERO));
+        assert_eq!(read("+1S"), Some(Duration::from_secs(1)));
         for odd in [
             "",
             "S",
@@ -112,7 +114,10 @@ mod tests {
             "1s",
             "123456789S",
             "-1S",
-            "+1S",
+            "+S",
+            "++1S",
+            "1+S",
+            "+12345678S",
             "1 S",
             "1.5S",
         ] {

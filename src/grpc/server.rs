@@ -36,12 +36,6 @@ use super::{
 };
 use crate::{domain::directory::InboxDirectory, identity::Caller};
 
-/// How long calls under way may take after the server is told to stop.
-const DRAIN: Duration = Duration::from_secs(10);
-
-/// How long the last answers may take to be written.
-const FAREWELL: Duration = Duration::from_millis(500);
-
 /// The metadata of a request, in all.
 const LARGEST_METADATA: u32 = 16 << 10;
 
@@ -151,7 +145,8 @@ pub async fn serve<D: InboxDirectory>(
         .layer(around::layer(Translate))
         // Fires before tonic's own, which answers the wrong code.
         .layer(around::layer(Deadline))
-        // A call that is cut off by a stop is told so.
+        // A call that is cut off by a stop is told so. Below the deadline, by which its
+        // answer has to be taken.
         .layer(around::layer(calls.clone()))
         // Only so many at a time, once they have arrived. Below the deadline,
         // which holds while a call waits for its turn.
@@ -176,8 +171,6 @@ pub async fn serve<D: InboxDirectory>(
         .add_service(reflection()?.build_v1alpha()?.max_decoding_message_size(LARGEST_REQUEST));
 
     let (stop, stopped) = oneshot::channel();
-    // Told once, calls under way may end; told again, or after a while, they are
-    // given up.
     let stopping = async {
         told_to_stop.recv().await;
         info!("stopping");
@@ -189,12 +182,7 @@ pub async fn serve<D: InboxDirectory>(
             .await;
         // If nobody waits for it, serving has ended by itself.
         let _ = stop.send(());
-        tokio::select! {
-            () = calls.have_ended() => {}
-            () = tokio::time::sleep(DRAIN) => calls.give_up(),
-            Some(()) = told_to_stop.recv() => calls.give_up(),
-        }
-        tokio::time::sleep(FAREWELL).await;
+        calls.end(told_to_stop).await;
     };
     let stopped = async {
         // Not sent only if this whole function is dropped.

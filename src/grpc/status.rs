@@ -5,7 +5,7 @@
 
 use std::{any::Any, collections::HashMap, time::Duration};
 
-use http::Response;
+use http::{HeaderMap, Response, header::CONTENT_TYPE};
 use tonic::{Code, Status, body::Body};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
@@ -172,6 +172,13 @@ pub fn panicked(_: Box<dyn Any + Send>) -> Response<Body> {
 
 pub fn answer(error: CallError) -> Response<Body> {
     Status::from(error).into_http()
+}
+
+/// The same, behind an answer that has begun.
+pub fn trailers_of(error: CallError) -> HeaderMap {
+    let mut trailers = answer(error).into_parts().0.headers;
+    trailers.remove(CONTENT_TYPE);
+    trailers
 }
 
 #[cfg(test)]

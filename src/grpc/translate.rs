@@ -2,15 +2,18 @@
 //! decode, a message too large, an unknown method. And answers what tonic would
 //! take for a call although it is none of gRPC.
 //!
-//! Health and reflection are standard services with standard answers; theirs are
-//! left as they are, but for methods that they have not.
+//! Health and reflection are standard services: theirs stay as they are where they say
+//! something of their own, which is NOT_FOUND alone.
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_TYPE};
+use http_body::Frame;
+use http_body_util::BodyExt;
+use prost::bytes::Bytes;
 use tonic::{Code, Status, body::Body};
 
 use super::{
     around::Around,
-    status::{CallError, answer},
+    status::{CallError, answer, trailers_of},
 };
 
 /// What the paths of the standard services begin with.
@@ -75,12 +78,14 @@ impl Around for Translate {
             return Ok(refused);
         }
         let answered = answered.await?;
-        let unknown_method = code(&answered) == Some(Code::Unimplemented);
-        Ok(if matches!(kind, Kind::Standard) && !unknown_method {
-            answered
-        } else {
-            translated(answered)
-        })
+        if matches!(kind, Kind::Call) {
+            return Ok(translated(answered));
+        }
+        if code(answered.headers()) == Some(Code::NotFound) {
+            return Ok(answered);
+        }
+        // What reflection is asked comes in a stream, and so do its errors, at the end.
+        Ok(translated(answered).map(|body| Body::new(body.map_frame(in_our_trailers))))
     }
 }
 
@@ -107,21 +112,36 @@ fn translated(response: Response<Body>) -> Response<Body> {
 }
 
 fn in_our_form(response: Response<Body>) -> Response<Body> {
-    match code(&response) {
-        None | Some(Code::Ok) => response,
-        Some(_) if response.headers().contains_key("grpc-status-details-bin") => response,
-        Some(Code::OutOfRange | Code::ResourceExhausted) => answer(CallError::TooLarge),
-        Some(Code::Unimplemented) => answer(CallError::UnknownMethod),
-        Some(Code::Cancelled | Code::DeadlineExceeded) => answer(CallError::DeadlineExceeded),
-        // Nothing of ours answers so without details: tonic could not read the
-        // request.
-        Some(Code::Internal | Code::InvalidArgument) => answer(CallError::Undecodable),
-        Some(_) => answer(CallError::Internal),
+    error(response.headers()).map_or(response, answer)
+}
+
+fn in_our_trailers(frame: Frame<Bytes>) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(trailers) => Frame::trailers(match error(&trailers) {
+            Some(error) if code(&trailers) != Some(Code::NotFound) => trailers_of(error),
+            _ => trailers,
+        }),
+        Err(frame) => frame,
     }
 }
 
-/// The code of an answer that is nothing but a status.
-fn code(response: &Response<Body>) -> Option<Code> {
-    let code = response.headers().get(Status::GRPC_STATUS);
+/// Which error of ours it is that tonic answers in its own words, if it does.
+fn error(said: &HeaderMap) -> Option<CallError> {
+    Some(match code(said)? {
+        Code::Ok => return None,
+        _ if said.contains_key("grpc-status-details-bin") => return None,
+        Code::OutOfRange | Code::ResourceExhausted => CallError::TooLarge,
+        Code::Unimplemented => CallError::UnknownMethod,
+        Code::Cancelled | Code::DeadlineExceeded => CallError::DeadlineExceeded,
+        // Nothing of ours answers so without details: tonic could not read the
+        // request.
+        Code::Internal | Code::InvalidArgument => CallError::Undecodable,
+        _ => CallError::Internal,
+    })
+}
+
+/// The code of a status, in the head of an answer that is nothing else, or behind one.
+fn code(said: &HeaderMap) -> Option<Code> {
+    let code = said.get(Status::GRPC_STATUS);
     code.map(|code| Code::from_bytes(code.as_bytes()))
 }

@@ -1,8 +1,8 @@
-//! The third shape of a read: the inboxes that own an external address, within
-//! an account or over all of them.
+//! The inboxes that own an external address: how they are found, and what is read
+//! where any account may have them. (Within one account, see `read`.)
 //!
-//! One statement finds them, and the rest is read in the same snapshot. Over all
-//! accounts the statements are as many for a hundred accounts as for one.
+//! One statement finds them, and the rest is read in the same snapshot. The statements
+//! are as many for a hundred accounts as for one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use super::{
     look_ups::may_be_encrypted,
     patience::Patience,
     plan::Plan,
-    read::{Reach, is_suspended, number},
+    reading::{is_suspended, number},
     reauthorizations::Gathered,
     rows::{AccountRow, FoundRow},
     snapshot::{Argument, Snapshot},
@@ -28,50 +28,6 @@ use crate::domain::{
 };
 
 impl Store {
-    /// The inboxes of an account that own an address, and the rights of one
-    /// viewer.
-    pub async fn find(
-        &self,
-        id: AccountId,
-        viewer: Viewer,
-        address: &Address,
-        patience: &Patience,
-    ) -> Result<Option<Account>, StoreError> {
-        let mut tries = self.tries(patience);
-        loop {
-            let plan = tries.plan();
-            let account = self.try_find(&plan, id, viewer, address, patience);
-            if let Some(account) = tries.outcome(account.await).await {
-                return account;
-            }
-        }
-    }
-
-    async fn try_find(
-        &self,
-        plan: &Plan,
-        id: AccountId,
-        viewer: Viewer,
-        address: &Address,
-        patience: &Patience,
-    ) -> Result<Option<Account>, StoreError> {
-        let mut connection = self.pool.acquire(patience).await?;
-        let mut snapshot = connection.begin(patience).await?;
-        let found = self.look_up(plan, &mut snapshot, address).await?;
-        let inboxes: Vec<_> = found
-            .into_iter()
-            .filter(|(account, _)| *account == id)
-            .map(|(_, inbox)| inbox)
-            .collect();
-        let inboxes = inboxes.as_slice();
-        let found = self
-            .read(plan, &mut snapshot, id, Reach::Excerpt { viewer, inboxes })
-            .await?;
-        snapshot.end(plan).await?;
-        drop(connection);
-        self.complete(found, patience).await
-    }
-
     /// The inboxes that own an address in any account that is not suspended,
     /// for the calling service; ordered by account.
     pub async fn find_everywhere(
@@ -142,7 +98,7 @@ impl Store {
         Ok(())
     }
 
-    async fn look_up(
+    pub(super) async fn look_up(
         &self,
         plan: &Plan,
         snapshot: &mut Snapshot<'_>,

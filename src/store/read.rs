@@ -1,5 +1,6 @@
-//! Two shapes of a read: a whole account, and some inboxes of it with the rights
-//! of one viewer. (The third is in `find`.)
+//! What is read within an account: all of it, or some inboxes with the rights of one
+//! viewer: those that are named, or those that own an address. (What owns one in any
+//! account is in `find`.)
 //!
 //! Each is one transaction. Its statements are as many for a thousand inboxes as
 //! for one: the account, who belongs to it, the inboxes and what hangs on them,
@@ -18,32 +19,19 @@ use super::{
     error::StoreError,
     patience::Patience,
     plan::Plan,
+    reading::{Reach, Reading, number},
     reauthorizations::{Gathered, Reauthorizations},
-    rows::{
-        AccountRow, AccountUserRow, AgentBotInboxRow, AgentBotRow, AvatarRow, InboxMemberRow,
-        InboxRow, ReauthorizationRow, WorkingHoursRow,
-    },
+    rows::{AvatarRow, InboxRow, ReauthorizationRow, WorkingHoursRow},
     snapshot::{Argument, Snapshot},
-    statements::{InboxStatements, Statements},
+    statements::InboxStatements,
 };
 use crate::domain::{
-    access::{Role, Viewer},
+    access::Viewer,
     account::{Account, Parts},
+    address::Address,
     channel::ChannelKind,
     id::{AccountId, AgentBotId, InboxId, UserId},
 };
-
-/// What is read of an account.
-#[derive(Clone, Copy)]
-pub(super) enum Reach<'a> {
-    Whole {
-        viewer: Viewer,
-    },
-    Excerpt {
-        viewer: Viewer,
-        inboxes: &'a [InboxId],
-    },
-}
 
 /// An account as it was read, before its inboxes are made.
 pub(super) struct Found {
@@ -74,6 +62,18 @@ impl Store {
         self.reached(id, excerpt, patience).await
     }
 
+    /// The inboxes of an account that own an address, and the rights of one viewer.
+    pub async fn find(
+        &self,
+        id: AccountId,
+        viewer: Viewer,
+        address: &Address,
+        patience: &Patience,
+    ) -> Result<Option<Account>, StoreError> {
+        let owners = Reach::Owners { viewer, address };
+        self.reached(id, owners, patience).await
+    }
+
     async fn reached(
         &self,
         id: AccountId,
@@ -97,33 +97,59 @@ impl Store {
         }
     }
 
-    pub(super) async fn try_all(&self, plan: &Plan) -> Result<(), StoreError> {
-        const NOWHERE: AccountId = AccountId(0);
-        let patience = Patience::endless();
-        let mut connection = self.pool.acquire(&patience).await?;
-        let whole = |viewer| Reach::Whole { viewer };
-        let excerpt = |viewer| Reach::Excerpt {
-            viewer,
-            inboxes: &[InboxId(0)],
-        };
+    /// Runs every statement once, so that what cannot be served is found at the start
+    /// and not by a caller.
+    pub(super) async fn try_statements(&self) -> Result<(), StoreError> {
+        let inboxes = &[InboxId(0)];
+        let excerpt = |viewer| Some(Reach::Excerpt { viewer, inboxes });
+        let viewer = Viewer::Service;
+        // One after the other, each with tries of its own: a standby may often have
+        // something to replay.
         for reach in [
-            whole(Viewer::Service),
+            Some(Reach::Whole { viewer }),
             excerpt(Viewer::User(UserId(0))),
             excerpt(Viewer::AgentBot(AgentBotId(0))),
+            None,
         ] {
-            let mut snapshot = connection.begin(&patience).await?;
-            let mut reading = Reading::new(self, plan, &mut snapshot, NOWHERE, reach);
-            reading.is_suspended().await?;
-            reading.rights(&mut Parts::new(NOWHERE, false)).await?;
-            reading.inboxes(Some(ChannelKind::ALL.into())).await?;
-            snapshot.end(plan).await?;
+            let patience = Patience::endless();
+            let mut tries = self.tries(&patience);
+            loop {
+                let plan = tries.plan();
+                let tried = self.try_some(&plan, reach, &patience);
+                if let Some(tried) = tries.outcome(tried.await).await {
+                    tried?;
+                    break;
+                }
+            }
         }
-        let mut snapshot = connection.begin(&patience).await?;
-        self.try_look_ups(plan, &mut snapshot).await?;
+        Ok(())
+    }
+
+    /// The statements of a read, or of look-ups.
+    async fn try_some(
+        &self,
+        plan: &Plan,
+        reach: Option<Reach<'_>>,
+        patience: &Patience,
+    ) -> Result<(), StoreError> {
+        const NOWHERE: AccountId = AccountId(0);
+        let mut connection = self.pool.acquire(patience).await?;
+        let mut snapshot = connection.begin(patience).await?;
+        match reach {
+            Some(reach) => {
+                let mut reading = Reading::new(self, plan, &mut snapshot, NOWHERE, reach);
+                reading.is_suspended().await?;
+                let mut parts = Parts::new(NOWHERE, false);
+                reading.members(&mut parts).await?;
+                reading.memberships(&mut parts).await?;
+                reading.inboxes(Some(ChannelKind::ALL.into())).await?;
+            }
+            None => self.try_look_ups(plan, &mut snapshot).await?,
+        }
         snapshot.end(plan).await
     }
 
-    pub(super) async fn read(
+    async fn read(
         &self,
         plan: &Plan,
         snapshot: &mut Snapshot<'_>,
@@ -135,7 +161,11 @@ impl Store {
         // the viewer does not belong to.
         let suspended = reading.is_suspended().await?;
         let mut parts = Parts::new(id, suspended.unwrap_or_default());
-        reading.rights(&mut parts).await?;
+        reading.members(&mut parts).await?;
+        if suspended.is_some() {
+            reading.look_up(&parts).await?;
+        }
+        reading.memberships(&mut parts).await?;
         let inboxes = if suspended.is_some() && reading.narrow(&parts) {
             reading.inboxes(None).await?
         } else {
@@ -146,7 +176,7 @@ impl Store {
 
     /// What is found, with its inboxes. The database is no longer needed: its
     /// connection has to be given back by then.
-    pub(super) async fn complete(
+    async fn complete(
         &self,
         found: Option<Found>,
         patience: &Patience,
@@ -204,185 +234,11 @@ impl Store {
     }
 }
 
-/// One read under way.
-struct Reading<'a, 'c> {
-    store: &'a Store,
-    plan: &'a Plan,
-    snapshot: &'a mut Snapshot<'c>,
-    statements: &'a Statements,
-    account: Argument,
-    /// What the statements' common condition on inboxes is bound to.
-    scope: Vec<Argument>,
-    reach: Reach<'a>,
-}
-
-impl<'a, 'c> Reading<'a, 'c> {
-    fn new(
-        store: &'a Store,
-        plan: &'a Plan,
-        snapshot: &'a mut Snapshot<'c>,
-        id: AccountId,
-        reach: Reach<'a>,
-    ) -> Self {
-        let account = Argument::Id(id.0);
-        let (statements, scope) = match reach {
-            Reach::Whole { .. } => (&plan.whole, vec![account.clone()]),
-            Reach::Excerpt { inboxes, .. } => {
-                let inboxes = Argument::Ids(inboxes.iter().map(|inbox| inbox.0).collect());
-                (&plan.excerpt, vec![account.clone(), inboxes])
-            }
-        };
-        Self {
-            store,
-            plan,
-            snapshot,
-            statements,
-            account,
-            scope,
-            reach,
-        }
-    }
-
-    /// `None` where there is no such account.
-    async fn is_suspended(&mut self) -> Result<Option<bool>, StoreError> {
-        let rows: Vec<AccountRow> = self
-            .snapshot
-            .fetch(
-                &self.statements.account,
-                std::slice::from_ref(&self.account),
-            )
-            .await?;
-        Ok(rows.first().map(is_suspended))
-    }
-
-    /// Who belongs to the account: everyone, or as much as the viewer is.
-    async fn rights(&mut self, parts: &mut Parts) -> Result<(), StoreError> {
-        match self.reach {
-            Reach::Whole { .. } => {
-                self.users(None, parts).await?;
-                self.agent_bots(None, parts).await
-            }
-            Reach::Excerpt {
-                viewer: Viewer::User(id),
-                ..
-            } => self.users(Some(id.0), parts).await,
-            Reach::Excerpt {
-                viewer: Viewer::AgentBot(id),
-                ..
-            } => self.agent_bots(Some(id.0), parts).await,
-            Reach::Excerpt {
-                viewer: Viewer::Service,
-                ..
-            } => Ok(()),
-        }
-    }
-
-    async fn users(&mut self, only: Option<i64>, parts: &mut Parts) -> Result<(), StoreError> {
-        let (of_account, of_inboxes) = self.arguments(only);
-        let roles: Vec<AccountUserRow> = self
-            .snapshot
-            .fetch(&self.statements.roles, &of_account)
-            .await?;
-        let memberships: Vec<InboxMemberRow> = self
-            .snapshot
-            .fetch(&self.statements.memberships, &of_inboxes)
-            .await?;
-        parts.roles = roles.iter().filter_map(role).collect();
-        parts.memberships = memberships
-            .iter()
-            .filter_map(|row| Some((UserId(number(&row.user_id)?), InboxId(row.inbox_id))))
-            .collect();
-        Ok(())
-    }
-
-    async fn agent_bots(&mut self, only: Option<i64>, parts: &mut Parts) -> Result<(), StoreError> {
-        let (of_account, of_inboxes) = self.arguments(only);
-        let bots: Vec<AgentBotRow> = self
-            .snapshot
-            .fetch(&self.statements.agent_bots, &of_account)
-            .await?;
-        let connections: Vec<AgentBotInboxRow> = self
-            .snapshot
-            .fetch(&self.statements.connections, &of_inboxes)
-            .await?;
-        parts.agent_bots = bots.iter().map(|row| AgentBotId(row.id)).collect();
-        parts.connections = connections
-            .iter()
-            .filter_map(|row| {
-                Some((
-                    AgentBotId(number(&row.agent_bot_id)?),
-                    InboxId(row.inbox_id),
-                ))
-            })
-            .collect();
-        Ok(())
-    }
-
-    /// Narrows the inboxes to those that the viewer may see; whether any are left.
-    fn narrow(&mut self, parts: &Parts) -> bool {
-        let (viewer, inboxes) = match self.reach {
-            Reach::Whole { viewer } => return parts.is_open_to(viewer),
-            Reach::Excerpt { viewer, inboxes } => (viewer, inboxes),
-        };
-        let visible = parts.worth_reading(viewer, inboxes);
-        let any = !visible.is_empty();
-        let visible = Argument::Ids(visible.iter().map(|inbox| inbox.0).collect());
-        self.scope = vec![self.account.clone(), visible];
-        any
-    }
-
-    /// What a statement on the account, and one on its inboxes, are bound to;
-    /// narrowed to one viewer, who is bound last.
-    fn arguments(&self, only: Option<i64>) -> (Vec<Argument>, Vec<Argument>) {
-        let viewer = only.map(Argument::Id);
-        (
-            [self.account.clone()]
-                .into_iter()
-                .chain(viewer.clone())
-                .collect(),
-            self.scope.iter().cloned().chain(viewer).collect(),
-        )
-    }
-
-    async fn inboxes(
-        &mut self,
-        kinds: Option<BTreeSet<ChannelKind>>,
-    ) -> Result<Gathered, StoreError> {
-        let statements = &self.statements.inboxes;
-        self.store
-            .inboxes_of(self.plan, self.snapshot, statements, &self.scope, kinds)
-            .await
-    }
-}
-
-/// `accounts.status`: 1 is suspended; every other number is an active account's.
-pub(super) fn is_suspended(row: &AccountRow) -> bool {
-    number(&row.status) == Some(1)
-}
-
 fn in_use(inboxes: &[InboxRow]) -> BTreeSet<ChannelKind> {
     let class_names = inboxes.iter().map(|row| row.channel_type.text());
     class_names
         .filter_map(|class_name| ChannelKind::from_class_name(class_name.ok()??))
         .collect()
-}
-
-/// `account_users.role`: 1 is administrator; every other number and NULL are an
-/// agent's.
-fn role(row: &AccountUserRow) -> Option<(UserId, Role)> {
-    const ADMINISTRATOR: i64 = 1;
-    let role = if number(&row.role) == Some(ADMINISTRATOR) {
-        Role::Administrator
-    } else {
-        Role::Agent
-    };
-    Some((UserId(number(&row.user_id)?), role))
-}
-
-/// A number that says who somebody is or what they may do. What is none gives no
-/// right, and no field shows it.
-pub(super) fn number(stored: &Stored<i64>) -> Option<i64> {
-    stored.get().ok().flatten().copied()
 }
 
 /// Which channel a row is about.

@@ -71,19 +71,6 @@ pub(super) struct Tries<'a> {
 }
 
 impl Store {
-    /// Runs every statement once, so that what cannot be served is found at the
-    /// start and not by a caller.
-    pub(super) async fn try_statements(&self) -> Result<(), StoreError> {
-        let patience = Patience::endless();
-        let mut tries = self.tries(&patience);
-        loop {
-            let plan = tries.plan();
-            if let Some(done) = tries.outcome(self.try_all(&plan).await).await {
-                return done;
-            }
-        }
-    }
-
     pub(super) fn tries<'a>(&'a self, patience: &'a Patience) -> Tries<'a> {
         Tries {
             store: self,

@@ -29,6 +29,7 @@ mod schema_changes;
 mod server;
 mod standby;
 mod statements;
+mod stopping;
 mod tags;
 mod tidy;
 mod tls;

@@ -236,6 +236,12 @@ async fn odd_metadata_is_served_or_refused(backend: Backend) {
             with(&[("grpc-timeout", "x"), ("grpc-timeout", "0S")]),
             Served,
         ),
+        // tonic takes a plus in front.
+        (
+            with(&[("grpc-timeout", "+0S")]),
+            Answered("DEADLINE_EXCEEDED"),
+        ),
+        (with(&[("grpc-timeout", "+20S")]), Served),
         // No proxy has to be warned that there are trailers.
         (with::<&str>(&[]).without("te"), Served),
         (with(&[("content-length", "5")]), Reset),

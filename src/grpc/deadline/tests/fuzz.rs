@@ -9,7 +9,7 @@ use crate::tests::{damaged, for_all, noise};
 fn a_deadline_is_what_it_says_or_none() {
     let sound = (
         0..1_000_000_000_u64,
-        "0{0,3}",
+        "\\+?0{0,3}",
         select(&["H", "M", "S", "m", "u", "n", ""][..]),
     )
         .prop_map(|(amount, zeros, unit)| format!("{zeros}{amount}{unit}").into_bytes());
@@ -24,7 +24,11 @@ fn a_deadline_is_what_it_says_or_none() {
 
 fn said(header: &[u8]) -> Option<Duration> {
     let (unit, digits) = header.split_last()?;
-    if !(1..=8).contains(&digits.len()) {
+    if digits.len() > 8 {
+        return None;
+    }
+    let digits = digits.strip_prefix(b"+").unwrap_or(digits);
+    if digits.is_empty() {
         return None;
     }
     let mut amount: u128 = 0;

@@ -1,0 +1,149 @@
+//! An answer on its way to its caller.
+//!
+//! A call is under way until all of its answer has left, and a stop waits for that.
+//! HTTP/2 lets a caller take an answer as slowly as it likes. So a large one leaves in
+//! pieces, and what the caller has not taken by the deadline is given up: it would
+//! keep its memory for as long as the caller stays.
+
+use std::{
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, ready},
+    time::Instant,
+};
+
+use http_body::Frame;
+use prost::bytes::Bytes;
+use tokio_util::{
+    sync::CancellationToken,
+    task::{AbortOnDropHandle, task_tracker::TaskTrackerToken},
+};
+use tonic::{Status, body::Body};
+
+use super::status::{CallError, trailers_of};
+
+/// What leaves at once. Most answers are smaller, and then nothing is copied.
+const PIECE: usize = 64 << 10;
+
+/// The body of an answer, and what it keeps until it has left.
+pub struct Sending {
+    rest: Rest,
+    by: Instant,
+    given_up: CancellationToken,
+    _under_way: TaskTrackerToken,
+}
+
+/// What has not left yet.
+enum Rest {
+    AsItComes(Body),
+    Large(Large),
+    Nothing,
+}
+
+/// A message that leaves in pieces, until the deadline takes what is left of it.
+struct Large {
+    left: Arc<Mutex<Option<Left>>>,
+    _deadline: AbortOnDropHandle<()>,
+}
+
+struct Left {
+    message: Bytes,
+    then: Body,
+}
+
+impl Sending {
+    /// Sends a body by the deadline, unless all calls are given up.
+    pub fn body(
+        body: Body,
+        by: Instant,
+        given_up: CancellationToken,
+        under_way: TaskTrackerToken,
+    ) -> Body {
+        Body::new(Self {
+            rest: Rest::AsItComes(body),
+            by,
+            given_up,
+            _under_way: under_way,
+        })
+    }
+
+    /// Ends the answer with an error, which comes behind what has left of it.
+    fn end(&mut self, error: CallError) -> Frame<Bytes> {
+        self.rest = Rest::Nothing;
+        Frame::trailers(trailers_of(error))
+    }
+}
+
+impl Large {
+    fn new(left: Left, by: Instant) -> Self {
+        let left = Arc::new(Mutex::new(Some(left)));
+        let late = Arc::clone(&left);
+        let deadline = tokio::spawn(async move {
+            tokio::time::sleep_until(by.into()).await;
+            lock(&late).take();
+        });
+        Self {
+            left,
+            _deadline: AbortOnDropHandle::new(deadline),
+        }
+    }
+
+    /// The next piece of the message, or what comes behind it; `None` where the deadline
+    /// has passed.
+    fn next(&self) -> Option<Result<Bytes, Body>> {
+        let mut left = lock(&self.left);
+        let Left { message, .. } = left.as_mut()?;
+        if message.is_empty() {
+            return left.take().map(|left| Err(left.then));
+        }
+        let piece = message.split_to(message.len().min(PIECE));
+        // A copy, which does not keep the whole in memory.
+        Some(Ok(Bytes::copy_from_slice(&piece)))
+    }
+}
+
+fn lock(left: &Mutex<Option<Left>>) -> MutexGuard<'_, Option<Left>> {
+    left.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl http_body::Body for Sending {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let this = self.get_mut();
+        if this.given_up.is_cancelled() && !matches!(this.rest, Rest::Nothing) {
+            return Poll::Ready(Some(Ok(this.end(CallError::ShuttingDown))));
+        }
+        loop {
+            match &mut this.rest {
+                Rest::AsItComes(body) => {
+                    let frame = match ready!(Pin::new(&mut *body).poll_frame(context)) {
+                        Some(Ok(frame)) => frame,
+                        end => return Poll::Ready(end),
+                    };
+                    match frame.into_data() {
+                        Ok(message) if message.len() > PIECE => {
+                            let then = std::mem::take(body);
+                            let left = Left { message, then };
+                            this.rest = Rest::Large(Large::new(left, this.by));
+                        }
+                        Ok(message) => return Poll::Ready(Some(Ok(Frame::data(message)))),
+                        Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+                    }
+                }
+                Rest::Large(large) => match large.next() {
+                    Some(Ok(piece)) => return Poll::Ready(Some(Ok(Frame::data(piece)))),
+                    Some(Err(then)) => this.rest = Rest::AsItComes(then),
+                    None => {
+                        return Poll::Ready(Some(Ok(this.end(CallError::DeadlineExceeded))));
+                    }
+                },
+                Rest::Nothing => return Poll::Ready(None),
+            }
+        }
+    }
+}

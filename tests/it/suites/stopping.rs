@@ -1,0 +1,180 @@
+//! A stop lets calls end, whole answers included, and an answer is not kept for whoever
+//! does not take it.
+
+use std::time::{Duration, Instant};
+
+use http::HeaderMap;
+use prost::Message;
+use sqlx::{Connection, PgConnection};
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+use crate::support::{
+    Backend, Client, Database, Program, pb,
+    plain::{self, Body, Connection as Plain, framed},
+    program::{Server, eventually},
+    viewer,
+};
+
+on_both_databases!(
+    answers_leave_whole_however_slowly_they_are_taken,
+    an_answer_that_is_not_taken_is_given_up_at_its_deadline,
+    a_call_that_does_not_end_is_told_of_the_stop,
+);
+
+const GET: &str = "/leadchat.inbox.v1.InboxService/GetInbox";
+
+/// In the greeting of inbox 1: far more than HTTP/2 sends to who does not read.
+const LENGTH: usize = 2_000_000;
+
+const fn request() -> pb::GetInboxRequest {
+    pb::GetInboxRequest {
+        account_id: 1,
+        inbox_id: 1,
+        viewer: Some(viewer::user(1)),
+        detail: 0,
+    }
+}
+
+async fn long_winded(backend: Backend) -> Database {
+    let database = backend.golden();
+    let greeting = match backend {
+        Backend::Postgres => format!("repeat('x', {LENGTH})"),
+        Backend::Sqlite => format!("printf('%.*c', {LENGTH}, 'x')"),
+    };
+    let long = format!("UPDATE inboxes SET greeting_message = {greeting} WHERE id = 1");
+    database.execute(&long).await;
+    database
+}
+
+/// An answer of which only the head has been taken.
+struct Slow {
+    _connection: Plain,
+    incoming: h2::RecvStream,
+}
+
+impl Slow {
+    async fn begin(server: &Server, headers: &[(&str, &str)]) -> Self {
+        let connection = Plain::open(&server.address).await;
+        let request_ = plain::request(&server.address, GET, headers);
+        let (mut stream, answer) = connection.begin(request_, false).await.unwrap();
+        let body = framed(&request().encode_to_vec());
+        stream.send_data(body.into(), true).unwrap();
+        let answer = answer.await.unwrap();
+        assert!(!answer.headers().contains_key("grpc-status"));
+        Self {
+            _connection: connection,
+            incoming: answer.into_body(),
+        }
+    }
+
+    /// Takes the rest: its length, and how the call ended.
+    async fn taken(mut self) -> (usize, Status) {
+        let mut length = 0;
+        while let Some(data) = self.incoming.data().await {
+            let data = data.unwrap();
+            length += data.len();
+            let mut control = self.incoming.flow_control().clone();
+            control.release_capacity(data.len()).unwrap();
+        }
+        let trailers: Option<HeaderMap> = self.incoming.trailers().await.unwrap();
+        let status = Status::from_header_map(&trailers.expect("trailers"));
+        (length, status.expect("a status"))
+    }
+}
+
+fn reason(status: &Status) -> String {
+    status.get_details_error_info().unwrap().reason
+}
+
+async fn is_stopping(server: &Server) {
+    eventually("the server is stopping", || {
+        server.log().contains("stopping")
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_under_way_is_answered() {
+    let database = Backend::Postgres.golden();
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    let mut connection = PgConnection::connect(&database.url()).await.unwrap();
+    let mut lock = connection.begin().await.unwrap();
+    let take = "LOCK TABLE inboxes IN ACCESS EXCLUSIVE MODE";
+    sqlx::query(take).execute(&mut *lock).await.unwrap();
+    let call = tokio::spawn({
+        let client = client.clone();
+        async move { client.get(request()).await }
+    });
+    waits_for_a_lock(&database).await;
+    server.signal("TERM");
+    is_stopping(&server).await;
+    assert!(!call.is_finished());
+    lock.rollback().await.unwrap();
+    let answer = call.await.unwrap().unwrap();
+    assert_eq!(answer.message.inbox.unwrap().id, 1);
+    assert_eq!(server.wait(), Some(0));
+}
+
+async fn waits_for_a_lock(database: &Database) {
+    let waiting = "SELECT count(*) AS id FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let end = Instant::now() + Duration::from_secs(10);
+    while database.numbers(waiting).await[0] == 0 {
+        assert!(Instant::now() < end, "waited in vain");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+async fn answers_leave_whole_however_slowly_they_are_taken(backend: Backend) {
+    let database = long_winded(backend).await;
+    let server = Program::serving(&database).start();
+    let slow = Slow::begin(&server, &[]).await;
+    server.signal("TERM");
+    is_stopping(&server).await;
+    // Longer than a stop waits for what it takes to have left already.
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    let (length, status) = slow.taken().await;
+    assert_eq!(status.code(), Code::Ok, "{status:?}");
+    assert!(length > LENGTH);
+    assert_eq!(server.wait(), Some(0));
+}
+
+async fn an_answer_that_is_not_taken_is_given_up_at_its_deadline(backend: Backend) {
+    let database = long_winded(backend).await;
+    let server = Program::serving(&database).start();
+    // In time, it may be as slow as it likes.
+    let (length, status) = Slow::begin(&server, &[]).await.taken().await;
+    assert!(length > LENGTH && status.code() == Code::Ok);
+
+    let slow = Slow::begin(&server, &[("grpc-timeout", "1500m")]).await;
+    tokio::time::sleep(Duration::from_millis(1600)).await;
+    let (length, status) = slow.taken().await;
+    assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
+    assert_eq!(reason(&status), "DEADLINE_EXCEEDED");
+    // No more than what had left by then, and a piece.
+    assert!(length < 300_000, "{length}");
+}
+
+/// After ten seconds.
+async fn a_call_that_does_not_end_is_told_of_the_stop(backend: Backend) {
+    let database = backend.golden();
+    let server = Program::serving(&database).start();
+    let connection = Plain::open(&server.address).await;
+    let call = plain::request(&server.address, GET, &[]);
+    let endless = connection.send(call, Body::Endless(vec![0, 0]));
+    let began = Instant::now();
+    let (reply, ()) = tokio::join!(endless, async {
+        // Its head has arrived when the answer to a later call has.
+        let client: Client = server.client().await;
+        client.get(request()).await.unwrap();
+        server.signal("TERM");
+    });
+    let status = reply.unwrap().status();
+    assert_eq!(reason(&status), "SHUTTING_DOWN");
+    assert!(status.get_details_retry_info().is_some());
+    let took = began.elapsed();
+    assert!(took >= Duration::from_secs(10), "{took:?}");
+    assert_eq!(server.wait(), Some(0));
+}
