@@ -123,6 +123,8 @@ impl fmt::Display for Grants {
 BEGIN;
 
 DO ${tag}$
+DECLARE
+  held regclass;
 BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = {role_text}) THEN
     CREATE ROLE {role} LOGIN;
@@ -131,10 +133,23 @@ BEGIN
   ELSIF (SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = {role_text})
     IS DISTINCT FROM '{MARK}'
   THEN
-    -- What follows would take from it what it has.
-    RAISE EXCEPTION 'the role % is somebody else''s', {role_text}
-      USING HINT = 'If it is for this alone, say so by COMMENT ON ROLE: {MARK}';
+    -- What follows would take away what it has for other purposes.
+    RAISE EXCEPTION 'the role % was not made by `leadchat-inbox grants`', {role_text}
+      USING HINT = 'If only leadchat-inbox uses it: COMMENT ON ROLE … IS ''{MARK}''';
   END IF;
+
+  -- What it may read already is granted anew below, as far as it is still read.
+  FOR held IN
+    SELECT c.oid FROM pg_class c
+    WHERE pg_has_role(c.relowner, 'USAGE') AND EXISTS (
+      SELECT FROM aclexplode(c.relacl) acl JOIN pg_roles ON acl.grantee = pg_roles.oid
+        WHERE rolname = {role_text}
+      UNION ALL
+      SELECT FROM pg_attribute a, aclexplode(a.attacl) acl JOIN pg_roles ON acl.grantee = pg_roles.oid
+        WHERE a.attrelid = c.oid AND rolname = {role_text})
+  LOOP
+    EXECUTE format('REVOKE ALL ON TABLE %s FROM %I', held, {role_text});
+  END LOOP;
 END
 ${tag}$;
 
@@ -146,10 +161,6 @@ GRANT CONNECT ON DATABASE {database} TO {role};
         schemas.dedup();
         for schema in schemas {
             writeln!(f, "GRANT USAGE ON SCHEMA {schema} TO {role};")?;
-            writeln!(
-                f,
-                "REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {role};"
-            )?;
         }
         for (Table { schema, name }, columns) in tables {
             let columns = columns.join(", ");

@@ -4,6 +4,8 @@
 BEGIN;
 
 DO $make_role$
+DECLARE
+  held regclass;
 BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'leadchat_inbox') THEN
     CREATE ROLE leadchat_inbox LOGIN;
@@ -12,16 +14,28 @@ BEGIN
   ELSIF (SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = 'leadchat_inbox')
     IS DISTINCT FROM 'leadchat-inbox'
   THEN
-    -- What follows would take from it what it has.
-    RAISE EXCEPTION 'the role % is somebody else''s', 'leadchat_inbox'
-      USING HINT = 'If it is for this alone, say so by COMMENT ON ROLE: leadchat-inbox';
+    -- What follows would take away what it has for other purposes.
+    RAISE EXCEPTION 'the role % was not made by `leadchat-inbox grants`', 'leadchat_inbox'
+      USING HINT = 'If only leadchat-inbox uses it: COMMENT ON ROLE … IS ''leadchat-inbox''';
   END IF;
+
+  -- What it may read already is granted anew below, as far as it is still read.
+  FOR held IN
+    SELECT c.oid FROM pg_class c
+    WHERE pg_has_role(c.relowner, 'USAGE') AND EXISTS (
+      SELECT FROM aclexplode(c.relacl) acl JOIN pg_roles ON acl.grantee = pg_roles.oid
+        WHERE rolname = 'leadchat_inbox'
+      UNION ALL
+      SELECT FROM pg_attribute a, aclexplode(a.attacl) acl JOIN pg_roles ON acl.grantee = pg_roles.oid
+        WHERE a.attrelid = c.oid AND rolname = 'leadchat_inbox')
+  LOOP
+    EXECUTE format('REVOKE ALL ON TABLE %s FROM %I', held, 'leadchat_inbox');
+  END LOOP;
 END
 $make_role$;
 
 GRANT CONNECT ON DATABASE leadchat TO leadchat_inbox;
 GRANT USAGE ON SCHEMA public TO leadchat_inbox;
-REVOKE ALL ON ALL TABLES IN SCHEMA public FROM leadchat_inbox;
 GRANT SELECT (account_id, user_id, role)
   ON public.account_users TO leadchat_inbox;
 GRANT SELECT (id, feature_flags, status)
