@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes sure that what the tests need is there: a PostgreSQL and a Redis server, PgBouncer, PostgreSQLs of other versions,
-# openssl, a C compiler, clippy and rustfmt, and buf. It installs what it may and otherwise says in one line what to install. When all is there it is quick and says
-# nothing.
+# Makes sure that what the tests need is there: a PostgreSQL and a Redis server, PgBouncer, PostgreSQLs of other
+# versions, openssl, a C compiler, clippy and rustfmt, and buf. It installs what it may, and otherwise says in one line
+# what to install. When all is there it is quick and says nothing.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
@@ -109,7 +109,7 @@ pgbouncer_works() {
   has pgbouncer || [ -x /usr/sbin/pgbouncer ] ||
     LD_LIBRARY_PATH=$(echo "$tools"/pgbouncer/usr/lib/*-linux-gnu*) "$tools/pgbouncer/usr/sbin/pgbouncer" --version >/dev/null 2>&1
 }
-# (Each of these functions says what fails: errors do not end what is asked for its outcome.)
+# `set -e` does not hold in a function whose outcome is tested, so each command that matters ends in `|| exit`.
 unpack_pgbouncer() (
   rm -rf "$tools/pgbouncer"
   mkdir -p "$tools/pgbouncer" && cd "$tools/pgbouncer" || exit

@@ -340,8 +340,8 @@ fn say(text: &str) {
     let _ = writeln!(io::stdout(), "{text}");
 }
 
-/// What was asked for: half of it would be worse than none. Whoever reads no more
-/// has what was wanted.
+/// Prints the result of a command. A failed write is an error; a closed pipe is not,
+/// since its reader has enough.
 fn print(text: &str) -> Result<(), AppError> {
     match writeln!(io::stdout(), "{text}").and_then(|()| io::stdout().flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(AppError::System {

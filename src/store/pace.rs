@@ -1,19 +1,21 @@
 //! For how long a read on PostgreSQL may hold its locks.
 //!
-//! A read shares each table that it has met with everyone but those who change the
-//! table, and does so until its transaction ends. A migration of Rails' waits for
-//! that, and all of Rails behind it. So a transaction as a whole is over after the
-//! time-out of statements ([`STATEMENT_TIMEOUT`]), on every PostgreSQL, through
-//! PgBouncer too, and whatever becomes of this process:
+//! A read holds ACCESS SHARE locks on its tables until its transaction ends. ALTER
+//! TABLE wants ACCESS EXCLUSIVE and waits for them, and everything Rails does next on
+//! that table waits behind it. So a transaction is over within
+//! [`LONGEST_TRANSACTION`]: on every PostgreSQL, through PgBouncer too, and whatever
+//! becomes of this process.
 //!
-//! * Statements have what is left of that time, less the silence below.
-//! * A process that stands still, or is cut off, between two statements is ended by
-//!   `idle_in_transaction_session_timeout`; one that takes no rows any more, by
-//!   `tcp_user_timeout`, which a socket that is a file knows nothing of.
-//! * A lock is waited for only while the read is young. A migration that waits for a
-//!   read which waits for the migration is a deadlock, and PostgreSQL would end the
-//!   migration: whoever has waited for `deadlock_timeout`, a second by default. The
-//!   read has given up by then, and begins anew with no lock in its hands.
+//! * All statements together have that time less [`SILENCE`], and each of them has
+//!   [`FIRST`] at most.
+//! * If this process stops or is cut off between two statements, PostgreSQL ends the
+//!   transaction by `idle_in_transaction_session_timeout`. If it stops taking rows,
+//!   `tcp_user_timeout` does, which Unix sockets do not have: there, locks are held
+//!   until the process goes on.
+//! * A lock is waited for only while the read is young. When a migration and a read
+//!   wait for each other, PostgreSQL cancels whoever notices after `deadlock_timeout`
+//!   (1 s), which would be the migration. The read gives up earlier and begins anew,
+//!   without locks.
 //!
 //! What the times are for is known here, and nothing of rows.
 
@@ -21,27 +23,27 @@ use std::time::{Duration, Instant};
 
 use super::patience::Patience;
 
-/// All statements of a read together, and its locks. (`transaction_timeout` would
-/// say so in one word, from PostgreSQL 17 on.)
-pub(super) const STATEMENT_TIMEOUT: Duration = Duration::from_secs(5);
+/// From BEGIN until its locks are released. (From PostgreSQL 17 on, the one setting
+/// `transaction_timeout` would do.)
+pub(super) const LONGEST_TRANSACTION: Duration = Duration::from_secs(5);
 
-/// Of each lock.
+/// How long each lock is waited for at most.
 const LOCK_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// For how long a read waits for locks at all, from its beginning on: less than
+/// For how long a read waits for locks at all, from BEGIN on: less than
 /// `deadlock_timeout`, which begins when somebody waits for the read.
 const YOUNG: Duration = Duration::from_millis(900);
 
-/// What is left of it and less is not worth waiting for.
+/// A remainder of `YOUNG` this short is not spent on waiting.
 const LEAST_LOCK: Duration = Duration::from_millis(100);
 
-/// For how long nothing is heard of this process within a transaction.
+/// How long this process may be silent within a transaction.
 const SILENCE: Duration = Duration::from_secs(1);
 
-/// What one statement has when the read begins.
+/// The longest that one statement may take, as set when the read begins.
 const FIRST: Duration = Duration::from_secs(3);
 
-/// A statement that has less is not begun.
+/// A statement that would have less time than this is not begun.
 const LEAST: Duration = Duration::from_millis(50);
 
 /// The time of one transaction.
@@ -89,7 +91,7 @@ impl Pace {
 
         let spent = now().saturating_duration_since(self.began);
         let mut said = Vec::new();
-        let left = STATEMENT_TIMEOUT.saturating_sub(SILENCE + spent);
+        let left = LONGEST_TRANSACTION.saturating_sub(SILENCE + spent);
         if self.in_force > left {
             self.in_force = left / 2;
             if self.in_force < LEAST {
@@ -158,7 +160,7 @@ mod tests {
                 }
                 statements += 1;
                 // As if it took all of its time, and then fell silent.
-                assert!(now() + in_force + SILENCE <= began + STATEMENT_TIMEOUT);
+                assert!(now() + in_force + SILENCE <= began + LONGEST_TRANSACTION);
                 let is_brief = lock <= Duration::from_millis(1);
                 assert!(!lock.is_zero() && (is_brief || now() + lock <= began + YOUNG));
                 tokio::time::advance(Duration::from_millis(pause)).await;

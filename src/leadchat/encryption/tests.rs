@@ -274,7 +274,6 @@ fn other_keys_read_what_is_theirs() {
     );
 }
 
-/// Rails decrypts once.
 #[test]
 fn an_envelope_opens_with_the_key_of_its_column_alone() {
     let mut tried = 0;
@@ -298,6 +297,7 @@ fn an_envelope_opens_with_the_key_of_its_column_alone() {
     assert_eq!(ENCRYPTION.opens(&"plain".to_owned().into(), false), None);
 }
 
+/// Rails decrypts once.
 #[test]
 fn a_text_may_look_like_an_envelope() {
     let inner = &OBSERVED.encrypt[1].ciphertext;
