@@ -29,7 +29,7 @@ pub enum Command {
     /// Serve inboxes over gRPC.
     #[command(after_long_help = ENVIRONMENT)]
     Serve(ServeArguments),
-    /// Say whether it would serve well, before it does.
+    /// Check settings, database and every account before serving.
     ///
     /// Takes the settings that `serve` takes. Looks at the store and its tables, tries
     /// the keys of encrypted columns and Redis, and reads every account once, four at a
@@ -79,7 +79,7 @@ pub struct ServeArguments {
     #[arg(long, value_name = "ROLE", default_value = "agent")]
     pub local_role: LocalRole,
 
-    /// How many calls are under way at a time [default: two a processor, one on SQLite]
+    /// How many calls may run at a time [default: two per processor, one on SQLite, 16 at most]
     ///
     /// More wait for their turn, for half a second at most, and are then told
     /// that the service is overloaded.
@@ -147,7 +147,7 @@ pub struct MigrateArguments {
 
 #[derive(Debug, Args)]
 pub struct GrantsArguments {
-    /// The user, who is made where there is none of that name.
+    /// The role; the SQL creates it if there is none of that name.
     #[arg(long, value_name = "NAME", default_value = "leadchat_inbox")]
     pub role: String,
 
@@ -262,7 +262,7 @@ const CHECK_ENVIRONMENT: &str = concat!(
     log_environment!(),
     precedence!(),
     "
-Errors alone are logged, unless RUST_LOG is set; there is no bar of progress then.
+Only errors are logged unless RUST_LOG asks for more, and then no progress bar is shown.
 
 Exit code: 0 when it would serve well, 1 when there are problems or it was stopped, 2 for
 a wrong setting."
