@@ -106,6 +106,9 @@ const KNOWS_NOT: [(&str, &[&str], &str); 5] = [
 const LONGEST: usize = 400;
 const LONGEST_UNIT_TESTS: usize = 500;
 
+/// Columns that a line of prose has at most.
+const WIDEST: usize = 100;
+
 #[test]
 fn things_stay_in_their_place() {
     let sources = sources();
@@ -178,6 +181,48 @@ fn files_are_easy_to_read() {
     assert!(breaches.is_empty(), "{}", breaches.join("\n"));
 }
 
+/// Tables and blocks of code are as wide as they have to be, and so are headings and
+/// what has no blank to be broken at, such as a link.
+#[test]
+fn prose_is_easy_to_read() {
+    let mut breaches = Vec::new();
+    let mut lines = 0;
+    for file in documents() {
+        let text = fs::read_to_string(crate_folder().join(&file)).unwrap();
+        let file = file.display();
+        let mut is_code = false;
+        for (number, line) in (1..).zip(text.lines()) {
+            let start = line.trim_start();
+            let is_fence = start.starts_with("```");
+            is_code ^= is_fence;
+            if is_code || is_fence || start.starts_with(['|', '#']) || !can_be_broken(line) {
+                continue;
+            }
+            lines += 1;
+            let columns = line.chars().count();
+            if columns > WIDEST {
+                breaches.push(format!(
+                    "{file}:{number} has {columns} columns, more than {WIDEST}"
+                ));
+            }
+        }
+        assert!(!is_code, "{file} has a block of code without an end");
+    }
+    // Of documents that are not found, nothing would be wrong.
+    assert!(lines > 500, "{lines}");
+    assert!(breaches.is_empty(), "{}", breaches.join("\n"));
+}
+
+/// Whether a line has more than one word, beside what makes it an entry of a list.
+fn can_be_broken(line: &str) -> bool {
+    let is_number = |word: &str| word.parse::<u32>().is_ok();
+    let is_marker = |word: &&str| {
+        matches!(*word, "*" | "-" | ">") || word.strip_suffix('.').is_some_and(is_number)
+    };
+    let words = line.split_whitespace().skip_while(is_marker);
+    words.count() > 1
+}
+
 struct Source {
     /// The module's path: `grpc/wire/inbox`.
     module: String,
@@ -230,19 +275,39 @@ fn sources() -> Vec<Source> {
 }
 
 /// All under a folder of this crate, ordered.
-fn rust_files(folder: impl AsRef<Path>) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(crate_folder().join(&folder)).unwrap() {
+fn rust_files(folder: &str) -> Vec<PathBuf> {
+    files(Path::new(folder), "rs")
+}
+
+/// What is written for people: the documents of the crate, and those in its folders.
+fn documents() -> Vec<PathBuf> {
+    let beside = fs::read_dir(crate_folder()).unwrap();
+    let beside = beside.map(|entry| PathBuf::from(entry.unwrap().file_name()));
+    let mut documents: Vec<_> = beside.filter(|file| is_named(file, "md")).collect();
+    documents.sort();
+    for folder in ["docs", "migrations", "tests"] {
+        documents.extend(files(Path::new(folder), "md"));
+    }
+    documents
+}
+
+fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(crate_folder().join(folder)).unwrap() {
         let entry = entry.unwrap();
-        let path = folder.as_ref().join(entry.file_name());
+        let path = folder.join(entry.file_name());
         if entry.file_type().unwrap().is_dir() {
-            files.extend(rust_files(path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
+            found.extend(files(&path, extension));
+        } else if is_named(&path, extension) {
+            found.push(path);
         }
     }
-    files.sort();
-    files
+    found.sort();
+    found
+}
+
+fn is_named(file: &Path, extension: &str) -> bool {
+    file.extension().is_some_and(|it| it == extension)
 }
 
 fn crate_folder() -> &'static Path {
