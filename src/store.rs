@@ -70,9 +70,11 @@ use tries::Plans;
 
 /// What may quote a row or a password, and is not for any log: the targets that
 /// sqlx tells it under.
-pub const UNTOLD: [&str; 2] = [
+pub const UNTOLD: [&str; 3] = [
     // What PostgreSQL says by itself, in words that anyone may have chosen.
     "sqlx::postgres::notice",
+    // What went wrong with a connection, in a database's own words.
+    "sqlx_core::pool",
     // Parameters of a connection, and lines of a `.pgpass`, that it cannot read.
     "sqlx_postgres::options",
 ];

@@ -32,6 +32,9 @@ const AT_A_TIME: usize = 4;
 /// As for a call.
 const LONGEST: Duration = Duration::from_secs(30);
 
+/// How long what is in the way of an account has to pass.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// What became of one account.
 type Outcome = Result<Option<Accounts>, StoreError>;
 
@@ -60,40 +63,40 @@ async fn read_pages(
     let mut readers = JoinSet::new();
     let mut last = None;
     loop {
-        make_room(&mut readers, counted, progress).await;
+        wait_for(AT_A_TIME - 1, &mut readers, counted, progress).await;
         let page = store.account_ids(last, &patience(stopped)).await;
         let page = match page {
             Ok(page) => page,
             Err(error) => {
                 // What is under way is counted all the same.
-                finish(&mut readers, counted, progress).await;
+                wait_for(0, &mut readers, counted, progress).await;
                 return Err(error);
             }
         };
         let Some(end) = page.last() else {
-            finish(&mut readers, counted, progress).await;
+            wait_for(0, &mut readers, counted, progress).await;
             return Ok(());
         };
         last = Some(*end);
         for account in page {
-            make_room(&mut readers, counted, progress).await;
-            let (store, patience) = (Arc::clone(store), patience(stopped));
-            readers.spawn(async move { read(&store, account, &patience).await });
+            wait_for(AT_A_TIME - 1, &mut readers, counted, progress).await;
+            let (store, stopped) = (Arc::clone(store), stopped.clone());
+            readers.spawn(async move { read(&store, account, &stopped).await });
         }
     }
 }
 
-async fn make_room(readers: &mut JoinSet<Outcome>, counted: &mut Accounts, progress: &Progress) {
-    while readers.len() >= AT_A_TIME {
+/// Counts what is read, until no more than so many are under way.
+async fn wait_for(
+    most: usize,
+    readers: &mut JoinSet<Outcome>,
+    counted: &mut Accounts,
+    progress: &Progress,
+) {
+    while readers.len() > most {
         if let Some(read) = readers.join_next().await {
             count(read, counted, progress);
         }
-    }
-}
-
-async fn finish(readers: &mut JoinSet<Outcome>, counted: &mut Accounts, progress: &Progress) {
-    while let Some(read) = readers.join_next().await {
-        count(read, counted, progress);
     }
 }
 
@@ -112,8 +115,18 @@ fn patience(stopped: &CancellationToken) -> Patience {
     Patience::new(deadline.into_std(), stopped.clone())
 }
 
-async fn read(store: &Store, id: AccountId, patience: &Patience) -> Outcome {
-    let account = store.account(id, Viewer::Service, patience).await?;
+/// Trouble that passes, such as a migration's lock, costs a second try and not the
+/// check.
+async fn read(store: &Store, id: AccountId, stopped: &CancellationToken) -> Outcome {
+    let account = async || store.account(id, Viewer::Service, &patience(stopped)).await;
+    let account = match account().await {
+        Err(StoreError::Unavailable(_)) => {
+            // Whether it was stopped meanwhile, the next try finds out.
+            _ = tokio::time::timeout(PAUSE, stopped.cancelled()).await;
+            account().await?
+        }
+        read => read?,
+    };
     Ok(account.as_ref().map(counted))
 }
 

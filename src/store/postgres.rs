@@ -14,6 +14,7 @@ use sqlx::{
     AssertSqlSafe, Connection, PgConnection, PgPool, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
 };
+use tokio::time::Instant;
 use url::Url;
 
 use super::{
@@ -30,8 +31,12 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(1);
 /// At the start, a database may be far away or slow to wake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// A connection that was idle and does not answer in this time is given up for
+/// another: the way to a database may be cut without a word.
+const PING_TIMEOUT: Duration = Duration::from_millis(250);
+
 /// A setting that a session is begun with, and what asks for it. PgBouncer refuses
-/// it or leaves it away, and a session that somebody else has begun lacks it.
+/// it or drops it, and a session that somebody else has begun lacks it.
 const OWN: [(&str, &str); 1] = [("leadchat_inbox.own", "on")];
 const IS_OWN: &str = "SELECT coalesce(current_setting('leadchat_inbox.own', true), '') = 'on'";
 
@@ -235,6 +240,7 @@ pub(super) async fn connect(
     if !pgbouncer {
         options = options.options(OWN);
     }
+    let began = Instant::now();
     // A pool would try again and again, and then only say that time is up.
     let reached = tokio::time::timeout(CONNECT_TIMEOUT, async {
         let mut connection = PgConnection::connect_with(&options).await?;
@@ -254,7 +260,16 @@ pub(super) async fn connect(
     }
     let mut pool = PgPoolOptions::new()
         .max_connections(most)
-        .acquire_timeout(ACQUIRE_TIMEOUT);
+        // One that is far away takes longer to connect to, and no less the next time.
+        .acquire_timeout(ACQUIRE_TIMEOUT.max(began.elapsed() * 2))
+        // Instead of one that waits without end.
+        .test_before_acquire(false)
+        .before_acquire(|connection, _| {
+            Box::pin(async move {
+                let answered = tokio::time::timeout(PING_TIMEOUT, connection.ping()).await;
+                Ok(matches!(answered, Ok(Ok(()))))
+            })
+        });
     if !pgbouncer {
         pool = pool.after_connect(|connection, _| {
             Box::pin(async move {

@@ -78,10 +78,7 @@ impl Pool {
         tokio::select! {
             biased;
             () = patience.ended() => Err(StoreError::Abandoned),
-            // Whatever is in the way of a connection, it says nothing of the read.
-            acquired = acquired => {
-                acquired.map_err(|error| StoreError::Unavailable(describe(&error)))
-            }
+            acquired = acquired => acquired.map_err(|error| begun_in_vain(&error)),
         }
     }
 }
@@ -161,7 +158,7 @@ impl Drop for OfPostgres {
     }
 }
 
-/// Whatever is in the way of a snapshot, it says nothing of the read.
+/// Whatever is in the way of a connection or a snapshot, it says nothing of the read.
 fn begun_in_vain(error: &sqlx::Error) -> StoreError {
     StoreError::cut_off(error).unwrap_or_else(|| StoreError::Unavailable(describe(error)))
 }

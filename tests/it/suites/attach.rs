@@ -169,6 +169,8 @@ async fn the_steps_lead_where_they_say() {
         folder.path(),
         vec![
             (DATABASE, database_here.to_owned()),
+            ("PGPORT=5432", format!("PGPORT={}", cluster.port)),
+            ("PGDATABASE=leadchat", format!("PGDATABASE={name}")),
             (LISTEN, listen.clone()),
             (REDIS, redis_here.to_owned()),
         ],

@@ -77,6 +77,30 @@ async fn health(address: &str) -> HealthClient<Channel> {
     HealthClient::new(channel.connect().await.unwrap())
 }
 
+/// The services that reflection names.
+async fn reflected(address: &str) -> Vec<String> {
+    use tonic_reflection::pb::v1::{
+        ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
+        server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
+    };
+    let request = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    let channel = Channel::from_shared(format!("http://{address}")).unwrap();
+    let mut client = ServerReflectionClient::new(channel.connect().await.unwrap());
+    let answers = client.server_reflection_info(tokio_stream::once(request));
+    let answer = answers.await.unwrap().into_inner().message().await.unwrap();
+    match answer.unwrap().message_response.unwrap() {
+        MessageResponse::ListServicesResponse(list) => list
+            .service
+            .into_iter()
+            .map(|service| service.name)
+            .collect(),
+        _ => panic!("no list"),
+    }
+}
+
 /// Headers alone do not take a turn from those who are ready to be answered.
 async fn slow_senders_keep_nobody_waiting(backend: Backend) {
     let database = backend.golden();
@@ -188,6 +212,8 @@ async fn health_and_reflection_need_no_turn() {
                 answers = &mut calls => break answers,
                 checked = health.check(HealthCheckRequest { service: String::new() }) => {
                     assert_eq!(checked.unwrap().into_inner().status().as_str_name(), "SERVING");
+                    let services = reflected(&server.address).await;
+                    assert!(services.iter().any(|it| it == "leadchat.inbox.v1.InboxService"));
                     checks += 1;
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }

@@ -110,6 +110,7 @@ async fn a_thousand_callers_that_do_not_wait_leave_nothing_behind() {
     assert!(waits[0] >= Duration::from_millis(290), "{:?}", waits[0]);
     // A slow machine may be late, but not by the time of a lock or a statement.
     assert!(waits[waits.len() / 2] < Duration::from_millis(600));
+    assert!(waits[waits.len() * 95 / 100] < Duration::from_secs(1));
 
     // The lock is still held, and nothing waits for it.
     until("statements end", Duration::from_secs(3), async || {
@@ -153,6 +154,45 @@ async fn a_thousand_callers_that_do_not_wait_leave_nothing_behind() {
     assert!(given_up >= CALLS / 2 - CALLS / 100, "{given_up}");
     assert!(!server.log().contains("panicked"));
     assert!(!server.log().contains("stopped short"));
+}
+
+/// The deadline reaches the database: a statement that would run for long, and waits
+/// for nothing, ends with it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_statement_ends_with_its_deadline() {
+    let database = Backend::Postgres.golden();
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    assert!(client.get(request()).await.is_ok());
+    database
+        .execute(
+            "ALTER TABLE working_hours RENAME TO hours;
+            CREATE VIEW working_hours AS
+                SELECT * FROM hours WHERE (SELECT CAST(pg_sleep(60) AS text)) IS NOT NULL",
+        )
+        .await;
+    let body = framed(&request().encode_to_vec());
+    for _ in 0..5 {
+        let began = Instant::now();
+        let timeout = [("grpc-timeout", "500m")];
+        let call = plain::call(&server.address, GET, &timeout, body.clone());
+        let (reply, ()) = tokio::join!(
+            call,
+            until("it sleeps", Duration::from_secs(2), async || {
+                connections(&database, "wait_event = 'PgSleep'").await == 1
+            })
+        );
+        assert_eq!(reply.status().code(), Code::DeadlineExceeded);
+        // Other statements have three seconds.
+        until(
+            "the statement ends",
+            Duration::from_millis(800),
+            async || connections(&database, "state <> 'idle'").await == 0,
+        )
+        .await;
+        let took = began.elapsed();
+        println!("patience: a statement ended {took:?} after its call began, of 500 ms");
+    }
 }
 
 /// Who waits for a connection, and leaves, does not take one.
