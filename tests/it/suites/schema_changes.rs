@@ -1,6 +1,7 @@
 //! Tables that lack something, when the program starts and while it runs.
 
 pub mod load;
+mod stale;
 
 use std::{
     collections::BTreeSet,

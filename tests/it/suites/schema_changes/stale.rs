@@ -1,0 +1,42 @@
+//! A plan that PostgreSQL has kept of a prepared statement, and that no longer holds.
+
+use futures_util::future::join_all;
+
+use super::get;
+use crate::support::{Backend, Program, ages};
+
+/// PostgreSQL refuses it (0A000) when the type of a result has changed. No change of
+/// leadchat's tables does that, since all that is read is cast; here a function refuses
+/// statements that were prepared before, in its place. Prepared anew, they have another
+/// text, and one look at the tables serves all who met this.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_that_no_longer_holds_is_made_anew() {
+    let database = ages::of_the_seed(Backend::Postgres).await;
+    database.execute(ages::ROWS).await;
+    let server = Program::serving(&database)
+        .env("RUST_LOG", "info,leadchat_inbox::store=debug")
+        .start();
+    let client = server.client().await;
+    let before = client.get(get(super::API)).await.unwrap();
+    database
+        .execute(
+            "CREATE FUNCTION is_prepared_anew() RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+            BEGIN
+                IF current_query() !~ '/[*] [0-9]+ [*]/$' THEN
+                    RAISE EXCEPTION 'cached plan must not change result type'
+                        USING ERRCODE = '0A000';
+                END IF;
+                RETURN true;
+            END $$;
+            ALTER TABLE inboxes RENAME TO kept;
+            CREATE VIEW inboxes AS SELECT * FROM kept WHERE is_prepared_anew()",
+        )
+        .await;
+    let calls = (0..8).map(|_| client.get(get(super::API)));
+    for answer in join_all(calls).await {
+        assert_eq!(answer.unwrap().bytes, before.bytes);
+    }
+    let log = server.log();
+    assert_eq!(log.matches("the tables were looked at again").count(), 1);
+    assert!(!log.contains("read failed"), "{log}");
+}
