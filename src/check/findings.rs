@@ -7,7 +7,7 @@
 
 use serde::Serialize;
 
-use super::report::{Accounts, Facts, Keys, RedisState, Tables};
+use super::report::{Accounts, Database, Facts, Keys, RedisState, Tables};
 use crate::leadchat::links::FrontendUrl;
 
 /// One of them.
@@ -91,14 +91,18 @@ impl Findings {
             return;
         }
         if !tables.missing.is_empty() {
-            let count = counted(tables.missing.len(), "table or column", "tables or columns");
+            let count = counted(
+                tables.missing.len(),
+                "table or column is",
+                "tables or columns are",
+            );
             self.problem(
                 Code::ColumnsMissing,
                 format!("{count} missing that nothing works without; is this leadchat's database?"),
             );
         }
         if !tables.not_granted.is_empty() {
-            let count = counted(tables.not_granted.len(), "column", "columns");
+            let count = counted(tables.not_granted.len(), "column is", "columns are");
             self.problem(
                 Code::ColumnsNotGranted,
                 format!("{count} not granted to this user that nothing works without"),
@@ -106,7 +110,7 @@ impl Findings {
         }
         let hidden = &tables.left_out.not_granted;
         if !hidden.is_empty() {
-            let count = counted(hidden.len(), "column", "columns");
+            let count = counted(hidden.len(), "column is", "columns are");
             self.note(
                 Code::OptionalColumnsNotGranted,
                 format!(
@@ -117,7 +121,7 @@ impl Findings {
         }
     }
 
-    fn migrations(&mut self, database: &str, tables: &Tables) {
+    fn migrations(&mut self, database: Database, tables: &Tables) {
         if !tables.is_old() {
             return;
         }
@@ -125,7 +129,7 @@ impl Findings {
             let text = "the database has none of leadchat's tables; create them with \
                         `leadchat-inbox migrate`";
             self.problem(Code::TablesOld, text);
-        } else if database == "sqlite" && tables.is_complete() {
+        } else if database == Database::Sqlite && tables.is_complete() {
             let text = "the tables are older than this program; `serve` brings them up to date";
             self.note(Code::TablesOld, text);
         } else {
@@ -229,7 +233,7 @@ impl Findings {
     fn accounts(&mut self, accounts: &Accounts, is_complete: bool) {
         let failures = accounts.failures();
         if failures > 0 {
-            let count = counted_plainly(failures, "account", "accounts");
+            let count = counted(failures, "account", "accounts");
             self.problem(Code::AccountsFailed, format!("{count} could not be read"));
         }
         if let Some(error) = &accounts.error {
@@ -243,7 +247,7 @@ impl Findings {
         }
         let degraded = accounts.inboxes.degraded;
         if degraded > 0 {
-            let count = counted_plainly(degraded, "inbox has", "inboxes have");
+            let count = counted(degraded, "inbox has", "inboxes have");
             self.note(
                 Code::InboxesDegraded,
                 format!("{count} fields that are left out, rounded or shown as stored"),
@@ -253,16 +257,9 @@ impl Findings {
 }
 
 /// `1 column is`, `2 columns are`.
-fn counted(count: usize, one: &str, many: &str) -> String {
-    match count {
-        1 => format!("1 {one} is"),
-        _ => format!("{count} {many} are"),
-    }
-}
-
-fn counted_plainly(count: u64, one: &str, many: &str) -> String {
-    match count {
+fn counted(count: impl TryInto<u64>, one: &str, many: &str) -> String {
+    match count.try_into().unwrap_or(u64::MAX) {
         1 => format!("1 {one}"),
-        _ => format!("{count} {many}"),
+        count => format!("{count} {many}"),
     }
 }

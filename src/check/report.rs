@@ -53,17 +53,32 @@ pub struct Facts {
 
 #[derive(Debug, Serialize)]
 pub struct StoreFacts {
-    pub database: &'static str,
+    pub database: Database,
     /// Host, port and name, or the path of a file.
     pub place: String,
-    /// `attached` or `own`; `None` where it could not be reached.
-    pub ownership: Option<&'static str>,
+    /// `None` where it could not be reached.
+    pub ownership: Option<OwnershipName>,
     pub server_version: Option<String>,
     pub user: Option<String>,
     pub standby: bool,
     pub read_only: bool,
     /// Why it cannot be served.
     pub error: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Database {
+    Postgres,
+    Sqlite,
+}
+
+/// As JSON has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OwnershipName {
+    Attached,
+    Own,
 }
 
 #[derive(Debug, Serialize)]
@@ -223,8 +238,8 @@ impl Facts {
         Self {
             store: StoreFacts {
                 database: match database {
-                    DatabaseSettings::Postgres(_) => "postgres",
-                    DatabaseSettings::Sqlite(_) => "sqlite",
+                    DatabaseSettings::Postgres(_) => Database::Postgres,
+                    DatabaseSettings::Sqlite(_) => Database::Sqlite,
                 },
                 place: database.to_string(),
                 ownership: None,
@@ -268,8 +283,8 @@ impl StoreFacts {
             is_read_only,
         } = inspection.server().clone();
         self.ownership = Some(match inspection.ownership() {
-            Ownership::Attached => "attached",
-            Ownership::Own => "own",
+            Ownership::Attached => OwnershipName::Attached,
+            Ownership::Own => OwnershipName::Own,
         });
         self.server_version = version;
         self.user = user;
@@ -278,7 +293,7 @@ impl StoreFacts {
     }
 
     pub fn is_attached(&self) -> bool {
-        self.ownership == Some("attached")
+        self.ownership == Some(OwnershipName::Attached)
     }
 }
 

@@ -5,8 +5,8 @@ use std::fmt::{self, Display, Formatter};
 use super::{
     findings::Finding,
     report::{
-        Accounts, Encryption, Facts, Inboxes, Keys, Redis, RedisState, Report, Settings,
-        StoreFacts, Tables, UNKNOWN,
+        Accounts, Database, Encryption, Facts, Inboxes, Keys, OwnershipName, Redis, RedisState,
+        Report, Settings, StoreFacts, Tables, UNKNOWN,
     },
 };
 use crate::{domain::channel::ChannelKind, leadchat::links::FrontendUrl};
@@ -69,9 +69,9 @@ fn write_store(f: &mut Formatter<'_>, store: &StoreFacts) -> fmt::Result {
         read_only,
         error: _,
     } = store;
-    let name = match *database {
-        "postgres" => "PostgreSQL",
-        _ => "SQLite",
+    let name = match database {
+        Database::Postgres => "PostgreSQL",
+        Database::Sqlite => "SQLite",
     };
     let version = server_version.as_deref().unwrap_or_default();
     writeln!(f, "Store")?;
@@ -81,9 +81,9 @@ fn write_store(f: &mut Formatter<'_>, store: &StoreFacts) -> fmt::Result {
         line("database", format!("{name} {version}").trim_end())
     )?;
     writeln!(f, "{}", line("place", place))?;
-    let whose = match *ownership {
-        Some("attached") => "Rails': it is only read, and never migrated",
-        Some(_) => "an own one, with the tables of `leadchat-inbox migrate`",
+    let whose = match ownership {
+        Some(OwnershipName::Attached) => "Rails': it is only read, and never migrated",
+        Some(OwnershipName::Own) => "an own one, with the tables of `leadchat-inbox migrate`",
         None => "not known",
     };
     writeln!(f, "{}", line("whose", whose))?;

@@ -99,14 +99,21 @@ impl StoreError {
     /// missing, or not granted.
     pub(super) fn reading(table: &str, error: &sqlx::Error) -> Self {
         let reason = format!("{} (reading {table})", describe(error));
+        if is_refusal(error) {
+            Outdated::Refused(reason).into()
+        } else if is_stale(error) {
+            Outdated::Planned(reason).into()
+        } else {
+            Self::told(error, reason)
+        }
+    }
+
+    /// By whether it may pass.
+    fn told(error: &sqlx::Error, reason: String) -> Self {
         if let Some(cause) = cut_off(error) {
             Self::CutOff { cause, reason }
         } else if is_transient(error) {
             Self::Unavailable(reason)
-        } else if is_refusal(error) {
-            Outdated::Refused(reason).into()
-        } else if is_stale(error) {
-            Outdated::Planned(reason).into()
         } else {
             Self::Fault(reason)
         }
@@ -133,14 +140,7 @@ impl StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        let reason = describe(&error);
-        if let Some(cause) = cut_off(&error) {
-            Self::CutOff { cause, reason }
-        } else if is_transient(&error) {
-            Self::Unavailable(reason)
-        } else {
-            Self::Fault(reason)
-        }
+        Self::told(&error, describe(&error))
     }
 }
 
@@ -278,12 +278,12 @@ fn in_words_of_pgbouncer(message: &str) -> &'static str {
         .map_or(" (code 08P01)", |(_, words)| words)
 }
 
-/// Whether a read was ended, and may be begun anew at once.
+/// Why a read was ended, if it may be begun anew.
 fn cut_off(error: &sqlx::Error) -> Option<CutOff> {
     match error {
         sqlx::Error::Database(error) => match error.code().as_deref()? {
-            // A standby ends whoever is in the way of what it replays, or between two
-            // statements, the connection.
+            // A standby ends a statement that is in the way of what it replays, and the
+            // connection of a transaction that is between two statements.
             "40001" | "40P01" => Some(CutOff::Conflict),
             "55P03" => Some(CutOff::Lock),
             // It stopped, crashed, or held the connection to be idle; PgBouncer lost it.
@@ -317,21 +317,20 @@ fn is_stale(error: &sqlx::Error) -> bool {
     error.is_some_and(|error| matches!(error.code().as_deref(), Some("0A000" | "17")))
 }
 
-/// Whether the same read may succeed a little later.
+/// Whether the same read may succeed a little later, where it was not [`cut_off`].
 fn is_transient(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {
             // PostgreSQL: connection exceptions, rollbacks, too few resources,
-            // operator intervention (a shutdown, a statement cut off), locks.
+            // operator intervention (a shutdown, a statement cut off).
             // SQLite: busy and locked.
-            ["08", "25P", "40", "53", "57", "55P03"]
+            ["08", "25P", "40", "53", "57"]
                 .iter()
                 .any(|class| code.starts_with(class))
                 && code.len() == 5
                 || matches!(code.as_ref(), "5" | "6" | "261" | "262" | "517")
         }),
-        sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
+        sqlx::Error::Tls(_)
         | sqlx::Error::Protocol(_)
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed

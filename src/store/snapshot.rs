@@ -29,11 +29,11 @@ pub(super) enum Pool {
 
 /// One of them.
 pub(super) enum Connection {
-    Postgres(OfPostgres),
+    Postgres(PostgresConnection),
     Sqlite(PoolConnection<Sqlite>),
 }
 
-pub(super) struct OfPostgres {
+pub(super) struct PostgresConnection {
     connection: PoolConnection<Postgres>,
     prepares: bool,
     /// Whether nothing is heard on it any more.
@@ -65,7 +65,7 @@ impl Pool {
             match self {
                 Self::Postgres(postgres::Connections { pool, prepares }) => {
                     pool.acquire().await.map(|connection| {
-                        Connection::Postgres(OfPostgres {
+                        Connection::Postgres(PostgresConnection {
                             connection,
                             prepares: *prepares,
                             silent: false,
@@ -112,7 +112,7 @@ impl Pool {
 impl Connection {
     pub async fn begin(&mut self, patience: &Patience) -> Result<Snapshot<'_>, StoreError> {
         let transaction = match self {
-            Self::Postgres(OfPostgres {
+            Self::Postgres(PostgresConnection {
                 connection,
                 prepares,
                 silent,
@@ -149,10 +149,10 @@ impl Connection {
     }
 }
 
-impl Drop for OfPostgres {
+impl Drop for PostgresConnection {
     fn drop(&mut self) {
         if self.silent {
-            // Its pool would wait for it, and somebody else then.
+            // The pool would wait for an answer on it, and then the next caller.
             self.connection.close_on_drop();
         }
     }

@@ -21,8 +21,8 @@ const HURRY: Duration = Duration::from_millis(10);
 const MOST_WAITING: usize = 1000;
 
 /// How many may wait under overload, for each that may be under way. Others are
-/// sent away before anything is done for them. When more than four in five are,
-/// there is always somebody for a free turn, and nobody may wait for one.
+/// sent away before anything is done for them. While an overload is heavy nobody may
+/// wait: a free turn always finds a caller.
 const WAITING_EACH: usize = 1;
 
 /// How long a free turn is kept, under so heavy an overload, for a call that was
@@ -36,8 +36,8 @@ const WINDOW: Duration = Duration::from_millis(100);
 /// be a load of its own.
 const TOLD_EVERY: Duration = Duration::from_secs(1);
 
-/// An overload is over when fewer than one in as many had to be sent away, and
-/// heavy when fewer than one in as many had not.
+/// An overload is over when less than one call in as many was sent away, and heavy when
+/// less than one in as many was let in.
 const FEW: usize = 5;
 
 /// The same for all connections of a process.
@@ -63,7 +63,7 @@ struct Window {
     began: Instant,
     came: usize,
     sent_away: usize,
-    /// Whether the overload was heavy before.
+    /// Whether the overload was heavy in the window before this one.
     heavy: bool,
     /// How many free turns are kept for calls that were let in, and since when.
     kept: usize,
@@ -121,10 +121,10 @@ impl Turns {
                 drop(state);
                 return Some(Turn(self));
             }
-            let (tell, turn) = oneshot::channel();
+            let (give, turn) = oneshot::channel();
             let number = state.next;
             state.next += 1;
-            state.waiting.insert(number, tell);
+            state.waiting.insert(number, give);
             let patience = state.patience(Instant::now());
             drop(state);
             Place {
