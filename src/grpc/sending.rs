@@ -115,9 +115,6 @@ impl http_body::Body for Sending {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = self.get_mut();
-        if this.given_up.is_cancelled() && !matches!(this.rest, Rest::Nothing) {
-            return Poll::Ready(Some(Ok(this.end(CallError::ShuttingDown))));
-        }
         loop {
             match &mut this.rest {
                 Rest::AsItComes(body) => {
@@ -134,6 +131,9 @@ impl http_body::Body for Sending {
                         Ok(message) => return Poll::Ready(Some(Ok(Frame::data(message)))),
                         Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
                     }
+                }
+                Rest::Large(_) if this.given_up.is_cancelled() => {
+                    return Poll::Ready(Some(Ok(this.end(CallError::ShuttingDown))));
                 }
                 Rest::Large(large) => match large.next() {
                     Some(Ok(piece)) => return Poll::Ready(Some(Ok(Frame::data(piece)))),

@@ -28,6 +28,9 @@ pub(super) const CONNECTIONS: u32 = 16;
 /// A caller is told that the database is away rather than kept waiting.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// The same of a database that is far away.
+const LONGEST_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// At the start, a database may be far away or slow to wake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -261,7 +264,7 @@ pub(super) async fn connect(
     let mut pool = PgPoolOptions::new()
         .max_connections(most)
         // One that is far away takes longer to connect to, and no less the next time.
-        .acquire_timeout(ACQUIRE_TIMEOUT.max(began.elapsed() * 2))
+        .acquire_timeout((began.elapsed() * 2).clamp(ACQUIRE_TIMEOUT, LONGEST_ACQUIRE_TIMEOUT))
         // Instead of one that waits without end.
         .test_before_acquire(false)
         .before_acquire(|connection, _| {
