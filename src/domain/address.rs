@@ -83,12 +83,13 @@ impl Address {
 impl Letters {
     fn of(text: &str) -> Self {
         let forms = |letter: char| {
-            let (lower, upper) = (
-                single(letter.to_lowercase()).unwrap_or(letter),
-                single(letter.to_uppercase()).unwrap_or(letter),
-            );
-            let upper = single(lower.to_uppercase()).unwrap_or(upper);
-            let mut forms = vec![lower, letter, upper];
+            let lower = lower_case(letter);
+            // `I` is that of `i` alone, though `ı` has no other.
+            let upper = [single(lower.to_uppercase()), single(letter.to_uppercase())]
+                .into_iter()
+                .flatten()
+                .find(|upper| lower_case(*upper) == lower);
+            let mut forms = vec![lower, letter, upper.unwrap_or(letter)];
             forms.dedup();
             forms.iter().map(char::to_string).collect()
         };
@@ -129,6 +130,10 @@ impl std::fmt::Debug for Letters {
     }
 }
 
+fn lower_case(letter: char) -> char {
+    single(letter.to_lowercase()).unwrap_or(letter)
+}
+
 /// The letter that a change of case makes of one, if it is one letter.
 fn single(mut letters: impl Iterator<Item = char>) -> Option<char> {
     letters.next().filter(|_| letters.next().is_none())
@@ -137,13 +142,15 @@ fn single(mut letters: impl Iterator<Item = char>) -> Option<char> {
 /// The ways in which leadchat stores a number: with and without the `whatsapp:`
 /// of Twilio and the leading `+`. What people and programs put around and between
 /// digits is left out (separators, signs that are not seen, `tel:`, the `00`
-/// before a country's code), but a number that was stored so is found as well.
+/// before a country's code), and digits may be those of any script; but a number
+/// that was stored so is found as well.
 fn phone_numbers(text: &str) -> BTreeSet<String> {
     let number = without_scheme(text.trim());
     let number = number.strip_prefix('+').unwrap_or(number);
     let bare: String = number
         .chars()
         .filter(|sign| sign.is_alphanumeric())
+        .map(|sign| digit(sign).unwrap_or(sign))
         .collect();
     let international = bare.strip_prefix("00").unwrap_or(&bare);
     let spelled =
@@ -153,15 +160,39 @@ fn phone_numbers(text: &str) -> BTreeSet<String> {
     numbers.flat_map(spelled).chain([text.to_owned()]).collect()
 }
 
+/// Signs that are not seen may stand before a scheme and within it, too.
 fn without_scheme(number: &str) -> &str {
     for scheme in [WHATSAPP, TEL] {
-        let parts = number.split_at_checked(scheme.len());
-        if let Some((_, rest)) = parts.filter(|(given, _)| given.eq_ignore_ascii_case(scheme)) {
-            return rest.trim_start();
+        let mut signs = number.chars();
+        let is_given = scheme.chars().all(|wanted| {
+            let mut said =
+                (&mut signs).filter(|sign| sign.is_alphanumeric() || [wanted, '+'].contains(sign));
+            said.next()
+                .is_some_and(|sign| sign.eq_ignore_ascii_case(&wanted))
+        });
+        if is_given {
+            return signs.as_str().trim_start();
         }
     }
     number
 }
+
+/// What stands for a decimal digit in ASCII.
+fn digit(sign: char) -> Option<char> {
+    let value = |zero: &u32| u32::from(sign).checked_sub(*zero).filter(|it| *it < 10);
+    char::from_digit(ZEROS.iter().find_map(value)?, 10)
+}
+
+/// The zero of each script that has one, after which its other digits come.
+const ZEROS: [u32; 76] = [
+    0x0030, 0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0C66, 0x0CE6,
+    0x0D66, 0x0DE6, 0x0E50, 0x0ED0, 0x0F20, 0x1040, 0x1090, 0x17E0, 0x1810, 0x1946, 0x19D0, 0x1A80,
+    0x1A90, 0x1B50, 0x1BB0, 0x1C40, 0x1C50, 0xA620, 0xA8D0, 0xA900, 0xA9D0, 0xA9F0, 0xAA50, 0xABF0,
+    0xFF10, 0x104A0, 0x10D30, 0x10D40, 0x11066, 0x110F0, 0x11136, 0x111D0, 0x112F0, 0x11450,
+    0x114D0, 0x11650, 0x116C0, 0x116D0, 0x116DA, 0x11730, 0x118E0, 0x11950, 0x11BF0, 0x11C50,
+    0x11D50, 0x11DA0, 0x11F50, 0x16130, 0x16A60, 0x16AC0, 0x16B50, 0x16D70, 0x1CCF0, 0x1D7CE,
+    0x1D7D8, 0x1D7E2, 0x1D7EC, 0x1D7F6, 0x1E140, 0x1E2F0, 0x1E4F0, 0x1E5F1, 0x1E950, 0x1FBF0,
+];
 
 const WHATSAPP: &str = "whatsapp:";
 const TEL: &str = "tel:";
@@ -194,6 +225,11 @@ mod tests {
             "[1] 555\u{2011}01\u{2013}00",
             "\u{202a}+15550100\u{202c}",
             "\u{ff0b}1555\u{200b}0100",
+            "\u{202a}whatsapp:\u{202a}+1 555 0100\u{202c}",
+            "(WhatsApp\u{200b}: 1555-0100)",
+            ": \u{feff}te\u{ad}l:+15550100",
+            "+\u{661}\u{665}\u{665}\u{665}\u{660}\u{661}\u{660}\u{660}",
+            "\u{ff10}\u{ff10}1\u{ff15}\u{ff15}\u{ff15}\u{966}100",
         ] {
             let found = phone_numbers(spelled);
             assert!(
@@ -203,8 +239,18 @@ mod tests {
             // As it was given, too, and nothing but that where there is no number.
             assert!(found.contains(spelled), "{spelled}");
         }
-        for nothing in ["+", "whatsapp:", "whatsapp:+", "Whatsapp: + "] {
+        for nothing in [
+            "+",
+            "whatsapp:",
+            "whatsapp:+",
+            "Whatsapp: + ",
+            "\u{202a}tel:",
+        ] {
             assert_eq!(phone_numbers(nothing), [nothing.to_owned()].into());
+        }
+        // No scheme, but what somebody stored.
+        for word in ["+whatsapp:1", "whatsapp1", "xtel:1"] {
+            assert!(!phone_numbers(word).contains("1"), "{word}");
         }
     }
 
@@ -221,6 +267,30 @@ mod tests {
         }
         // Two letters in upper case, so it has no other form.
         assert_eq!(Letters::of("ß").0, [["ß"]]);
+        assert_eq!(Letters::of("ẞ").0, [["ß", "ẞ"]]);
+        assert_eq!(Letters::of("Ǆǅ").0[1], ["ǆ", "ǅ", "Ǆ"]);
+    }
+
+    /// The upper case of some is that of another letter.
+    #[test]
+    fn no_letter_takes_the_case_of_another() {
+        for (letter, upper) in [("ı", "I"), ("ſ", "S"), ("µ", "Μ"), ("ς", "Σ"), ("ϐ", "Β")]
+        {
+            assert_eq!(Letters::of(letter).0, [[letter]]);
+            let upper = Letters::of(upper);
+            assert!(!upper.spell(letter), "{letter}");
+        }
+        let dotless = Letters::of("ınfo@x");
+        assert_eq!(
+            (dotless.lower(), dotless.upper()),
+            ("ınfo@x".into(), "ıNFO@X".into())
+        );
+        for other in ["info@x", "INFO@X", "INFO@x"] {
+            assert!(
+                !dotless.spell(other) && !Letters::of(other).spell("ınfo@x"),
+                "{other}"
+            );
+        }
     }
 
     #[test]

@@ -5,12 +5,14 @@ use proptest::prelude::*;
 use super::super::*;
 use crate::tests::{damaged_one_of, for_all, text};
 
-const NUMBERS: [&str; 5] = [
+const NUMBERS: [&str; 7] = [
     "+15550100",
     "whatsapp:+4915550100",
     "WhatsApp: +1 (555) 01-00",
     "whatsapp:",
     "\u{ff0b}\u{661}5550100",
+    "\u{202a}whatsapp:+15550100\u{202c}",
+    "\u{200e}t\u{ad}el: 00\u{ff11}5550100",
 ];
 
 /// Few spellings, and the one that was given is among them.
@@ -23,6 +25,10 @@ fn is_spelled(text: &str) {
         assert!(letters.spell(spelled), "{spelled:?}");
     }
     assert!(!letters.spell(&format!("{text}.")));
+    for forms in &letters.0 {
+        let in_lower_case = |form: &String| Letters::of(form).lower() == forms[0];
+        assert!(forms.iter().all(in_lower_case), "{forms:?}");
+    }
 }
 
 #[test]
@@ -35,9 +41,9 @@ fn every_text_is_found_as_it_was_given() {
 #[test]
 fn a_dressed_number_is_found_bare() {
     let dressed = (
-        r"(whatsapp:|WHATSAPP:)?\+?",
+        r"[\u{202a}\u{200b}\u{feff} (:]{0,3}(whatsapp:|WHATSAPP:|whats\u{ad}app\u{200e}:)?\+?",
         "[1-9][0-9]{3,14}",
-        "[ .()-]{0,4}",
+        r"[ .()\u{2011}\u{2060}-]{0,4}",
     );
     for_all(700, dressed, |(before, digits, between)| {
         let (begin, end) = digits.split_at(digits.len() / 2);
@@ -48,6 +54,16 @@ fn a_dressed_number_is_found_bare() {
                 "{numbers:?}"
             );
         }
+    });
+}
+
+/// All that Unicode has.
+#[test]
+fn digits_of_any_script_are_found_as_ours() {
+    for_all(700, r"\d{4,12}", |digits| {
+        let numbers = phone_numbers(&digits);
+        let is_ours = |number: &String| number.chars().all(|sign| sign.is_ascii_digit());
+        assert!(numbers.iter().any(is_ours), "{numbers:?}");
     });
 }
 

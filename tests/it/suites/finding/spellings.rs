@@ -31,6 +31,8 @@ pub async fn phone_numbers_are_found_in_every_spelling(backend: Backend) {
         "WhatsApp:+15550001",
         "+1 (555) 00-01",
         " 1.555.0001 ",
+        "\u{202a}whatsapp:\u{202a}+1 555 0001\u{202c}",
+        "\u{ff0b}1\u{665}\u{665}\u{665}\u{ff10}001",
     ] {
         let ids = found(&client, everywhere(Key::PhoneNumber(spelled.to_owned()))).await;
         assert_eq!(ids, [1, 2, 3, 4], "{spelled}");
@@ -98,6 +100,8 @@ async fn mail(database: &Database, backend: Backend) {
         "'s%', 'f11'",
         "'MariaAndersen@Example.dk', 'f12'",
         "'Ali.Ispir+a@Example.tr', 'f13'",
+        "'INFO@x', 'f14'",
+        "'info@x', 'f15'",
     ];
     let ids = 1..;
     let addresses: Vec<_> = ids
@@ -125,6 +129,8 @@ async fn finds_mail(client: &Client) {
         ("ali.ispir+a@example.tr", vec![13]),
         ("ALI.ISPIR+A@EXAMPLE.TR", vec![13]),
         ("S_PPORT@example.com", vec![10]),
+        ("iNFO@X", vec![14, 15]),
+        ("ınfo@x", vec![]),
         ("support@example.c", vec![]),
         ("support@example.com ", vec![]),
         ("'\"\\", vec![]),
