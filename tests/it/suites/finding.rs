@@ -1,10 +1,9 @@
 //! Inboxes are found by the addresses they own: every one that does, and no
 //! other.
 
+mod owners;
 mod plans;
 mod spellings;
-
-use std::collections::BTreeSet;
 
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
@@ -14,6 +13,7 @@ use crate::support::{
     program::eventually, viewer,
 };
 
+use owners::every_address_finds_its_inboxes;
 use spellings::{
     mail_addresses_are_found_whatever_their_case, phone_numbers_are_found_in_every_spelling,
 };
@@ -141,51 +141,6 @@ async fn found(client: &Client, request: pb::FindInboxesRequest) -> Vec<i64> {
         .collect();
     assert!(positions.is_sorted(), "{positions:?}");
     positions.into_iter().map(|(_, id)| id).collect()
-}
-
-/// All that the oracle's rows hold, against what SQL says.
-async fn every_address_finds_its_inboxes(backend: Backend) {
-    let database = backend.golden();
-    let server = Program::serving(&database).start();
-    let client = server.client().await;
-    let mut kinds = BTreeSet::new();
-    let mut looked_for = 0;
-    for (key, class, table, column) in PLACES.into_iter().chain([BOT_TOKEN]) {
-        let stored = database
-            .pairs(&format!(
-                "SELECT i.id AS id, t.{column} AS text FROM {table} t
-                JOIN inboxes i ON i.channel_id = t.id AND i.channel_type = 'Channel::{class}'
-                JOIN accounts a ON a.id = i.account_id AND a.status <> 1
-                WHERE trim(t.{column}) <> ''"
-            ))
-            .await;
-        for (id, text) in &stored {
-            let ids = found(&client, everywhere(key(text.clone()))).await;
-            assert!(ids.contains(id), "{table}.{column} of inbox {id}");
-            looked_for += 1;
-            kinds.insert(format!("{class} {column}"));
-            // Nothing else has this very address.
-            if column != "phone_number" && column != "instagram_id" {
-                let same = stored
-                    .iter()
-                    .filter(|(_, other)| other.to_lowercase() == text.to_lowercase());
-                let same: BTreeSet<_> = same.map(|(id, _)| *id).collect();
-                assert_eq!(
-                    ids.into_iter().collect::<BTreeSet<_>>(),
-                    same,
-                    "{table}.{column}"
-                );
-            }
-        }
-        let nothing = found(&client, everywhere(key("+19990009999".to_owned()))).await;
-        assert_eq!(nothing, [0_i64; 0]);
-    }
-    assert_eq!(kinds.len(), PLACES.len() + 1, "rows for each: {kinds:?}");
-    println!(
-        "addresses {}: {looked_for} in {} columns",
-        backend.name(),
-        kinds.len()
-    );
 }
 
 /// An account with inboxes that each own an address of their own.
