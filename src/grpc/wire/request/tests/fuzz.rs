@@ -7,7 +7,7 @@ use proptest::{
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use super::super::*;
+use super::super::{pb::find_inboxes_request::Key, *};
 use crate::tests::{MARK, damaged, for_all, noise, text};
 
 /// What holds for any bytes. A line a request.
@@ -188,15 +188,62 @@ fn batch_message((said, ids): &Batch) -> pb::BatchGetInboxesRequest {
     }
 }
 
+/// A key for each kind of address, by number. Keys do not print themselves.
+const KEYS: [fn(String) -> Key; AddressKind::ALL.len()] = [
+    Key::WebsiteToken,
+    Key::InboxIdentifier,
+    Key::Email,
+    Key::ForwardToEmail,
+    Key::PhoneNumber,
+    Key::MessagingServiceSid,
+    Key::FacebookPageId,
+    Key::InstagramId,
+    Key::TiktokBusinessId,
+    Key::TwitterProfileId,
+    Key::LineChannelId,
+    Key::TelegramBotToken,
+];
+
+/// With the account, and with the number of a key and its text.
+type Find = (Said, Option<i64>, Option<(usize, String)>);
+
+fn find() -> impl Strategy<Value = Find> {
+    let account = prop_oneof![Just(None), id().prop_map(Some)];
+    // What is too long, or holds a NUL, is refused for that alone.
+    let text = prop_oneof![
+        3 => text(8),
+        3 => marked(),
+        1 => text(3).prop_map(|text| format!("{MARK}{}", text.repeat(400))),
+        1 => text(3).prop_map(|text| format!("{text}{MARK}\0")),
+    ];
+    let key = prop_oneof![
+        1 => Just(None),
+        20 => (0..KEYS.len(), text).prop_map(Some),
+    ];
+    (said(), account, key)
+}
+
+fn find_message((said, account_id, key): &Find) -> pb::FindInboxesRequest {
+    pb::FindInboxesRequest {
+        account_id: *account_id,
+        viewer: said.viewer(),
+        detail: said.detail,
+        key: key
+            .as_ref()
+            .map(|(number, text)| KEYS[*number](text.clone())),
+    }
+}
+
 #[test]
 fn no_bytes_are_too_odd_to_be_answered() {
     let messages = prop_oneof![
         get().prop_map(|it| get_message(&it).encode_to_vec()),
         list().prop_map(|it| list_message(&it).encode_to_vec()),
         batch().prop_map(|it| batch_message(&it).encode_to_vec()),
+        find().prop_map(|it| find_message(&it).encode_to_vec()),
     ];
     let bytes = prop_oneof![1 => noise(), 9 => damaged(messages)];
-    for_all(600, bytes, |bytes| are_answered(&bytes));
+    for_all(800, bytes, |bytes| are_answered(&bytes));
 }
 
 #[test]
@@ -259,17 +306,9 @@ fn a_batch_is_asked_for_within_bounds() {
 
 #[test]
 fn an_address_is_looked_for_by_a_sound_request_alone() {
-    let account = prop_oneof![Just(None), id().prop_map(Some)];
-    let key =
-        prop_oneof![3 => text(8), 1 => marked(), 1 => text(3).prop_map(|text| text.repeat(400))];
-    for_all(600, (said(), account, key), |(said, account_id, key)| {
-        let request = pb::FindInboxesRequest {
-            account_id,
-            viewer: said.viewer(),
-            detail: said.detail,
-            key: Some(pb::find_inboxes_request::Key::TelegramBotToken(key.clone())),
-        };
-        let asked = FindInboxes::try_from(request).ok();
+    for_all(1000, find(), |find| {
+        let asked = FindInboxes::try_from(find_message(&find));
+        let (said, account_id, key) = find;
         let is_service = matches!(said.who, Who::Service);
         let is_sound = Said {
             account_id: 1,
@@ -277,10 +316,18 @@ fn an_address_is_looked_for_by_a_sound_request_alone() {
         }
         .is_sound()
             && account_id.map_or(is_service, |id| id > 0)
-            && !key.trim().is_empty()
-            && key.len() <= LONGEST_KEY
-            && !key.contains('\0');
-        assert_eq!(asked.is_some(), is_sound);
+            && key.as_ref().is_some_and(|(_, text)| {
+                !text.trim().is_empty() && text.len() <= LONGEST_KEY && !text.contains('\0')
+            });
+        assert_eq!(asked.is_ok(), is_sound);
+        match asked {
+            // Each key stands for a kind of its own.
+            Ok(asked) => assert_eq!(
+                Some(asked.address.kind),
+                key.map(|key| AddressKind::ALL[key.0])
+            ),
+            Err(error) => is_said_in_our_words(error),
+        }
     });
 }
 
