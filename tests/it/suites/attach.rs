@@ -25,7 +25,23 @@ const DATABASE: &str = "127.0.0.1:5432/leadchat";
 const LISTEN: &str = "127.0.0.1:50051";
 const REDIS: &str = "127.0.0.1:6379";
 
-/// A shell that lives from the first step to the last.
+/// The program, and the same without what sqlx complains of on a slow machine:
+/// statements that take longer than a second.
+const PATIENT: [(&str, &str); 2] = [
+    (
+        "leadchat-inbox grants",
+        "RUST_LOG=info,sqlx=error leadchat-inbox grants",
+    ),
+    (
+        "leadchat-inbox serve",
+        "RUST_LOG=info,sqlx=error leadchat-inbox serve",
+    ),
+];
+
+/// In seconds, for all steps together. They take a few.
+const LONGEST: &str = "300";
+
+/// A shell that lives from the first step to the last, but no longer than it may.
 struct Shell {
     process: Child,
     input: ChildStdin,
@@ -42,9 +58,11 @@ impl Shell {
             program.parent().unwrap().display(),
             Cluster::shared().programs().display()
         );
-        let mut command = Command::new("bash");
+        // Ends the shell and whatever it has started, so that a command that hangs is
+        // one that fails.
+        let mut command = Command::new("timeout");
         command
-            .args(["--norc", "--noprofile"])
+            .args(["--kill-after=5", LONGEST, "bash", "--norc", "--noprofile"])
             .current_dir(folder)
             .env_clear()
             .env("PATH", path)
@@ -68,7 +86,8 @@ impl Shell {
         let mut shell = command.spawn().unwrap();
         let mut input = shell.stdin.take().unwrap();
         let output = BufReader::new(shell.stdout.take().unwrap());
-        writeln!(input, "exec 2>&1").unwrap();
+        // However this process ends, the input does, and then the shell.
+        writeln!(input, "exec 2>&1; trap 'kill $(jobs -p) 2>/dev/null' EXIT").unwrap();
         Self {
             process: shell,
             input,
@@ -90,7 +109,8 @@ impl Shell {
         let mut said = String::new();
         loop {
             let mut line = String::new();
-            assert_ne!(self.output.read_line(&mut line).unwrap(), 0, "{said}");
+            let length = self.output.read_line(&mut line).unwrap();
+            assert_ne!(length, 0, "{command} did not come to an end:\n{said}");
             if line.trim_end() == DONE {
                 break;
             }
@@ -105,8 +125,8 @@ impl Shell {
 
 impl Drop for Shell {
     fn drop(&mut self) {
-        // What it started, too, should a step have failed.
-        let _ = writeln!(self.input, "kill $(jobs -p) 2>/dev/null; exit");
+        // With what it started, should a step have failed.
+        let _ = writeln!(self.input, "exit");
         let _ = self.process.wait();
     }
 }
@@ -167,13 +187,16 @@ async fn the_steps_lead_where_they_say() {
     let folder = tempfile::tempdir().unwrap();
     let mut shell = Shell::start(
         folder.path(),
-        vec![
+        [
             (DATABASE, database_here.to_owned()),
             ("PGPORT=5432", format!("PGPORT={}", cluster.port)),
             ("PGDATABASE=leadchat", format!("PGDATABASE={name}")),
             (LISTEN, listen.clone()),
             (REDIS, redis_here.to_owned()),
-        ],
+        ]
+        .into_iter()
+        .chain(PATIENT.map(|(name, here)| (name, here.to_owned())))
+        .collect(),
     );
 
     let steps = steps(document);

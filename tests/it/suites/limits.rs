@@ -24,7 +24,9 @@ use leadchat_inbox::{
     store::{DatabaseSettings, Store},
 };
 
-use crate::support::{Backend, Database, Program, pb, program::eventually, viewer};
+use crate::support::{
+    Backend, Database, Program, client::any_inbox as request, pb, program::eventually,
+};
 
 on_both_databases!(
     requests_are_as_large_as_they_may_be,
@@ -33,15 +35,6 @@ on_both_databases!(
 );
 
 const GET: &str = "/leadchat.inbox.v1.InboxService/GetInbox";
-
-fn request() -> pb::GetInboxRequest {
-    pb::GetInboxRequest {
-        account_id: 1,
-        inbox_id: 1,
-        viewer: Some(viewer::user(1)),
-        detail: 0,
-    }
-}
 
 /// A request of this many bytes: a client newer than the server fills it up with
 /// a field that this one does not know.

@@ -10,8 +10,8 @@ use tokio::task::JoinHandle;
 use tonic_types::StatusExt;
 
 use crate::support::{
-    Backend, Client, Database, Program, cluster::Cluster, pb, pgbouncer::PgBouncer,
-    program::Server, proxy::Proxy, viewer,
+    Backend, Client, Database, Program, client::any_inbox as request, cluster::Cluster, pb,
+    pgbouncer::PgBouncer, program::Server, proxy::Proxy, viewer,
 };
 
 /// From BEGIN until the locks of a read are released.
@@ -26,15 +26,6 @@ fn name(database: &Database) -> &str {
 
 fn url_at(port: u16, database: &Database) -> String {
     format!("postgres://postgres@127.0.0.1:{port}/{}", name(database))
-}
-
-const fn request() -> pb::GetInboxRequest {
-    pb::GetInboxRequest {
-        account_id: 1,
-        inbox_id: 1,
-        viewer: Some(viewer::user(1)),
-        detail: 0,
-    }
 }
 
 /// What Rails does to the database.
@@ -228,14 +219,7 @@ async fn a_slow_read(what: &str, database: &Database, url: &str, pgbouncer: bool
     let client = server.client().await;
     assert!(client.get(request()).await.is_ok());
     let mut rails = Rails::at(database).await;
-    rails
-        .runs(
-            "BEGIN; ALTER TABLE working_hours RENAME TO hours;
-            CREATE VIEW working_hours AS
-                SELECT * FROM hours WHERE (SELECT CAST(pg_sleep(60) AS text)) IS NOT NULL;
-            COMMIT",
-        )
-        .await;
+    database.slow_down(60.0).await;
     let call = tokio::spawn(async move { client.get(request()).await.map(drop) });
     rails.waits_until(1, "wait_event = 'PgSleep'").await;
     let took = rails.adds_a_column().await;

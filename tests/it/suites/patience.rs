@@ -10,9 +10,9 @@ use tonic::Code;
 use tonic_types::StatusExt;
 
 use crate::support::{
-    Backend, Database, Program, pb,
+    Backend, Database, Program,
+    client::any_inbox as request,
     plain::{self, framed},
-    viewer,
 };
 
 const GET: &str = "/leadchat.inbox.v1.InboxService/GetInbox";
@@ -21,15 +21,6 @@ const AT_A_TIME: usize = 50;
 
 /// As many as the server keeps.
 const CONNECTIONS: i64 = 16;
-
-fn request() -> pb::GetInboxRequest {
-    pb::GetInboxRequest {
-        account_id: 1,
-        inbox_id: 1,
-        viewer: Some(viewer::user(1)),
-        detail: 0,
-    }
-}
 
 async fn locked(connection: &mut PgConnection) -> Transaction<'_, Postgres> {
     let mut lock = connection.begin().await.unwrap();
@@ -164,13 +155,7 @@ async fn a_slow_statement_ends_with_its_deadline() {
     let server = Program::serving(&database).start();
     let client = server.client().await;
     assert!(client.get(request()).await.is_ok());
-    database
-        .execute(
-            "ALTER TABLE working_hours RENAME TO hours;
-            CREATE VIEW working_hours AS
-                SELECT * FROM hours WHERE (SELECT CAST(pg_sleep(60) AS text)) IS NOT NULL",
-        )
-        .await;
+    database.slow_down(60.0).await;
     let body = framed(&request().encode_to_vec());
     for _ in 0..5 {
         let began = Instant::now();

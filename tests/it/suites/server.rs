@@ -13,7 +13,9 @@ use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use tonic_types::StatusExt;
 
 use crate::support::{
-    Backend, Client, Program, pb,
+    Backend, Client, Program,
+    client::any_inbox as request,
+    pb,
     plain::{self, framed},
     viewer,
 };
@@ -30,15 +32,6 @@ on_both_databases!(
 );
 
 const METHOD: &str = "/leadchat.inbox.v1.InboxService/GetInbox";
-
-fn request() -> pb::GetInboxRequest {
-    pb::GetInboxRequest {
-        account_id: 1,
-        inbox_id: 1,
-        viewer: Some(viewer::user(1)),
-        detail: 0,
-    }
-}
 
 async fn invalid_requests_name_their_fields(backend: Backend) {
     let database = backend.golden();

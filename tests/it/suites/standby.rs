@@ -15,6 +15,7 @@ use tonic::Code;
 use crate::support::{
     Backend, Client, Database, Program,
     answers::{self, answers, assert_same},
+    client::any_inbox as request,
     cluster::{Cluster, Setup},
     pb,
     program::eventually,
@@ -48,15 +49,6 @@ fn serving(cluster: &Cluster) -> Program {
     Program::serving_at(&cluster.url(NAME))
         .arg("--max-concurrent-calls")
         .arg("16")
-}
-
-const fn request() -> pb::GetInboxRequest {
-    pb::GetInboxRequest {
-        account_id: 1,
-        inbox_id: 1,
-        viewer: Some(viewer::user(1)),
-        detail: 0,
-    }
 }
 
 /// Waits until an inbox has a name.

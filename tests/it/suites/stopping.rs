@@ -10,10 +10,10 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use crate::support::{
-    Backend, Client, Database, Program, pb,
+    Backend, Client, Database, Program,
+    client::any_inbox as request,
     plain::{self, Body, Connection as Plain, framed},
     program::{Server, eventually},
-    viewer,
 };
 
 on_both_databases!(
@@ -26,15 +26,6 @@ const GET: &str = "/leadchat.inbox.v1.InboxService/GetInbox";
 
 /// In the greeting of inbox 1: far more than HTTP/2 sends to who does not read.
 const LENGTH: usize = 2_000_000;
-
-const fn request() -> pb::GetInboxRequest {
-    pb::GetInboxRequest {
-        account_id: 1,
-        inbox_id: 1,
-        viewer: Some(viewer::user(1)),
-        detail: 0,
-    }
-}
 
 async fn long_winded(backend: Backend) -> Database {
     let database = backend.golden();

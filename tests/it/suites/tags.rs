@@ -1,21 +1,12 @@
 //! An inbox's tag changes with what is disclosed, and only then; it is the same
 //! on every replica.
 
-use crate::support::{Backend, Program, pb, viewer};
+use crate::support::{Backend, Program, client::any_inbox as request, pb, viewer};
 
 on_both_databases!(
     tags_change_with_what_is_disclosed_and_only_then,
     tags_are_equal_on_every_replica_with_the_same_key,
 );
-
-fn request() -> pb::GetInboxRequest {
-    pb::GetInboxRequest {
-        account_id: 1,
-        inbox_id: 1,
-        viewer: Some(viewer::user(1)),
-        detail: 0,
-    }
-}
 
 async fn tags_change_with_what_is_disclosed_and_only_then(backend: Backend) {
     let database = backend.golden();

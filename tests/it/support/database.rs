@@ -117,6 +117,16 @@ impl Database {
         self.try_execute(sql).await.unwrap();
     }
 
+    /// On PostgreSQL: whoever reads working hours sleeps for so long.
+    pub async fn slow_down(&self, seconds: f32) {
+        let slow = format!(
+            "ALTER TABLE working_hours RENAME TO hours;
+            CREATE VIEW working_hours AS
+                SELECT * FROM hours WHERE (SELECT CAST(pg_sleep({seconds}) AS text)) IS NOT NULL"
+        );
+        self.execute(&slow).await;
+    }
+
     pub async fn try_execute(&self, sql: &str) -> Result<(), sqlx::Error> {
         let sql = AssertSqlSafe(sql.to_owned());
         match self {

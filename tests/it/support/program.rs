@@ -211,14 +211,9 @@ impl Server {
         fs::read_to_string(self.folder.path().join("stderr")).unwrap()
     }
 
-    /// How many statements it has logged so far, but for those that give a slow read
-    /// less time, and those that a new connection begins with.
+    /// How many statements it has logged so far.
     pub fn statements(&self) -> usize {
-        let log = self.log();
-        let statements = log.lines().filter(|line| line.contains(" sqlx::query: "));
-        statements
-            .filter(|line| !line.contains("\"SET LOCAL ") && !line.contains("_inbox.own'"))
-            .count()
+        statements(&self.log()).count()
     }
 
     pub fn folder(&self) -> &std::path::Path {
@@ -239,14 +234,7 @@ impl Server {
     /// Sends a signal and waits for the end; gives the exit code and what was
     /// printed in the meantime.
     pub fn stop(mut self, signal: &str) -> (Option<i32>, String) {
-        let pid = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-s", signal, &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        self.signal(signal);
         let mut printed = String::new();
         self.stdout.read_to_string(&mut printed).unwrap();
         (self.child.wait().unwrap().code(), printed)
@@ -275,6 +263,13 @@ impl Drop for Server {
             }
         }
     }
+}
+
+/// The statements in a log, a line each, but for those that give a slow read less
+/// time, and those that a new connection begins with.
+pub fn statements(log: &str) -> impl Iterator<Item = &str> {
+    let statements = log.lines().filter(|line| line.contains(" sqlx::query: "));
+    statements.filter(|line| !line.contains("\"SET LOCAL ") && !line.contains("_inbox.own'"))
 }
 
 /// Waits until something is so, for as long as a slow machine may need.

@@ -123,13 +123,7 @@ async fn waited(rest: u32) -> u32 {
 async fn a_signal_ends_it_at_once_with_what_was_found() {
     const ACCOUNTS: u64 = 250;
     let database = many::many(Backend::Postgres, ACCOUNTS).await;
-    database
-        .execute(
-            "ALTER TABLE working_hours RENAME TO hours;
-            CREATE VIEW working_hours AS
-                SELECT * FROM hours WHERE (SELECT CAST(pg_sleep(0.5) AS text)) IS NOT NULL",
-        )
-        .await;
+    database.slow_down(0.5).await;
     for (signal, as_json) in [("INT", false), ("TERM", true)] {
         let program = checking(&database)
             .without_env("RUST_LOG")

@@ -99,11 +99,17 @@ pub(super) async fn no_call_fails_while_the_tables_change(backend: Backend) {
     whatever_changes(backend, Program::serving).await;
 }
 
-/// The same with a server that reaches the database in some way.
-pub async fn whatever_changes(backend: Backend, serving: impl FnOnce(&Database) -> Program) {
+/// What the calls of a load are answered from.
+pub async fn filled(backend: Backend) -> Database {
     let database = ages::of_the_seed(backend).await;
     database.execute(ROWS).await;
     database.execute(MORE).await;
+    database
+}
+
+/// The same with a server that reaches the database in some way.
+pub async fn whatever_changes(backend: Backend, serving: impl FnOnce(&Database) -> Program) {
+    let database = filled(backend).await;
     let server = serving(&database)
         .arg("--max-concurrent-calls")
         .arg("16")
@@ -115,13 +121,13 @@ pub async fn whatever_changes(backend: Backend, serving: impl FnOnce(&Database) 
     let began = Instant::now();
     for change in &changes {
         let going_on = async {
-            load.goes_on().await;
+            assert!(load.goes_on().await, "a call has failed");
             database.execute(change).await;
         };
         let in_time = tokio::time::timeout(A_WHILE, going_on).await;
         assert!(in_time.is_ok(), "{change}");
     }
-    load.goes_on().await;
+    assert!(load.goes_on().await, "a call has failed");
     let calls = load.end().await;
     let took = began.elapsed();
 
@@ -162,14 +168,14 @@ async fn ends_like_a_fresh_start(client: &Client, database: &Database) {
 }
 
 /// Callers that go on until they are told to end. Each counts its calls.
-struct Load {
+pub struct Load {
     end: Arc<AtomicBool>,
     counts: Vec<watch::Receiver<usize>>,
     callers: Vec<tokio::task::JoinHandle<()>>,
 }
 
 impl Load {
-    fn begin(client: &Client) -> Self {
+    pub fn begin(client: &Client) -> Self {
         let end = Arc::new(AtomicBool::new(false));
         let mut load = Self {
             end: Arc::clone(&end),
@@ -193,18 +199,20 @@ impl Load {
         load
     }
 
-    /// Waits until every caller has ended one more call. One that fails ends none
-    /// any more; it has said why.
-    async fn goes_on(&self) {
+    /// Waits until every caller has ended one more call, be it one that it had begun
+    /// before. Not so when one has failed, which has said why.
+    pub async fn goes_on(&self) -> bool {
         for counts in &self.counts {
             let mut counts = counts.clone();
             let before = *counts.borrow();
-            let counted = counts.wait_for(|count| *count > before).await;
-            assert!(counted.is_ok(), "a call has failed");
+            if counts.wait_for(|count| *count > before).await.is_err() {
+                return false;
+            }
         }
+        true
     }
 
-    async fn end(self) -> usize {
+    pub async fn end(self) -> usize {
         self.end.store(true, Ordering::Relaxed);
         for caller in self.callers {
             caller.await.unwrap();
