@@ -265,25 +265,26 @@ pub(super) async fn connect(
         .max_connections(most)
         // One that is far away takes longer to connect to, and no less the next time.
         .acquire_timeout((began.elapsed() * 2).clamp(ACQUIRE_TIMEOUT, LONGEST_ACQUIRE_TIMEOUT))
-        // Instead of one that waits without end.
-        .test_before_acquire(false)
-        .before_acquire(|connection, _| {
-            Box::pin(async move {
-                let answered = tokio::time::timeout(PING_TIMEOUT, connection.ping()).await;
-                Ok(matches!(answered, Ok(Ok(()))))
-            })
-        });
+        // Behind PgBouncer, an answer is one of a session that may have to be waited for.
+        .test_before_acquire(*pgbouncer);
     if !pgbouncer {
-        pool = pool.after_connect(|connection, _| {
-            Box::pin(async move {
-                // The name may have come to stand for another place.
-                if is_own(connection).await? {
-                    Ok(())
-                } else {
-                    Err(sqlx::Error::Protocol("a session of others".to_owned()))
-                }
+        pool = pool
+            .before_acquire(|connection, _| {
+                Box::pin(async move {
+                    let answered = tokio::time::timeout(PING_TIMEOUT, connection.ping()).await;
+                    Ok(matches!(answered, Ok(Ok(()))))
+                })
             })
-        });
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    // The name may have come to stand for another place.
+                    if is_own(connection).await? {
+                        Ok(())
+                    } else {
+                        Err(sqlx::Error::Protocol("a session of others".to_owned()))
+                    }
+                })
+            });
     }
     Ok(Connections {
         pool: pool.connect_lazy_with(options),
