@@ -57,6 +57,8 @@ const ACCOUNT: i64 = 1;
 const CONNECTIONS: usize = 8;
 const TURNS: usize = 5;
 const TURN: Duration = Duration::from_secs(3);
+/// With hardly any load there are few calls, of which some hundreds are wanted.
+const UNLOADED_TURN: Duration = Duration::from_secs(6);
 /// After which a server treats nobody any more as under overload.
 const UNTIL_OVER: Duration = Duration::from_millis(500);
 /// Of what it can bear.
@@ -164,9 +166,9 @@ async fn overload(backend: Backend, call: Call) -> Result<bool, Box<dyn Error>> 
     let (mut unloaded, mut overloaded, mut checks) = (Vec::new(), Vec::new(), Vec::new());
     let began = Instant::now();
     for _ in 0..TURNS {
-        unloaded.extend(open(&clients, bearable * HARDLY_ANY).await);
+        unloaded.extend(open(&clients, bearable * HARDLY_ANY, UNLOADED_TURN).await);
         let health = tokio::spawn(health(server.address.clone()));
-        overloaded.extend(open(&clients, bearable * TIMES).await);
+        overloaded.extend(open(&clients, bearable * TIMES, TURN).await);
         checks.extend(health.await.unwrap_or_default());
         tokio::time::sleep(UNTIL_OVER).await;
     }
@@ -440,12 +442,12 @@ async fn closed(clients: &[Client], callers: usize) -> Vec<Asked> {
 
 /// So many calls a second, each at its time. Nothing here waits for an answer, so that a
 /// slow server is asked no less; what the clock is late by is made up for.
-async fn open(clients: &[Client], a_second: f64) -> Vec<Asked> {
+async fn open(clients: &[Client], a_second: f64, turn: Duration) -> Vec<Asked> {
     let mut tasks = JoinSet::new();
     let began = Instant::now();
     let mut sent = 0_usize;
     let mut tick = tokio::time::interval(Duration::from_millis(1));
-    while began.elapsed() < TURN {
+    while began.elapsed() < turn {
         tick.tick().await;
         let due = began.elapsed().as_secs_f64() * a_second;
         while (sent as f64) < due {

@@ -15,7 +15,7 @@ use tonic::{Code, Status, body::Body};
 use tower_http::{request_id::RequestId, trace::MakeSpan};
 use tracing::{Span, error_span, field::Empty, info};
 
-use super::{around::Around, pb};
+use super::{around::Around, pb, status::CallError};
 use crate::domain::{access::Viewer, id::AccountId};
 
 /// What stands for the path of a method that there is not: a path may be any
@@ -134,6 +134,11 @@ pub fn answered<B>(response: &Response<B>, took: Duration, _: &Span) {
     // As a number: JSON has none of 128 bits.
     let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     info!(code = %name(code), took_us, "answered");
+}
+
+/// Tells of an answer that had begun, and did not come to its end.
+pub fn cut_off(call: &Span, error: &CallError) {
+    info!(parent: call, code = name(error.code()), "the answer was cut off");
 }
 
 /// gRPC's own name, as other languages and dashboards have it.

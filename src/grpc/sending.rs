@@ -1,9 +1,10 @@
 //! An answer on its way to its caller.
 //!
-//! A call is under way until all of its answer has left, and a stop waits for that.
-//! HTTP/2 lets a caller take an answer as slowly as it likes. So a large one leaves in
-//! pieces, and what the caller has not taken by the deadline is given up: it would
-//! keep its memory for as long as the caller stays.
+//! A call is under way until its answer has been handed to HTTP/2, and a stop waits for
+//! that. HTTP/2 lets a caller take an answer as slowly as it likes. So a large one
+//! leaves in pieces, each when the caller has taken most of those before, and what is
+//! left at the deadline is given up: it would keep its memory for as long as the caller
+//! stays.
 
 use std::{
     pin::Pin,
@@ -19,8 +20,12 @@ use tokio_util::{
     task::{AbortOnDropHandle, task_tracker::TaskTrackerToken},
 };
 use tonic::{Status, body::Body};
+use tracing::Span;
 
-use super::status::{CallError, trailers_of};
+use super::{
+    log,
+    status::{CallError, trailers_of},
+};
 
 /// What leaves at once. Most answers are smaller, and then nothing is copied.
 const PIECE: usize = 64 << 10;
@@ -30,7 +35,9 @@ pub struct Sending {
     rest: Rest,
     by: Instant,
     given_up: CancellationToken,
-    _under_way: TaskTrackerToken,
+    /// Not while it is with what is left of a large answer.
+    under_way: Option<TaskTrackerToken>,
+    span: Span,
 }
 
 /// What has not left yet.
@@ -49,6 +56,8 @@ struct Large {
 struct Left {
     message: Bytes,
     then: Body,
+    /// A call whose answer is given up is under way no more.
+    under_way: Option<TaskTrackerToken>,
 }
 
 impl Sending {
@@ -63,13 +72,15 @@ impl Sending {
             rest: Rest::AsItComes(body),
             by,
             given_up,
-            _under_way: under_way,
+            under_way: Some(under_way),
+            span: Span::current(),
         })
     }
 
     /// Ends the answer with an error, which comes behind what has left of it.
     fn end(&mut self, error: CallError) -> Frame<Bytes> {
         self.rest = Rest::Nothing;
+        log::cut_off(&self.span, &error);
         Frame::trailers(trailers_of(error))
     }
 }
@@ -88,13 +99,13 @@ impl Large {
         }
     }
 
-    /// The next piece of the message, or what comes behind it; `None` where the deadline
-    /// has passed.
-    fn next(&self) -> Option<Result<Bytes, Body>> {
+    /// The next piece of the message, or what is left when there is none; `None` where
+    /// the deadline has passed.
+    fn next(&self) -> Option<Result<Bytes, Left>> {
         let mut left = lock(&self.left);
         let Left { message, .. } = left.as_mut()?;
         if message.is_empty() {
-            return left.take().map(|left| Err(left.then));
+            return left.take().map(Err);
         }
         let piece = message.split_to(message.len().min(PIECE));
         // A copy, which does not keep the whole in memory.
@@ -125,7 +136,12 @@ impl http_body::Body for Sending {
                     match frame.into_data() {
                         Ok(message) if message.len() > PIECE => {
                             let then = std::mem::take(body);
-                            let left = Left { message, then };
+                            let under_way = this.under_way.take();
+                            let left = Left {
+                                message,
+                                then,
+                                under_way,
+                            };
                             this.rest = Rest::Large(Large::new(left, this.by));
                         }
                         Ok(message) => return Poll::Ready(Some(Ok(Frame::data(message)))),
@@ -137,7 +153,10 @@ impl http_body::Body for Sending {
                 }
                 Rest::Large(large) => match large.next() {
                     Some(Ok(piece)) => return Poll::Ready(Some(Ok(Frame::data(piece)))),
-                    Some(Err(then)) => this.rest = Rest::AsItComes(then),
+                    Some(Err(left)) => {
+                        this.rest = Rest::AsItComes(left.then);
+                        this.under_way = left.under_way;
+                    }
                     None => {
                         return Poll::Ready(Some(Ok(this.end(CallError::DeadlineExceeded))));
                     }

@@ -118,6 +118,12 @@ impl CallError {
     }
 }
 
+impl CallError {
+    pub const fn code(&self) -> Code {
+        self.parts().0
+    }
+}
+
 impl From<CallError> for Status {
     fn from(error: CallError) -> Self {
         let (code, reason, text) = error.parts();

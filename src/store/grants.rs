@@ -135,7 +135,7 @@ BEGIN
   THEN
     -- What follows would take away what it has for other purposes.
     RAISE EXCEPTION 'the role % was not made by `leadchat-inbox grants`', {role_text}
-      USING HINT = 'If only leadchat-inbox uses it: COMMENT ON ROLE … IS ''{MARK}''';
+      USING HINT = 'If only leadchat-inbox uses it: COMMENT ON ROLE ... IS ''{MARK}''';
   END IF;
 
   -- What it may read already is granted anew below, as far as it is still read.

@@ -34,8 +34,9 @@ const LONGEST_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// At the start, a database may be far away or slow to wake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A connection that was idle and does not answer in this time is given up for
-/// another: the way to a database may be cut without a word.
+/// A connection that was idle and does not answer in this time, or in that which it took
+/// to connect at first, is given up for another: the way to a database may be cut without
+/// a word.
 const PING_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// A setting that a session is begun with, and what asks for it. PgBouncer refuses
@@ -261,17 +262,19 @@ pub(super) async fn connect(
         Ok(Err(error)) => return Err(unreachable(&describe(&error))),
         Err(_) => return Err(unreachable("it does not answer")),
     }
+    let took = began.elapsed();
+    let ping_timeout = took.clamp(PING_TIMEOUT, ACQUIRE_TIMEOUT);
     let mut pool = PgPoolOptions::new()
         .max_connections(most)
         // One that is far away takes longer to connect to, and no less the next time.
-        .acquire_timeout((began.elapsed() * 2).clamp(ACQUIRE_TIMEOUT, LONGEST_ACQUIRE_TIMEOUT))
+        .acquire_timeout((took * 2).clamp(ACQUIRE_TIMEOUT, LONGEST_ACQUIRE_TIMEOUT))
         // Behind PgBouncer, an answer is one of a session that may have to be waited for.
         .test_before_acquire(*pgbouncer);
     if !pgbouncer {
         pool = pool
-            .before_acquire(|connection, _| {
+            .before_acquire(move |connection, _| {
                 Box::pin(async move {
-                    let answered = tokio::time::timeout(PING_TIMEOUT, connection.ping()).await;
+                    let answered = tokio::time::timeout(ping_timeout, connection.ping()).await;
                     Ok(matches!(answered, Ok(Ok(()))))
                 })
             })

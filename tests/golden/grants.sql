@@ -16,7 +16,7 @@ BEGIN
   THEN
     -- What follows would take away what it has for other purposes.
     RAISE EXCEPTION 'the role % was not made by `leadchat-inbox grants`', 'leadchat_inbox'
-      USING HINT = 'If only leadchat-inbox uses it: COMMENT ON ROLE … IS ''leadchat-inbox''';
+      USING HINT = 'If only leadchat-inbox uses it: COMMENT ON ROLE ... IS ''leadchat-inbox''';
   END IF;
 
   -- What it may read already is granted anew below, as far as it is still read.

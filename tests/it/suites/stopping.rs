@@ -146,6 +146,15 @@ async fn an_answer_that_is_not_taken_is_given_up_at_its_deadline(backend: Backen
     assert_eq!(reason(&status), "DEADLINE_EXCEEDED");
     // No more than what had left by then, and a piece.
     assert!(length < 300_000, "{length}");
+    assert!(server.log().contains("the answer was cut off"));
+    // Nor does a stop wait for what nobody takes any more.
+    let _slow = Slow::begin(&server, &[("grpc-timeout", "1500m")]).await;
+    tokio::time::sleep(Duration::from_millis(1600)).await;
+    let began = Instant::now();
+    server.signal("TERM");
+    assert_eq!(server.wait(), Some(0));
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(5), "{took:?}");
 }
 
 /// After ten seconds.
