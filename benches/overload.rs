@@ -77,9 +77,11 @@ const MOST_TIMES: f64 = 3.0;
 const HEALTH_WITHIN: f64 = 500.0;
 
 /// What there must have been for the rest to mean anything: so many times of what it
-/// can bear, so many calls that were served, and so much of the time (in %) to judge by.
+/// can bear, and so many calls that were served.
 const LEAST_LOAD: f64 = 9.0;
 const LEAST_SERVED: usize = 1000;
+
+/// So much of the time (in %) has to have been quick to be judged by alone.
 const LEAST_QUICK: f64 = 50.0;
 
 #[tokio::main]
@@ -226,7 +228,7 @@ impl Seen {
             &self.overloaded.iter().collect(),
         );
         // Where both processors are busy, each may be slow for all of an overload. Then
-        // all of the time decides, which asks for more.
+        // all of the time decides, slow moments on both sides included.
         let is_seen = quick >= LEAST_QUICK && in_quick.0 >= LEAST_SERVED;
         let (served, times) = if is_seen { in_quick } else { in_all };
         let moments = if is_seen {
