@@ -1,6 +1,7 @@
 //! Puts the parts together: settings in, running server out.
 
 use std::{
+    cell::RefCell,
     io::{self, Write},
     num::NonZeroUsize,
     os::unix::fs::{FileTypeExt, MetadataExt},
@@ -358,6 +359,19 @@ fn entropy<const N: usize>() -> Option<[u8; N]> {
     Some(bytes)
 }
 
+/// For ids of calls. The system is asked for those of many at a time.
 fn random() -> Option<u128> {
-    entropy().map(u128::from_ne_bytes)
+    const CALLS: usize = 64;
+    const EACH: usize = size_of::<u128>();
+    thread_local! {
+        static DRAWN: RefCell<Vec<u128>> = const { RefCell::new(Vec::new()) };
+    }
+    DRAWN.with_borrow_mut(|drawn| {
+        if drawn.is_empty() {
+            let bytes: [u8; CALLS * EACH] = entropy()?;
+            let (numbers, _) = bytes.as_chunks::<EACH>();
+            drawn.extend(numbers.iter().map(|number| u128::from_ne_bytes(*number)));
+        }
+        drawn.pop()
+    })
 }

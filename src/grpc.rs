@@ -6,8 +6,10 @@
 
 mod admission;
 mod around;
+mod connections;
 mod deadline;
 mod etag;
+mod gather;
 mod inbox_service;
 mod log;
 mod page;
@@ -20,8 +22,9 @@ mod stopping;
 mod translate;
 mod wire;
 
+pub use connections::Listener;
 pub use etag::EtagKey;
-pub use server::{Limits, Listener, ServeError, serve};
+pub use server::{Limits, ServeError, serve};
 
 /// The generated code. Private: nothing outside this module can name a message.
 #[expect(

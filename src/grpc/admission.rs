@@ -11,13 +11,15 @@ mod turns;
 use std::{
     future::ready,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use tokio::task::yield_now;
 use tonic::body::Body;
-use tower::{Layer, Service};
+use tower::{Layer, Service, ServiceExt};
 
 use super::{
     status::{CallError, answer},
@@ -42,7 +44,7 @@ impl Admission {
     pub fn door(&self) -> Door {
         Door {
             turns: self.0.clone(),
-            refusal: answer(CallError::Overloaded).into_parts().0.headers,
+            refusal: Arc::new(answer(CallError::Overloaded).into_parts().0.headers),
         }
     }
 }
@@ -52,13 +54,15 @@ impl Admission {
 pub struct Door {
     turns: Turns,
     /// Made once.
-    refusal: HeaderMap,
+    refusal: Arc<HeaderMap>,
 }
 
-/// A service behind the [`Door`].
+/// A service behind the [`Door`], with all that is done for a call that is let in.
+/// Cloned for every call, as hyper does with services, and the one behind it only for
+/// those.
 #[derive(Clone)]
 pub struct Guarded<S> {
-    inner: S,
+    inner: Arc<S>,
     door: Door,
 }
 
@@ -67,7 +71,7 @@ impl<S> Layer<S> for Door {
 
     fn layer(&self, inner: S) -> Guarded<S> {
         Guarded {
-            inner,
+            inner: Arc::new(inner),
             door: self.clone(),
         }
     }
@@ -75,24 +79,31 @@ impl<S> Layer<S> for Door {
 
 impl<S, B> Service<Request<B>> for Guarded<S>
 where
-    S: Service<Request<B>, Response = Response<Body>>,
+    S: Service<Request<B>, Response = Response<Body>> + Clone + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Send + 'static,
+    B: Send + 'static,
 {
     type Response = Response<Body>;
     type Error = S::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.inner.poll_ready(cx)
+    /// A clone is not ready because another is.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         if Kind::of(&request) != Kind::Call || self.door.turns.may_wait() {
-            return Box::pin(self.inner.call(request));
+            let inner = S::clone(&self.inner);
+            return Box::pin(async move {
+                // What is done for it is not done where it was read.
+                yield_now().await;
+                inner.oneshot(request).await
+            });
         }
         let mut refusal = Response::new(Body::empty());
-        refusal.headers_mut().clone_from(&self.door.refusal);
+        refusal.headers_mut().clone_from(self.door.refusal.as_ref());
         Box::pin(ready(Ok(refusal)))
     }
 }

@@ -1,7 +1,4 @@
-//! Keeps a call within its deadline.
-//!
-//! tonic enforces `grpc-timeout` by itself, but answers CANCELLED. This layer
-//! fires a moment earlier and answers DEADLINE_EXCEEDED.
+//! Keeps a call within its deadline: what `grpc-timeout` asks for.
 
 use std::time::Duration;
 
@@ -13,9 +10,6 @@ use super::{
     around::Around,
     status::{CallError, answer},
 };
-
-/// How much earlier than tonic.
-const HEAD_START: Duration = Duration::from_millis(1);
 
 /// Calls without a deadline of their own get this one.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -35,29 +29,24 @@ pub fn of(extensions: &Extensions) -> std::time::Instant {
 }
 
 impl Around for Deadline {
-    /// By when the call has to be answered; `None` for at once.
-    type Head = Option<Instant>;
+    /// By when the call has to be answered.
+    type Head = Instant;
 
-    fn read<B>(&self, request: &mut Request<B>) -> Option<Instant> {
+    fn read<B>(&self, request: &mut Request<B>) -> Instant {
         let asked = request.headers().get("grpc-timeout").and_then(timeout);
-        let allowed = asked
-            .unwrap_or(LONGEST)
-            .min(LONGEST)
-            .saturating_sub(HEAD_START);
-        // Counted from now: tonic starts its clock a moment later, and must not be first.
-        let by = Instant::now() + allowed;
+        let by = Instant::now() + asked.unwrap_or(LONGEST).min(LONGEST);
         request.extensions_mut().insert(AnswerBy(by));
-        (!allowed.is_zero()).then_some(by)
+        by
     }
 
     async fn answer<E: Send + 'static>(
-        by: Option<Instant>,
+        by: Instant,
         answered: impl Future<Output = Result<Response<Body>, E>> + Send + 'static,
     ) -> Result<Response<Body>, E> {
-        // A timer as short as this might not fire before tonic's.
-        let Some(by) = by else {
+        // Nothing is done for a call that is late already.
+        if Instant::now() >= by {
             return Ok(answer(CallError::DeadlineExceeded));
-        };
+        }
         // On a busy machine the answer may be polled before the timer although the
         // deadline has passed; it is late all the same.
         match tokio::time::timeout_at(by, answered).await {
@@ -68,8 +57,7 @@ impl Around for Deadline {
 }
 
 /// `grpc-timeout`: at most eight digits and a unit. What is not of this form is
-/// ignored. A digit may be a plus in front: gRPC knows of none, but tonic takes it, and
-/// where tonic sees a deadline there has to be one here.
+/// ignored. A digit may be a plus in front: gRPC knows of none, but tonic takes it.
 fn timeout(header: &HeaderValue) -> Option<Duration> {
     let text = header.to_str().ok()?;
     let unit = text.chars().next_back()?;

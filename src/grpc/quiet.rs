@@ -15,7 +15,6 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep, sleep},
 };
-use tonic::transport::server::Connected;
 
 /// A connection that fails when nothing is heard for some time.
 pub struct Quiet<S> {
@@ -79,13 +78,5 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Quiet<S> {
 
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
-    }
-}
-
-impl<S: Connected> Connected for Quiet<S> {
-    type ConnectInfo = S::ConnectInfo;
-
-    fn connect_info(&self) -> Self::ConnectInfo {
-        self.stream.connect_info()
     }
 }

@@ -1,16 +1,13 @@
 //! The server: its services, and the layers around them.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use http::Response;
 use prost::Message;
 use prost_types::FileDescriptorSet;
-use tokio::sync::{mpsc, oneshot};
-use tokio_stream::{StreamExt, wrappers::UnixListenerStream};
-use tonic::{
-    body::Body,
-    transport::{Server, server::TcpIncoming},
-};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tonic::{body::Body, service::Routes};
 use tonic_health::ServingStatus;
 use tower::ServiceBuilder;
 use tower_http::{
@@ -23,29 +20,18 @@ use tracing::info;
 use super::{
     admission::{Admission, LARGEST_REQUEST},
     around,
+    connections::Listener,
     deadline::Deadline,
     etag::EtagKey,
     inbox_service::InboxService,
     log,
     pb::{self, inbox_service_server::InboxServiceServer},
-    quiet::Quiet,
     request_id,
     status::panicked,
     stopping::Stopping,
     translate::Translate,
 };
 use crate::{domain::directory::InboxDirectory, identity::Caller};
-
-/// The metadata of a request, in all.
-const LARGEST_METADATA: u32 = 16 << 10;
-
-/// Calls under way on one connection; more wait at the caller's.
-const STREAMS: u32 = 256;
-
-/// How often a connection is asked whether its caller is there, and how long it
-/// has to say so.
-const PING_INTERVAL: Duration = Duration::from_secs(20);
-const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What keeps a few callers from taking all there is.
 #[derive(Clone, Copy, Debug)]
@@ -70,12 +56,6 @@ impl Limits {
     }
 }
 
-/// A socket that is being listened on.
-pub enum Listener {
-    Tcp(tokio::net::TcpListener),
-    Unix(tokio::net::UnixListener),
-}
-
 /// Why a server stopped other than by being told to.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -83,8 +63,6 @@ pub enum ServeError {
     Reflection(#[from] tonic_reflection::server::Error),
     #[error("the descriptors of the services cannot be read")]
     Descriptors(#[from] prost::DecodeError),
-    #[error("the server stopped")]
-    Transport(#[from] tonic::transport::Error),
 }
 
 /// Serves inboxes until told to stop and the calls under way are answered. Told
@@ -143,7 +121,7 @@ pub async fn serve<D: InboxDirectory>(
         .layer(around::layer(log::GivenUp))
         // What tonic answers by itself gets the form of our errors.
         .layer(around::layer(Translate))
-        // Fires before tonic's own, which answers the wrong code.
+        // By when its caller wants it.
         .layer(around::layer(Deadline))
         // A call that is cut off by a stop is told so. Below the deadline, by which its
         // answer has to be taken.
@@ -157,20 +135,21 @@ pub async fn serve<D: InboxDirectory>(
         // above see an answer.
         .layer(CatchPanicLayer::custom(panicked));
 
-    let router = Server::builder()
-        // Finds out callers that are gone.
-        .http2_keepalive_interval(Some(PING_INTERVAL))
-        .http2_keepalive_timeout(Some(PING_TIMEOUT))
-        .max_connection_age(limits.connection_age)
-        .max_concurrent_streams(Some(STREAMS))
-        .http2_max_header_list_size(Some(LARGEST_METADATA))
-        .layer(layers)
-        .add_service(inboxes)
+    let routes = Routes::new(inboxes)
         .add_service(health_service.max_decoding_message_size(LARGEST_REQUEST))
-        .add_service(reflection()?.build_v1()?.max_decoding_message_size(LARGEST_REQUEST))
-        .add_service(reflection()?.build_v1alpha()?.max_decoding_message_size(LARGEST_REQUEST));
+        .add_service(
+            reflection()?
+                .build_v1()?
+                .max_decoding_message_size(LARGEST_REQUEST),
+        )
+        .add_service(
+            reflection()?
+                .build_v1alpha()?
+                .max_decoding_message_size(LARGEST_REQUEST),
+        );
+    let service = layers.service(routes.prepare());
 
-    let (stop, stopped) = oneshot::channel();
+    let stopped = CancellationToken::new();
     let stopping = async {
         told_to_stop.recv().await;
         info!("stopping");
@@ -180,33 +159,11 @@ pub async fn serve<D: InboxDirectory>(
         health
             .set_service_status("", ServingStatus::NotServing)
             .await;
-        // If nobody waits for it, serving has ended by itself.
-        let _ = stop.send(());
+        stopped.cancel();
         calls.end(told_to_stop).await;
     };
-    let stopped = async {
-        // Not sent only if this whole function is dropped.
-        let _ = stopped.await;
-    };
-    let serving = async {
-        match listener {
-            Listener::Tcp(listener) => {
-                // Answers are written in one go; waiting for more only delays.
-                let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-                let incoming =
-                    incoming.map(|stream| Ok::<_, io::Error>(Quiet::new(stream?, limits.silence)));
-                router.serve_with_incoming_shutdown(incoming, stopped).await
-            }
-            Listener::Unix(listener) => {
-                let incoming = UnixListenerStream::new(listener);
-                let incoming =
-                    incoming.map(|stream| Ok::<_, io::Error>(Quiet::new(stream?, limits.silence)));
-                router.serve_with_incoming_shutdown(incoming, stopped).await
-            }
-        }
-    };
     tokio::select! {
-        ended = serving => ended?,
+        () = listener.serve(service, limits, stopped.clone()) => {}
         () = stopping => info!("connections were cut off"),
     }
     Ok(())

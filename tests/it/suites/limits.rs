@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use http::Request;
 use prost::Message;
+use rustix::process::Resource;
 use sqlx::{Connection, PgConnection};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -271,6 +272,45 @@ async fn silent_connections_are_ended() {
         assert!(took > Duration::from_secs(25), "{took:?}");
     }
     assert!(idle.get(request()).await.is_ok());
+}
+
+/// When the system gives no more files, nobody is let in until it does, and who is in
+/// is served.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_without_files_serves_those_it_has() {
+    let database = Backend::Sqlite.golden();
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    assert!(client.get(request()).await.is_ok());
+
+    let files = format!("/proc/{}/fd", server.pid().as_raw_pid());
+    let open = || std::fs::read_dir(&files).unwrap().count() as u64;
+    let limit_to = |current| {
+        let mut limit = rustix::process::getrlimit(Resource::Nofile);
+        limit.current = Some(current);
+        rustix::process::prlimit(Some(server.pid()), Resource::Nofile, limit).unwrap();
+    };
+    let before = rustix::process::getrlimit(Resource::Nofile)
+        .current
+        .unwrap();
+    limit_to(open() + 2);
+    let mut crowd = Vec::new();
+    for _ in 0..8 {
+        crowd.push(TcpStream::connect(&server.address).await.unwrap());
+    }
+    eventually("nobody can connect", || {
+        server.log().contains("nobody can connect")
+    })
+    .await;
+    for _ in 0..10 {
+        assert!(client.get(request()).await.is_ok());
+    }
+    // It rests a second each time.
+    let said = server.log().matches("nobody can connect").count();
+    assert!(said <= 5, "{said}");
+
+    limit_to(before);
+    assert!(server.client().await.get(request()).await.is_ok());
 }
 
 /// An idle connection does not stay for ever; one with a call under way does.

@@ -296,7 +296,7 @@ async fn deadlines_are_answered_as_such(backend: Backend) {
         (reply.status(), began.elapsed())
     };
     assert_eq!(within("20S").await.0.code(), Code::Ok);
-    for short in ["1n", "0S", "1000u", "+0S"] {
+    for short in ["1n", "0S", "1u", "+0S"] {
         let (status, _) = within(short).await;
         assert_eq!(status.code(), Code::DeadlineExceeded, "{short}");
         assert_eq!(reason(&status), "DEADLINE_EXCEEDED");
@@ -310,7 +310,7 @@ async fn deadlines_are_answered_as_such(backend: Backend) {
         let (status, took) = within("300m").await;
         assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
         assert_eq!(reason(&status), "DEADLINE_EXCEEDED");
-        assert!(took >= Duration::from_millis(298), "{took:?}");
+        assert!(took >= Duration::from_millis(300), "{took:?}");
         // On a slow machine too, before the time-out of the lock is over thrice.
         assert!(took < Duration::from_millis(1200), "{took:?}");
         // Without a deadline, it ends with the lock's own time-out.

@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::Pid;
 use tempfile::TempDir;
 
 use super::{Client, Database, canary::CANARIES, golden};
@@ -218,6 +219,10 @@ impl Server {
 
     pub fn folder(&self) -> &std::path::Path {
         self.folder.path()
+    }
+
+    pub fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
     }
 
     pub fn signal(&self, signal: &str) {
