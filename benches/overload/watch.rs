@@ -1,44 +1,58 @@
-//! When the processor was slow.
+//! When a processor was slow.
 //!
-//! Those of shared machines run at a tenth of their speed now and then, for a
-//! twentieth of a second or so. Ten times the load is then a hundred times.
+//! Those of shared machines run at half or a tenth of their speed now and then, as others
+//! need them. Ten times the load is then twenty or a hundred times.
 
 use std::{
+    io,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
+        mpsc,
     },
     thread,
     time::{Duration, Instant},
 };
 
+use rustix::thread::{CpuSet, sched_setaffinity};
+
 use super::Asked;
 
-/// Watches how fast the processor is, on a thread of its own.
+/// Watches how fast the processors of the server and of its callers are, on a thread of
+/// each.
 pub struct Watch {
-    /// When a little work was done, and how much of the processor's time it took.
-    seen: Arc<Mutex<Vec<(Instant, Duration)>>>,
+    processors: [Samples; 2],
     done: Arc<AtomicBool>,
 }
 
+/// When a little work was done, and how much of the processor's time it took.
+type Samples = Arc<Mutex<Vec<(Instant, Duration)>>>;
+
 impl Watch {
-    pub fn begin() -> Self {
+    pub fn begin() -> io::Result<Self> {
         const EVERY: Duration = Duration::from_millis(2);
         let watch = Self {
-            seen: Arc::default(),
+            processors: Default::default(),
             done: Arc::default(),
         };
-        let (seen, done) = (watch.seen.clone(), watch.done.clone());
-        thread::spawn(move || {
-            while !done.load(Ordering::Relaxed) {
-                let took = little_work();
-                if let Ok(mut seen) = seen.lock() {
-                    seen.push((Instant::now(), took));
+        for (processor, seen) in watch.processors.iter().enumerate() {
+            let (seen, done) = (Arc::clone(seen), Arc::clone(&watch.done));
+            let (tell, told) = mpsc::channel();
+            thread::spawn(move || {
+                let mut set = CpuSet::new();
+                set.set(processor);
+                let _ = tell.send(sched_setaffinity(None, &set));
+                while !done.load(Ordering::Relaxed) {
+                    let took = little_work();
+                    if let Ok(mut seen) = seen.lock() {
+                        seen.push((Instant::now(), took));
+                    }
+                    thread::sleep(EVERY);
                 }
-                thread::sleep(EVERY);
-            }
-        });
-        watch
+            });
+            told.recv().map_err(io::Error::other)??;
+        }
+        Ok(watch)
     }
 
     pub fn slow_until_now(&self) -> Slow {
@@ -48,24 +62,25 @@ impl Watch {
         /// Until what had to wait is done.
         const AFTER: Duration = Duration::from_millis(50);
 
-        let seen = self
-            .seen
-            .lock()
-            .map(|seen| seen.clone())
-            .unwrap_or_default();
-        let mut costs: Vec<_> = seen.iter().map(|(_, took)| took.as_secs_f64()).collect();
-        costs.sort_by(f64::total_cmp);
-        let usual = costs.get(costs.len() / 4).copied().unwrap_or_default();
         let mut spans: Vec<(Instant, Instant)> = Vec::new();
-        for (at, took) in seen {
-            if took.as_secs_f64() > usual * SLOW {
-                let (from, until) = (at.checked_sub(BEFORE).unwrap_or(at), at + AFTER);
-                match spans.last_mut() {
-                    Some(last) if last.1 >= from => last.1 = until,
-                    _ => spans.push((from, until)),
-                }
-            }
+        for seen in &self.processors {
+            let seen = seen.lock().map(|seen| seen.clone()).unwrap_or_default();
+            let mut costs: Vec<_> = seen.iter().map(|(_, took)| took.as_secs_f64()).collect();
+            costs.sort_by(f64::total_cmp);
+            let usual = costs.get(costs.len() / 4).copied().unwrap_or_default();
+            let slow = seen
+                .iter()
+                .filter(|(_, took)| took.as_secs_f64() > usual * SLOW);
+            spans.extend(slow.map(|(at, _)| (at.checked_sub(BEFORE).unwrap_or(*at), *at + AFTER)));
         }
+        spans.sort();
+        spans.dedup_by(|next, last| {
+            let touch = next.0 <= last.1;
+            if touch {
+                last.1 = last.1.max(next.1);
+            }
+            touch
+        });
         Slow(spans)
     }
 }
@@ -81,7 +96,7 @@ fn little_work() -> Duration {
     let now = || rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     let began = now();
     let mut number = 1_u64;
-    for step in 0..30_000 {
+    for step in 0..20_000 {
         number = std::hint::black_box(number.wrapping_mul(6_364_136_223_846_793_005) ^ step);
     }
     let ended = now();
@@ -89,7 +104,7 @@ fn little_work() -> Duration {
     Duration::from_nanos(nanoseconds(ended).abs_diff(nanoseconds(began)))
 }
 
-/// When the processor was slow: spans that do not touch.
+/// When a processor was slow: spans that do not touch.
 pub struct Slow(Vec<(Instant, Instant)>);
 
 impl Slow {
