@@ -7,8 +7,8 @@
 //! and its database have one processor to themselves, and the callers another, as
 //! they would on a machine of their own.
 //!
-//! What was under way while a processor was slow, or shortly after, does not count. It
-//! fails when an overload is felt, and also when there was none to speak of, or too
+//! Calls that came while a processor was slow, or shortly before or after, do not count
+//! for how long they took. It fails when an overload is felt, and also when there was none to speak of, or too
 //! little was seen of it.
 
 #![expect(
@@ -83,6 +83,9 @@ const HEALTH_WITHIN: f64 = 500.0;
 const LEAST_LOAD: f64 = 9.0;
 const LEAST_SERVED: usize = 1000;
 const LEAST_UNLOADED: usize = 300;
+
+/// So much of an overload (in %) there must have been while the processors were quick.
+const LEAST_QUICK: f64 = 10.0;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -249,6 +252,10 @@ impl Seen {
                 format!("the load was {load:.1} times what it can bear"),
             ),
             (sent_away > 0, "nothing was sent away".to_owned()),
+            (
+                quick >= LEAST_QUICK,
+                format!("the processors were quick for {quick:.0} % of it"),
+            ),
             (
                 served >= LEAST_SERVED && unloaded >= LEAST_UNLOADED,
                 format!("only {unloaded} and {served} calls decide"),

@@ -58,8 +58,8 @@ pub struct Door {
 }
 
 /// A service behind the [`Door`], with all that is done for a call that is let in.
-/// Cloned for every call, as hyper does with services, and the one behind it only for
-/// those.
+/// hyper-util's bridge clones a service for every call, and the one behind this door is
+/// cloned for those alone.
 #[derive(Clone)]
 pub struct Guarded<S> {
     inner: Arc<S>,

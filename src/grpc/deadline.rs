@@ -57,7 +57,8 @@ impl Around for Deadline {
 }
 
 /// `grpc-timeout`: at most eight digits and a unit. What is not of this form is
-/// ignored. A digit may be a plus in front: gRPC knows of none, but tonic takes it.
+/// ignored. A digit may be a plus in front: gRPC knows of none, but tonic's own servers
+/// take it.
 fn timeout(header: &HeaderValue) -> Option<Duration> {
     let text = header.to_str().ok()?;
     let unit = text.chars().next_back()?;

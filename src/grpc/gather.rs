@@ -20,6 +20,9 @@ use tokio::{
     task::yield_now,
 };
 
+/// What is longer is not kept waiting: it is worth a write of its own.
+const SHORT: usize = 1 << 10;
+
 /// A connection that does not write before its thread has nothing else to do.
 pub struct Gathering<S> {
     stream: S,
@@ -76,9 +79,13 @@ impl<S> Gathering<S> {
         }
     }
 
-    /// When it is time to write.
-    fn poll_time(&mut self, context: &Context<'_>) -> Poll<()> {
+    /// When it is time to write so many bytes.
+    fn poll_time(&mut self, bytes: usize, context: &Context<'_>) -> Poll<()> {
         match self.write {
+            _ if bytes > SHORT => {
+                self.write = Write::UnderWay;
+                return Poll::Ready(());
+            }
             Write::None => {
                 self.idle.wait(context);
                 self.write = Write::Awaited;
@@ -101,7 +108,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gathering<S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        ready!(self.poll_time(cx));
+        ready!(self.poll_time(bytes.len(), cx));
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
@@ -110,7 +117,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gathering<S> {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        ready!(self.poll_time(cx));
+        let bytes = slices.iter().map(|slice| slice.len()).sum();
+        ready!(self.poll_time(bytes, cx));
         Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
     }
 

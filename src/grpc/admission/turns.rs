@@ -25,8 +25,8 @@ const MOST_WAITING: usize = 1000;
 /// wait: a free turn always finds a caller.
 const WAITING_EACH: usize = 1;
 
-/// How long a free turn is kept, under so heavy an overload, for a call that was
-/// let in because of it. A call whose message is slow to arrive loses it.
+/// How long a free place is kept, under overload, for a call that was let in because of
+/// it. A call whose message is slow to arrive loses it.
 const KEPT: Duration = Duration::from_millis(1);
 
 /// How often it is asked whether an overload is over.
@@ -65,7 +65,7 @@ struct Window {
     sent_away: usize,
     /// Whether the overload was heavy in the window before this one.
     heavy: bool,
-    /// How many free turns are kept for calls that were let in, and since when.
+    /// How many free places are kept for calls that were let in, and since when.
     kept: usize,
     kept_since: Instant,
 }
@@ -113,11 +113,11 @@ impl Turns {
     pub async fn turn(self) -> Option<Turn> {
         let place = {
             let mut state = self.state();
+            if let Some(window) = &mut state.overload {
+                window.kept = window.kept.saturating_sub(1);
+            }
             if state.free > 0 {
                 state.free -= 1;
-                if let Some(window) = &mut state.overload {
-                    window.kept = window.kept.saturating_sub(1);
-                }
                 drop(state);
                 return Some(Turn(self));
             }
@@ -177,11 +177,12 @@ impl State {
             };
         }
         window.came += 1;
-        let may_wait = if window.heavy {
-            window.keeps_one_of(self.free, now)
+        let places = if window.heavy {
+            self.free
         } else {
-            self.free > 0 || self.waiting.len() < most_waiting
+            self.free + most_waiting.saturating_sub(self.waiting.len())
         };
+        let may_wait = window.keeps_one_of(places, now);
         if !may_wait {
             window.sent_away += 1;
             self.untold += 1;
@@ -247,7 +248,8 @@ impl Window {
         self.came.saturating_sub(self.sent_away) * FEW < self.came
     }
 
-    /// Whether one of the free turns is not kept for another call yet.
+    /// Whether one of the free places is not kept for another call yet: those that come
+    /// together all ask before the first takes its place.
     fn keeps_one_of(&mut self, free: usize, now: Instant) -> bool {
         if now - self.kept_since >= KEPT {
             self.kept = 0;

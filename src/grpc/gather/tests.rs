@@ -120,3 +120,15 @@ async fn a_slow_reader_gets_all_of_a_write() {
     timeout(IN_TIME, all).await.unwrap().unwrap();
     assert_eq!(read, expected);
 }
+
+/// HTTP/2 flushes after every piece of a large answer.
+#[tokio::test]
+async fn what_is_long_does_not_wait() {
+    let (mut stream, _peer) = gathering(8 << 10);
+    let long = [0; SHORT + 1];
+    let written = std::future::poll_fn(|cx| {
+        assert!(Pin::new(&mut stream).poll_write(cx, b"short").is_pending());
+        Poll::Ready(Pin::new(&mut stream).poll_write(cx, &long))
+    });
+    assert!(matches!(written.await, Poll::Ready(Ok(1025))));
+}

@@ -236,7 +236,7 @@ async fn odd_metadata_is_served_or_refused(backend: Backend) {
             with(&[("grpc-timeout", "x"), ("grpc-timeout", "0S")]),
             Served,
         ),
-        // tonic takes a plus in front.
+        // As with tonic's own servers, there may be a plus in front.
         (
             with(&[("grpc-timeout", "+0S")]),
             Answered("DEADLINE_EXCEEDED"),

@@ -13,7 +13,7 @@ use regex::{Regex, RegexBuilder};
 /// What is used or done in some modules only. Unit tests are free to.
 const ONLY_IN: [(&str, &[&str], &str); 11] = [
     (
-        r"\b(tonic|prost)",
+        r"\b(tonic|prost|hyper|hyper_util|h2)\b|\b(tonic|prost)_",
         &["grpc"],
         "what an inbox is does not depend on how it is sent",
     ),

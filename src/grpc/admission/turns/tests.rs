@@ -232,3 +232,15 @@ async fn some_may_wait_again_when_it_is_less_heavy() {
     assert!(turns.may_wait());
     drop(held);
 }
+
+/// Those that are read together all ask before the first takes its place.
+#[tokio::test(start_paused = true)]
+async fn of_those_that_come_together_as_many_may_wait_as_there_are_places() {
+    let (turns, _turn) = overloaded().await;
+    for _ in 0..2 {
+        // What was kept for nobody is free again.
+        tokio::time::advance(KEPT).await;
+        let may_wait = (0..10).filter(|_| turns.may_wait()).count();
+        assert_eq!(may_wait, 1);
+    }
+}
