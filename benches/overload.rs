@@ -149,7 +149,7 @@ async fn seen(backend: Backend, call: Call) -> Result<Seen, Box<dyn Error>> {
     let closed = closed(&clients, 2).await;
     let ended = Instant::now();
     let so_far = watch.slow_until_now();
-    let bearable = so_far.quick(&closed).len() as f64 / so_far.quick_seconds(began, ended);
+    let bearable = so_far.a_quick_second(&closed, began, ended);
     let (mut unloaded, mut overloaded) = (Vec::new(), Vec::new());
     let (mut checks, mut turns) = (Vec::new(), Vec::new());
     for turn in 1.. {

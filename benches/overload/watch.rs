@@ -112,12 +112,21 @@ impl Slow {
     /// all, as otherwise those that take long would rather be left out.
     pub fn quick<'a>(&self, asked: &'a [Asked]) -> Vec<&'a Asked> {
         const FOR: Duration = Duration::from_millis(20);
-        let is_quick = |asked: &&Asked| {
-            let next = self.0.partition_point(|(_, until)| *until < asked.due);
-            let next = self.0.get(next);
-            next.is_none_or(|(from, _)| *from > asked.due + FOR)
-        };
+        let is_quick = |asked: &&Asked| self.is_quick(asked.due, FOR);
         asked.iter().filter(is_quick).collect()
+    }
+
+    /// How many were due in each second of those that were quick.
+    pub fn a_quick_second(&self, asked: &[Asked], began: Instant, ended: Instant) -> f64 {
+        let due = asked.iter().map(|asked| asked.due);
+        let due = due.filter(|due| self.is_quick(*due, Duration::ZERO));
+        due.count() as f64 / self.quick_seconds(began, ended)
+    }
+
+    fn is_quick(&self, from: Instant, how_long: Duration) -> bool {
+        let next = self.0.partition_point(|(_, until)| *until < from);
+        let next = self.0.get(next);
+        next.is_none_or(|(slow, _)| *slow > from + how_long)
     }
 
     pub fn quick_seconds(&self, began: Instant, ended: Instant) -> f64 {

@@ -8,7 +8,7 @@ on_both_databases!(statements_are_as_many_for_any_number_of_inboxes);
 
 async fn statements_are_as_many_for_any_number_of_inboxes(backend: Backend) {
     let mut counts = Vec::new();
-    for inboxes in [1, 100, 1000] {
+    for inboxes in [1, 100, 500] {
         let database = account(backend, inboxes).await;
         let server = Program::serving(&database)
             .env("RUST_LOG", "info,sqlx::query=debug")
