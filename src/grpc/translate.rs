@@ -132,7 +132,6 @@ fn error(said: &HeaderMap) -> Option<CallError> {
         _ if said.contains_key("grpc-status-details-bin") => return None,
         Code::OutOfRange | Code::ResourceExhausted => CallError::TooLarge,
         Code::Unimplemented => CallError::UnknownMethod,
-        Code::Cancelled | Code::DeadlineExceeded => CallError::DeadlineExceeded,
         // Nothing of ours answers so without details: tonic could not read the
         // request.
         Code::Internal | Code::InvalidArgument => CallError::Undecodable,
