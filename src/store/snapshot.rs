@@ -61,8 +61,9 @@ enum Open<'c> {
 impl Pool {
     /// Waits for a connection, but not for longer than the caller does.
     pub async fn acquire(&self, patience: &Patience) -> Result<Connection, StoreError> {
-        let acquired = async {
-            match self {
+        let pool = self.clone();
+        let mut acquired = Box::pin(async move {
+            match &pool {
                 Self::Postgres(postgres::Connections { pool, prepares }) => {
                     pool.acquire().await.map(|connection| {
                         Connection::Postgres(PostgresConnection {
@@ -74,11 +75,16 @@ impl Pool {
                 }
                 Self::Sqlite(pool) => pool.acquire().await.map(Connection::Sqlite),
             }
-        };
+        });
         tokio::select! {
             biased;
-            () = patience.ended() => Err(StoreError::Abandoned),
-            acquired = acquired => acquired.map_err(|error| begun_in_vain(&error)),
+            () = patience.ended() => {
+                // It may be being asked whether it is sound, or be about to be made. The
+                // pool would close it, for every caller that leaves.
+                tokio::spawn(acquired);
+                Err(StoreError::Abandoned)
+            }
+            acquired = &mut acquired => acquired.map_err(|error| begun_in_vain(&error)),
         }
     }
 }

@@ -12,7 +12,9 @@ use tonic_types::StatusExt;
 use crate::support::{
     Backend, Database, Program,
     client::any_inbox as request,
+    cluster::Cluster,
     plain::{self, framed},
+    proxy::Proxy,
 };
 
 const GET: &str = "/leadchat.inbox.v1.InboxService/GetInbox";
@@ -219,4 +221,47 @@ async fn who_left_the_queue_reads_nothing() {
         .count();
     assert!(begun <= 40, "{begun} reads were begun");
     assert!(client.get(request()).await.is_ok());
+}
+
+/// A connection is asked whether it is sound before it is used. Who leaves meanwhile
+/// does not cost it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_leaves_before_a_read_begins_costs_no_connection() {
+    let database = Backend::Postgres.golden();
+    let Database::Postgres { name } = &database else {
+        unreachable!()
+    };
+    let proxy = Proxy::to(Cluster::shared().port).await;
+    let url = format!("postgres://postgres@127.0.0.1:{}/{name}", proxy.port);
+    let server = Program::serving(&database)
+        .env("DATABASE_URL", &url)
+        .start();
+    let client = server.client().await;
+    assert!(client.get(request()).await.is_ok());
+    let processes = async || {
+        database
+            .numbers(
+                "SELECT pid AS id FROM pg_stat_activity WHERE datname = current_database()
+                    AND application_name = 'leadchat-inbox'",
+            )
+            .await
+    };
+    let before = processes().await;
+    assert!(!before.is_empty());
+
+    // Slower than a caller has time for, not than an answer may be.
+    proxy.slow_down(150);
+    let body = framed(&request().encode_to_vec());
+    for _ in 0..10 {
+        let timeout = [("grpc-timeout", "75m")];
+        let answer = plain::call(&server.address, GET, &timeout, body.clone()).await;
+        assert_eq!(answer.status().code(), Code::DeadlineExceeded);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    proxy.slow_down(0);
+    assert!(client.get(request()).await.is_ok());
+    let after = processes().await;
+    for process in before {
+        assert!(after.contains(&process), "{process} of {after:?}");
+    }
 }

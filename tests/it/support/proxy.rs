@@ -1,9 +1,12 @@
-//! What stands between a client and a server, and can fall silent as a line does that is cut: with
-//! no word to either.
+//! What stands between a client and a server, and can be slow, or fall silent as a line does that is
+//! cut: with no word to either.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use tokio::{
@@ -28,6 +31,8 @@ struct State {
     opened: AtomicU64,
     /// Those with a lower number are cut.
     cut: AtomicU64,
+    /// How many milliseconds what a server says is kept back.
+    slow: AtomicU64,
     /// What clients sent, on any connection.
     sent: watch::Sender<Vec<u8>>,
     /// What clients sent on one that was cut.
@@ -40,6 +45,7 @@ impl Proxy {
         let state = Arc::new(State {
             opened: AtomicU64::new(0),
             cut: AtomicU64::new(0),
+            slow: AtomicU64::new(0),
             sent: watch::Sender::default(),
             swallowed: watch::Sender::default(),
         });
@@ -58,6 +64,11 @@ impl Proxy {
     pub fn cut(&self) {
         let opened = self.state.opened.load(Ordering::SeqCst);
         self.state.cut.store(opened, Ordering::SeqCst);
+    }
+
+    /// From now on, whatever the server says takes so many milliseconds.
+    pub fn slow_down(&self, milliseconds: u64) {
+        self.state.slow.store(milliseconds, Ordering::SeqCst);
     }
 
     /// What clients have sent so far.
@@ -116,6 +127,9 @@ async fn pass(
         let bytes = &bytes[..count];
         if is_clients {
             state.sent.send_modify(|sent| sent.extend(bytes));
+        } else {
+            let slow = state.slow.load(Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(slow)).await;
         }
         if number < state.cut.load(Ordering::SeqCst) {
             if is_clients {
