@@ -26,6 +26,10 @@ pub use connections::Listener;
 pub use etag::EtagKey;
 pub use server::{Limits, ServeError, serve};
 
+/// What may quote a request, and is not for any log: the targets that libraries tell it
+/// under. HTTP/2 tells of paths and metadata that it cannot read.
+pub const UNTOLD: [&str; 1] = ["h2"];
+
 /// The generated code. Private: nothing outside this module can name a message.
 #[expect(
     clippy::all,

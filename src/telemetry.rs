@@ -18,7 +18,7 @@ use tracing_subscriber::{
     registry::{LookupSpan, Registry},
 };
 
-use crate::{config::LogFormat, store::UNTOLD};
+use crate::{config::LogFormat, grpc, store};
 
 /// Starts logging. What a panic says may quote a value, so only its place is
 /// told. `filter` is RUST_LOG; what cannot be read of it is left out. Where it is not
@@ -60,7 +60,8 @@ pub fn report(format: LogFormat, error: &impl fmt::Display) {
 }
 
 fn is_told(target: &str) -> bool {
-    !UNTOLD.iter().any(|untold| target.starts_with(untold))
+    let mut untold = grpc::UNTOLD.iter().chain(&store::UNTOLD);
+    !untold.any(|untold| target.starts_with(untold))
 }
 
 fn lines<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
