@@ -9,8 +9,9 @@ use sqlx::{
 
 use super::error::{OpenError, describe};
 
-/// Readers do not block each other; each connection is a thread.
-const CONNECTIONS: u32 = 4;
+/// Readers do not block each other; each connection is a thread, made when it is first
+/// needed.
+const CONNECTIONS: u32 = 16;
 
 /// How long a read waits for a writer of the same file, and a caller for a
 /// connection.
