@@ -29,7 +29,11 @@ use tonic::body::Body;
 use tower::{Service, ServiceExt};
 use tracing::{debug, warn};
 
-use super::{gather::Gathering, quiet::Quiet, server::Limits};
+use super::{
+    gather::{Answers, Gathering},
+    quiet::Quiet,
+    server::Limits,
+};
 
 /// The metadata of a request, in all.
 const LARGEST_METADATA: u32 = 16 << 10;
@@ -156,7 +160,14 @@ async fn one<S>(
     S: Clone + Send + 'static,
     S::Future: Send + 'static,
 {
-    let service = service.map_request(|request: Request<Incoming>| request.map(Body::new));
+    let answers = Answers::default();
+    let noted = answers.clone();
+    let service = service
+        .map_request(|request: Request<Incoming>| request.map(Body::new))
+        .map_response(move |response: Response<Body>| {
+            noted.note(&response);
+            response
+        });
     let connection = http2::Builder::new(AtOnce)
         .timer(TokioTimer::new())
         // Finds out callers that are gone.
@@ -168,7 +179,7 @@ async fn one<S>(
         // gRPC has no use for it.
         .auto_date_header(false)
         .serve_connection(
-            TokioIo::new(Gathering::new(Quiet::new(stream, limits.silence))),
+            TokioIo::new(Gathering::new(Quiet::new(stream, limits.silence), answers)),
             TowerToHyperService::new(service),
         );
     let mut connection = pin!(connection);

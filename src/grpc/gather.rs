@@ -3,7 +3,9 @@
 //! A write costs a processor as much as all else that is done to send a call away, and
 //! HTTP/2 begins one as soon as there is one answer. So the first waits until the thread
 //! has nothing else to do (or has done some sixty things): by then there are those of
-//! the other calls that came with it on the same connection.
+//! the other calls that came with it on the same connection. Where all of them are
+//! refusals, nobody is kept from anything by a wait that is longer: under overload, what
+//! it spares is there for those that are served.
 
 use std::{
     io,
@@ -13,21 +15,62 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Wake, Waker, ready},
+    time::Duration,
 };
 
+use http::Response;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     task::yield_now,
+    time::{Instant, Sleep, sleep},
 };
+use tonic::{Code, Status};
 
 /// What is longer is not kept waiting: it is worth a write of its own.
 const SHORT: usize = 1 << 10;
+
+/// How long refusals wait for others. The timer may take a millisecond more.
+const REFUSALS_WAIT: Duration = Duration::from_millis(2);
+
+/// What the answers are that are about to be written to a connection.
+#[derive(Clone, Default)]
+pub struct Answers(Arc<Kinds>);
+
+#[derive(Default)]
+struct Kinds {
+    refusals: AtomicBool,
+    others: AtomicBool,
+}
+
+impl Answers {
+    /// Has to be told before the answer is sent.
+    pub fn note<B>(&self, answer: &Response<B>) {
+        let status = answer.headers().get(Status::GRPC_STATUS);
+        let code = status.map(|status| Code::from_bytes(status.as_bytes()));
+        let kind = match code {
+            Some(Code::ResourceExhausted) => &self.0.refusals,
+            _ => &self.0.others,
+        };
+        kind.store(true, Ordering::Release);
+    }
+
+    fn are_refusals(&self) -> bool {
+        self.0.refusals.load(Ordering::Acquire) && !self.0.others.load(Ordering::Acquire)
+    }
+
+    fn are_written(&self) {
+        self.0.refusals.store(false, Ordering::Release);
+        self.0.others.store(false, Ordering::Release);
+    }
+}
 
 /// A connection that does not write before its thread has nothing else to do.
 pub struct Gathering<S> {
     stream: S,
     write: Write,
     idle: Arc<Idle>,
+    answers: Answers,
+    refusals_wait: Pin<Box<Sleep>>,
 }
 
 /// How far a write has come.
@@ -35,6 +78,9 @@ pub struct Gathering<S> {
 enum Write {
     /// All is written that was to be.
     None,
+    /// Until other refusals may have come.
+    OfRefusals,
+    /// Until the thread is idle.
     Awaited,
     UnderWay,
 }
@@ -55,6 +101,14 @@ impl Idle {
         let _ = pin!(yield_now()).poll(&mut Context::from_waker(&waker));
     }
 
+    fn poll(&self) -> Poll<()> {
+        if self.is_now.load(Ordering::Acquire) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+
     fn writer(&self) -> MutexGuard<'_, Waker> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -68,9 +122,12 @@ impl Wake for Idle {
 }
 
 impl<S> Gathering<S> {
-    pub fn new(stream: S) -> Self {
+    /// Writes the answers that are noted.
+    pub fn new(stream: S, answers: Answers) -> Self {
         Self {
             stream,
+            answers,
+            refusals_wait: Box::pin(sleep(REFUSALS_WAIT)),
             write: Write::None,
             idle: Arc::new(Idle {
                 is_now: AtomicBool::new(false),
@@ -80,22 +137,29 @@ impl<S> Gathering<S> {
     }
 
     /// When it is time to write so many bytes.
-    fn poll_time(&mut self, bytes: usize, context: &Context<'_>) -> Poll<()> {
+    fn poll_time(&mut self, bytes: usize, context: &mut Context<'_>) -> Poll<()> {
         match self.write {
-            _ if bytes > SHORT => {
-                self.write = Write::UnderWay;
-                return Poll::Ready(());
+            Write::UnderWay => {}
+            _ if bytes > SHORT => {}
+            Write::None if self.answers.are_refusals() => {
+                let until = Instant::now() + REFUSALS_WAIT;
+                self.refusals_wait.as_mut().reset(until);
+                self.write = Write::OfRefusals;
+                ready!(self.refusals_wait.as_mut().poll(context));
             }
-            Write::None => {
+            Write::OfRefusals if self.answers.are_refusals() => {
+                ready!(self.refusals_wait.as_mut().poll(context));
+            }
+            Write::None | Write::OfRefusals => {
                 self.idle.wait(context);
                 self.write = Write::Awaited;
+                ready!(self.idle.poll());
             }
-            // Another task may be polling.
-            Write::Awaited => self.idle.writer().clone_from(context.waker()),
-            Write::UnderWay => return Poll::Ready(()),
-        }
-        if !self.idle.is_now.load(Ordering::Acquire) {
-            return Poll::Pending;
+            Write::Awaited => {
+                // Another task may be polling.
+                self.idle.writer().clone_from(context.waker());
+                ready!(self.idle.poll());
+            }
         }
         self.write = Write::UnderWay;
         Poll::Ready(())
@@ -129,6 +193,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gathering<S> {
     /// HTTP/2 flushes when it has written all that it has.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.write = Write::None;
+        self.answers.are_written();
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 

@@ -38,7 +38,15 @@ impl AsyncWrite for Counting {
 
 fn gathering(capacity: usize) -> (Gathering<Counting>, DuplexStream) {
     let (stream, peer) = duplex(capacity);
-    (Gathering::new(Counting { stream, writes: 0 }), peer)
+    let counting = Counting { stream, writes: 0 };
+    (Gathering::new(counting, Answers::default()), peer)
+}
+
+fn with_status(code: &'static str) -> Response<()> {
+    let mut answer = Response::new(());
+    let code = http::HeaderValue::from_static(code);
+    answer.headers_mut().insert(Status::GRPC_STATUS, code);
+    answer
 }
 
 #[tokio::test]
@@ -131,4 +139,40 @@ async fn what_is_long_does_not_wait() {
         Poll::Ready(Pin::new(&mut stream).poll_write(cx, &long))
     });
     assert!(matches!(written.await, Poll::Ready(Ok(1025))));
+}
+
+/// Time stands still until all tasks are idle.
+#[tokio::test(start_paused = true)]
+async fn refusals_wait_for_others() {
+    let (mut stream, _peer) = gathering(64);
+    let began = Instant::now();
+    for _ in 0..2 {
+        stream.answers.note(&with_status("8"));
+        stream.write_all(b"refusal").await.unwrap();
+        stream.flush().await.unwrap();
+    }
+    assert!(began.elapsed() >= 2 * REFUSALS_WAIT);
+
+    // Written, they keep no other back.
+    let began = Instant::now();
+    stream.write_all(b"ping").await.unwrap();
+    assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_other_answer_waits_with_refusals() {
+    for before in ["0", "5", "8"] {
+        let (mut stream, _peer) = gathering(64);
+        let began = Instant::now();
+        stream.answers.note(&with_status(before));
+        let waits = std::future::poll_fn(|cx| {
+            assert!(Pin::new(&mut stream).poll_write(cx, b"first").is_pending());
+            Poll::Ready(())
+        });
+        waits.await;
+        // Of an answer with a message, the status comes behind it.
+        stream.answers.note(&Response::new(()));
+        stream.write_all(b"first, second").await.unwrap();
+        assert_eq!(began.elapsed(), Duration::ZERO, "{before}");
+    }
 }
