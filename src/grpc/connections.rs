@@ -48,7 +48,8 @@ const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How many streams of one connection may be ended for what its caller does wrong, before
 /// it is. What arrives of a request that was refused long ago counts, too, and there are
-/// many of these in an overload of an hour.
+/// many of these in an overload of an hour. What it takes to tell the caller is not
+/// gathered for one who does not read ([`Quiet`]).
 const LOCAL_RESETS: usize = 10_000_000;
 
 /// How long nobody is let in when the system has no more to give, such as files.
@@ -141,7 +142,6 @@ fn is_gone(error: &io::Error) -> bool {
             | io::ErrorKind::BrokenPipe
             | io::ErrorKind::HostUnreachable
             | io::ErrorKind::Interrupted
-            | io::ErrorKind::InvalidInput
             | io::ErrorKind::NetworkDown
             | io::ErrorKind::NetworkUnreachable
             | io::ErrorKind::PermissionDenied
@@ -187,7 +187,10 @@ async fn one<S>(
         ended = &mut connection => ended,
         () = either(sleep(limits.connection_age), stopped.cancelled()) => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::select! {
+                ended = connection => ended,
+                () = sleep(limits.connection_grace) => return,
+            }
         }
     };
     if let Err(error) = ended {

@@ -38,12 +38,16 @@ use crate::{domain::directory::InboxDirectory, identity::Caller};
 pub struct Limits {
     /// How many calls are under way at a time in the whole process.
     pub concurrent_calls: usize,
-    /// How long a connection may be silent.
+    /// How long a connection may be silent, and how long a caller may take nothing of
+    /// what it is told.
     pub silence: Duration,
     /// When a connection is ended, as soon as no call is under way on it; a
     /// caller that still needs one makes another. So an idle one does not stay
     /// for ever, and callers spread over new replicas.
     pub connection_age: Duration,
+    /// How long it may take after that. No call has as much time, but who watches the
+    /// health has to ask again.
+    pub connection_grace: Duration,
 }
 
 impl Limits {
@@ -52,6 +56,7 @@ impl Limits {
             concurrent_calls,
             silence: Duration::from_secs(30),
             connection_age: Duration::from_hours(1),
+            connection_grace: Duration::from_mins(1),
         }
     }
 }

@@ -8,7 +8,7 @@ use rustix::process::Resource;
 use sqlx::{Connection, PgConnection};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     runtime::Handle,
 };
 use tonic::{Code, transport::Channel};
@@ -274,6 +274,52 @@ async fn silent_connections_are_ended() {
     assert!(idle.get(request()).await.is_ok());
 }
 
+/// A caller that talks without end and reads nothing is not heard for long, and let go. What
+/// it says here has to be answered, each nine bytes with thirteen.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_takes_nothing_is_not_heard() {
+    const MOST: usize = 24 << 20;
+    let database = Backend::Sqlite.golden();
+    let server = Program::serving(&database).start();
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4 << 10).unwrap();
+    let address = server.address.parse().unwrap();
+    let mut socket = socket.connect(address).await.unwrap();
+    let mut said = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
+    // A call without a path, on stream 2^30 + 1, so that those before it are closed.
+    said.extend(b"\0\0\x02\x01\x04\x40\0\0\x01\x83\x86");
+    socket.write_all(&said).await.unwrap();
+    // Empty data of one such stream after the other.
+    let talk = |first: u32| -> Vec<u8> {
+        (first..first + 10_000)
+            .flat_map(|number| {
+                let [a, b, c, d] = (2 * number + 1).to_be_bytes();
+                [0, 0, 0, 0, 0, a, b, c, d]
+            })
+            .collect()
+    };
+    let mut heard = 0;
+    let began = Instant::now();
+    let end = async {
+        for first in (0..).step_by(10_000) {
+            let said = talk(first);
+            if heard >= MOST || socket.write_all(&said).await.is_err() {
+                break;
+            }
+            heard += said.len();
+        }
+    };
+    let ended = tokio::time::timeout(Duration::from_mins(1), end).await;
+    println!(
+        "who takes nothing was let go after {heard} bytes, {:?}",
+        began.elapsed()
+    );
+    assert!(ended.is_ok(), "the connection is still open");
+    assert!(heard < MOST);
+    assert!(began.elapsed() > Duration::from_secs(25));
+    assert!(server.client().await.get(request()).await.is_ok());
+}
+
 /// When the system gives no more files, nobody is let in until it does, and who is in
 /// is served.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -320,7 +366,7 @@ async fn a_server_without_files_serves_those_it_has() {
     assert!(server.client().await.get(request()).await.is_ok());
 }
 
-/// An idle connection does not stay for ever; one with a call under way does.
+/// An idle connection does not stay for ever; one with a call under way does for longer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn old_connections_are_renewed() {
     let database = Backend::Sqlite.golden();
@@ -336,6 +382,7 @@ async fn old_connections_are_renewed() {
     let (_tell, told) = tokio::sync::mpsc::channel(1);
     let limits = Limits {
         connection_age: Duration::from_millis(300),
+        connection_grace: Duration::from_secs(3),
         ..Limits::new(4)
     };
     let serving = tokio::spawn(grpc::serve(
@@ -362,5 +409,8 @@ async fn old_connections_are_renewed() {
     ended.await.unwrap().unwrap();
     let more = tokio::time::timeout(Duration::from_secs(1), watch.message());
     assert!(more.await.is_err(), "the watch goes on");
+    // But not for ever.
+    let end = tokio::time::timeout(Duration::from_secs(20), watch.message());
+    assert!(end.await.unwrap().is_err());
     serving.abort();
 }
