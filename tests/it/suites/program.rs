@@ -206,7 +206,9 @@ fn parameters_of_others_are_not_logged() {
 /// health of the service, and is not waited for.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn open_connections_do_not_hold_up_a_stop() {
-    use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+    use tonic_health::pb::{
+        HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+    };
 
     let database = Backend::Sqlite.empty();
     let server = Program::serving(&database).start();
@@ -214,36 +216,24 @@ async fn open_connections_do_not_hold_up_a_stop() {
         .await
         .unwrap();
     let channel = tonic::transport::Channel::from_shared(format!("http://{}", server.address));
-    let channel = channel.unwrap().connect().await.unwrap();
-    let mut watch = HealthClient::new(channel)
-        .watch(HealthCheckRequest {
-            service: String::new(),
-        })
-        .await
-        .unwrap()
-        .into_inner();
-    assert_eq!(
-        watch
-            .message()
-            .await
-            .unwrap()
-            .unwrap()
-            .status()
-            .as_str_name(),
-        "SERVING"
-    );
+    let mut health = HealthClient::new(channel.unwrap().connect().await.unwrap());
+    let mut watches = Vec::new();
+    for service in ["", "leadchat.inbox.v1.InboxService"] {
+        let request = HealthCheckRequest {
+            service: service.to_owned(),
+        };
+        watches.push(health.watch(request).await.unwrap().into_inner());
+    }
+    let mut all_say = async |status| {
+        for watch in &mut watches {
+            let said = watch.message().await.unwrap().unwrap();
+            assert_eq!(said.status(), status);
+        }
+    };
+    all_say(ServingStatus::Serving).await;
     let began = std::time::Instant::now();
     server.signal("TERM");
-    assert_eq!(
-        watch
-            .message()
-            .await
-            .unwrap()
-            .unwrap()
-            .status()
-            .as_str_name(),
-        "NOT_SERVING"
-    );
+    all_say(ServingStatus::NotServing).await;
     // Neither waits for the other to go.
     assert_eq!(server.wait(), Some(0));
     let took = began.elapsed();

@@ -155,7 +155,7 @@ async fn by_requests(backend: Backend) -> Provoked {
     for path in ["/leadchat.inbox.v1.InboxService/Nope", "/a.B/C", "/"] {
         provoked.add(raw(path, Vec::new()).await);
     }
-    // A stranger, an account that is not there, a bot of another account.
+    // A stranger, and an account that is not there.
     for (account, user) in [(1, 999), (999, 1)] {
         provoked.add(client.get(get(account, 1, user)).await.unwrap_err());
     }

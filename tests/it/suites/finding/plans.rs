@@ -90,6 +90,8 @@ struct Node {
     kind: String,
     table: String,
     index: String,
+    /// What is looked up in the index. Without it, all of the index is read.
+    condition: String,
 }
 
 /// Nothing is read but by an index, except what is allowed.
@@ -105,6 +107,9 @@ fn check(nodes: &[Node], table: &str, column: &str, plan: &Value) {
         .map(|(table, _)| *table)
         .collect();
     assert_eq!(scanned, allowed, "{plan:#}");
+    for node in nodes.iter().filter(|node| !node.index.is_empty()) {
+        assert!(!node.condition.is_empty(), "{}: {plan:#}", node.index);
+    }
     let indexes: BTreeSet<_> = nodes.iter().map(|node| node.index.as_str()).collect();
     assert!(
         indexes.contains("index_inboxes_on_channel_id_and_channel_type"),
@@ -123,6 +128,7 @@ fn collect(node: &Value, nodes: &mut Vec<Node>) {
         kind: text(node, "Node Type"),
         table: text(node, "Relation Name"),
         index: text(node, "Index Name"),
+        condition: text(node, "Index Cond"),
     });
     for inner in node["Plans"].as_array().into_iter().flatten() {
         collect(inner, nodes);
