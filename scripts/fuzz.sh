@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tries the properties of hostile input (the tests in the modules named fuzz) for longer than `cargo test` does: each for as
 # many seconds as the first argument says, as many at a time as there are processors. What breaks one is printed. Input is
-# random here; `cargo bolero` lets coverage guide it, see CONTRIBUTING.md.
+# random here; `cargo bolero` lets coverage guide it, see CONTRIBUTING.md. Then serves databases of random rows.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
@@ -71,3 +71,8 @@ mapfile -t tests < <("$program" --list --format terse | sed -n 's/^\(.*::fuzz::.
 processors=$(getconf _NPROCESSORS_ONLN)
 printf '%d properties, %d s each, %d at a time\n' "${#tests[@]}" "$seconds" "$processors"
 printf '%s\n' "${tests[@]}" | xargs -P "$processors" -I '{}' "$0" "$seconds" "$program" '{}'
+
+# A seed that breaks something is printed, and breaks it again.
+export ODD_ROWS_SEED=$RANDOM$RANDOM ODD_ROWS_ROUNDS=10
+printf 'rows of %d seeds from %d\n' "$ODD_ROWS_ROUNDS" "$ODD_ROWS_SEED"
+cargo test --locked --test it -- odd_rows

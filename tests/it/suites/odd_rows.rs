@@ -70,6 +70,15 @@ async fn round(backend: Backend, dice: &Dice) {
     }
 }
 
+/// Written in hexadecimal digits.
+fn bytes(digits: &str) -> Vec<u8> {
+    let pairs = digits.as_bytes().chunks(2);
+    let pairs = pairs.map(|pair| str::from_utf8(pair).unwrap());
+    pairs
+        .map(|pair| u8::from_str_radix(pair, 16).unwrap())
+        .collect()
+}
+
 /// Inboxes that an agent is a member of.
 fn member(user: i64) -> String {
     format!("AND i.id IN (SELECT m.inbox_id FROM inbox_members m WHERE m.user_id = {user})")
@@ -140,25 +149,46 @@ impl Look {
 
     /// By whatever is stored as an address, among whatever else is, inboxes are
     /// found, or none is.
+    /// What an inbox is stored with finds it.
     async fn finds_by_all_that_is_stored(&self, database: &Database) {
         let mut asked = 0;
-        for (key, _, table, column) in PLACES.into_iter().chain([BOT_TOKEN]) {
-            let stored =
-                format!("SELECT {column} AS found FROM {table} WHERE {column} IS NOT NULL");
-            // Bytes that are no text are none here either.
-            let stored = match database {
-                Database::Postgres { .. } => stored,
-                Database::Sqlite { .. } => format!("{stored} AND typeof({column}) = 'text'"),
+        for (key, class, table, column) in PLACES.into_iter().chain([BOT_TOKEN]) {
+            // SQLite's texts may be none.
+            let (text, is_text) = match database {
+                Database::Postgres { .. } => (
+                    format!("encode(convert_to(t.{column}, 'UTF8'), 'hex')"),
+                    "true".to_owned(),
+                ),
+                Database::Sqlite { .. } => (
+                    format!("hex(t.{column})"),
+                    format!("typeof(t.{column}) = 'text'"),
+                ),
             };
-            for text in database.texts(&stored).await {
+            let stored = format!(
+                "SELECT i.id, {text} AS text FROM {table} t
+                JOIN inboxes i ON i.channel_id = t.id AND i.channel_type = 'Channel::{class}'
+                JOIN accounts a ON a.id = i.account_id AND a.status <> 1
+                WHERE t.{column} IS NOT NULL AND {is_text}"
+            );
+            for (id, text) in database.pairs(&stored).await {
+                let Ok(text) = String::from_utf8(bytes(&text)) else {
+                    continue;
+                };
                 let find = pb::FindInboxesRequest {
                     account_id: None,
                     viewer: Some(viewer::service()),
                     detail: 0,
-                    key: Some(key(text)),
+                    key: Some(key(text.clone())),
                 };
                 match self.client.find(find).await {
-                    Ok(_) => asked += 1,
+                    Ok(answer) => {
+                        let found = answer.message;
+                        let mut ids = found.inboxes.iter().map(|inbox| inbox.id);
+                        let mut more = found.remaining.iter().map(|inbox| inbox.inbox_id);
+                        let is_found = ids.any(|it| it == id) || more.any(|it| it == id);
+                        assert!(is_found, "{table}.{column} of inbox {id}: {text:?}");
+                        asked += 1;
+                    }
                     Err(status) => assert_eq!(status.code(), Code::InvalidArgument, "{status:?}"),
                 }
             }
