@@ -52,6 +52,10 @@ const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// gathered for one who does not read ([`Quiet`]).
 const LOCAL_RESETS: usize = 10_000_000;
 
+/// So much of their age, connections get older or less old: callers that came together do
+/// not all come again together.
+const SPREAD: f64 = 0.1;
+
 /// How long nobody is let in when the system has no more to give, such as files.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -110,6 +114,7 @@ where
     S::Future: Send + 'static,
 {
     let connections = TaskTracker::new();
+    let mut opened = 0_u32;
     loop {
         let stream = tokio::select! {
             stream = listener.stream() => stream,
@@ -117,6 +122,11 @@ where
         };
         match stream {
             Ok(stream) => {
+                opened = opened.wrapping_add(1);
+                let limits = Limits {
+                    connection_age: spread(limits.connection_age, opened),
+                    ..limits
+                };
                 let served = one(stream, service.clone(), limits, stopped.clone());
                 connections.spawn(served);
             }
@@ -131,6 +141,13 @@ where
     drop(listener);
     connections.close();
     connections.wait().await;
+}
+
+/// An age for the connection of this number. Those of any few in a row lie far apart, as
+/// multiples of the golden ratio do.
+fn spread(age: Duration, number: u32) -> Duration {
+    let place = (f64::from(number) * std::f64::consts::GOLDEN_RATIO).fract();
+    age.mul_f64(1.0 - SPREAD + 2.0 * SPREAD * place)
 }
 
 /// Whether it is an error of one who has connected: gone already, or kept out.
@@ -230,6 +247,17 @@ mod tests {
     use tokio::task::yield_now;
 
     use super::*;
+
+    #[test]
+    fn those_who_came_together_do_not_go_together() {
+        let hour = Duration::from_hours(1);
+        let mut ages: Vec<_> = (0..100).map(|number| spread(hour, number)).collect();
+        ages.sort();
+        assert!(ages[0] >= Duration::from_mins(54) && ages[99] <= Duration::from_mins(66));
+        // At most twice as far apart as if they were one after the other.
+        let widest = ages.windows(2).map(|two| two[1] - two[0]).max().unwrap();
+        assert!(widest <= Duration::from_mins(12) / 50, "{widest:?}");
+    }
 
     #[tokio::test]
     async fn a_call_runs_where_it_was_read_until_it_has_to_wait() {
