@@ -191,6 +191,36 @@ async fn a_slow_statement_ends_with_its_deadline() {
     panic!("the statement was seen {seen} times");
 }
 
+/// A caller without a deadline that gives up leaves a statement that ends as soon as any
+/// that takes too long.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_statement_ends_without_its_caller() {
+    let database = Backend::Postgres.golden();
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    assert!(client.get(request()).await.is_ok());
+    database.slow_down(60.0).await;
+    let call = tokio::spawn({
+        let client = client.clone();
+        async move { client.get(request()).await }
+    });
+    until("the statement runs", Duration::from_secs(10), async || {
+        connections(&database, "wait_event = 'PgSleep'").await == 1
+    })
+    .await;
+    let began = Instant::now();
+    call.abort();
+    until("the statement ends", Duration::from_secs(4), async || {
+        connections(&database, "state <> 'idle'").await == 0
+    })
+    .await;
+    println!(
+        "patience: a statement ended {:?} after its caller gave up",
+        began.elapsed()
+    );
+    assert!(server.log().contains("given up code=\"CANCELLED\""));
+}
+
 /// Who waits for a connection, and leaves, does not take one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_left_the_queue_reads_nothing() {
