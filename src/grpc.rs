@@ -12,6 +12,7 @@ mod etag;
 mod gather;
 mod inbox_service;
 mod log;
+mod metadata;
 mod page;
 mod quiet;
 mod request_id;

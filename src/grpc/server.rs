@@ -25,6 +25,7 @@ use super::{
     etag::EtagKey,
     inbox_service::InboxService,
     log,
+    metadata::Metadata,
     pb::{self, inbox_service_server::InboxServiceServer},
     request_id,
     status::panicked,
@@ -126,6 +127,8 @@ pub async fn serve<D: InboxDirectory>(
         .layer(around::layer(log::GivenUp))
         // What tonic answers by itself gets the form of our errors.
         .layer(around::layer(Translate))
+        // Nothing is done for who sends too much beside the request.
+        .layer(around::layer(Metadata))
         // By when its caller wants it.
         .layer(around::layer(Deadline))
         // A call that is cut off by a stop is told so. Below the deadline, by which its
