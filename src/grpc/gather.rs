@@ -1,36 +1,33 @@
-//! Sends answers that are ready at about the same time in one write.
+//! Sends refusals that are ready at about the same time in one write.
 //!
-//! A write costs a processor as much as all else that is done to send a call away, and
-//! HTTP/2 begins one as soon as there is one answer. So the first waits until the thread
-//! has nothing else to do (or has done some sixty things): by then there are those of
-//! the other calls that came with it on the same connection. Where all of them are
-//! refusals, nobody is kept from anything by a wait that is longer: under overload, what
-//! it spares is there for those that are served.
+//! Under overload most answers are refusals, and a write costs a processor as much as
+//! all else that is done to send a call away. So they wait for one another for a moment,
+//! and what that spares is there for the calls that are served. Whatever else is to be
+//! written to a connection is written at once, and they with it.
 
 use std::{
     io,
-    pin::{Pin, pin},
+    pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll, Wake, Waker, ready},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
 use http::Response;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    task::yield_now,
     time::{Instant, Sleep, sleep},
 };
 use tonic::{Code, Status};
 
-/// What is longer is not kept waiting: it is worth a write of its own.
-const SHORT: usize = 1 << 10;
+/// How long a refusal waits for others. The timer may take a millisecond more.
+const WAIT: Duration = Duration::from_millis(2);
 
-/// How long refusals wait for others. The timer may take a millisecond more.
-const REFUSALS_WAIT: Duration = Duration::from_millis(2);
+/// What is longer is not kept waiting: there are other answers in it, or refusals enough.
+const SHORT: usize = 1 << 10;
 
 /// What the answers are that are about to be written to a connection.
 #[derive(Clone, Default)]
@@ -64,13 +61,12 @@ impl Answers {
     }
 }
 
-/// A connection that does not write before its thread has nothing else to do.
+/// A connection to which refusals are written together.
 pub struct Gathering<S> {
     stream: S,
-    write: Write,
-    idle: Arc<Idle>,
     answers: Answers,
-    refusals_wait: Pin<Box<Sleep>>,
+    write: Write,
+    wait: Pin<Box<Sleep>>,
 }
 
 /// How far a write has come.
@@ -78,47 +74,9 @@ pub struct Gathering<S> {
 enum Write {
     /// All is written that was to be.
     None,
-    /// Until other refusals may have come.
-    OfRefusals,
-    /// Until the thread is idle.
-    Awaited,
+    /// Other refusals may still come.
+    Waiting,
     UnderWay,
-}
-
-/// Told when the thread has nothing else to do.
-struct Idle {
-    is_now: AtomicBool,
-    writer: Mutex<Waker>,
-}
-
-impl Idle {
-    /// Wakes the task of this context when the thread is idle. The runtime does so for
-    /// whatever yields to other tasks, and no more is asked of the future that does.
-    fn wait(self: &Arc<Self>, context: &Context<'_>) {
-        self.is_now.store(false, Ordering::Release);
-        self.writer().clone_from(context.waker());
-        let waker = Waker::from(Arc::clone(self));
-        let _ = pin!(yield_now()).poll(&mut Context::from_waker(&waker));
-    }
-
-    fn poll(&self) -> Poll<()> {
-        if self.is_now.load(Ordering::Acquire) {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
-    }
-
-    fn writer(&self) -> MutexGuard<'_, Waker> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Wake for Idle {
-    fn wake(self: Arc<Self>) {
-        self.is_now.store(true, Ordering::Release);
-        self.writer().wake_by_ref();
-    }
 }
 
 impl<S> Gathering<S> {
@@ -127,39 +85,20 @@ impl<S> Gathering<S> {
         Self {
             stream,
             answers,
-            refusals_wait: Box::pin(sleep(REFUSALS_WAIT)),
             write: Write::None,
-            idle: Arc::new(Idle {
-                is_now: AtomicBool::new(false),
-                writer: Mutex::new(Waker::noop().clone()),
-            }),
+            wait: Box::pin(sleep(WAIT)),
         }
     }
 
     /// When it is time to write so many bytes.
     fn poll_time(&mut self, bytes: usize, context: &mut Context<'_>) -> Poll<()> {
-        match self.write {
-            Write::UnderWay => {}
-            _ if bytes > SHORT => {}
-            Write::None if self.answers.are_refusals() => {
-                let until = Instant::now() + REFUSALS_WAIT;
-                self.refusals_wait.as_mut().reset(until);
-                self.write = Write::OfRefusals;
-                ready!(self.refusals_wait.as_mut().poll(context));
-            }
-            Write::OfRefusals if self.answers.are_refusals() => {
-                ready!(self.refusals_wait.as_mut().poll(context));
-            }
-            Write::None | Write::OfRefusals => {
-                self.idle.wait(context);
-                self.write = Write::Awaited;
-                ready!(self.idle.poll());
-            }
-            Write::Awaited => {
-                // Another task may be polling.
-                self.idle.writer().clone_from(context.waker());
-                ready!(self.idle.poll());
-            }
+        let may_wait = bytes <= SHORT && self.answers.are_refusals();
+        if may_wait && matches!(self.write, Write::None) {
+            self.wait.as_mut().reset(Instant::now() + WAIT);
+            self.write = Write::Waiting;
+        }
+        if may_wait && matches!(self.write, Write::Waiting) {
+            ready!(self.wait.as_mut().poll(context));
         }
         self.write = Write::UnderWay;
         Poll::Ready(())
@@ -192,8 +131,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gathering<S> {
 
     /// HTTP/2 flushes when it has written all that it has.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.write = Write::None;
-        self.answers.are_written();
+        if matches!(self.write, Write::UnderWay) {
+            self.write = Write::None;
+            self.answers.are_written();
+        }
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
