@@ -7,14 +7,14 @@
 //! for a connection, and would meet those of others there: so each connection is
 //! asked whether it has a session of its own.
 
-use std::{fmt, fs::File, path::PathBuf, time::Duration};
+use std::{fmt, fs::File, path::PathBuf, sync::Arc, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
     AssertSqlSafe, Connection, PgConnection, PgPool, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
 };
-use tokio::time::Instant;
+use tokio::{sync::Semaphore, time::Instant};
 use url::Url;
 
 use super::{
@@ -211,6 +211,8 @@ pub(super) struct Connections {
     pub pool: PgPool,
     /// Whether a statement that was prepared is there when it is run again.
     pub prepares: bool,
+    /// One for each connection. Who waits here, and not in the pool, can leave.
+    pub places: Arc<Semaphore>,
 }
 
 /// Makes sure that the database answers, and gives connections to it: so many at the
@@ -292,6 +294,7 @@ pub(super) async fn connect(
     Ok(Connections {
         pool: pool.connect_lazy_with(options),
         prepares: !pgbouncer,
+        places: Arc::new(Semaphore::new(most as usize)),
     })
 }
 

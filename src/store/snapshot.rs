@@ -1,6 +1,6 @@
 //! One read-only transaction, on either database.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -8,7 +8,10 @@ use sqlx::{
     AssertSqlSafe, Connection as _, FromRow, Postgres, Sqlite, SqlitePool, Transaction,
     pool::PoolConnection, postgres::PgRow, sqlite::SqliteRow,
 };
-use tokio::time::timeout;
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{sleep, timeout},
+};
 
 use super::{
     error::{CutOff, Outdated, StoreError, describe},
@@ -38,6 +41,8 @@ pub(super) struct PostgresConnection {
     prepares: bool,
     /// Whether nothing is heard on it any more.
     silent: bool,
+    /// Free when the connection is back.
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 /// What was committed when the snapshot was taken, and nothing since.
@@ -61,31 +66,59 @@ enum Open<'c> {
 impl Pool {
     /// Waits for a connection, but not for longer than the caller does.
     pub async fn acquire(&self, patience: &Patience) -> Result<Connection, StoreError> {
-        let pool = self.clone();
-        let mut acquired = Box::pin(async move {
-            match &pool {
-                Self::Postgres(postgres::Connections { pool, prepares }) => {
-                    pool.acquire().await.map(|connection| {
-                        Connection::Postgres(PostgresConnection {
-                            connection,
-                            prepares: *prepares,
-                            silent: false,
-                        })
-                    })
-                }
-                Self::Sqlite(pool) => pool.acquire().await.map(Connection::Sqlite),
+        match self {
+            Self::Postgres(connections) => {
+                let connection = PostgresConnection::acquire(connections, patience).await?;
+                Ok(Connection::Postgres(connection))
+            }
+            Self::Sqlite(pool) => tokio::select! {
+                biased;
+                () = patience.ended() => Err(StoreError::Abandoned),
+                acquired = pool.acquire() => acquired
+                    .map(Connection::Sqlite)
+                    .map_err(|error| begun_in_vain(&error)),
+            },
+        }
+    }
+}
+
+impl PostgresConnection {
+    /// Who waits for others to be done leaves nothing behind. But a connection that is
+    /// being asked whether it is sound, or is being made, would be closed if nobody
+    /// waited for it any more. So that is brought to its end, which the pool bounds.
+    async fn acquire(
+        connections: &postgres::Connections,
+        patience: &Patience,
+    ) -> Result<Self, StoreError> {
+        let allowed = connections.pool.options().get_acquire_timeout();
+        let mut in_vain = pin!(async {
+            tokio::select! {
+                biased;
+                () = patience.ended() => StoreError::Abandoned,
+                () = sleep(allowed) => begun_in_vain(&sqlx::Error::PoolTimedOut),
             }
         });
-        tokio::select! {
+        let place = tokio::select! {
             biased;
-            () = patience.ended() => {
-                // It may be being asked whether it is sound, or be about to be made. The
-                // pool would close it, for every caller that leaves.
+            error = &mut in_vain => return Err(error),
+            place = Arc::clone(&connections.places).acquire_owned() => place.ok(),
+        };
+        let pool = connections.pool.clone();
+        let mut acquired = Box::pin(async move { (pool.acquire().await, place) });
+        let (connection, place) = tokio::select! {
+            biased;
+            error = &mut in_vain => {
                 tokio::spawn(acquired);
-                Err(StoreError::Abandoned)
+                return Err(error);
             }
-            acquired = &mut acquired => acquired.map_err(|error| begun_in_vain(&error)),
-        }
+            acquired = &mut acquired => acquired,
+        };
+        Ok(Self {
+            connection: connection.map_err(|error| begun_in_vain(&error))?,
+            prepares: connections.prepares,
+            silent: false,
+            _place: place,
+        })
     }
 }
 
@@ -122,6 +155,7 @@ impl Connection {
                 connection,
                 prepares,
                 silent,
+                ..
             }) => {
                 let pace = Pace::new(patience);
                 let begun = timeout(pace.hearing(), postgres::begin(connection, &pace));

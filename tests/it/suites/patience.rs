@@ -280,10 +280,10 @@ async fn who_leaves_before_a_read_begins_costs_no_connection() {
     assert!(!before.is_empty());
 
     // Slower than a caller has time for, not than an answer may be.
-    proxy.slow_down(150);
+    proxy.slow_down(80);
     let body = framed(&request().encode_to_vec());
     for _ in 0..10 {
-        let timeout = [("grpc-timeout", "75m")];
+        let timeout = [("grpc-timeout", "40m")];
         let answer = plain::call(&server.address, GET, &timeout, body.clone()).await;
         assert_eq!(answer.status().code(), Code::DeadlineExceeded);
         tokio::time::sleep(Duration::from_millis(100)).await;
