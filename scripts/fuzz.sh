@@ -73,6 +73,6 @@ printf '%d properties, %d s each, %d at a time\n' "${#tests[@]}" "$seconds" "$pr
 printf '%s\n' "${tests[@]}" | xargs -P "$processors" -I '{}' "$0" "$seconds" "$program" '{}'
 
 # A seed that breaks something is printed, and breaks it again.
-export ODD_ROWS_SEED=$RANDOM$RANDOM ODD_ROWS_ROUNDS=10
+export ODD_ROWS_SEED=$((RANDOM * 32768 + RANDOM)) ODD_ROWS_ROUNDS=10
 printf 'rows of %d seeds from %d\n' "$ODD_ROWS_ROUNDS" "$ODD_ROWS_SEED"
 cargo test --locked --test it -- odd_rows
