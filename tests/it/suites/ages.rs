@@ -272,6 +272,6 @@ async fn everything(client: &Client) -> String {
 
 fn logged(server: &Server) -> String {
     let log = server.log();
-    assert!(log.contains("TRACE"), "the log is not talkative");
+    assert!(log.contains("DEBUG"), "the log is not talkative");
     log
 }
