@@ -17,8 +17,11 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// How long a call waits under overload.
 const HURRY: Duration = Duration::from_millis(10);
 
-/// How many may wait; one more, and it is an overload.
-const MOST_WAITING: usize = 1000;
+/// How many may wait for each that may be under way, and in all; one more, and it is an
+/// overload. In a real one they are the first to come, and what is done for each of them
+/// keeps from serving others.
+const CROWD_EACH: usize = 200;
+const CROWD: usize = 1000;
 
 /// How many may wait under overload, for each that may be under way. Others are
 /// sent away before anything is done for them. While an overload is heavy nobody may
@@ -39,6 +42,9 @@ const TOLD_EVERY: Duration = Duration::from_secs(1);
 /// An overload is over when less than one call in as many was sent away, and heavy when
 /// less than one in as many was let in.
 const FEW: usize = 5;
+
+/// How many calls tell that it is heavy before a [`WINDOW`] is over.
+const ENOUGH: usize = 50;
 
 /// The same for all connections of a process.
 #[derive(Clone)]
@@ -63,7 +69,7 @@ struct Window {
     began: Instant,
     came: usize,
     sent_away: usize,
-    /// Whether the overload was heavy in the window before this one.
+    /// Whether the overload was heavy in the window before this one, or is in this.
     heavy: bool,
     /// How many free places are kept for calls that were let in, and since when.
     kept: usize,
@@ -177,6 +183,7 @@ impl State {
             };
         }
         window.came += 1;
+        window.heavy |= window.came >= ENOUGH && window.is_heavy();
         let places = if window.heavy {
             self.free
         } else {
@@ -205,7 +212,7 @@ impl State {
     fn patience(&mut self, now: Instant) -> Duration {
         let since = *self.crowded_since.get_or_insert(now);
         let too_long = now - since >= PATIENCE;
-        if self.overload.is_none() && (too_long || self.waiting.len() > MOST_WAITING) {
+        if self.overload.is_none() && (too_long || self.waiting.len() > self.crowd()) {
             self.overload = Some(Window::beginning(now));
             // Their senders go, which tells them.
             while self.waiting.len() > self.most_waiting() {
@@ -217,6 +224,11 @@ impl State {
         } else {
             PATIENCE
         }
+    }
+
+    /// Without overload.
+    fn crowd(&self) -> usize {
+        CROWD.min(self.calls * CROWD_EACH)
     }
 
     /// Under overload.

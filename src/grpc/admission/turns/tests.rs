@@ -73,7 +73,7 @@ async fn one_too_many_sends_all_but_the_newest_away() {
     let turns = Turns::new(1);
     let held = turns.clone().turn().await.unwrap();
     let began = Instant::now();
-    let waiting: Vec<_> = (0..=MOST_WAITING)
+    let waiting: Vec<_> = (0..=CROWD_EACH)
         .map(|_| turns.clone().turn())
         .map(|turn| tokio::spawn(async { turn.await.is_some() }))
         .collect();
@@ -199,6 +199,29 @@ async fn under_heavy_overload_nobody_waits() {
     assert!(!turns.may_wait());
     drop(held);
     assert!(turns.may_wait());
+}
+
+/// An overload begins with its heaviest moment.
+#[tokio::test(start_paused = true)]
+async fn how_heavy_it_is_is_known_before_a_window_is_over() {
+    let (turns, held) = overloaded().await;
+    let first = turns.may_wait();
+    for _ in 1..ENOUGH {
+        assert!(!turns.may_wait());
+    }
+    assert!(first);
+    // Not even one may wait, until a turn is free.
+    tokio::time::advance(KEPT).await;
+    assert!(!turns.may_wait());
+    drop(held);
+    assert!(turns.may_wait());
+}
+
+/// Many turns at a time do not let in more than can be kept.
+#[test]
+fn a_crowd_is_as_large_as_there_are_turns_within_limits() {
+    let crowd = |calls| Turns::new(calls).state().crowd();
+    assert_eq!([1, 4, 5, 16].map(crowd), [200, 800, 1000, 1000]);
 }
 
 /// The second would only find that the first has taken it.
