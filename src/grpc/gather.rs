@@ -1,9 +1,11 @@
-//! Sends refusals that are ready at about the same time in one write.
+//! Writes refusals of about the same time together, and reads together the calls that came
+//! meanwhile.
 //!
-//! Under overload most answers are refusals, and a write costs a processor as much as
-//! all else that is done to send a call away. So they wait for one another for a moment,
-//! and what that spares is there for the calls that are served. Whatever else is to be
-//! written to a connection is written at once, and they with it.
+//! Under overload most answers are refusals, and to read and to write cost a processor
+//! more than all else that is done to send a call away. So refusals wait for one another
+//! for a moment, in which nothing more is read, and what that spares is there for the
+//! calls that are served. Whatever else is to be written to a connection is written at
+//! once, and they with it.
 
 use std::{
     io,
@@ -12,7 +14,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
@@ -23,8 +25,9 @@ use tokio::{
 };
 use tonic::{Code, Status};
 
-/// How long a refusal waits for others. The timer may take a millisecond more.
-const WAIT: Duration = Duration::from_millis(2);
+/// How long a refusal waits for others, at least. A timer goes off when a millisecond is
+/// full, so it is a millisecond more at most.
+const WAIT: Duration = Duration::from_micros(100);
 
 /// What is longer is not kept waiting: there are other answers in it, or refusals enough.
 const SHORT: usize = 1 << 10;
@@ -67,6 +70,8 @@ pub struct Gathering<S> {
     answers: Answers,
     write: Write,
     wait: Pin<Box<Sleep>>,
+    /// Who would read what came while refusals wait.
+    reader: Option<Waker>,
 }
 
 /// How far a write has come.
@@ -87,6 +92,7 @@ impl<S> Gathering<S> {
             answers,
             write: Write::None,
             wait: Box::pin(sleep(WAIT)),
+            reader: None,
         }
     }
 
@@ -134,6 +140,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gathering<S> {
         if matches!(self.write, Write::UnderWay) {
             self.write = Write::None;
             self.answers.are_written();
+            if let Some(reader) = self.reader.take() {
+                reader.wake();
+            }
         }
         Pin::new(&mut self.stream).poll_flush(cx)
     }
@@ -149,6 +158,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gathering<S> {
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        // The timer of the write wakes the same task.
+        if matches!(self.write, Write::Waiting) && self.answers.are_refusals() {
+            self.reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
         Pin::new(&mut self.stream).poll_read(cx, into)
     }
 }

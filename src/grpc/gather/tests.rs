@@ -95,3 +95,34 @@ async fn what_is_not_written_yet_stays_noted() {
     stream.write_all(b"both").await.unwrap();
     assert_eq!(began.elapsed(), Duration::ZERO);
 }
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_read_while_refusals_wait() {
+    let (stream, mut peer) = gathering(64);
+    peer.write_all(b"more").await.unwrap();
+    let began = Instant::now();
+    stream.answers.note(&with_status("8"));
+    let (mut reader, mut writer) = tokio::io::split(stream);
+    let write = async {
+        writer.write_all(b"refusal").await.unwrap();
+        let written = began.elapsed();
+        writer.flush().await.unwrap();
+        written
+    };
+    let read = async {
+        let mut more = [0; 4];
+        reader.read_exact(&mut more).await.unwrap();
+        assert_eq!(&more, b"more");
+        began.elapsed()
+    };
+    // One task does both, as in HTTP/2.
+    let (written, read) = tokio::join!(write, read);
+    assert!(written >= WAIT);
+    assert_eq!(read, written);
+
+    // All else is read at once.
+    peer.write_all(b"more").await.unwrap();
+    let began = Instant::now();
+    reader.read_exact(&mut [0; 4]).await.unwrap();
+    assert_eq!(began.elapsed(), Duration::ZERO);
+}
