@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Tries the properties of hostile input (the tests in the modules named fuzz) for longer than `cargo test` does: each for as
 # many seconds as the first argument says, as many at a time as there are processors. What breaks one is printed. Input is
-# random here; `cargo bolero` lets coverage guide it, see CONTRIBUTING.md. Then serves databases of random rows.
+# random here; `cargo bolero` lets coverage guide it, see CONTRIBUTING.md. Then serves databases of random rows,
+# and sends random bytes to a server.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
@@ -75,4 +76,6 @@ printf '%s\n' "${tests[@]}" | xargs -P "$processors" -I '{}' "$0" "$seconds" "$p
 # A seed that breaks something is printed, and breaks it again.
 export ODD_ROWS_SEED=$((RANDOM * 32768 + RANDOM)) ODD_ROWS_ROUNDS=10
 printf 'rows of %d seeds from %d\n' "$ODD_ROWS_ROUNDS" "$ODD_ROWS_SEED"
-cargo test --locked --test it -- odd_rows
+export NOISE_SEED=$ODD_ROWS_SEED NOISE_ROUNDS=5
+printf 'noise of %d rounds from %d\n' "$NOISE_ROUNDS" "$NOISE_SEED"
+cargo test --locked --test it -- odd_rows noise

@@ -5,6 +5,7 @@
 //! call under way on the same connection goes on, and so does the server.
 
 mod frames;
+mod noise;
 
 use std::{
     iter,

@@ -10,17 +10,18 @@ use crate::support::{Backend, Program, plain::Connection};
 
 on_both_databases!(broken_frames_cost_their_own_connection_at_most);
 
+pub(super) const GOOD: [(&str, &[u8]); 6] = [
+    (":method", b"POST"),
+    (":scheme", b"http"),
+    (":authority", b"server.test"),
+    (":path", METHOD.as_bytes()),
+    ("content-type", b"application/grpc"),
+    ("te", b"trailers"),
+];
+
 /// What is malformed but can be told from what follows costs its stream, all
 /// else its connection. Nothing of it is logged: a secret in it would be found.
 async fn broken_frames_cost_their_own_connection_at_most(backend: Backend) {
-    const GOOD: [(&str, &[u8]); 6] = [
-        (":method", b"POST"),
-        (":scheme", b"http"),
-        (":authority", b"server.test"),
-        (":path", METHOD.as_bytes()),
-        ("content-type", b"application/grpc"),
-        ("te", b"trailers"),
-    ];
     let database = backend.golden();
     let server = Program::serving(&database).start();
     let connection = Connection::open(&server.address).await;
@@ -95,22 +96,22 @@ enum Said {
     Closed,
 }
 
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
+pub(super) const DATA: u8 = 0;
+pub(super) const HEADERS: u8 = 1;
 const RESET: u8 = 3;
 const SETTINGS: u8 = 4;
 const GOAWAY: u8 = 7;
 
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
+pub(super) const END_STREAM: u8 = 1;
+pub(super) const END_HEADERS: u8 = 4;
 
-struct Frames {
-    socket: TcpStream,
+pub(super) struct Frames {
+    pub(super) socket: TcpStream,
     next: u32,
 }
 
 impl Frames {
-    async fn open(address: &str) -> Self {
+    pub(super) async fn open(address: &str) -> Self {
         let mut socket = TcpStream::connect(address).await.unwrap();
         let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
         socket.write_all(preface).await.unwrap();
@@ -124,14 +125,8 @@ impl Frames {
     async fn call(&mut self, headers: &[(&str, &[u8])], data: &[u8]) -> Said {
         let stream = self.next;
         self.next += 2;
-        let mut block = Vec::new();
-        for (name, value) in headers {
-            // A literal with a new name, which is not to be remembered.
-            block.push(0);
-            string(&mut block, name.as_bytes());
-            string(&mut block, value);
-        }
-        self.write(HEADERS, END_HEADERS, stream, &block).await;
+        self.write(HEADERS, END_HEADERS, stream, &block(headers))
+            .await;
         self.write(DATA, END_STREAM, stream, data).await;
         loop {
             let mut head = [0; 9];
@@ -153,13 +148,25 @@ impl Frames {
         }
     }
 
-    async fn write(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+    pub(super) async fn write(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
         let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
         let stream = stream.to_be_bytes();
         let head = [&length[1..], &[kind, flags], &stream].concat();
         // The server may have hung up; what it said before is read all the same.
         let _ = self.socket.write_all(&[&head, payload].concat()).await;
     }
+}
+
+/// Headers as HPACK has them.
+pub(super) fn block(headers: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut block = Vec::new();
+    for (name, value) in headers {
+        // A literal with a new name, which is not to be remembered.
+        block.push(0);
+        string(&mut block, name.as_bytes());
+        string(&mut block, value);
+    }
+    block
 }
 
 /// A text as HPACK has it: its length, of seven bits and more, and its bytes.
