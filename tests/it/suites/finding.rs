@@ -425,9 +425,7 @@ async fn statements_are_as_many_for_many_accounts(backend: Backend) {
             let page = (id, id, "FacebookPage", "page_id", "'p'");
             rows(&database, backend, &[page]).await;
         }
-        let server = Program::serving(&database)
-            .env("RUST_LOG", "info,sqlx::query=debug")
-            .start();
+        let server = Program::serving(&database).start();
         let client = server.client().await;
         let key = || Key::FacebookPageId("p".to_owned());
         for (request, expected) in [

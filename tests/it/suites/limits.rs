@@ -132,7 +132,6 @@ async fn all_who_are_sent_away_are_in_the_log() {
     let server = Program::serving(&database)
         .arg("--max-concurrent-calls")
         .arg("1")
-        .env("RUST_LOG", "info")
         .start();
     let client = server.client().await;
     sqlx::raw_sql("BEGIN; LOCK TABLE inboxes")
@@ -172,7 +171,6 @@ async fn a_burst_is_served(backend: Backend) {
     let server = Program::serving(&database)
         .arg("--max-concurrent-calls")
         .arg("2")
-        .env("RUST_LOG", "info")
         .start();
     let client = server.client().await;
     let calls = (0..6).map(|_| client.get(request()));

@@ -119,7 +119,6 @@ fn serving(url: &str) -> Program {
     Program::serving_at(url)
         .arg("--max-concurrent-calls")
         .arg("32")
-        .env("RUST_LOG", "info")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -54,7 +54,6 @@ async fn a_thousand_callers_that_do_not_wait_leave_nothing_behind() {
     let server = Program::serving(&database)
         .arg("--max-concurrent-calls")
         .arg("100")
-        .env("RUST_LOG", "info")
         .start();
     let client = server.client().await;
     assert!(client.get(request()).await.is_ok());
@@ -104,6 +103,7 @@ async fn a_thousand_callers_that_do_not_wait_leave_nothing_behind() {
     // A slow machine may be late, but not by the time of a lock or a statement.
     assert!(waits[waits.len() / 2] < Duration::from_millis(600));
     assert!(waits[waits.len() * 95 / 100] < Duration::from_secs(1));
+    assert!(waits[waits.len() - 1] < Duration::from_secs(2));
 
     // The lock is still held, and nothing waits for it.
     until("statements end", Duration::from_secs(3), async || {
@@ -228,7 +228,6 @@ async fn who_left_the_queue_reads_nothing() {
     let server = Program::serving(&database)
         .arg("--max-concurrent-calls")
         .arg("500")
-        .env("RUST_LOG", "info,sqlx::query=debug")
         .start();
     let client = server.client().await;
     let mut connection = PgConnection::connect(&database.url()).await.unwrap();

@@ -309,7 +309,6 @@ async fn those_who_meet_a_change_share_one_look_at_the_tables() {
     let server = Program::serving(&database)
         .arg("--max-concurrent-calls")
         .arg("100")
-        .env("RUST_LOG", "info")
         .start();
     let client = server.client().await;
     assert!(api(&client).await.secret.is_none());

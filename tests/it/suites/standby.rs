@@ -191,9 +191,7 @@ fn conflicts(standby: &Cluster) -> Vec<usize> {
 async fn no_call_fails_for_what_a_standby_replays() {
     let primary = primary();
     let standby = standby_of(&primary);
-    let server = serving(&standby)
-        .env("RUST_LOG", "info,leadchat_inbox::store=debug")
-        .start();
+    let server = serving(&standby).start();
     let callers = Callers::begin(&server.client().await);
     let conflicts = || conflicts(&standby);
     let end = Instant::now() + Duration::from_mins(5);
@@ -274,7 +272,7 @@ fn a_check_is_not_ended_by_what_a_standby_replays() {
 async fn no_call_fails_while_a_standby_is_promoted() {
     let primary = primary();
     let standby = standby_of(&primary);
-    let server = serving(&standby).env("RUST_LOG", "info").start();
+    let server = serving(&standby).start();
     let client = server.client().await;
     let callers = Callers::begin(&client);
     eventually("calls go on", || callers.answered() > 10).await;

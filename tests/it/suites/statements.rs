@@ -10,9 +10,7 @@ async fn statements_are_as_many_for_any_number_of_inboxes(backend: Backend) {
     let mut counts = Vec::new();
     for inboxes in [1, 100, 500] {
         let database = account(backend, inboxes).await;
-        let server = Program::serving(&database)
-            .env("RUST_LOG", "info,sqlx::query=debug")
-            .start();
+        let server = Program::serving(&database).start();
         let client = server.client().await;
         let count = || server.statements();
 

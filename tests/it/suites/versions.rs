@@ -66,9 +66,7 @@ struct Of {
 
 impl Of {
     async fn see(cluster: &Cluster, database: &str) -> Self {
-        let server = Program::serving_at(&cluster.url(database))
-            .env("RUST_LOG", "info,sqlx::query=debug")
-            .start();
+        let server = Program::serving_at(&cluster.url(database)).start();
         let client = server.client().await;
         let seen = answers(&client).await;
         let count = || server.statements();

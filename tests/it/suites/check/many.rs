@@ -158,9 +158,7 @@ pub(super) async fn an_account_costs_as_many_statements_as_any_other(backend: Ba
     let mut counts = Vec::new();
     for accounts in [11, 21, 31] {
         let database = many(backend, accounts).await;
-        let output = checking(&database)
-            .env("RUST_LOG", "info,sqlx::query=debug")
-            .output();
+        let output = checking(&database).output();
         let log = String::from_utf8(output.stderr).unwrap();
         counts.push(statements(&log).count());
         // What a standby takes.

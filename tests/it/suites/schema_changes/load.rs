@@ -113,7 +113,6 @@ pub async fn whatever_changes(backend: Backend, serving: impl FnOnce(&Database) 
     let server = serving(&database)
         .arg("--max-concurrent-calls")
         .arg("16")
-        .env("RUST_LOG", "info")
         .start();
     let load = Load::begin(&server.client().await);
 

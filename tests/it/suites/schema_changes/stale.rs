@@ -13,9 +13,7 @@ use crate::support::{Backend, Program, ages};
 async fn a_plan_that_no_longer_holds_is_made_anew() {
     let database = ages::of_the_seed(Backend::Postgres).await;
     database.execute(ages::ROWS).await;
-    let server = Program::serving(&database)
-        .env("RUST_LOG", "info,leadchat_inbox::store=debug")
-        .start();
+    let server = Program::serving(&database).start();
     let client = server.client().await;
     let before = client.get(get(super::API)).await.unwrap();
     database
