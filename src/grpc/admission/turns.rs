@@ -19,8 +19,8 @@ const HURRY: Duration = Duration::from_millis(10);
 
 /// How many may wait for each that may be under way, and in all; one more, and it is an
 /// overload. In a real one they are the first to come, and what is done for each of them
-/// keeps from serving others.
-const CROWD_EACH: usize = 200;
+/// keeps from serving others. One connection's calls are no crowd.
+const CROWD_EACH: usize = 300;
 const CROWD: usize = 1000;
 
 /// How many may wait under overload, for each that may be under way. Others are
@@ -43,6 +43,10 @@ const TOLD_EVERY: Duration = Duration::from_secs(1);
 /// less than one in as many was let in.
 const FEW: usize = 5;
 
+/// It is over, too, when all turns were free for more than so much of the time: calls come
+/// in bursts, which could be served one after the other.
+const IDLE: f64 = 0.8;
+
 /// How many calls tell that it is heavy before a [`WINDOW`] is over.
 const ENOUGH: usize = 50;
 
@@ -53,6 +57,8 @@ pub struct Turns(Arc<Mutex<State>>);
 struct State {
     calls: usize,
     free: usize,
+    /// Since when all turns are free.
+    idle_since: Option<Instant>,
     /// By their arrival.
     waiting: BTreeMap<u64, oneshot::Sender<Turn>>,
     next: u64,
@@ -68,7 +74,10 @@ struct State {
 struct Window {
     began: Instant,
     came: usize,
+    let_in: usize,
     sent_away: usize,
+    /// How long all turns were free at a time.
+    idle: Duration,
     /// Whether the overload was heavy in the window before this one, or is in this.
     heavy: bool,
     /// How many free places are kept for calls that were let in, and since when.
@@ -93,6 +102,7 @@ impl Turns {
         Self(Arc::new(Mutex::new(State {
             calls,
             free: calls,
+            idle_since: Some(Instant::now()),
             waiting: BTreeMap::new(),
             next: 0,
             crowded_since: None,
@@ -123,7 +133,7 @@ impl Turns {
                 window.kept = window.kept.saturating_sub(1);
             }
             if state.free > 0 {
-                state.free -= 1;
+                state.take_one(Instant::now());
                 drop(state);
                 return Some(Turn(self));
             }
@@ -172,7 +182,8 @@ impl State {
         let lasted = now - window.began;
         if lasted >= WINDOW {
             let few = window.sent_away * FEW < window.came;
-            if few || lasted >= 2 * WINDOW {
+            let idle = window.idle + window.idle_until(self.idle_since, now);
+            if few || idle > lasted.mul_f64(IDLE) || lasted >= 2 * WINDOW {
                 self.overload = None;
                 self.crowded_since = None;
                 return true;
@@ -190,12 +201,30 @@ impl State {
             self.free + most_waiting.saturating_sub(self.waiting.len())
         };
         let may_wait = window.keeps_one_of(places, now);
-        if !may_wait {
+        if may_wait {
+            window.let_in += 1;
+        } else {
             window.sent_away += 1;
             self.untold += 1;
             self.untold_since.get_or_insert(now);
         }
         may_wait
+    }
+
+    /// Takes a turn that is free.
+    fn take_one(&mut self, now: Instant) {
+        let idle_since = self.idle_since.take();
+        if let Some(window) = &mut self.overload {
+            window.idle += window.idle_until(idle_since, now);
+        }
+        self.free -= 1;
+    }
+
+    fn give_one_back(&mut self, now: Instant) {
+        self.free += 1;
+        if self.free == self.calls {
+            self.idle_since = Some(now);
+        }
     }
 
     /// How many were sent away since this was last told, when it is due.
@@ -248,16 +277,22 @@ impl Window {
         Self {
             began: now,
             came: 0,
+            let_in: 0,
             sent_away: 0,
+            idle: Duration::ZERO,
             heavy: false,
             kept: 0,
             kept_since: now,
         }
     }
 
-    /// Who is sent away may have come before.
     const fn is_heavy(&self) -> bool {
-        self.came.saturating_sub(self.sent_away) * FEW < self.came
+        self.let_in * FEW < self.came
+    }
+
+    /// How long all turns have been free, within this window.
+    fn idle_until(&self, since: Option<Instant>, now: Instant) -> Duration {
+        since.map_or(Duration::ZERO, |since| now - since.max(self.began))
     }
 
     /// Whether one of the free places is not kept for another call yet: those that come
@@ -301,7 +336,7 @@ impl Drop for Turn {
         let newest = state.waiting.pop_last();
         state.notice_if_nobody_waits();
         match newest {
-            None => state.free += 1,
+            None => state.give_one_back(Instant::now()),
             Some((_, newest)) => {
                 drop(state);
                 // Should it have left in this moment, its turn is dropped, and
