@@ -4,8 +4,8 @@
 //! Under overload most answers are refusals, and to read and to write cost a processor
 //! more than all else that is done to send a call away. So refusals wait for one another
 //! for a moment, in which nothing more is read, and what that spares is there for the
-//! calls that are served. Whatever else is to be written to a connection is written at
-//! once, and they with it.
+//! calls that are served. Another answer is written at once, and they with it; only what
+//! is left of one whose beginning was written before may wait with them.
 
 use std::{
     io,
@@ -25,8 +25,8 @@ use tokio::{
 };
 use tonic::{Code, Status};
 
-/// How long a refusal waits for others, at least. A timer goes off when a millisecond is
-/// full, so it is a millisecond more at most.
+/// How long a refusal waits for others, at least. Timers count whole milliseconds, so it
+/// is about one, and two at most where a processor is free.
 const WAIT: Duration = Duration::from_micros(100);
 
 /// What is longer is not kept waiting: there are other answers in it, or refusals enough.
@@ -107,6 +107,9 @@ impl<S> Gathering<S> {
             ready!(self.wait.as_mut().poll(context));
         }
         self.write = Write::UnderWay;
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
         Poll::Ready(())
     }
 }
@@ -135,14 +138,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gathering<S> {
         self.stream.is_write_vectored()
     }
 
-    /// HTTP/2 flushes when it has written all that it has.
+    /// HTTP/2 flushes what it has written, which may be all that it has.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if matches!(self.write, Write::UnderWay) {
             self.write = Write::None;
             self.answers.are_written();
-            if let Some(reader) = self.reader.take() {
-                reader.wake();
-            }
         }
         Pin::new(&mut self.stream).poll_flush(cx)
     }
