@@ -9,6 +9,7 @@ use tonic::body::Body;
 
 use super::{
     around::Around,
+    request_id,
     status::{CallError, answer},
 };
 
@@ -44,7 +45,7 @@ impl Around for Metadata {
     }
 }
 
-/// Of all that came before the message, and the id that was made if none came.
+/// Of all that came before the message but the request id, which may be of our making.
 fn size<B>(request: &Request<B>) -> usize {
     let uri = request.uri();
     let pseudo = [
@@ -57,6 +58,7 @@ fn size<B>(request: &Request<B>) -> usize {
         .into_iter()
         .filter_map(|(name, value)| Some(ENTRY + name.len() + value?.len()));
     let headers = request.headers().iter();
+    let headers = headers.filter(|(name, _)| *name != request_id::header());
     let headers = headers.map(|(name, value)| ENTRY + name.as_str().len() + value.len());
     pseudo.chain(headers).sum()
 }
@@ -71,6 +73,7 @@ mod tests {
     fn entries_are_counted_as_in_http2() {
         let request = Request::post(Uri::from_static("http://a.test/b.C/D?e"))
             .header("x-f", "gh")
+            .header(request_id::header(), "not counted")
             .body(())
             .unwrap();
         let texts = ":methodPOST:schemehttp:authoritya.test:path/b.C/D?ex-fgh";

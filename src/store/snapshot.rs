@@ -41,7 +41,8 @@ pub(super) struct PostgresConnection {
     prepares: bool,
     /// Whether nothing is heard on it any more.
     silent: bool,
-    /// Free when the connection is back.
+    /// Free when the connection is about to be back: the pool still asks it whether it is
+    /// sound.
     _place: Option<OwnedSemaphorePermit>,
 }
 

@@ -209,7 +209,8 @@ async fn any_bytes_cost_their_own_connection_at_most(backend: Backend) {
     }
     let ends = |how: &str| server.log().matches(how).count();
     let calls = || ends(": answered ") + ends(": given up ");
-    eventually("some of it was calls", || calls() > 100 * rounds()).await;
+    // How many depends on how much is read at a time. Some thirty are of the other one.
+    eventually("some of it was calls", || calls() > 50 * rounds()).await;
     println!("noise as connections on {backend:?}: {} calls", calls());
     assert_serves(&other, "noise").await;
     assert_unharmed(&server).await;
