@@ -43,8 +43,9 @@ const ROWS: [(&str, &[Column]); 9] = [
 ];
 
 /// What statements compare, join and order by, beside what they read.
-const COMPARED: [(&str, &str); 15] = [
+const COMPARED: [(&str, &str); 16] = [
     ("account_users", "account_id"),
+    ("users", "id"),
     ("agent_bots", "account_id"),
     ("agent_bot_inboxes", "status"),
     ("inboxes", "channel_id"),

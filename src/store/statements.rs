@@ -111,9 +111,14 @@ impl Statements {
 
         Self {
             account: select::<AccountRow>(target, "FROM accounts t WHERE t.id = $1"),
+            // Rails deletes the row of `users` first and memberships in a job, which may be
+            // lost: a membership counts only while its user exists.
             roles: select::<AccountUserRow>(
                 target,
-                &format!("FROM account_users t WHERE t.account_id = $1{user}"),
+                &format!(
+                    "FROM account_users t JOIN users u ON u.id = t.user_id \
+                     WHERE t.account_id = $1{user}"
+                ),
             ),
             memberships: select::<InboxMemberRow>(
                 target,

@@ -82,6 +82,8 @@ GRANT SELECT (id, name, slug)
   ON public.portals TO leadchat_inbox;
 GRANT SELECT (version)
   ON public.schema_migrations TO leadchat_inbox;
+GRANT SELECT (id)
+  ON public.users TO leadchat_inbox;
 GRANT SELECT (id, inbox_id, day_of_week, closed_all_day, open_hour, open_minutes, close_hour, close_minutes, open_all_day)
   ON public.working_hours TO leadchat_inbox;
 

@@ -47,6 +47,8 @@ async fn filled(backend: Backend) -> Database {
     database
         .execute(
             r#"
+    INSERT INTO users (id, name, created_at, updated_at)
+        VALUES (900, 'sees all', '2026-01-01', '2026-01-01');
     INSERT INTO account_users (account_id, user_id, role, created_at, updated_at)
         VALUES (1, 900, 0, '2026-01-01', '2026-01-01');
     INSERT INTO inbox_members (user_id, inbox_id, created_at, updated_at)

@@ -60,6 +60,7 @@ async fn account(backend: Backend, cases: &[Case]) -> Database {
     let now = "'2026-01-01', '2026-01-01'";
     let mut sql = format!(
         "INSERT INTO accounts (id, name, created_at, updated_at) VALUES (1, 'a', {now});
+        INSERT INTO users (id, name, created_at, updated_at) VALUES (1, 'u', {now});
         INSERT INTO account_users (account_id, user_id, role, created_at, updated_at)
             VALUES (1, 1, 1, {now});"
     );
@@ -268,7 +269,9 @@ async fn who_sees_a_bot_does_not_depend_on_its_envelope(backend: Backend) {
     let now = "'2026-01-01', '2026-01-01'";
     database
         .execute(&format!(
-            "INSERT INTO account_users (account_id, user_id, role, created_at, updated_at)
+            "INSERT INTO users (id, name, created_at, updated_at)
+                VALUES (900, 'u', {now}), (901, 'v', {now});
+            INSERT INTO account_users (account_id, user_id, role, created_at, updated_at)
                 VALUES (1, 900, 0, {now}), (1, 901, 0, {now});
             INSERT INTO inbox_members (user_id, inbox_id, created_at, updated_at)
                 VALUES (900, 201, {now})"

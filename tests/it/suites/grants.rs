@@ -56,6 +56,7 @@ impl Attached {
         let (cluster, name) = (Cluster::shared(), name.clone());
         cluster.create_database(&name, None);
         cluster.psql(&name, include_str!("../../golden/leadchat_tables.sql"));
+        cluster.psql(&name, ages::DEFAULT_UIDS);
         cluster.psql(&name, rows);
         let role = format!("reader_of_{name}");
         Self {

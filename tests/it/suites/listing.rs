@@ -50,6 +50,9 @@ async fn large(backend: Backend, count: u32) -> Database {
         .execute(&format!(
             "INSERT INTO accounts (id, name, created_at, updated_at)
                 VALUES ({ACCOUNT}, 'Large', '2026-01-01', '2026-01-01');
+            INSERT INTO users (id, name, created_at, updated_at) VALUES
+                (1, 'Administrator', '2026-01-01', '2026-01-01'),
+                (2, 'Agent', '2026-01-01', '2026-01-01');
             INSERT INTO account_users (account_id, user_id, role, created_at, updated_at) VALUES
                 ({ACCOUNT}, 1, 1, '2026-01-01', '2026-01-01'),
                 ({ACCOUNT}, 2, 0, '2026-01-01', '2026-01-01');

@@ -98,7 +98,7 @@ async fn what_a_start_demands_is_enough(backend: Backend) {
     );
     assert_eq!(
         named.len(),
-        22 + usize::from(backend == Backend::Sqlite),
+        23 + usize::from(backend == Backend::Sqlite),
         "{without_tables}"
     );
 

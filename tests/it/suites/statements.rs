@@ -171,6 +171,8 @@ async fn account(backend: Backend, count: i64) -> Database {
     );
     let mut sql = format!(
         "INSERT INTO accounts (id, name, created_at, updated_at) VALUES (1, 'a', {now});
+        INSERT INTO users (id, name, created_at, updated_at)
+            VALUES (1, 'u', {now}), (2, 'v', {now});
         INSERT INTO account_users (account_id, user_id, role, created_at, updated_at)
             VALUES (1, 1, 1, {now}), (1, 2, 0, {now});
         INSERT INTO agent_bots (id, name, created_at, updated_at) VALUES (1, 'b', {now});"

@@ -89,6 +89,9 @@ impl Age {
     }
 }
 
+/// leadchat wants a `uid` of each user, which an own store has no column for.
+pub const DEFAULT_UIDS: &str = "ALTER TABLE users ALTER COLUMN uid SET DEFAULT gen_random_uuid()";
+
 /// Tables of the seed's age: leadchat's own on PostgreSQL, which is attached then,
 /// and an own store on SQLite.
 pub async fn of_the_seed(backend: Backend) -> Database {
@@ -101,6 +104,7 @@ pub async fn of_the_seed(backend: Backend) -> Database {
             let cluster = Cluster::shared();
             cluster.create_database(name, None);
             cluster.psql(name, include_str!("../../golden/leadchat_tables.sql"));
+            cluster.psql(name, DEFAULT_UIDS);
             database
         }
         Backend::Sqlite => {
@@ -123,6 +127,8 @@ pub const ROWS: &str = r#"
 INSERT INTO accounts (id, name, feature_flags, created_at, updated_at) VALUES
     (1, 'One', 17592186044416, '2026-01-01', '2026-01-01'),
     (2, 'Two', 4, '2026-01-01', '2026-01-01');
+INSERT INTO users (id, name, created_at, updated_at) VALUES
+    (1, 'Administrator', '2026-01-01', '2026-01-01'), (2, 'Agent', '2026-01-01', '2026-01-01');
 INSERT INTO account_users (account_id, user_id, role, created_at, updated_at) VALUES
     (1, 1, 1, '2026-01-01', '2026-01-01'), (1, 2, 0, '2026-01-01', '2026-01-01'),
     (2, 1, 1, '2026-01-01', '2026-01-01'), (2, 2, 0, '2026-01-01', '2026-01-01');

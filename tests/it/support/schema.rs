@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Backend, Database};
 
 /// All that is read, parents first.
-pub const TABLES: [&str; 24] = [
+pub const TABLES: [&str; 25] = [
     "accounts",
+    "users",
     "account_users",
     "portals",
     "agent_bots",
@@ -34,7 +35,7 @@ pub const TABLES: [&str; 24] = [
 ];
 
 /// Tables that are never read.
-const UNREAD: [&str; 3] = ["users", "_sqlx_migrations", "sqlite_sequence"];
+const UNREAD: [&str; 2] = ["_sqlx_migrations", "sqlite_sequence"];
 
 pub struct Column {
     pub name: String,

@@ -424,7 +424,8 @@ async fn what_is_no_number_gives_no_rights(backend: Backend) {
     let now = "'2026-01-01', '2026-01-01'";
     database
         .execute(&format!(
-            "INSERT INTO account_users (account_id, user_id, role, created_at, updated_at)
+            "INSERT INTO users (id, name, created_at, updated_at) VALUES (901, 'u', {now});
+            INSERT INTO account_users (account_id, user_id, role, created_at, updated_at)
                 VALUES (1, 901, 0, {now});
             INSERT INTO agent_bots (id, created_at, updated_at) VALUES (901, {now});"
         ))

@@ -144,6 +144,7 @@ impl Rows<'_> {
                 ("role", role),
             ];
             self.row("account_users", &keys);
+            self.row("users", &[("id", user.to_string())]);
         }
         // A bot of nobody exists for every account.
         let keys = [
