@@ -6,7 +6,7 @@ SECONDS_EACH := 12
 BUF := target/tools/node_modules/.bin/buf
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz overload secrets lint tools
+.PHONY: help run test fuzz overload secrets lint deny tools
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.* ## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -30,6 +30,9 @@ lint: tools ## Check format, lints and the contract's rules
 	cargo fmt --check
 	cargo clippy --all-targets --locked -- -D warnings
 	$(BUF) lint
+
+deny: ## Check licences, bans and sources of the dependencies (needs cargo-deny)
+	cargo deny --locked check licenses bans sources
 
 tools: ## Install what is missing for the tests, or say what to install
 	@scripts/tools.sh

@@ -19,6 +19,9 @@ static ALLOCATOR: MiMalloc = MiMalloc;
     reason = "the environment is read here and passed on"
 )]
 async fn main() -> ExitCode {
+    // Libraries that ask for the provider of the process get this one, whichever others they
+    // bring. Installed once: it cannot be there already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     // One that is not Unicode must not pass for unset: what is wrong with it is
     // said by whoever reads it.
     let environment =

@@ -1,6 +1,11 @@
 //! Our own tables: when they are made, and when they never are.
 
-use sqlx::migrate::Migrator;
+use std::sync::LazyLock;
+
+use sqlx::{
+    SqlSafeStr,
+    migrate::{Migration, MigrationType, Migrator},
+};
 
 use super::{
     Ownership,
@@ -10,8 +15,33 @@ use super::{
     statements::Statement,
 };
 
-static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
-static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+/// The migrations of one folder, in order. The list is by hand, because sqlx' macro for it
+/// would compile every driver a second time for the host; a test compares it with the folder.
+macro_rules! migrator {
+    ($folder:literal: $($version:literal $name:literal $description:literal,)*) => {
+        LazyLock::new(|| {
+            Migrator::with_migrations(vec![$(Migration::new(
+                $version,
+                $description.into(),
+                MigrationType::Simple,
+                include_str!(concat!("../../migrations/", $folder, "/", $name, ".sql"))
+                    .into_sql_str(),
+                false,
+            )),*])
+        })
+    };
+}
+
+static POSTGRES: LazyLock<Migrator> = migrator!("postgres":
+    1 "0001_leadchat_tables" "leadchat tables",
+    2 "0002_channel_reauthorizations" "channel reauthorizations",
+    3 "0003_newer_leadchat" "newer leadchat",
+);
+static SQLITE: LazyLock<Migrator> = migrator!("sqlite":
+    1 "0001_leadchat_tables" "leadchat tables",
+    2 "0002_channel_reauthorizations" "channel reauthorizations",
+    3 "0003_newer_leadchat" "newer leadchat",
+);
 
 /// Rails marks its databases with a table of its own.
 const MARK: &str = "ar_internal_metadata";
@@ -80,4 +110,35 @@ async fn has_table(pool: &Pool, name: &str) -> Result<bool, StoreError> {
     let name = [Argument::Text(name.to_owned())];
     let rows = pool.ask(&Statement::of_catalog(sql), &name).await?;
     Ok(matches!(rows.first(), Some((true,))))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use sqlx::migrate::MigrationSource;
+
+    use super::*;
+
+    /// Number, description, checksum and whether it runs outside of a transaction.
+    #[tokio::test]
+    async fn the_list_of_migrations_is_the_folder() {
+        for (folder, listed) in [("postgres", &POSTGRES), ("sqlite", &SQLITE)] {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("migrations")
+                .join(folder);
+            let found = folder.as_path().resolve().await.unwrap();
+            let said = |migration: &Migration| {
+                (
+                    migration.version,
+                    migration.description.to_string(),
+                    migration.checksum.to_vec(),
+                    migration.no_tx,
+                )
+            };
+            let listed: Vec<_> = listed.iter().map(said).collect();
+            let found: Vec<_> = found.iter().map(said).collect();
+            assert_eq!(listed, found, "{}", folder.display());
+        }
+    }
 }

@@ -7,7 +7,10 @@ use std::{
     path::Path,
 };
 
-use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+use sqlx::{
+    AssertSqlSafe, ColumnIndex, Connection, Decode, FromRow, PgConnection, Row, SqliteConnection,
+    Type, postgres::PgRow,
+};
 
 use crate::support::{
     Backend, Database, Program,
@@ -49,7 +52,6 @@ struct Table {
     constraints: Vec<(String, String)>,
 }
 
-#[derive(sqlx::FromRow)]
 struct Column {
     name: String,
     declared: String,
@@ -57,11 +59,26 @@ struct Column {
     /// As an expression.
     default: Option<String>,
     /// What a new row gets by it.
-    #[sqlx(skip)]
     given: Option<String>,
 }
 
-#[derive(sqlx::FromRow)]
+impl<'r, R: Row> FromRow<'r, R> for Column
+where
+    &'static str: ColumnIndex<R>,
+    String: Decode<'r, R::Database> + Type<R::Database>,
+    bool: Decode<'r, R::Database> + Type<R::Database>,
+{
+    fn from_row(row: &'r R) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            name: row.try_get("name")?,
+            declared: row.try_get("declared")?,
+            required: row.try_get("required")?,
+            default: row.try_get("default")?,
+            given: None,
+        })
+    }
+}
+
 struct Index {
     name: String,
     is_primary: bool,
@@ -69,6 +86,19 @@ struct Index {
     is_partial: bool,
     columns: Vec<String>,
     definition: String,
+}
+
+impl FromRow<'_, PgRow> for Index {
+    fn from_row(row: &PgRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            name: row.try_get("name")?,
+            is_primary: row.try_get("is_primary")?,
+            is_unique: row.try_get("is_unique")?,
+            is_partial: row.try_get("is_partial")?,
+            columns: row.try_get("columns")?,
+            definition: row.try_get("definition")?,
+        })
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
