@@ -6,7 +6,7 @@ SECONDS_EACH := 12
 BUF := target/tools/node_modules/.bin/buf
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz overload secrets lint deny tools
+.PHONY: help run test fuzz load secrets lint deny tools
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.* ## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -20,11 +20,11 @@ test: lint ## Everything that has to pass: tools, lint, then all tests
 fuzz: tools ## Look for inputs that break things, for longer
 	@scripts/fuzz.sh $(SECONDS_EACH)
 
-overload: ## Measure what ten times the bearable load does to the calls that are served
-	cargo bench --locked --bench overload
+load: ## Measure how many callers are served, how quickly, and what an overload does
+	cargo bench --locked --profile dist --bench load
 
 secrets: ## Measure what encrypted secrets and signed addresses cost a list
-	cargo bench --locked --bench encryption
+	cargo bench --locked --profile dist --bench encryption
 
 lint: tools ## Check format, lints and the contract's rules
 	cargo fmt --check

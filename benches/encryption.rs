@@ -135,6 +135,9 @@ fn median(waits: &[f64]) -> f64 {
 async fn filled(backend: Backend, keys: &Encryption) -> Database {
     let database = backend.empty();
     let now = "'2026-01-01', '2026-01-01'";
+    let user =
+        format!("INSERT INTO users (id, name, created_at, updated_at) VALUES (1, 'u', {now})");
+    database.execute(&user).await;
     for (account, what) in ACCOUNTS {
         let mut sql = format!(
             "INSERT INTO accounts (id, name, created_at, updated_at) VALUES ({account}, 'a', {now});

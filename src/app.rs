@@ -1,7 +1,6 @@
 //! Puts the parts together: settings in, running server out.
 
 use std::{
-    cell::RefCell,
     io::{self, Write},
     num::NonZeroUsize,
     os::unix::fs::{FileTypeExt, MetadataExt},
@@ -9,9 +8,9 @@ use std::{
     process::ExitCode,
 };
 
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::{
     net::{TcpListener, UnixListener, UnixStream},
-    runtime::{Builder, Handle, Runtime},
     signal::unix::{SignalKind, signal},
     sync::mpsc,
     task,
@@ -22,12 +21,15 @@ use crate::{
     check::{self, Progress, Subject},
     config::{Check, ListenAddress, Serve, Task},
     demo::{Demo, DemoError},
-    directory::StoreDirectory,
-    grpc::{self, EtagKey, Limits, Listener, ServeError},
+    directory::{LoadLimit, StoreDirectory},
+    grpc::{self, EtagKey, Lifetimes, Listener, MAX_CONNECTIONS, ServeError},
     identity::Caller,
     leadchat::{Installation, Keys, Secrets},
     store::{DatabaseSettings, Grants, Losses, OpenError, RedisSettings, Store},
 };
+
+/// Open files beside the connections of callers: of the store, Redis, logs and listeners.
+const OTHER_OPEN_FILES: u64 = 64;
 
 /// Why the program cannot do what it is to do. One line each, naming the setting
 /// where one is to blame.
@@ -67,6 +69,7 @@ pub async fn run(task: Task) -> Result<ExitCode, AppError> {
 async fn check(settings: Check) -> Result<ExitCode, AppError> {
     let Check {
         database,
+        database_connections,
         redis,
         installation,
         secrets,
@@ -75,6 +78,7 @@ async fn check(settings: Check) -> Result<ExitCode, AppError> {
     let mut stop = stop()?;
     let subject = Subject {
         database,
+        connections: database_connections,
         redis,
         installation,
         keys: derived(secrets).await?,
@@ -108,21 +112,20 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
         local_role,
         installation,
         secrets,
-        concurrent_calls,
+        database_connections,
+        max_concurrent_reads,
+        max_connection_age,
+        drain_wait,
+        drain_timeout,
     } = settings;
     let mut stop = stop()?;
+    raise_open_files_limit(MAX_CONNECTIONS as u64 + OTHER_OPEN_FILES);
 
     let secret_key_base = secrets.secret_key_base.clone();
-    let reads = Reads::start()?;
-    let embedded = !matches!(database, Some(DatabaseSettings::Postgres(_)));
-    let opened = reads
-        .handle
-        .spawn(open(database, redis, installation, secrets));
+    let is_embedded = !matches!(database, Some(DatabaseSettings::Postgres(_)));
+    let opening = open(database, database_connections, redis, installation, secrets);
     let (store, demo) = tokio::select! {
-        opened = opened => opened.map_err(|error| AppError::System {
-            what: "to open the store",
-            reason: error.to_string(),
-        })??,
+        opened = opening => opened?,
         // A database may let us wait.
         _ = stop.recv() => return Ok(()),
     };
@@ -149,12 +152,17 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
     info!(%address, "serving");
 
     let losses = store.losses();
-    let directory = StoreDirectory::new(store, reads.handle.clone());
+    let max_reads = max_concurrent_reads
+        .map_or_else(|| default_concurrent_reads(is_embedded), NonZeroUsize::get);
+    let load_limit = LoadLimit::new(max_reads, store.connections());
+    let directory = StoreDirectory::new(store, load_limit);
     let caller = Caller::local(local_role);
-    let concurrent_calls =
-        concurrent_calls.map_or_else(|| by_processors(embedded), NonZeroUsize::get);
-    let limits = Limits::new(concurrent_calls);
-    grpc::serve(listener, directory, caller, etags, random, limits, stop).await?;
+    let lifetimes = Lifetimes {
+        max_connection_age,
+        drain_wait,
+        drain_timeout,
+    };
+    grpc::serve(listener, directory, caller, etags, random, lifetimes, stop).await?;
     if let ListenAddress::Unix(path) = &listen {
         // While calls were drained, a successor may have put its own there.
         if identity(path) == socket {
@@ -175,64 +183,36 @@ fn tell(losses: &Losses) {
     }
 }
 
-/// The runtime that reads run in. Apart from what calls come in by, so that under
-/// overload a read does not queue with the calls that are sent away.
-struct Reads {
-    handle: Handle,
-    runtime: Option<Runtime>,
-}
-
-impl Reads {
-    fn start() -> Result<Self, AppError> {
-        let runtime = Builder::new_multi_thread()
-            .thread_name("reads")
-            .on_thread_start(yield_to_others)
-            .enable_all()
-            .build()
-            .map_err(|error| AppError::System {
-                what: "threads",
-                reason: error.kind().to_string(),
-            })?;
-        Ok(Self {
-            handle: runtime.handle().clone(),
-            runtime: Some(runtime),
-        })
-    }
-}
-
-impl Drop for Reads {
-    /// Without waiting: whoever asked has been answered.
-    fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
-
-/// Makes this thread, and those that it starts, give way to the others of this
-/// process where there are not processors enough for all: an answer that costs
-/// next to nothing does not wait for one that costs a read. With a lesser number
-/// it did not help enough (`make overload`). Against other services it does not
-/// count where each has a control group, as in containers and under systemd.
-fn yield_to_others() {
-    const NICE: i32 = 10;
-    // Where this is not allowed, all are equal.
-    let _ = rustix::process::nice(NICE);
-}
-
-/// As many calls as keep the processors busy. SQLite is busy on these; while a
-/// call waits for another database, one more has something to do. No more than
-/// there are connections for.
-fn by_processors(embedded: bool) -> usize {
-    const MOST: usize = 16;
-    let each = if embedded { 1 } else { 2 };
+/// As many reads as keep the processors busy. SQLite reads on them; while a read waits for
+/// another database, one more has something to do.
+fn default_concurrent_reads(is_embedded: bool) -> usize {
+    let per_processor = if is_embedded { 1 } else { 2 };
     std::thread::available_parallelism()
-        .map_or(each, |processors| MOST.min(each * processors.get()))
+        .map_or(per_processor, |processors| per_processor * processors.get())
+}
+
+/// Lets the process open as many files as it may, and says so where that is too few for
+/// all connections of callers and of the store.
+fn raise_open_files_limit(wanted: u64) {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // The soft limit stays as it was where the system refuses.
+    let _ = setrlimit(Resource::Nofile, limit);
+    // `None` is no limit.
+    if let Some(available) = getrlimit(Resource::Nofile).current
+        && available < wanted
+    {
+        warn!(
+            available,
+            wanted, "too few open files for all connections; raise the hard limit (ulimit -n)"
+        );
+    }
 }
 
 /// The store to serve, and what keeps demonstration data alive.
 async fn open(
     database: Option<DatabaseSettings>,
+    connections: NonZeroUsize,
     redis: Option<RedisSettings>,
     installation: Installation,
     secrets: Secrets,
@@ -241,7 +221,7 @@ async fn open(
         Some(database) => {
             let keys = derived(secrets).await?;
             Ok((
-                Store::open(&database, redis, installation, keys).await?,
+                Store::open(&database, connections, redis, installation, keys).await?,
                 None,
             ))
         }
@@ -249,7 +229,9 @@ async fn open(
             let demo = Demo::create().await?;
             // There is nothing in it that anybody's keys are for.
             let keys = Keys::default();
-            let store = Store::open(&demo.database(), None, Demo::installation(), keys).await?;
+            let installation = Demo::installation();
+            let store =
+                Store::open(&demo.database(), connections, None, installation, keys).await?;
             Ok((store, Some(demo)))
         }
     }
@@ -359,19 +341,7 @@ fn entropy<const N: usize>() -> Option<[u8; N]> {
     Some(bytes)
 }
 
-/// For ids of calls. The system is asked for those of many at a time.
+/// For ids of calls.
 fn random() -> Option<u128> {
-    const CALLS: usize = 64;
-    const EACH: usize = size_of::<u128>();
-    thread_local! {
-        static DRAWN: RefCell<Vec<u128>> = const { RefCell::new(Vec::new()) };
-    }
-    DRAWN.with_borrow_mut(|drawn| {
-        if drawn.is_empty() {
-            let bytes: [u8; CALLS * EACH] = entropy()?;
-            let (numbers, _) = bytes.as_chunks::<EACH>();
-            drawn.extend(numbers.iter().map(|number| u128::from_ne_bytes(*number)));
-        }
-        drawn.pop()
-    })
+    entropy().map(u128::from_ne_bytes)
 }

@@ -13,7 +13,7 @@ mod progress;
 mod report;
 mod text;
 
-use std::sync::Arc;
+use std::{num::NonZeroUsize, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +28,8 @@ use report::{Accounts, Encryption, Facts, Redis, Tables};
 /// What is checked: all that a service is started with, but for where it listens.
 pub struct Subject {
     pub database: DatabaseSettings,
+    /// How many connections to it there are at most.
+    pub connections: NonZeroUsize,
     pub redis: Option<RedisSettings>,
     pub installation: Installation,
     pub keys: Keys,
@@ -71,7 +73,7 @@ async fn look_at_store(
     progress: Progress,
     stopped: &CancellationToken,
 ) -> Result<(), OpenError> {
-    let inspection = Inspection::of(&subject.database).await?;
+    let inspection = Inspection::of(&subject.database, subject.connections).await?;
     let connections = inspection.connections();
     let looked = look_inside(facts, inspection, subject, progress, stopped).await;
     connections.close().await;
@@ -87,6 +89,7 @@ async fn look_inside(
 ) -> Result<(), OpenError> {
     let Subject {
         database: _,
+        connections: _,
         redis,
         installation,
         keys,

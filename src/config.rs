@@ -11,10 +11,11 @@ mod database;
 mod encryption;
 mod listen;
 mod log;
+mod numbers;
 mod redis;
 mod role;
 
-use std::{ffi::OsString, num::NonZeroUsize, process::ExitCode};
+use std::{ffi::OsString, num::NonZeroUsize, process::ExitCode, time::Duration};
 
 use clap::{Parser, error::ErrorKind};
 use secrecy::SecretString;
@@ -61,14 +62,20 @@ pub struct Serve {
     pub local_role: Role,
     pub installation: Installation,
     pub secrets: Secrets,
-    /// How many calls may be under way; by default as suits the machine.
-    pub concurrent_calls: Option<NonZeroUsize>,
+    /// How many connections to the database there are at most.
+    pub database_connections: NonZeroUsize,
+    /// How many reads run at a time; by default as suits the machine.
+    pub max_concurrent_reads: Option<NonZeroUsize>,
+    pub max_connection_age: Duration,
+    pub drain_wait: Duration,
+    pub drain_timeout: Duration,
 }
 
 /// How it is checked whether inboxes could be served.
 #[derive(Debug)]
 pub struct Check {
     pub database: DatabaseSettings,
+    pub database_connections: NonZeroUsize,
     pub redis: Option<RedisSettings>,
     pub installation: Installation,
     pub secrets: Secrets,
@@ -173,11 +180,20 @@ pub fn read(
                 local_role: flags.local_role.into(),
                 installation: installation(environment),
                 secrets: secrets(flags.data.encryption_digest, environment, &set)?,
-                concurrent_calls: concurrent_calls(flags.max_concurrent_calls, &set)?,
+                database_connections: numbers::DATABASE_CONNECTIONS
+                    .read(flags.data.database_connections, &set)?,
+                max_concurrent_reads: numbers::MAX_CONCURRENT_READS
+                    .read_optional(flags.max_concurrent_reads, &set)?,
+                max_connection_age: numbers::MAX_CONNECTION_AGE
+                    .read(flags.max_connection_age, &set)?,
+                drain_wait: numbers::DRAIN_WAIT.read(flags.drain_wait, &set)?,
+                drain_timeout: numbers::DRAIN_TIMEOUT.read(flags.drain_timeout, &set)?,
             }))
         }
         Command::Check(flags) => Task::Check(Box::new(Check {
             database: database(&flags.data, &set)?,
+            database_connections: numbers::DATABASE_CONNECTIONS
+                .read(flags.data.database_connections, &set)?,
             redis: redis::read(&set, environment)?,
             installation: installation(environment),
             secrets: secrets(flags.data.encryption_digest, environment, &set)?,
@@ -234,20 +250,6 @@ fn secrets(
         secret_key_base: secret("SECRET_KEY_BASE", environment)?,
         encryption: encryption::read(digest, set)?,
     })
-}
-
-fn concurrent_calls(
-    flag: Option<String>,
-    environment: Environment<'_>,
-) -> Result<Option<NonZeroUsize>, ConfigError> {
-    let (setting, given) = match flag {
-        Some(number) => ("--max-concurrent-calls", Some(number)),
-        None => ("MAX_CONCURRENT_CALLS", environment("MAX_CONCURRENT_CALLS")),
-    };
-    given
-        .map(|number| number.parse())
-        .transpose()
-        .map_err(|_| ConfigError::setting(setting, "must be a number, 1 or more"))
 }
 
 /// A secret of Rails'. One of white space alone is none to Rails, and does not

@@ -1,12 +1,14 @@
 //! The directory over a store: every answer is read when it is asked for.
 //!
-//! A read runs in a task of its own. A caller that gives up drops its wait, not
-//! the transaction, so that no connection goes back to its pool in the middle of
-//! a statement; the read is told, and begins no other.
+//! A read waits for a permit ([`LoadLimit`]) and then runs in a task of its own, which
+//! owns the permit. A caller that gives up drops its wait, not the transaction, so that
+//! no connection goes back to its pool in the middle of a statement; the read is told,
+//! and begins no other.
+
+mod load_limit;
 
 use std::{sync::Arc, time::Instant};
 
-use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, warn};
 
@@ -20,21 +22,18 @@ use crate::{
     },
     store::{Patience, Store, StoreError},
 };
+pub use load_limit::LoadLimit;
 
 pub struct StoreDirectory {
     store: Arc<Store>,
-    /// Where reads run.
-    runtime: Handle,
+    load_limit: LoadLimit,
 }
 
 impl StoreDirectory {
-    /// `runtime` is one that the store was opened in. Of its own, it keeps reads
-    /// from queueing with what comes in, most of which is sent away under
-    /// overload.
-    pub fn new(store: Store, runtime: Handle) -> Self {
+    pub fn new(store: Store, load_limit: LoadLimit) -> Self {
         Self {
             store: Arc::new(store),
-            runtime,
+            load_limit,
         }
     }
 }
@@ -100,6 +99,7 @@ impl StoreDirectory {
     where
         R: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
+        let permit = self.load_limit.acquire(deadline).await?;
         let gone = CancellationToken::new();
         let patience = Patience::new(deadline, gone.clone());
         let read = read(Arc::clone(&self.store), patience);
@@ -107,6 +107,7 @@ impl StoreDirectory {
         // Told from within, as nobody may be waiting for it any more.
         let told = async {
             let answer = read.await;
+            drop(permit);
             match &answer {
                 Err(cause @ (StoreError::Unavailable(_) | StoreError::CutOff { .. })) => {
                     warn!(%cause, "read failed");
@@ -118,7 +119,7 @@ impl StoreDirectory {
             }
             answer
         };
-        match self.runtime.spawn(told.in_current_span()).await {
+        match tokio::spawn(told.in_current_span()).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(
                 StoreError::Unavailable(_) | StoreError::CutOff { .. } | StoreError::Abandoned,

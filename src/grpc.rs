@@ -4,28 +4,19 @@
 //! `From<&InboxView>`, and every error becomes a `Status` in `status`. Inboxes
 //! are asked for through the `InboxDirectory` trait; stores are not known here.
 
-mod admission;
-mod around;
-mod connections;
-mod deadline;
+mod descriptors;
 mod etag;
-mod gather;
 mod inbox_service;
-mod log;
-mod metadata;
+mod layer;
+mod listener;
 mod page;
-mod quiet;
-mod request_id;
-mod sending;
 mod server;
 mod status;
-mod stopping;
-mod translate;
 mod wire;
 
-pub use connections::Listener;
 pub use etag::EtagKey;
-pub use server::{Limits, ServeError, serve};
+pub use listener::Listener;
+pub use server::{Lifetimes, MAX_CONNECTIONS, ServeError, serve};
 
 /// What may quote a request, and is not for any log: the targets that libraries tell it
 /// under. HTTP/2 tells of paths and metadata that it cannot read.

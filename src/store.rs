@@ -43,6 +43,7 @@ mod tries;
 
 use std::{
     fmt,
+    num::NonZeroUsize,
     path::{Path, PathBuf},
 };
 
@@ -55,6 +56,7 @@ pub use postgres::{PostgresPlace, PostgresSettings, TlsFile};
 pub use redis::{RedisPlace, RedisSettings, Sentinels};
 pub use sample::Sampled;
 pub use schema::Lacks;
+use tokio::sync::watch;
 use tracing::info;
 
 use crate::leadchat::{Installation, Keys, avatar::Signer};
@@ -127,13 +129,14 @@ impl Store {
     /// Redis may be away.
     pub async fn open(
         settings: &DatabaseSettings,
+        connections: NonZeroUsize,
         redis: Option<RedisSettings>,
         installation: Installation,
         keys: Keys,
     ) -> Result<Self, OpenError> {
         let looked = match settings {
             DatabaseSettings::Postgres(settings) => {
-                let connections = postgres::connect(settings, postgres::CONNECTIONS).await?;
+                let connections = postgres::connect(settings, connections).await?;
                 let looked = Looked::at(Pool::Postgres(connections)).await?;
                 let (ownership, pgbouncer) = (looked.ownership, settings.pgbouncer);
                 info!(store = "postgres", ?ownership, pgbouncer, database = %settings, "store chosen");
@@ -143,7 +146,7 @@ impl Store {
                 looked
             }
             DatabaseSettings::Sqlite(path) => {
-                let pool = Pool::Sqlite(sqlite::connect(path).await?);
+                let pool = Pool::Sqlite(sqlite::connect(path, connections).await?);
                 migrations::migrate(&pool).await?;
                 info!(store = "sqlite", path = %path.display(), "store chosen");
                 Looked::at(pool).await?
@@ -193,9 +196,15 @@ impl Store {
         self.decryption.losses()
     }
 
+    /// How many connections reads can have, as far as is known; changes as more or fewer
+    /// are had.
+    pub fn connections(&self) -> watch::Receiver<usize> {
+        self.pool.available()
+    }
+
     /// Runs a script of `INSERT`s on an SQLite file, for demonstration data.
     pub async fn fill_sqlite(path: &Path, script: &'static str) -> Result<(), OpenError> {
-        let pool = sqlite::connect_untold(path).await?;
+        let pool = sqlite::connect_untold(path, NonZeroUsize::MIN).await?;
         migrations::migrate(&Pool::Sqlite(pool.clone())).await?;
         sqlx::raw_sql(script)
             .execute(&pool)
@@ -211,7 +220,9 @@ impl Store {
             DatabaseSettings::Postgres(settings) => {
                 Pool::Postgres(postgres::connect_straight(settings).await?)
             }
-            DatabaseSettings::Sqlite(path) => Pool::Sqlite(sqlite::connect(path).await?),
+            DatabaseSettings::Sqlite(path) => {
+                Pool::Sqlite(sqlite::connect(path, NonZeroUsize::MIN).await?)
+            }
         };
         migrations::migrate(&pool).await
     }

@@ -231,6 +231,7 @@ impl Facts {
     pub fn of(subject: &Subject) -> Self {
         let Subject {
             database,
+            connections: _,
             redis,
             installation,
             keys,

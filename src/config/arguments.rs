@@ -79,12 +79,29 @@ pub struct ServeArguments {
     #[arg(long, value_name = "ROLE", default_value = "agent")]
     pub local_role: LocalRole,
 
-    /// How many calls may run at a time [default: two per processor, one on SQLite, 16 at most]
+    /// How many reads of the store run at a time [default: two per processor, one on SQLite]
     ///
-    /// More wait for their turn, for half a second at most, and are then told
+    /// Never more than there are connections. Further calls wait, first come first
+    /// served, for three seconds and half of their time-out at most, and are then told
     /// that the service is overloaded.
     #[arg(long, value_name = "NUMBER")]
-    pub max_concurrent_calls: Option<String>,
+    pub max_concurrent_reads: Option<String>,
+
+    /// When a connection is told to go once its calls are answered [default: 15m]
+    ///
+    /// At twice this age it is ended with all that is left on it.
+    #[arg(long, value_name = "DURATION")]
+    pub max_connection_age: Option<String>,
+
+    /// How long a stop waits before it accepts no more connections [default: 0s]
+    ///
+    /// Health says that it does not serve meanwhile, so that load balancers look elsewhere.
+    #[arg(long, value_name = "DURATION")]
+    pub drain_wait: Option<String>,
+
+    /// How long a stop waits for the calls under way [default: 10s]
+    #[arg(long, value_name = "DURATION")]
+    pub drain_timeout: Option<String>,
 
     /// Serve demonstration data from a temporary SQLite store.
     ///
@@ -105,6 +122,12 @@ pub struct DataArguments {
     /// A password is taken from the environment alone.
     #[arg(long, value_name = "URL")]
     pub database_url: Option<String>,
+
+    /// How many connections to the database are opened at most [default: 16]
+    ///
+    /// Where the database gives fewer, the service makes do with these.
+    #[arg(long, value_name = "NUMBER")]
+    pub database_connections: Option<String>,
 
     /// PgBouncer stands before the PostgreSQL.
     ///
@@ -206,6 +229,7 @@ macro_rules! log_environment {
 macro_rules! data_environment {
     () => {
         "
+  DATABASE_CONNECTIONS         as for --database-connections
   PGBOUNCER                    true, as for --pgbouncer
   REDIS_URL, REDIS_PASSWORD    leadchat's Redis, which tells what has to be authorized again
   REDIS_SENTINELS, REDIS_SENTINEL_MASTER_NAME, REDIS_SENTINEL_PASSWORD
@@ -246,11 +270,15 @@ const ENVIRONMENT: &str = concat!(
     data_environment!(),
     "
   LISTEN_ADDR                  where to listen, as for --listen
-  MAX_CONCURRENT_CALLS         as for --max-concurrent-calls",
+  MAX_CONCURRENT_READS         as for --max-concurrent-reads
+  MAX_CONNECTION_AGE, DRAIN_WAIT, DRAIN_TIMEOUT
+                               as for the flags of these names",
     installation_environment!(),
     log_environment!(),
     precedence!(),
     "
+
+A duration is a number with a unit, 500ms, 2s or 15m; without one it is seconds.
 
 Exit code: 0 after a stop by signal, 1 when it cannot serve, 2 for a wrong setting."
 );

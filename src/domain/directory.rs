@@ -60,6 +60,9 @@ pub trait InboxDirectory: Send + Sync + 'static {
 pub enum DirectoryError {
     #[error("the store does not answer")]
     Unavailable,
+    /// Too many reads run or wait.
+    #[error("the store is overloaded")]
+    Overloaded,
     #[error("the store answered something unexpected")]
     Fault,
 }

@@ -6,9 +6,8 @@ use std::{sync::Arc, time::Instant};
 use tonic::{Request, Response, Status};
 
 use super::{
-    deadline,
     etag::EtagKey,
-    log,
+    layer::{access_log::record_viewer, deadline::deadline_of},
     page::{After, Answer},
     pb,
     status::CallError,
@@ -40,7 +39,7 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         &self,
         request: Request<pb::GetInboxRequest>,
     ) -> Result<Response<pb::GetInboxResponse>, Status> {
-        let deadline = deadline::of(request.extensions());
+        let deadline = deadline_of(request.extensions());
         let GetInbox { asked, inbox: id } = request.into_inner().try_into()?;
         let account = self.some(asked, &[id], deadline).await?;
         let access = self.access(account.as_deref(), asked.viewer)?;
@@ -55,12 +54,12 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         &self,
         request: Request<pb::ListInboxesRequest>,
     ) -> Result<Response<pb::ListInboxesResponse>, Status> {
-        let deadline = deadline::of(request.extensions());
+        let deadline = deadline_of(request.extensions());
         let asked = ListInboxes::try_from(request.into_inner())?;
         let Asked {
             account, viewer, ..
         } = asked.asked;
-        log::asked(Some(account), viewer);
+        record_viewer(Some(account), viewer);
         let account = self.directory.account(account, viewer, deadline).await;
         let account = account.map_err(CallError::from)?;
         let access = self.access(account.as_deref(), viewer)?;
@@ -71,7 +70,7 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         &self,
         request: Request<pb::BatchGetInboxesRequest>,
     ) -> Result<Response<pb::BatchGetInboxesResponse>, Status> {
-        let deadline = deadline::of(request.extensions());
+        let deadline = deadline_of(request.extensions());
         let BatchGetInboxes { asked, inboxes } = request.into_inner().try_into()?;
         let account = self.some(asked, &inboxes, deadline).await?;
         let access = self.access(account.as_deref(), asked.viewer)?;
@@ -97,14 +96,14 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         &self,
         request: Request<pb::FindInboxesRequest>,
     ) -> Result<Response<pb::FindInboxesResponse>, Status> {
-        let deadline = deadline::of(request.extensions());
+        let deadline = deadline_of(request.extensions());
         let FindInboxes {
             account,
             viewer,
             detail,
             address,
         } = request.into_inner().try_into()?;
-        log::asked(account, viewer);
+        record_viewer(account, viewer);
         let response = match account {
             Some(id) => {
                 let found = self.directory.find(id, viewer, address, deadline).await;
@@ -134,7 +133,7 @@ impl<D: InboxDirectory> InboxService<D> {
         inboxes: &[InboxId],
         deadline: Instant,
     ) -> Result<Option<Arc<Account>>, CallError> {
-        log::asked(Some(asked.account), asked.viewer);
+        record_viewer(Some(asked.account), asked.viewer);
         Ok(self
             .directory
             .inboxes(asked.account, asked.viewer, inboxes, deadline)

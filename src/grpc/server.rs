@@ -1,14 +1,15 @@
-//! The server: its services, and the layers around them.
+//! The server: its services, the layers around them, and how it stops.
 
 use std::{sync::Arc, time::Duration};
 
-use http::Response;
-use prost::Message;
-use prost_types::FileDescriptorSet;
-use tokio::sync::mpsc;
+use axum::{
+    body::Body,
+    middleware::{from_fn, from_fn_with_state},
+};
+use tokio::{sync::mpsc, time::sleep};
 use tokio_util::sync::CancellationToken;
-use tonic::{body::Body, service::Routes};
-use tonic_health::ServingStatus;
+use tonic::{server::NamedService, service::Routes, transport::Server};
+use tonic_health::{ServingStatus, server::HealthReporter};
 use tower::ServiceBuilder;
 use tower_http::{
     catch_panic::CatchPanicLayer,
@@ -18,180 +19,207 @@ use tower_http::{
 use tracing::info;
 
 use super::{
-    admission::{Admission, LARGEST_REQUEST},
-    around,
-    connections::Listener,
-    deadline::Deadline,
+    descriptors,
     etag::EtagKey,
     inbox_service::InboxService,
-    log,
-    metadata::Metadata,
+    layer::{access_log, deadline, error_details, request_id, shutdown},
+    listener::{ConnectionLimits, Listener},
     pb::{self, inbox_service_server::InboxServiceServer},
-    request_id,
-    status::panicked,
-    stopping::Stopping,
-    translate::Translate,
+    status,
 };
 use crate::{domain::directory::InboxDirectory, identity::Caller};
 
-/// What keeps a few callers from taking all there is.
+/// The largest request, in bytes: a hundred ids are a thousandth of it.
+const MAX_REQUEST_BYTES: usize = 256 << 10;
+
+/// The largest metadata of a call, as HTTP/2 counts it. More is refused by HTTP/2 itself,
+/// below all layers.
+const MAX_METADATA_BYTES: u32 = 64 << 10;
+
+/// Calls under way on one connection; more wait at the client's.
+const MAX_CONCURRENT_STREAMS: u32 = 100;
+
+/// Streams of one connection that the server resets for what its peer does wrong. At one
+/// more, the connection is ended. (tonic's default is no limit.)
+const MAX_LOCAL_RESETS: usize = 1024;
+
+/// Connections at a time, in the whole process.
+pub const MAX_CONNECTIONS: usize = 4096;
+
+/// How often a peer is asked whether it is there, and how long it has to answer.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long the last answers have to leave.
+const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// How long connections live, and how the server stops. All else is constant.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// How many calls are under way at a time in the whole process.
-    pub concurrent_calls: usize,
-    /// How long a connection may be silent, and how long a caller may take nothing of
-    /// what it is told.
-    pub silence: Duration,
-    /// When a connection is ended, as soon as no call is under way on it; a
-    /// caller that still needs one makes another. So an idle one does not stay
-    /// for ever, and callers spread over new replicas.
-    pub connection_age: Duration,
-    /// How long it may take after that. No call has as much time, but who watches the
-    /// health has to ask again.
-    pub connection_grace: Duration,
+pub struct Lifetimes {
+    /// When a connection is told to go, as soon as no call is under way on it; a client
+    /// that still needs one makes another. So clients spread over new replicas. At twice
+    /// this age it is ended with all that is left on it.
+    pub max_connection_age: Duration,
+    /// From the signal until no connection is accepted any more: health says
+    /// NOT_SERVING meanwhile, so that load balancers look elsewhere.
+    pub drain_wait: Duration,
+    /// How long the calls under way have after that.
+    pub drain_timeout: Duration,
 }
 
-impl Limits {
-    pub const fn new(concurrent_calls: usize) -> Self {
-        Self {
-            concurrent_calls,
-            silence: Duration::from_secs(30),
-            connection_age: Duration::from_hours(1),
-            connection_grace: Duration::from_mins(1),
+impl Lifetimes {
+    const fn connections(&self) -> ConnectionLimits {
+        ConnectionLimits {
+            max_connections: MAX_CONNECTIONS,
+            preface_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(30),
+            max_age: self.max_connection_age.saturating_mul(2),
         }
     }
 }
 
-/// Why a server stopped other than by being told to.
+/// Why there is no server. It fails before the first call, or ends by being told to.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     #[error("the reflection service cannot be built")]
     Reflection(#[from] tonic_reflection::server::Error),
     #[error("the descriptors of the services cannot be read")]
     Descriptors(#[from] prost::DecodeError),
+    #[error("the connections cannot be served")]
+    Transport(#[from] tonic::transport::Error),
 }
 
-/// Serves inboxes until told to stop and the calls under way are answered. Told
-/// again, it does not wait for these.
+/// Serves inboxes until `stop` receives, and the calls under way are answered. At a second
+/// one it ends at once.
 pub async fn serve<D: InboxDirectory>(
     listener: Listener,
     directory: D,
     caller: Caller,
     etags: EtagKey,
     random: fn() -> Option<u128>,
-    limits: Limits,
-    mut told_to_stop: mpsc::Receiver<()>,
+    lifetimes: Lifetimes,
+    stop: mpsc::Receiver<()>,
 ) -> Result<(), ServeError> {
     let inboxes = InboxServiceServer::new(InboxService {
         directory: Arc::new(directory),
         caller,
         etags,
     })
-    .max_decoding_message_size(LARGEST_REQUEST);
+    .max_decoding_message_size(MAX_REQUEST_BYTES);
     let (health, health_service) = tonic_health::server::health_reporter();
     health
         .set_serving::<InboxServiceServer<InboxService<D>>>()
         .await;
-
     let reflection = || -> Result<_, ServeError> {
         Ok(tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
-            .register_file_descriptor_set(error_details()?)
+            .register_file_descriptor_set(descriptors::error_details()?)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET))
     };
+    let reflection_v1 = reflection()?.build_v1()?;
+    let reflection_v1alpha = reflection()?.build_v1alpha()?;
 
-    let calls = Stopping::default();
-    let admission = Admission::new(limits.concurrent_calls);
+    // Cancelled when what is left of the calls is cut off.
+    let cut_off = CancellationToken::new();
+    // From the outside to the inside.
     let layers = ServiceBuilder::new()
         // An id that would spoil the log counts as none.
         .map_request(request_id::discard_unfit)
         // Every call has an id; the caller's own, or one made here.
-        .layer(SetRequestIdLayer::new(request_id::header(), request_id::Random(random)))
+        .layer(SetRequestIdLayer::new(
+            request_id::header(),
+            request_id::Random(random),
+        ))
         // The answer bears the id, whatever became of the call.
         .layer(PropagateRequestIdLayer::new(request_id::header()))
-        // Under overload, most calls are sent away before more is done for them.
-        .layer(admission.door())
-        // The layer below has a type of body of its own.
-        .map_response(|response: Response<_>| response.map(Body::new))
         // One span and one line a call. Below the id, which it logs.
         .layer(
             TraceLayer::new_for_grpc()
-                .make_span_with(log::Calls::of_all_services()?)
+                .make_span_with(access_log::CallSpan::new()?)
                 .on_request(())
-                .on_response(log::answered)
+                .on_response(access_log::answered)
                 .on_body_chunk(())
                 .on_eos(())
                 .on_failure(()),
         )
-        // A call that its caller gives up has a line, too.
-        .layer(around::layer(log::GivenUp))
+        // A call that its caller cancels has a line, too. Below the span.
+        .layer(access_log::cancelled())
         // What tonic answers by itself gets the form of our errors.
-        .layer(around::layer(Translate))
-        // Nothing is done for who sends too much beside the request.
-        .layer(around::layer(Metadata))
-        // By when its caller wants it.
-        .layer(around::layer(Deadline))
-        // A call that is cut off by a stop is told so. Below the deadline, by which its
-        // answer has to be taken.
-        .layer(around::layer(calls.clone()))
-        // Only so many at a time, once they have arrived. Below the deadline,
-        // which holds while a call waits for its turn.
-        .layer(admission)
-        // The layer below has a type of body of its own.
-        .map_response(|response: Response<_>| response.map(Body::new))
-        // A panic costs its call and nothing else. Innermost, so that the layers
-        // above see an answer.
-        .layer(CatchPanicLayer::custom(panicked));
-
+        .layer(from_fn(error_details::complete))
+        // A call that a stop cuts off is told so.
+        .layer(from_fn_with_state(cut_off.clone(), shutdown::cancel))
+        // A call is answered by its deadline, a moment before tonic would.
+        .layer(from_fn(deadline::enforce))
+        // A panic costs its call and nothing else. Innermost, so that the layers above see
+        // an answer.
+        .layer(CatchPanicLayer::custom(status::panicked::<Body>));
     let routes = Routes::new(inboxes)
-        .add_service(health_service.max_decoding_message_size(LARGEST_REQUEST))
-        .add_service(
-            reflection()?
-                .build_v1()?
-                .max_decoding_message_size(LARGEST_REQUEST),
-        )
-        .add_service(
-            reflection()?
-                .build_v1alpha()?
-                .max_decoding_message_size(LARGEST_REQUEST),
-        );
-    let service = layers.service(routes.prepare());
+        .add_service(health_service.max_decoding_message_size(MAX_REQUEST_BYTES))
+        .add_service(reflection_v1.max_decoding_message_size(MAX_REQUEST_BYTES))
+        .add_service(reflection_v1alpha.max_decoding_message_size(MAX_REQUEST_BYTES))
+        .into_axum_router()
+        .layer(layers);
 
-    let stopped = CancellationToken::new();
-    let stopping = async {
-        told_to_stop.recv().await;
-        info!("stopping");
-        health
-            .set_not_serving::<InboxServiceServer<InboxService<D>>>()
-            .await;
-        health
-            .set_service_status("", ServingStatus::NotServing)
-            .await;
-        stopped.cancel();
-        calls.end(told_to_stop).await;
-    };
+    let draining = CancellationToken::new();
+    let serving = Server::builder()
+        .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
+        .http2_max_header_list_size(MAX_METADATA_BYTES)
+        .http2_max_local_error_reset_streams(Some(MAX_LOCAL_RESETS))
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        // Without grace: with it, tonic would not tell the client to go.
+        .max_connection_age(lifetimes.max_connection_age)
+        .serve_with_incoming_shutdown(
+            Routes::from(routes).prepare(),
+            listener.incoming(lifetimes.connections(), draining.clone()),
+            draining.cancelled(),
+        );
+    let stopping = drain(
+        health,
+        InboxServiceServer::<InboxService<D>>::NAME,
+        lifetimes,
+        stop,
+        &draining,
+        &cut_off,
+    );
     tokio::select! {
-        () = listener.serve(service, limits, stopped.clone()) => {}
+        served = serving => served?,
         () = stopping => info!("connections were cut off"),
     }
     Ok(())
 }
 
-/// What error details are, so that grpcurl prints them in words. tonic-types
-/// leaves out the folder in the name of the file.
-fn error_details() -> Result<FileDescriptorSet, ServeError> {
-    let mut files = FileDescriptorSet::decode(tonic_types::pb::FILE_DESCRIPTOR_SET)?;
-    for file in &mut files.file {
-        if let Some(name) = file.name.as_mut().filter(|name| !name.contains('/')) {
-            name.insert_str(0, "google/rpc/");
-        }
-        for import in file
-            .dependency
-            .iter_mut()
-            .filter(|import| !import.contains('/'))
-        {
-            import.insert_str(0, "google/rpc/");
-        }
+/// Waits for a stop, and then for the calls under way: until the drain time-out, or a
+/// second stop. Returns when what is left of them was cut off.
+async fn drain(
+    mut health: HealthReporter,
+    service: &str,
+    lifetimes: Lifetimes,
+    mut stop: mpsc::Receiver<()>,
+    draining: &CancellationToken,
+    cut_off: &CancellationToken,
+) {
+    stop.recv().await;
+    info!("stopping");
+    for service in ["", service] {
+        health
+            .set_service_status(service, ServingStatus::NotServing)
+            .await;
     }
-    Ok(files)
+    let drained = async {
+        sleep(lifetimes.drain_wait).await;
+        // Ends the streams of those that watch the health: they would be waited for.
+        for service in ["", service] {
+            health.clear_service_status(service).await;
+        }
+        draining.cancel();
+        sleep(lifetimes.drain_timeout).await;
+    };
+    tokio::select! {
+        () = drained => {}
+        _ = stop.recv() => draining.cancel(),
+    }
+    cut_off.cancel();
+    sleep(FLUSH_TIMEOUT).await;
 }

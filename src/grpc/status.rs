@@ -6,7 +6,7 @@
 use std::{any::Any, collections::HashMap, time::Duration};
 
 use http::{HeaderMap, Response, header::CONTENT_TYPE};
-use tonic::{Code, Status, body::Body};
+use tonic::{Code, Status, metadata::MetadataValue};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 use super::pb::ErrorReason;
@@ -16,6 +16,9 @@ const DOMAIN: &str = "inbox.leadchat";
 
 /// How long a caller should wait before it tries again.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
+
+/// The same for the retries that gRPC's libraries make by themselves.
+const RETRY_PUSHBACK_MS: &str = "1000";
 
 /// So that the details of a hopeless request stay small.
 pub const MOST_VIOLATIONS: usize = 16;
@@ -97,7 +100,7 @@ impl CallError {
             Self::Overloaded => (
                 Code::ResourceExhausted,
                 ErrorReason::Overloaded,
-                "too many calls are under way; try again",
+                "too many reads are waiting; try again",
             ),
             Self::ShuttingDown => (
                 Code::Unavailable,
@@ -132,6 +135,7 @@ impl From<CallError> for Status {
         if matches!(code, Code::Unavailable | Code::ResourceExhausted) {
             details.set_retry_info(Some(RETRY_DELAY));
         }
+        let is_overload = matches!(error, CallError::Overloaded);
         let violations = match error {
             CallError::Invalid(violations) => violations,
             CallError::InvalidPageToken => vec![Violation {
@@ -148,7 +152,15 @@ impl From<CallError> for Status {
                     .collect::<Vec<_>>(),
             );
         }
-        Self::with_error_details(code, text, details)
+        let mut status = Self::with_error_details(code, text, details);
+        if is_overload {
+            // Clients that retry by themselves wait for so long, with their own jitter.
+            let milliseconds = MetadataValue::from_static(RETRY_PUSHBACK_MS);
+            status
+                .metadata_mut()
+                .insert("grpc-retry-pushback-ms", milliseconds);
+        }
+        status
     }
 }
 
@@ -156,6 +168,7 @@ impl From<DirectoryError> for CallError {
     fn from(error: DirectoryError) -> Self {
         match error {
             DirectoryError::Unavailable => Self::Unavailable,
+            DirectoryError::Overloaded => Self::Overloaded,
             DirectoryError::Fault => Self::Internal,
         }
     }
@@ -170,19 +183,20 @@ impl From<Refusal> for CallError {
     }
 }
 
-/// The answer to a call in which something panicked. What it said may quote a
+/// The answer to a call in which something panicked. The message of the panic may quote a
 /// value, and is not looked at.
-pub fn panicked(_: Box<dyn Any + Send>) -> Response<Body> {
-    answer(CallError::Internal)
+pub fn panicked<B: Default>(_: Box<dyn Any + Send>) -> Response<B> {
+    response(CallError::Internal)
 }
 
-pub fn answer(error: CallError) -> Response<Body> {
+/// The answer to a call that fails before it has begun to be answered.
+pub fn response<B: Default>(error: CallError) -> Response<B> {
     Status::from(error).into_http()
 }
 
-/// The same, behind an answer that has begun.
-pub fn trailers_of(error: CallError) -> HeaderMap {
-    let mut trailers = answer(error).into_parts().0.headers;
+/// The end of an answer that has begun.
+pub fn trailers(error: CallError) -> HeaderMap {
+    let mut trailers = response::<()>(error).into_parts().0.headers;
     trailers.remove(CONTENT_TYPE);
     trailers
 }

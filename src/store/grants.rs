@@ -5,7 +5,7 @@
 //! reach even of a mistake. Nothing is run here; whoever owns the tables reads it
 //! first.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, num::NonZeroUsize};
 
 use super::{
     error::{OpenError, StoreError},
@@ -45,7 +45,7 @@ impl Grants {
     /// For the tables of a database as they are, and a role by its plain name.
     /// Nothing has to be granted to whoever asks.
     pub async fn of(settings: &PostgresSettings, role: &str) -> Result<Self, OpenError> {
-        let pool = Pool::Postgres(postgres::connect(settings, 2).await?);
+        let pool = Pool::Postgres(postgres::connect(settings, NonZeroUsize::MIN).await?);
         let looked = Looked::at(pool).await?;
         let missing = &looked.schema.lacks.missing;
         if !missing.is_empty() {

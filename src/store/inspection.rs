@@ -1,6 +1,8 @@
 //! A look at a database before it is served: whose it is, how new, what its tables
 //! lack. Nothing is created, migrated or refused for what is missing.
 
+use std::num::NonZeroUsize;
+
 use super::{
     DatabaseSettings, Ownership, Store,
     error::{OpenError, StoreError},
@@ -18,7 +20,7 @@ use super::{
 use crate::leadchat::{Installation, Keys, age::Age, encryption::Encryption};
 
 /// Fewer than a service has: a check must not take connections from it.
-const CONNECTIONS: u32 = 5;
+const MAX_CONNECTIONS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4);
 
 /// A database that was looked at.
 pub struct Inspection {
@@ -60,13 +62,17 @@ pub enum Migrations {
 
 impl Inspection {
     /// Connects and looks.
-    pub async fn of(settings: &DatabaseSettings) -> Result<Self, OpenError> {
+    pub async fn of(
+        settings: &DatabaseSettings,
+        connections: NonZeroUsize,
+    ) -> Result<Self, OpenError> {
+        let connections = connections.min(MAX_CONNECTIONS);
         let pool = match settings {
             DatabaseSettings::Postgres(settings) => {
-                Pool::Postgres(postgres::connect(settings, CONNECTIONS).await?)
+                Pool::Postgres(postgres::connect(settings, connections).await?)
             }
             DatabaseSettings::Sqlite(path) => {
-                let pool = Pool::Sqlite(sqlite::connect_to_existing(path).await?);
+                let pool = Pool::Sqlite(sqlite::connect_to_existing(path, connections).await?);
                 migrations::refuse_rails(&pool).await?;
                 pool
             }

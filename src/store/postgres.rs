@@ -7,23 +7,20 @@
 //! for a connection, and would meet those of others there: so each connection is
 //! asked whether it has a session of its own.
 
-use std::{fmt, fs::File, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, fs::File, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
     AssertSqlSafe, Connection, PgConnection, PgPool, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
 };
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::{sync::watch, time::Instant};
 use url::Url;
 
 use super::{
     error::{OpenError, describe},
     pace::Pace,
 };
-
-/// How many connections a service keeps; more reads than this wait for one.
-pub(super) const CONNECTIONS: u32 = 16;
 
 /// A caller is told that the database is away rather than kept waiting.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -211,15 +208,15 @@ pub(super) struct Connections {
     pub pool: PgPool,
     /// Whether a statement that was prepared is there when it is run again.
     pub prepares: bool,
-    /// One for each connection. Who waits here, and not in the pool, can leave.
-    pub places: Arc<Semaphore>,
+    /// How many of them can be had.
+    pub available: watch::Sender<usize>,
 }
 
 /// Makes sure that the database answers, and gives connections to it: so many at the
 /// most.
 pub(super) async fn connect(
     settings: &PostgresSettings,
-    most: u32,
+    connections: NonZeroUsize,
 ) -> Result<Connections, OpenError> {
     let PostgresSettings {
         place, pgbouncer, ..
@@ -267,7 +264,7 @@ pub(super) async fn connect(
     let took = began.elapsed();
     let ping_timeout = took.clamp(PING_TIMEOUT, ACQUIRE_TIMEOUT);
     let mut pool = PgPoolOptions::new()
-        .max_connections(most)
+        .max_connections(u32::try_from(connections.get()).unwrap_or(u32::MAX))
         // One that is far away takes longer to connect to, and no less the next time.
         .acquire_timeout((took * 2).clamp(ACQUIRE_TIMEOUT, LONGEST_ACQUIRE_TIMEOUT))
         // Behind PgBouncer, an answer is one of a session that may have to be waited for.
@@ -294,7 +291,7 @@ pub(super) async fn connect(
     Ok(Connections {
         pool: pool.connect_lazy_with(options),
         prepares: !pgbouncer,
-        places: Arc::new(Semaphore::new(most as usize)),
+        available: watch::Sender::new(connections.get()),
     })
 }
 
@@ -307,7 +304,7 @@ pub(super) async fn connect_straight(
         pgbouncer: false,
         ..settings.clone()
     };
-    connect(&straight, 2).await
+    connect(&straight, NonZeroUsize::MIN).await
 }
 
 fn shared(place: &PostgresPlace) -> OpenError {

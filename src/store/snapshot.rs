@@ -1,6 +1,6 @@
 //! One read-only transaction, on either database.
 
-use std::{pin::pin, sync::Arc};
+use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
@@ -8,10 +8,7 @@ use sqlx::{
     AssertSqlSafe, Connection as _, FromRow, Postgres, Sqlite, SqlitePool, Transaction,
     pool::PoolConnection, postgres::PgRow, sqlite::SqliteRow,
 };
-use tokio::{
-    sync::OwnedSemaphorePermit,
-    time::{sleep, timeout},
-};
+use tokio::{sync::watch, time::timeout};
 
 use super::{
     error::{CutOff, Outdated, StoreError, describe},
@@ -41,9 +38,6 @@ pub(super) struct PostgresConnection {
     prepares: bool,
     /// Whether nothing is heard on it any more.
     silent: bool,
-    /// Free when the connection is about to be back: the pool still asks it whether it is
-    /// sound.
-    _place: Option<OwnedSemaphorePermit>,
 }
 
 /// What was committed when the snapshot was taken, and nothing since.
@@ -84,33 +78,19 @@ impl Pool {
 }
 
 impl PostgresConnection {
-    /// Who waits for others to be done leaves nothing behind. But a connection that is
-    /// being asked whether it is sound, or is being made, would be closed if nobody
-    /// waited for it any more. So that is brought to its end, which the pool bounds.
+    /// A caller that leaves would close a connection that is being tested or opened. So
+    /// that is brought to its end, which the pool bounds.
     async fn acquire(
         connections: &postgres::Connections,
         patience: &Patience,
     ) -> Result<Self, StoreError> {
-        let allowed = connections.pool.options().get_acquire_timeout();
-        let mut in_vain = pin!(async {
-            tokio::select! {
-                biased;
-                () = patience.ended() => StoreError::Abandoned,
-                () = sleep(allowed) => begun_in_vain(&sqlx::Error::PoolTimedOut),
-            }
-        });
-        let place = tokio::select! {
-            biased;
-            error = &mut in_vain => return Err(error),
-            place = Arc::clone(&connections.places).acquire_owned() => place.ok(),
-        };
         let pool = connections.pool.clone();
-        let mut acquired = Box::pin(async move { (pool.acquire().await, place) });
-        let (connection, place) = tokio::select! {
+        let mut acquired = Box::pin(async move { pool.acquire().await });
+        let connection = tokio::select! {
             biased;
-            error = &mut in_vain => {
+            () = patience.ended() => {
                 tokio::spawn(acquired);
-                return Err(error);
+                return Err(StoreError::Abandoned);
             }
             acquired = &mut acquired => acquired,
         };
@@ -118,7 +98,6 @@ impl PostgresConnection {
             connection: connection.map_err(|error| begun_in_vain(&error))?,
             prepares: connections.prepares,
             silent: false,
-            _place: place,
         })
     }
 }
@@ -137,6 +116,17 @@ impl Pool {
         let rows = snapshot.fetch(statement, arguments).await?;
         snapshot.close().await?;
         Ok(rows)
+    }
+
+    /// How many connections can be had.
+    pub fn available(&self) -> watch::Receiver<usize> {
+        match self {
+            Self::Postgres(connections) => connections.available.subscribe(),
+            Self::Sqlite(pool) => {
+                let connections = pool.options().get_max_connections();
+                watch::Sender::new(usize::try_from(connections).unwrap_or(1)).subscribe()
+            }
+        }
     }
 
     /// Closes its connections, once none is used any more: SQLite then leaves no

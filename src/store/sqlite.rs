@@ -1,6 +1,8 @@
 //! What is SQLite's alone: how a file is opened.
 
-use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt, path::Path, time::Duration};
+use std::{
+    fs::OpenOptions, num::NonZeroUsize, os::unix::fs::OpenOptionsExt, path::Path, time::Duration,
+};
 
 use sqlx::{
     ConnectOptions, SqlitePool,
@@ -9,10 +11,6 @@ use sqlx::{
 
 use super::error::{OpenError, describe};
 
-/// Readers do not block each other; each connection is a thread, made when it is first
-/// needed.
-const CONNECTIONS: u32 = 16;
-
 /// How long a read waits for a writer of the same file, and a caller for a
 /// connection.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -20,13 +18,20 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const SETTING: &str = "DATABASE_URL (--database-url)";
 
 /// Opens a file, creating it when missing: for its owner alone, because it holds
-/// passwords in clear. (SQLite gives its helper files the mode of the file.)
-pub(super) async fn connect(path: &Path) -> Result<SqlitePool, OpenError> {
-    open(path, options(path)).await
+/// passwords in clear. (SQLite gives its helper files the mode of the file.) Readers do
+/// not block each other; each connection is a thread, made when it is first needed.
+pub(super) async fn connect(
+    path: &Path,
+    connections: NonZeroUsize,
+) -> Result<SqlitePool, OpenError> {
+    open(path, options(path), connections).await
 }
 
 /// Opens a file that is there, for statements that change nothing.
-pub(super) async fn connect_to_existing(path: &Path) -> Result<SqlitePool, OpenError> {
+pub(super) async fn connect_to_existing(
+    path: &Path,
+    connections: NonZeroUsize,
+) -> Result<SqlitePool, OpenError> {
     if !path.exists() {
         return Err(OpenError::Unreachable {
             setting: SETTING,
@@ -40,12 +45,15 @@ pub(super) async fn connect_to_existing(path: &Path) -> Result<SqlitePool, OpenE
         .filename(path)
         .busy_timeout(PATIENCE)
         .pragma("query_only", "ON");
-    pool(path, options).await
+    pool(path, options, connections).await
 }
 
 /// For statements that hold values themselves: none is told to the log.
-pub(super) async fn connect_untold(path: &Path) -> Result<SqlitePool, OpenError> {
-    open(path, options(path).disable_statement_logging()).await
+pub(super) async fn connect_untold(
+    path: &Path,
+    connections: NonZeroUsize,
+) -> Result<SqlitePool, OpenError> {
+    open(path, options(path).disable_statement_logging(), connections).await
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {
@@ -57,17 +65,25 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .busy_timeout(PATIENCE)
 }
 
-async fn open(path: &Path, options: SqliteConnectOptions) -> Result<SqlitePool, OpenError> {
+async fn open(
+    path: &Path,
+    options: SqliteConnectOptions,
+    connections: NonZeroUsize,
+) -> Result<SqlitePool, OpenError> {
     // If it cannot be created, opening it says why; if it is there, it is kept.
     let mut for_its_owner = OpenOptions::new();
     for_its_owner.write(true).create_new(true).mode(0o600);
     let _ = OpenOptions::open(&for_its_owner, path);
-    pool(path, options).await
+    pool(path, options, connections).await
 }
 
-async fn pool(path: &Path, options: SqliteConnectOptions) -> Result<SqlitePool, OpenError> {
+async fn pool(
+    path: &Path,
+    options: SqliteConnectOptions,
+    connections: NonZeroUsize,
+) -> Result<SqlitePool, OpenError> {
     SqlitePoolOptions::new()
-        .max_connections(CONNECTIONS)
+        .max_connections(u32::try_from(connections.get()).unwrap_or(u32::MAX))
         .acquire_timeout(PATIENCE)
         .connect_with(options)
         .await

@@ -1,5 +1,6 @@
 //! What tests stand on: databases, the program, and clients of it.
 
+pub mod account;
 pub mod ages;
 pub mod answers;
 pub mod authority;

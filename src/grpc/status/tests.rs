@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use axum::body::Body;
 use tower::{Service, ServiceBuilder, service_fn};
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -91,7 +92,7 @@ fn every_reason_is_answered_as_its_comment_says() {
 #[tokio::test]
 async fn a_panic_is_answered_without_its_words() {
     let mut service = ServiceBuilder::new()
-        .layer(CatchPanicLayer::custom(panicked))
+        .layer(CatchPanicLayer::custom(panicked::<Body>))
         .service(service_fn(
             async |_: http::Request<Body>| -> Result<Response<Body>, Status> {
                 panic!("a secret value")

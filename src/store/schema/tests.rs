@@ -140,7 +140,7 @@ fn a_statement_has_a_bit_for_each_table_that_it_names() {
         assert_eq!((bit.count_ones(), all & bit), (1, 0));
         all | bit
     });
-    assert_eq!(together.count_ones(), 23);
+    assert_eq!(together.count_ones(), 24);
     assert_eq!(
         schema.tables_in(
             "SELECT t.inboxes_too FROM (SELECT id FROM channel_sms) t JOIN inboxes i, portals"

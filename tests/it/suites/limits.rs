@@ -1,38 +1,32 @@
 //! What keeps a few callers from taking all there is.
 
+mod load;
+
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use http::Request;
 use prost::Message;
 use rustix::process::Resource;
-use sqlx::{Connection, PgConnection};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
-    runtime::Handle,
 };
 use tonic::{Code, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use tonic_types::StatusExt;
 
-use leadchat_inbox::{
-    demo::Demo,
-    directory::StoreDirectory,
-    domain::access::Role,
-    grpc::{self, EtagKey, Limits, Listener},
-    identity::Caller,
-    leadchat::Keys,
-    store::{DatabaseSettings, Store},
-};
-
 use crate::support::{
-    Backend, Database, Program, client::any_inbox as request, pb, program::eventually,
+    Backend, Program,
+    client::any_inbox as request,
+    pb,
+    plain::{self, framed},
+    program::{Server, eventually},
 };
 
 on_both_databases!(
     requests_are_as_large_as_they_may_be,
     slow_senders_keep_nobody_waiting,
-    a_burst_is_served,
 );
 
 const GET: &str = "/leadchat.inbox.v1.InboxService/GetInbox";
@@ -95,11 +89,11 @@ async fn reflected(address: &str) -> Vec<String> {
     }
 }
 
-/// Headers alone do not take a turn from those who are ready to be answered.
+/// A request that has not arrived takes no permit.
 async fn slow_senders_keep_nobody_waiting(backend: Backend) {
     let database = backend.golden();
     let server = Program::serving(&database)
-        .arg("--max-concurrent-calls")
+        .arg("--max-concurrent-reads")
         .arg("1")
         .start();
     let socket = TcpStream::connect(&server.address).await.unwrap();
@@ -123,107 +117,6 @@ async fn slow_senders_keep_nobody_waiting(backend: Backend) {
     connection.abort();
 }
 
-/// Whoever is sent away has a line of its own, or is counted in one, at the latest
-/// when the server stops.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn all_who_are_sent_away_are_in_the_log() {
-    let database = Backend::Postgres.golden();
-    let mut locking = PgConnection::connect(&database.url()).await.unwrap();
-    let server = Program::serving(&database)
-        .arg("--max-concurrent-calls")
-        .arg("1")
-        .start();
-    let client = server.client().await;
-    sqlx::raw_sql("BEGIN; LOCK TABLE inboxes")
-        .execute(&mut locking)
-        .await
-        .unwrap();
-    let ask = || {
-        let client = client.clone();
-        tokio::spawn(async move { client.get(request()).await.map(drop) })
-    };
-    // They go on coming for longer than makes an overload.
-    let mut calls = Vec::new();
-    for _ in 0..40 {
-        calls.extend((0..5).map(|_| ask()));
-        tokio::time::sleep(Duration::from_millis(40)).await;
-    }
-    let mut sent_away = 0;
-    for call in calls {
-        let refused = call.await.unwrap().unwrap_err();
-        sent_away += usize::from(refused.code() == Code::ResourceExhausted);
-    }
-    assert!(sent_away >= 50, "{sent_away}");
-    server.signal("TERM");
-    let counts = regex::Regex::new("sent away at once.* calls=([0-9]+)").unwrap();
-    eventually("all are told", || {
-        let log = server.log();
-        let alone = log.matches("RESOURCE_EXHAUSTED").count();
-        let counts = counts.captures_iter(&log);
-        let counted: usize = counts.map(|found| found[1].parse::<usize>().unwrap()).sum();
-        counted > 0 && alone + counted == sent_away
-    })
-    .await;
-}
-
-async fn a_burst_is_served(backend: Backend) {
-    let database = backend.golden();
-    let server = Program::serving(&database)
-        .arg("--max-concurrent-calls")
-        .arg("2")
-        .start();
-    let client = server.client().await;
-    let calls = (0..6).map(|_| client.get(request()));
-    for answer in futures_util::future::join_all(calls).await {
-        answer.unwrap();
-    }
-}
-
-/// A load balancer goes on seeing a server that is busy as one that is well.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn health_and_reflection_need_no_turn() {
-    let database = Backend::Postgres.golden();
-    let server = Program::serving(&database)
-        .arg("--max-concurrent-calls")
-        .arg("1")
-        .start();
-    let client = server.client().await;
-    let mut health = health(&server.address).await;
-    let mut connection = PgConnection::connect(&database.url()).await.unwrap();
-    let mut lock = connection.begin().await.unwrap();
-    let take = "LOCK TABLE inboxes IN ACCESS EXCLUSIVE MODE";
-    sqlx::query(take).execute(&mut *lock).await.unwrap();
-
-    // The one turn is taken for as long as the database waits for the lock.
-    let mut checks = 0;
-    for _ in 0..2 {
-        let calls = futures_util::future::join_all((0..10).map(|_| client.get(request())));
-        tokio::pin!(calls);
-        let answers = loop {
-            tokio::select! {
-                answers = &mut calls => break answers,
-                checked = health.check(HealthCheckRequest { service: String::new() }) => {
-                    assert_eq!(checked.unwrap().into_inner().status().as_str_name(), "SERVING");
-                    let services = reflected(&server.address).await;
-                    assert!(services.iter().any(|it| it == "leadchat.inbox.v1.InboxService"));
-                    checks += 1;
-                    tokio::time::sleep(Duration::from_millis(10)).await;
-                }
-            }
-        };
-        let mut reasons: Vec<_> = answers
-            .into_iter()
-            .map(|answer| answer.unwrap_err().get_details_error_info().unwrap().reason)
-            .collect();
-        reasons.sort();
-        reasons.dedup();
-        assert_eq!(reasons, ["OVERLOADED", "STORE_UNAVAILABLE"]);
-    }
-    assert!(checks > 20, "{checks}");
-    lock.rollback().await.unwrap();
-    assert!(client.get(request()).await.is_ok());
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_has_so_many_streams() {
     let database = Backend::Sqlite.golden();
@@ -236,12 +129,12 @@ async fn a_connection_has_so_many_streams() {
     let mut ping = ping;
     ping.ping(h2::Ping::opaque()).await.unwrap();
     let client = client.ready().await.unwrap();
-    assert_eq!(client.current_max_send_streams(), 256);
+    assert_eq!(client.current_max_send_streams(), 100);
     connection.abort();
 }
 
-/// Who never says a word, and who says no more, is let go; who is there may be
-/// idle.
+/// A peer that never speaks is disconnected after ten seconds, one that falls silent after
+/// thirty; a client that answers pings may be idle.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn silent_connections_are_ended() {
     let database = Backend::Sqlite.golden();
@@ -266,17 +159,16 @@ async fn silent_connections_are_ended() {
         ended(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0"),
     );
     println!("silent connections were ended after {mute:?} and {gone:?}");
-    for took in [mute, gone] {
-        assert!(took > Duration::from_secs(25), "{took:?}");
-    }
+    assert!((9..25).contains(&mute.as_secs()), "{mute:?}");
+    assert!(gone > Duration::from_secs(25), "{gone:?}");
     assert!(idle.get(request()).await.is_ok());
 }
 
-/// A caller that talks without end and reads nothing is not heard for long, costs little, and
-/// is let go. What it says here has to be answered, each nine bytes with thirteen.
+/// Late data of streams that are closed is answered with resets, which a peer that reads
+/// nothing does not take. HTTP/2 ends the connection after so many.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_takes_nothing_is_not_heard() {
-    const MOST: usize = 24 << 20;
+async fn a_flood_of_late_data_ends_the_connection() {
+    const MAX_BYTES: usize = 24 << 20;
     let database = Backend::Sqlite.golden();
     let server = Program::serving(&database).start();
     let socket = TcpSocket::new_v4().unwrap();
@@ -288,7 +180,7 @@ async fn who_takes_nothing_is_not_heard() {
     said.extend(b"\0\0\x02\x01\x04\x40\0\0\x01\x83\x86");
     socket.write_all(&said).await.unwrap();
     // Empty data of one such stream after the other.
-    let talk = |first: u32| -> Vec<u8> {
+    let frames = |first: u32| -> Vec<u8> {
         (first..first + 10_000)
             .flat_map(|number| {
                 let [a, b, c, d] = (2 * number + 1).to_be_bytes();
@@ -296,33 +188,27 @@ async fn who_takes_nothing_is_not_heard() {
             })
             .collect()
     };
-    let mut heard = 0;
-    let began = Instant::now();
+    let mut sent_bytes = 0;
     let end = async {
         for first in (0..).step_by(10_000) {
-            let said = talk(first);
-            if heard >= MOST || socket.write_all(&said).await.is_err() {
+            let frames = frames(first);
+            if sent_bytes >= MAX_BYTES || socket.write_all(&frames).await.is_err() {
                 break;
             }
-            heard += said.len();
+            sent_bytes += frames.len();
         }
     };
     let ended = tokio::time::timeout(Duration::from_mins(1), end).await;
-    println!(
-        "who takes nothing was let go after {heard} bytes, {:?}",
-        began.elapsed()
-    );
     assert!(ended.is_ok(), "the connection is still open");
-    assert!(heard < MOST);
+    assert!(sent_bytes < MAX_BYTES, "{sent_bytes}");
     let most_memory = server.most_memory();
-    println!("for which the server had {most_memory} MB in all");
-    assert!(most_memory < 400, "{most_memory} MB");
-    assert!(began.elapsed() > Duration::from_secs(25));
+    println!("a flood ended after {sent_bytes} bytes; the server had {most_memory} MB in all");
+    assert!(most_memory < 200, "{most_memory} MB");
     assert!(server.client().await.get(request()).await.is_ok());
 }
 
-/// When the system gives no more files, nobody is let in until it does, and who is in
-/// is served.
+/// While the system gives no more files, no connection is accepted, and those that there
+/// are are served.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_without_files_serves_those_it_has() {
     let database = Backend::Sqlite.golden();
@@ -352,54 +238,70 @@ async fn a_server_without_files_serves_those_it_has() {
     for _ in 0..most + 8 {
         crowd.push(TcpStream::connect(&server.address).await.unwrap());
     }
-    eventually("nobody can connect", || {
-        server.log().contains("nobody can connect")
+    eventually("cannot accept connections", || {
+        server.log().contains("cannot accept connections")
     })
     .await;
     for _ in 0..10 {
         assert!(client.get(request()).await.is_ok());
     }
     // It rests a second each time.
-    let said = server.log().matches("nobody can connect").count() as u64;
+    let said = server.log().matches("cannot accept connections").count() as u64;
     assert!(said <= began.elapsed().as_secs() + 2, "{said}");
 
     limit_to(before);
     assert!(server.client().await.get(request()).await.is_ok());
 }
 
-/// An idle connection does not stay for ever; one with a call under way does for longer.
+/// The kernel accepts for a server that has all the connections that it takes; that one is
+/// served when another has ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_more_than_the_limit_waits() {
+    const MAX_CONNECTIONS: usize = 4096;
+    const HELLO: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    let mut files = rustix::process::getrlimit(Resource::Nofile);
+    files.current = files.maximum;
+    rustix::process::setrlimit(Resource::Nofile, files).unwrap();
+    let database = Backend::Sqlite.golden();
+    let server = Program::serving(&database).start();
+    // Answered with settings once it is served.
+    let open = async || {
+        let mut socket = TcpStream::connect(&server.address).await.unwrap();
+        socket.write_all(HELLO).await.unwrap();
+        socket
+    };
+    let is_served = async |socket: &mut TcpStream, within| {
+        let mut frame = [0; 9];
+        let read = tokio::time::timeout(within, socket.read_exact(&mut frame)).await;
+        matches!(read, Ok(Ok(_)))
+    };
+    let mut sockets = Vec::new();
+    for _ in 0..MAX_CONNECTIONS {
+        sockets.push(open().await);
+    }
+    for socket in &mut sockets {
+        assert!(is_served(socket, Duration::from_secs(10)).await);
+    }
+    let mut waiting = open().await;
+    assert!(!is_served(&mut waiting, Duration::from_millis(500)).await);
+    drop(sockets.pop());
+    assert!(is_served(&mut waiting, Duration::from_secs(10)).await);
+}
+
+/// An idle connection is told to go at its age; one with a call under way goes on, and is
+/// ended at twice that age.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn old_connections_are_renewed() {
     let database = Backend::Sqlite.golden();
-    let Database::Sqlite { folder } = &database else {
-        unreachable!()
-    };
-    let file = DatabaseSettings::Sqlite(folder.path().join("store.db"));
-    let store = Store::open(&file, None, Demo::installation(), Keys::default())
-        .await
-        .unwrap();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let (_tell, told) = tokio::sync::mpsc::channel(1);
-    let limits = Limits {
-        connection_age: Duration::from_millis(300),
-        connection_grace: Duration::from_secs(8),
-        ..Limits::new(4)
-    };
-    let serving = tokio::spawn(grpc::serve(
-        Listener::Tcp(listener),
-        StoreDirectory::new(store, Handle::current()),
-        Caller::local(Role::Agent),
-        EtagKey::random([7; 32]),
-        || Some(7),
-        limits,
-        told,
-    ));
-
-    let socket = TcpStream::connect(&address).await.unwrap();
+    let server = Program::serving(&database)
+        .arg("--max-connection-age")
+        .arg("2s")
+        .start();
+    let began = Instant::now();
+    let socket = TcpStream::connect(&server.address).await.unwrap();
     let (_client, connection) = h2::client::handshake(socket).await.unwrap();
-    let busy = Channel::from_shared(format!("http://{address}")).unwrap();
-    let mut watch = HealthClient::new(busy.connect().await.unwrap())
+    let mut watch = health(&server.address)
+        .await
         .watch(HealthCheckRequest::default())
         .await
         .unwrap()
@@ -408,10 +310,83 @@ async fn old_connections_are_renewed() {
     // Told to go, without an error.
     let ended = tokio::time::timeout(Duration::from_secs(20), connection);
     ended.await.unwrap().unwrap();
-    let more = tokio::time::timeout(Duration::from_secs(1), watch.message());
-    assert!(more.await.is_err(), "the watch goes on");
-    // But not for ever.
+    let went = began.elapsed();
+    assert!(went >= Duration::from_millis(1990), "{went:?}");
+    // The stream goes on, but not for ever.
     let end = tokio::time::timeout(Duration::from_secs(20), watch.message());
     assert!(end.await.unwrap().is_err());
-    serving.abort();
+    let ended = began.elapsed();
+    println!("a connection of 2 s was told to go after {went:?} and ended after {ended:?}");
+    assert!(ended >= Duration::from_millis(3990), "{ended:?}");
+}
+
+/// Readers that answer pings and open no window hold their answers: at most one for each
+/// stream, and until the connection is ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stalled_readers_hold_no_more_than_their_answers() {
+    // Just below a power of two: buffers grow by doubling.
+    const ANSWER_BYTES: usize = 250_000;
+    const STREAMS: usize = 100;
+    let database = Backend::Sqlite.golden();
+    let long = format!(
+        "UPDATE inboxes SET greeting_message = printf('%.*c', {ANSWER_BYTES}, 'x') WHERE id = 1"
+    );
+    database.execute(&long).await;
+    let server = Program::serving(&database)
+        .env("RUST_LOG", "info")
+        .arg("--max-connection-age")
+        .arg("15s")
+        .start();
+    for _ in 0..5 {
+        server.client().await.get(request()).await.unwrap();
+    }
+    let before = server.memory();
+    let most = u64::try_from(2 * STREAMS * ANSWER_BYTES).unwrap() >> 20;
+    // What the first ones held is free for the second ones. (When an allocator gives
+    // memory back to the system is its own affair.)
+    for round in 1..=2 {
+        let mut held = Vec::new();
+        for _ in 0..2 {
+            let (connection, answers) = stalled(&server, STREAMS).await;
+            for answer in answers {
+                // Its head has come, and none of its body.
+                held.push((answer.await.unwrap(), connection.clone()));
+            }
+        }
+        let more = server.memory() - before;
+        println!("round {round}: 200 stalled readers of 250 kB hold {more} MB, beside {before} MB");
+        assert!((most / 2..most * 5 / 4 + 24).contains(&more), "{more} MB");
+        // Ended at twice the age.
+        for (answer, _) in &mut held {
+            let data = tokio::time::timeout(Duration::from_mins(1), answer.body_mut().data());
+            assert!(!matches!(data.await.unwrap(), Some(Ok(_))));
+        }
+    }
+    assert!(server.client().await.get(request()).await.is_ok());
+}
+
+/// So many calls on a connection of their own, whose answers have no window.
+async fn stalled(
+    server: &Server,
+    streams: usize,
+) -> (
+    h2::client::SendRequest<prost::bytes::Bytes>,
+    Vec<h2::client::ResponseFuture>,
+) {
+    let socket = TcpStream::connect(&server.address).await.unwrap();
+    let mut builder = h2::client::Builder::new();
+    builder.initial_window_size(0);
+    let (client, connection) = builder.handshake(socket).await.unwrap();
+    tokio::spawn(connection);
+    let mut client = client.ready().await.unwrap();
+    let mut answers = Vec::new();
+    for _ in 0..streams {
+        let head = plain::request(&server.address, GET, &[]);
+        client = client.ready().await.unwrap();
+        let (answer, mut body) = client.send_request(head, false).unwrap();
+        let message = framed(&request().encode_to_vec());
+        body.send_data(message.into(), true).unwrap();
+        answers.push(answer);
+    }
+    (client, answers)
 }

@@ -117,7 +117,7 @@ async fn counted(callers: Vec<JoinHandle<(usize, usize)>>) -> (usize, usize) {
 
 fn serving(url: &str) -> Program {
     Program::serving_at(url)
-        .arg("--max-concurrent-calls")
+        .arg("--max-concurrent-reads")
         .arg("32")
 }
 

@@ -286,7 +286,7 @@ fn answered_in_pretty(log: &str) -> Vec<Value> {
     let begin = Regex::new(r"^[0-9]{4}-[0-9-]{5}T[0-9:.]{15}Z (TRACE|DEBUG| INFO| WARN|ERROR) ");
     let begin = begin.unwrap();
     let answered = Regex::new(
-        r"^[^ ]+  INFO call\{(.+)\}: leadchat_inbox::grpc::log: (answered) (code=[A-Z_]+ took_us=[0-9]+)$",
+        r"^[^ ]+  INFO call\{(.+)\}: leadchat_inbox::grpc::layer::access_log: (answered) (code=[A-Z_]+ took_us=[0-9]+)$",
     );
     let answered = answered.unwrap();
     let field = Regex::new(r#"([a-z_]+)=("(?:[^"\\]|\\.)*"|[^ ]+)(?: |$)"#).unwrap();

@@ -52,7 +52,7 @@ async fn until(what: &str, within: Duration, is_so: impl AsyncFn() -> bool) {
 async fn a_thousand_callers_that_do_not_wait_leave_nothing_behind() {
     let database = Backend::Postgres.golden();
     let server = Program::serving(&database)
-        .arg("--max-concurrent-calls")
+        .arg("--max-concurrent-reads")
         .arg("100")
         .start();
     let client = server.client().await;
@@ -82,24 +82,39 @@ async fn a_thousand_callers_that_do_not_wait_leave_nothing_behind() {
         .buffer_unordered(AT_A_TIME)
         .collect()
         .await;
+    let mut cancelled = 0;
     let mut waits: Vec<_> = outcomes
         .into_iter()
         .flatten()
         .map(|(status, took)| {
-            assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
-            let info = status.get_details_error_info().unwrap();
-            assert_eq!(info.reason, "DEADLINE_EXCEEDED");
+            let reason = status.get_details_error_info().map(|info| info.reason);
+            let is_late = match reason.as_deref() {
+                Some("DEADLINE_EXCEEDED") => true,
+                // A call that gets no permit is told so after half of its time.
+                Some("OVERLOADED") => false,
+                // Where the machine sets the server aside at that very moment, tonic answers.
+                _ => {
+                    assert_eq!(status.code(), Code::Cancelled, "{status:?}");
+                    cancelled += 1;
+                    true
+                }
+            };
+            let least = if is_late { 290 } else { 145 };
+            assert!(took >= Duration::from_millis(least), "{took:?}: {status:?}");
             took
         })
         .collect();
     waits.sort();
+    assert!(
+        cancelled <= CALLS / 100,
+        "{cancelled} were answered by tonic"
+    );
     println!(
         "deadlines of 300 ms, {} calls: answered after {:?} at the median, {:?} at most",
         waits.len(),
         waits[waits.len() / 2],
         waits[waits.len() - 1]
     );
-    assert!(waits[0] >= Duration::from_millis(290), "{:?}", waits[0]);
     // A slow machine may be late, but not by the time of a lock or a statement.
     assert!(waits[waits.len() / 2] < Duration::from_millis(600));
     assert!(waits[waits.len() * 95 / 100] < Duration::from_secs(1));
@@ -143,7 +158,7 @@ async fn a_thousand_callers_that_do_not_wait_leave_nothing_behind() {
         caller.await.unwrap().unwrap();
     }
     // Each of them has its line, but for one that was gone before it arrived.
-    let given_up = server.log().matches("given up code=\"CANCELLED\"").count();
+    let given_up = server.log().matches("cancelled code=\"CANCELLED\"").count();
     assert!(given_up >= CALLS / 2 - CALLS / 100, "{given_up}");
     assert!(!server.log().contains("panicked"));
     assert!(!server.log().contains("stopped short"));
@@ -218,7 +233,7 @@ async fn a_slow_statement_ends_without_its_caller() {
         "patience: a statement ended {:?} after its caller gave up",
         began.elapsed()
     );
-    assert!(server.log().contains("given up code=\"CANCELLED\""));
+    assert!(server.log().contains("cancelled code=\"CANCELLED\""));
 }
 
 /// Who waits for a connection, and leaves, does not take one.
@@ -226,7 +241,7 @@ async fn a_slow_statement_ends_without_its_caller() {
 async fn who_left_the_queue_reads_nothing() {
     let database = Backend::Postgres.golden();
     let server = Program::serving(&database)
-        .arg("--max-concurrent-calls")
+        .arg("--max-concurrent-reads")
         .arg("500")
         .start();
     let client = server.client().await;

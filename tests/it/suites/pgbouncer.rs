@@ -95,7 +95,7 @@ async fn two_sessions_serve_all_calls_and_keep_nothing() {
     let database = Database::unique();
     answers::fill(cluster, name(&database));
     let server = serving(&pgbouncer, name(&database))
-        .arg("--max-concurrent-calls")
+        .arg("--max-concurrent-reads")
         .arg("32")
         .start();
     let client = server.client().await;
@@ -125,7 +125,7 @@ async fn no_call_fails_while_sessions_come_and_go() {
     let pgbouncer = PgBouncer::before(cluster, 2 * SESSIONS, &["server_lifetime = 1"]);
     let database = load::filled(Backend::Postgres).await;
     let server = serving(&pgbouncer, name(&database))
-        .arg("--max-concurrent-calls")
+        .arg("--max-concurrent-reads")
         .arg("32")
         .start();
     let client = server.client().await;

@@ -187,22 +187,21 @@ async fn by_requests(backend: Backend) -> Provoked {
     provoked
 }
 
-/// More calls than one turn can serve.
+/// More calls than one permit can serve in their time.
 async fn by_overload(database: &Database, provoked: &mut Provoked) {
     let server = Program::serving(database)
-        .arg("--max-concurrent-calls")
+        .arg("--max-concurrent-reads")
         .arg("1")
         .start();
-    let client = server.client().await;
-    let list = || {
-        client.list(pb::ListInboxesRequest {
-            account_id: 1,
-            viewer: Some(viewer::user(1)),
-            ..Default::default()
-        })
+    let list = || pb::ListInboxesRequest {
+        account_id: 1,
+        viewer: Some(viewer::user(1)),
+        ..Default::default()
     };
-    // Far more than have their turn within the half second that they wait.
-    let answers = join_all((0..600).map(|_| list())).await;
+    // More than the queue holds.
+    let clients = join_all((0..14).map(|_| server.client())).await;
+    let calls = clients.iter().flat_map(|client| vec![client; 100]);
+    let answers = join_all(calls.map(|client| client.list(list()))).await;
     let (mut served, mut sent_away) = (0, 0);
     for answer in answers {
         match answer {

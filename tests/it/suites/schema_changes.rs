@@ -307,7 +307,7 @@ async fn those_who_meet_a_change_share_one_look_at_the_tables() {
     database.execute(ROWS).await;
     AGES[1].comes_to(&database, Backend::Postgres).await;
     let server = Program::serving(&database)
-        .arg("--max-concurrent-calls")
+        .arg("--max-concurrent-reads")
         .arg("100")
         .start();
     let client = server.client().await;

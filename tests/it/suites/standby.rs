@@ -47,7 +47,7 @@ fn standby_of(primary: &Cluster) -> Cluster {
 
 fn serving(cluster: &Cluster) -> Program {
     Program::serving_at(&cluster.url(NAME))
-        .arg("--max-concurrent-calls")
+        .arg("--max-concurrent-reads")
         .arg("16")
 }
 

@@ -60,7 +60,7 @@ async fn many_callers_of_a_pausing_redis_wait_together() {
     let database = Backend::Sqlite.golden();
     let redis = with_flag(&[]);
     let server = with_redis(&database, &redis)
-        .arg("--max-concurrent-calls")
+        .arg("--max-concurrent-reads")
         .arg("16")
         .start();
     let client = server.client().await;

@@ -111,7 +111,7 @@ pub async fn filled(backend: Backend) -> Database {
 pub async fn whatever_changes(backend: Backend, serving: impl FnOnce(&Database) -> Program) {
     let database = filled(backend).await;
     let server = serving(&database)
-        .arg("--max-concurrent-calls")
+        .arg("--max-concurrent-reads")
         .arg("16")
         .start();
     let load = Load::begin(&server.client().await);

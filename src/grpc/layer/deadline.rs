@@ -1,58 +1,52 @@
 //! Keeps a call within its deadline: what `grpc-timeout` asks for.
+//!
+//! tonic enforces `grpc-timeout` too, and answers CANCELLED, above all layers of ours. So
+//! this layer is a millisecond earlier.
 
 use std::time::Duration;
 
-use http::{Extensions, HeaderValue, Request, Response};
+use axum::{extract::Request, middleware::Next, response::Response};
+use http::{Extensions, HeaderValue};
 use tokio::time::Instant;
-use tonic::body::Body;
 
-use super::{
-    around::Around,
-    status::{CallError, answer},
-};
+use crate::grpc::status::{CallError, response};
 
-/// Calls without a deadline of their own get this one.
-const LONGEST: Duration = Duration::from_secs(30);
+/// The longest time-out, and that of a call without one.
+const MAX_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How much earlier than tonic this layer answers.
+const LEAD_TIMEOUT: Duration = Duration::from_millis(1);
+
+/// With less time than this, an answer could not come before tonic's.
+const MIN_TIMEOUT: Duration = Duration::from_millis(2);
+
+/// When a call has to be answered, in the extensions of its request.
 #[derive(Clone, Copy)]
-pub struct Deadline;
+struct Deadline(Instant);
 
-/// By when a call has to be answered, in the extensions of its request.
-#[derive(Clone, Copy)]
-struct AnswerBy(Instant);
-
-/// By when the call with these extensions has to be answered.
-pub fn of(extensions: &Extensions) -> std::time::Instant {
-    let by = extensions.get::<AnswerBy>();
-    by.map_or_else(|| Instant::now() + LONGEST, |by| by.0)
+/// The deadline of the call with these extensions.
+pub fn deadline_of(extensions: &Extensions) -> std::time::Instant {
+    let deadline = extensions.get::<Deadline>();
+    deadline
+        .map_or_else(|| Instant::now() + MAX_TIMEOUT, |deadline| deadline.0)
         .into_std()
 }
 
-impl Around for Deadline {
-    /// By when the call has to be answered.
-    type Head = Instant;
-
-    fn read<B>(&self, request: &mut Request<B>) -> Instant {
-        let asked = request.headers().get("grpc-timeout").and_then(timeout);
-        let by = Instant::now() + asked.unwrap_or(LONGEST).min(LONGEST);
-        request.extensions_mut().insert(AnswerBy(by));
-        by
+/// Answers DEADLINE_EXCEEDED when a call takes too long.
+pub async fn enforce(mut request: Request, next: Next) -> Response {
+    let timeout = request.headers().get("grpc-timeout").and_then(timeout);
+    let timeout = timeout.map_or(MAX_TIMEOUT, |timeout| timeout.min(MAX_TIMEOUT));
+    // Nothing is begun for a call that is as good as late.
+    if timeout < MIN_TIMEOUT {
+        return response(CallError::DeadlineExceeded);
     }
-
-    async fn answer<E: Send + 'static>(
-        by: Instant,
-        answered: impl Future<Output = Result<Response<Body>, E>> + Send + 'static,
-    ) -> Result<Response<Body>, E> {
-        // Nothing is done for a call that is late already.
-        if Instant::now() >= by {
-            return Ok(answer(CallError::DeadlineExceeded));
-        }
-        // On a busy machine the answer may be polled before the timer although the
-        // deadline has passed; it is late all the same.
-        match tokio::time::timeout_at(by, answered).await {
-            Ok(answered) if Instant::now() < by => answered,
-            _ => Ok(answer(CallError::DeadlineExceeded)),
-        }
+    let deadline = Instant::now() + timeout - LEAD_TIMEOUT;
+    request.extensions_mut().insert(Deadline(deadline));
+    // On a busy machine the answer may be polled before the timer although the deadline
+    // has passed; it is late all the same.
+    match tokio::time::timeout_at(deadline, next.run(request)).await {
+        Ok(answered) if Instant::now() < deadline => answered,
+        _ => response(CallError::DeadlineExceeded),
     }
 }
 

@@ -1,0 +1,125 @@
+//! Settings that are a number or a duration, each within bounds.
+
+use std::{num::NonZeroUsize, time::Duration};
+
+use super::{ConfigError, Environment};
+
+/// A setting with its two names, its default and its bounds.
+pub struct Setting<T> {
+    flag: &'static str,
+    variable: &'static str,
+    default: &'static str,
+    /// The bounds, as an error names them.
+    bounds: &'static str,
+    min: T,
+    max: T,
+}
+
+pub const DATABASE_CONNECTIONS: Setting<NonZeroUsize> = Setting {
+    flag: "--database-connections",
+    variable: "DATABASE_CONNECTIONS",
+    default: "16",
+    bounds: "a number from 1 to 1000",
+    min: NonZeroUsize::MIN,
+    max: number(1000),
+};
+
+pub const MAX_CONCURRENT_READS: Setting<NonZeroUsize> = Setting {
+    flag: "--max-concurrent-reads",
+    variable: "MAX_CONCURRENT_READS",
+    // By the number of processors, where it is not set.
+    default: "",
+    bounds: "a number from 1 to 1000",
+    min: NonZeroUsize::MIN,
+    max: number(1000),
+};
+
+pub const MAX_CONNECTION_AGE: Setting<Duration> = Setting {
+    flag: "--max-connection-age",
+    variable: "MAX_CONNECTION_AGE",
+    default: "15m",
+    bounds: "a duration from 1s to 24h, such as 15m",
+    min: Duration::from_secs(1),
+    max: Duration::from_hours(24),
+};
+
+pub const DRAIN_WAIT: Setting<Duration> = Setting {
+    flag: "--drain-wait",
+    variable: "DRAIN_WAIT",
+    default: "0s",
+    bounds: "a duration up to 1h, such as 5s",
+    min: Duration::ZERO,
+    max: Duration::from_hours(1),
+};
+
+pub const DRAIN_TIMEOUT: Setting<Duration> = Setting {
+    flag: "--drain-timeout",
+    variable: "DRAIN_TIMEOUT",
+    default: "10s",
+    bounds: "a duration up to 1h, such as 10s",
+    min: Duration::ZERO,
+    max: Duration::from_hours(1),
+};
+
+const fn number(number: usize) -> NonZeroUsize {
+    match NonZeroUsize::new(number) {
+        Some(number) => number,
+        None => NonZeroUsize::MIN,
+    }
+}
+
+/// What a setting can be.
+pub trait Value: Copy + Ord {
+    fn parse(text: &str) -> Option<Self>;
+}
+
+impl Value for NonZeroUsize {
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+impl Value for Duration {
+    /// With a unit, or in seconds.
+    fn parse(text: &str) -> Option<Self> {
+        match text.parse() {
+            Ok(seconds) => Some(Self::from_secs(seconds)),
+            Err(_) => humantime::parse_duration(text).ok(),
+        }
+    }
+}
+
+impl<T: Value> Setting<T> {
+    /// The value of the flag, of the variable, or the default.
+    pub fn read(
+        &self,
+        flag: Option<String>,
+        environment: Environment<'_>,
+    ) -> Result<T, ConfigError> {
+        match self.read_optional(flag, environment)? {
+            Some(value) => Ok(value),
+            None => self.parse(self.flag, self.default),
+        }
+    }
+
+    /// The value of the flag or of the variable, if either is given.
+    pub fn read_optional(
+        &self,
+        flag: Option<String>,
+        environment: Environment<'_>,
+    ) -> Result<Option<T>, ConfigError> {
+        let given = match flag {
+            Some(text) => Some((self.flag, text)),
+            None => environment(self.variable).map(|text| (self.variable, text)),
+        };
+        given
+            .map(|(setting, text)| self.parse(setting, &text))
+            .transpose()
+    }
+
+    fn parse(&self, setting: &'static str, text: &str) -> Result<T, ConfigError> {
+        T::parse(text.trim())
+            .filter(|value| (self.min..=self.max).contains(value))
+            .ok_or_else(|| ConfigError::setting(setting, format!("must be {}", self.bounds)))
+    }
+}

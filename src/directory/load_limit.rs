@@ -1,0 +1,79 @@
+//! Limits how many reads of the store run at a time.
+//!
+//! Reads are what is scarce: each takes a connection and keeps a processor busy. A fair
+//! semaphore gives permits first come first served. The task of a read owns its permit
+//! until the read has ended, also where its caller has given up. Health, reflection and
+//! refusals never wait here. What is read is not known here.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::domain::directory::DirectoryError;
+
+/// Callers that wait for a permit; one more is refused.
+const MAX_QUEUED_READS: usize = 1024;
+
+/// The longest wait for a permit.
+const MAX_QUEUE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Permits for reads, and the queue for them.
+pub struct LoadLimit {
+    permits: Arc<Semaphore>,
+    queue: Semaphore,
+}
+
+impl LoadLimit {
+    /// Gives `max_reads` permits, and never more than there are connections to read by:
+    /// `connections` tells how many that are, at least one.
+    pub fn new(max_reads: usize, mut connections: watch::Receiver<usize>) -> Self {
+        let allowed = move |connections: usize| max_reads.min(connections).max(1);
+        let mut given = allowed(*connections.borrow_and_update());
+        let permits = Arc::new(Semaphore::new(given));
+        let follower = Arc::downgrade(&permits);
+        tokio::spawn(async move {
+            while connections.changed().await.is_ok() {
+                let Some(permits) = follower.upgrade() else {
+                    return;
+                };
+                let wanted = allowed(*connections.borrow_and_update());
+                if wanted > given {
+                    permits.add_permits(wanted - given);
+                } else if let Ok(taken) = permits.acquire_many(count(given - wanted)).await {
+                    taken.forget();
+                }
+                given = wanted;
+            }
+        });
+        Self {
+            permits,
+            queue: Semaphore::new(MAX_QUEUED_READS),
+        }
+    }
+
+    /// Waits for a permit, for half of the time until `deadline` at most: enough is left
+    /// for the read itself. Dropping the future leaves the queue.
+    pub async fn acquire(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, DirectoryError> {
+        let _queued = self
+            .queue
+            .try_acquire()
+            .map_err(|_| DirectoryError::Overloaded)?;
+        let now = tokio::time::Instant::now().into_std();
+        let timeout = MAX_QUEUE_TIMEOUT.min(deadline.saturating_duration_since(now) / 2);
+        match tokio::time::timeout(timeout, Arc::clone(&self.permits).acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => Err(DirectoryError::Overloaded),
+        }
+    }
+}
+
+/// A number of permits as the semaphore takes it.
+fn count(permits: usize) -> u32 {
+    u32::try_from(permits).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests;

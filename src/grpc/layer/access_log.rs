@@ -1,0 +1,131 @@
+//! One span and one line a call: which method, for whom, what came of it, and
+//! how long it took.
+//!
+//! What a caller sends is not repeated, whatever it may look like: an id has
+//! passed `request_id`, a method is one that is served, and of a request only
+//! its account and the kind of its viewer are told.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use http::{Request, Response, response::Parts};
+use tokio::time::Instant;
+use tonic::{Code, Status};
+use tower_http::{
+    on_early_drop::{OnBodyDrop, OnBodyDropFn, OnEarlyDropLayer, OnFutureDrop},
+    request_id::RequestId,
+    trace::MakeSpan,
+};
+use tracing::{Span, error_span, field::Empty, info};
+
+use crate::{
+    domain::{access::Viewer, id::AccountId},
+    grpc::descriptors,
+};
+
+/// What stands for the path of a method that there is not: a path may be any
+/// text, of any length.
+const UNKNOWN: &str = "unknown";
+
+/// Makes the spans of calls.
+#[derive(Clone)]
+pub struct CallSpan {
+    /// The paths of all methods.
+    methods: Arc<BTreeSet<String>>,
+}
+
+impl CallSpan {
+    /// For the methods of all services, from their descriptors.
+    pub fn new() -> Result<Self, prost::DecodeError> {
+        Ok(Self {
+            methods: Arc::new(descriptors::method_paths()?),
+        })
+    }
+}
+
+impl<B> MakeSpan<B> for CallSpan {
+    fn make_span(&mut self, request: &Request<B>) -> Span {
+        let path = request.uri().path();
+        let method = self.methods.get(path).map_or(UNKNOWN, String::as_str);
+        let id = request.extensions().get::<RequestId>();
+        let id = id.and_then(|id| id.header_value().to_str().ok());
+        // Of the highest level, so that RUST_LOG=error too says which call it was.
+        error_span!(
+            "call",
+            method,
+            request_id = id,
+            account = Empty,
+            viewer = Empty
+        )
+    }
+}
+
+/// Records on whose behalf a call asks, once that is known; without an account where all
+/// are meant.
+pub fn record_viewer(account: Option<AccountId>, viewer: Viewer) {
+    let viewer = match viewer {
+        Viewer::User(_) => "user",
+        Viewer::AgentBot(_) => "agent_bot",
+        Viewer::Service => "service",
+    };
+    let span = Span::current();
+    if let Some(account) = account {
+        span.record("account", account.0);
+    }
+    span.record("viewer", viewer);
+}
+
+/// Logs the calls whose callers cancel them: before there is an answer, or before all of
+/// it was sent.
+pub fn cancelled<B>() -> OnEarlyDropLayer<impl OnFutureDrop<B> + Clone, impl OnBodyDrop<B> + Clone>
+{
+    let before_answer = |_: &Request<B>| {
+        let (call, began) = (Span::current(), Instant::now());
+        move || {
+            let took_us = microseconds(began.elapsed());
+            info!(parent: &call, code = name(Code::Cancelled), took_us, "cancelled");
+        }
+    };
+    let within_answer = OnBodyDropFn::new(|_: &Request<B>| {
+        let call = Span::current();
+        move |_: &Parts| move || info!(parent: &call, "the answer was not sent whole")
+    });
+    OnEarlyDropLayer::builder()
+        .on_future_drop(before_answer)
+        .on_body_drop(within_answer)
+}
+
+/// Logs how a call ended.
+pub fn answered<B>(response: &Response<B>, took: Duration, _: &Span) {
+    // An error comes in the headers; a stream's end is not waited for.
+    let code = response.headers().get(Status::GRPC_STATUS);
+    let code = code.map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()));
+    info!(code = %name(code), took_us = microseconds(took), "answered");
+}
+
+/// As a number that JSON has: it has none of 128 bits.
+fn microseconds(took: Duration) -> u64 {
+    u64::try_from(took.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// gRPC's own name, as other languages and dashboards have it.
+const fn name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}

@@ -1,0 +1,24 @@
+//! Answers the calls that a stop cuts off: SHUTTING_DOWN, so that their callers try
+//! another process at once.
+
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::Response,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::grpc::status::{CallError, response};
+
+/// Runs a call until it is answered or `cancelled`.
+pub async fn cancel(
+    State(cancelled): State<CancellationToken>,
+    request: Request,
+    next: Next,
+) -> Response {
+    tokio::select! {
+        biased;
+        answered = next.run(request) => answered,
+        () = cancelled.cancelled() => response(CallError::ShuttingDown),
+    }
+}

@@ -1,0 +1,265 @@
+//! Accepts connections, and ends those that hold what others need.
+//!
+//! tonic serves HTTP/2 and knows keepalive and age. What it leaves to the transport is
+//! here: how many connections there are, a peer that never speaks, one that is silent or
+//! accepts no bytes, and the end of a connection that is far too old. What is said on a
+//! connection is not known here.
+
+use std::{
+    convert::Infallible,
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpStream, UnixListener, UnixStream},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    time::{Sleep, sleep},
+};
+use tokio_io_timeout::TimeoutStream;
+use tokio_stream::{Stream, StreamExt, wrappers::ReceiverStream};
+use tokio_util::{either::Either, sync::CancellationToken};
+use tonic::transport::server::Connected;
+use tracing::warn;
+
+/// What a connection may take.
+#[derive(Clone, Copy, Debug)]
+pub struct ConnectionLimits {
+    /// Connections at a time. Further ones wait in the kernel.
+    pub max_connections: usize,
+    /// Until the preface of HTTP/2 has been received.
+    pub preface_timeout: Duration,
+    /// Without a byte received. Longer than keepalive needs to get an answer.
+    pub idle_timeout: Duration,
+    /// Without a byte accepted by the peer, while there are some to send.
+    pub write_timeout: Duration,
+    /// From accepting to the end, whatever is under way. No honest call meets it.
+    pub max_age: Duration,
+}
+
+/// A stream of either kind of socket.
+type Socket = Either<TcpStream, UnixStream>;
+
+/// The first bytes of a connection, as RFC 9113 has them.
+const PREFACE_BYTES: usize = 24;
+
+/// The pause after the system has refused to accept a connection, for want of files say.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_secs(1);
+
+/// A socket that is being listened on.
+pub enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Listener {
+    /// Accepts connections until the stream is dropped, which closes the socket. A drain
+    /// ends the connections that have not spoken yet: nothing is under way on them.
+    pub fn incoming(
+        self,
+        limits: ConnectionLimits,
+        draining: CancellationToken,
+    ) -> impl Stream<Item = Result<Connection, Infallible>> {
+        let (accepted, connections) = mpsc::channel(1);
+        tokio::spawn(self.accept_all(limits, draining, accepted));
+        ReceiverStream::new(connections).map(Ok)
+    }
+
+    /// Each wait also ends when the receiver is gone: the port would stay open otherwise.
+    async fn accept_all(
+        self,
+        limits: ConnectionLimits,
+        draining: CancellationToken,
+        accepted: mpsc::Sender<Connection>,
+    ) {
+        let permits = Arc::new(Semaphore::new(limits.max_connections));
+        loop {
+            // Before accepting, so that a surplus connection waits in the kernel.
+            let permit = tokio::select! {
+                permit = Arc::clone(&permits).acquire_owned() => permit,
+                () = accepted.closed() => return,
+            };
+            // The semaphore is never closed.
+            let Ok(permit) = permit else { return };
+            let stream = tokio::select! {
+                stream = self.accept() => stream,
+                () = accepted.closed() => return,
+            };
+            match stream {
+                Ok(stream) => {
+                    let connection = Connection::new(stream, limits, draining.clone(), permit);
+                    if accepted.send(connection).await.is_err() {
+                        return;
+                    }
+                }
+                Err(error) if is_of_peer(&error) => {}
+                Err(error) => {
+                    let reason = error.kind();
+                    warn!(%reason, "cannot accept connections, trying again in a second");
+                    tokio::select! {
+                        () = sleep(ACCEPT_RETRY_DELAY) => {}
+                        () = accepted.closed() => return,
+                    }
+                }
+            }
+        }
+    }
+
+    async fn accept(&self) -> io::Result<Socket> {
+        Ok(match self {
+            Self::Tcp(listener) => {
+                let (stream, _) = listener.accept().await?;
+                // Answers are written in one go; waiting for more only delays. A peer that
+                // is gone already is noticed soon.
+                let _ = stream.set_nodelay(true);
+                Either::Left(stream)
+            }
+            Self::Unix(listener) => Either::Right(listener.accept().await?.0),
+        })
+    }
+}
+
+/// Whether an error concerns one peer, which is gone already or was kept out.
+fn is_of_peer(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::Interrupted
+            | io::ErrorKind::NetworkDown
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::PermissionDenied
+            | io::ErrorKind::TimedOut
+            | io::ErrorKind::WouldBlock
+    )
+}
+
+/// A connection that was accepted, with its limits.
+pub struct Connection {
+    stream: Pin<Box<TimeoutStream<Socket>>>,
+    /// `None` once the preface was received.
+    preface: Option<Preface>,
+    end: Pin<Box<Sleep>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// What is missing of the preface, and until when it is waited for.
+struct Preface {
+    missing_bytes: usize,
+    timeout: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl Connection {
+    fn new(
+        socket: Socket,
+        limits: ConnectionLimits,
+        draining: CancellationToken,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
+        let mut stream = TimeoutStream::new(socket);
+        stream.set_read_timeout(Some(limits.idle_timeout));
+        stream.set_write_timeout(Some(limits.write_timeout));
+        Self {
+            stream: Box::pin(stream),
+            preface: Some(Preface {
+                missing_bytes: PREFACE_BYTES,
+                timeout: Box::pin(async move {
+                    tokio::select! {
+                        () = sleep(limits.preface_timeout) => {}
+                        () = draining.cancelled() => {}
+                    }
+                }),
+            }),
+            end: Box::pin(sleep(limits.max_age)),
+            _permit: permit,
+        }
+    }
+}
+
+impl Connection {
+    /// Fails once the connection has reached its end. Asked by reads and writes alike: a
+    /// peer that never pauses, or accepts a byte now and then, has an age, too.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        match self.end.as_mut().poll(cx) {
+            Poll::Ready(()) => Err(io::ErrorKind::TimedOut.into()),
+            Poll::Pending => Ok(()),
+        }
+    }
+}
+
+impl Connected for Connection {
+    type ConnectInfo = ();
+
+    fn connect_info(&self) {}
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        this.poll_end(cx)?;
+        let before = buffer.filled().len();
+        match this.stream.as_mut().poll_read(cx, buffer) {
+            Poll::Ready(outcome) => {
+                let received = buffer.filled().len() - before;
+                if let Some(preface) = &mut this.preface {
+                    preface.missing_bytes = preface.missing_bytes.saturating_sub(received);
+                    if preface.missing_bytes == 0 {
+                        this.preface = None;
+                    }
+                }
+                Poll::Ready(outcome)
+            }
+            Poll::Pending => match &mut this.preface {
+                Some(preface) => {
+                    ready!(preface.timeout.as_mut().poll(cx));
+                    Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+                }
+                None => Poll::Pending,
+            },
+        }
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        this.poll_end(cx)?;
+        this.stream.as_mut().poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        this.poll_end(cx)?;
+        this.stream.as_mut().poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().stream.as_mut().poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.get_mut().stream.as_mut().poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,249 @@
+//! The limit of reads: ordinary crowds are served, an overload is told as one.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use sqlx::{Connection, PgConnection, Postgres, Transaction};
+
+use super::*;
+use crate::support::{Client, Database, viewer};
+
+on_both_databases!(sixteen_callers_are_served, sixty_four_streams_are_served);
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn list() -> pb::ListInboxesRequest {
+    pb::ListInboxesRequest {
+        account_id: 1,
+        viewer: Some(viewer::user(1)),
+        page_size: 100,
+        ..Default::default()
+    }
+}
+
+/// With the settings that there are by default, but for the log.
+fn serving(database: &Database) -> Server {
+    Program::serving(database).env("RUST_LOG", "info").start()
+}
+
+/// Each asks again as soon as it is answered, for a second.
+async fn closed_loops(clients: Vec<Client>, lists: bool) {
+    let end = Instant::now() + SECOND;
+    let callers = clients.into_iter().map(|client| {
+        tokio::spawn(async move {
+            let mut served = 0;
+            while Instant::now() < end {
+                client.get(request()).await.unwrap();
+                if lists {
+                    client.list(list()).await.unwrap();
+                }
+                served += 1;
+            }
+            served
+        })
+    });
+    let served = join_all(callers).await.into_iter().map(Result::unwrap);
+    let served: Vec<u32> = served.collect();
+    println!("calls served, by caller: {served:?}");
+    assert!(served.iter().all(|served| *served > 0));
+}
+
+async fn sixteen_callers_are_served(backend: Backend) {
+    let database = backend.golden();
+    let server = serving(&database);
+    closed_loops(join_all((0..16).map(|_| server.client())).await, true).await;
+}
+
+async fn sixty_four_streams_are_served(backend: Backend) {
+    let database = backend.golden();
+    let server = serving(&database);
+    closed_loops(vec![server.client().await; 64], false).await;
+}
+
+/// A server with one permit, and a lock that keeps its read waiting.
+async fn locked(database: &Database) -> (Server, PgConnection) {
+    let server = Program::serving(database)
+        .arg("--max-concurrent-reads")
+        .arg("1")
+        .start();
+    (
+        server,
+        PgConnection::connect(&database.url()).await.unwrap(),
+    )
+}
+
+async fn lock(connection: &mut PgConnection) -> Transaction<'_, Postgres> {
+    let mut lock = connection.begin().await.unwrap();
+    sqlx::query("LOCK TABLE inboxes IN ACCESS EXCLUSIVE MODE")
+        .execute(&mut *lock)
+        .await
+        .unwrap();
+    lock
+}
+
+async fn get_within(client: &Client, timeout: Duration) -> Result<(), tonic::Status> {
+    let mut call = tonic::Request::new(request().encode_to_vec());
+    call.set_timeout(timeout);
+    client
+        .raw::<pb::GetInboxResponse>(GET, call)
+        .await
+        .map(drop)
+}
+
+fn assert_overloaded(status: &tonic::Status) {
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+    let info = status.get_details_error_info().unwrap();
+    assert_eq!(info.reason, "OVERLOADED");
+    let retry = status.get_details_retry_info().unwrap().retry_delay;
+    assert_eq!(retry, Some(SECOND));
+    assert_eq!(
+        status.metadata().get("grpc-retry-pushback-ms").unwrap(),
+        "1000"
+    );
+}
+
+/// Of a call's time, half is for the queue. Health and reflection do not wait.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_waits_for_a_permit_for_half_of_its_time() {
+    let database = Backend::Postgres.golden();
+    let (server, mut connection) = locked(&database).await;
+    let client = server.client().await;
+    let mut health = health(&server.address).await;
+    let held = lock(&mut connection).await;
+
+    let reading = tokio::spawn({
+        let client = client.clone();
+        async move { client.get(request()).await.map(drop) }
+    });
+    waits_for_a_lock(&database).await;
+    let began = Instant::now();
+    let waiting = join_all((0..10).map(|_| get_within(&client, SECOND)));
+    let asking = async {
+        let check = HealthCheckRequest::default();
+        let checked = health.check(check).await.unwrap().into_inner();
+        assert_eq!(checked.status().as_str_name(), "SERVING");
+        let services = reflected(&server.address).await;
+        assert!(
+            services
+                .iter()
+                .any(|it| it == "leadchat.inbox.v1.InboxService")
+        );
+        began.elapsed()
+    };
+    let (refused, asked) = tokio::join!(waiting, asking);
+    let waited = began.elapsed();
+    assert!(asked < Duration::from_millis(450), "{asked:?}");
+    assert!(waited >= Duration::from_millis(480), "{waited:?}");
+    assert!(waited < Duration::from_millis(950), "{waited:?}");
+    for refused in refused {
+        assert_overloaded(&refused.unwrap_err());
+    }
+    held.rollback().await.unwrap();
+    // With or without the lock's own time-out.
+    let _ = reading.await.unwrap();
+    assert!(get_within(&client, 10 * SECOND).await.is_ok());
+}
+
+/// A thousand and twenty-four wait; the others are told at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_queue_refuses_at_once() {
+    const MAX_QUEUED: usize = 1024;
+    let database = Backend::Postgres.golden();
+    let (server, mut connection) = locked(&database).await;
+    let clients = join_all((0..12).map(|_| server.client())).await;
+    let held = lock(&mut connection).await;
+    let quick = Arc::new(AtomicI64::new(0));
+    let calls = clients.iter().flat_map(|client| vec![client.clone(); 95]);
+    let calls: Vec<_> = calls
+        .map(|client| {
+            let quick = Arc::clone(&quick);
+            tokio::spawn(async move {
+                let began = Instant::now();
+                let outcome = client.get(request()).await;
+                let is_refused = outcome.is_err_and(|status| {
+                    assert_overloaded_or_locked(&status);
+                    status.code() == Code::ResourceExhausted
+                });
+                if is_refused && began.elapsed() < Duration::from_millis(2500) {
+                    quick.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        })
+        .collect();
+    let sent = calls.len();
+    for call in calls {
+        call.await.unwrap();
+    }
+    held.rollback().await.unwrap();
+    // But for the one that reads, and what was sent after some had been refused.
+    let quick = usize::try_from(quick.load(Ordering::Relaxed)).unwrap();
+    let surplus = sent - MAX_QUEUED - 1;
+    println!("{quick} of {sent} calls were refused at once");
+    assert!(
+        (surplus - 3..=surplus).contains(&quick),
+        "{quick}, {surplus}"
+    );
+    assert!(clients[0].get(request()).await.is_ok());
+}
+
+/// The calls that had the permit waited for the lock in vain.
+fn assert_overloaded_or_locked(status: &tonic::Status) {
+    if status.code() == Code::Unavailable {
+        let info = status.get_details_error_info().unwrap();
+        assert_eq!(info.reason, "STORE_UNAVAILABLE");
+    } else {
+        assert_overloaded(status);
+    }
+}
+
+/// A read owns its permit until it has ended, though its caller has left: no other begins
+/// beside it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_read_without_its_caller_keeps_its_permit() {
+    let database = Backend::Postgres.golden();
+    database.slow_down(1.0).await;
+    let (server, _connection) = locked(&database).await;
+    let client = server.client().await;
+    let running = "SELECT count(*) AS id FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event = 'PgSleep'";
+    for _ in 0..3 {
+        let left = tokio::spawn({
+            let client = client.clone();
+            async move { client.get(request()).await.map(drop) }
+        });
+        until("the read runs", async || {
+            database.numbers(running).await[0] == 1
+        })
+        .await;
+        left.abort();
+        let next = tokio::spawn({
+            let client = client.clone();
+            async move { client.get(request()).await.map(drop) }
+        });
+        let mut most = 0;
+        while !next.is_finished() {
+            most = most.max(database.numbers(running).await[0]);
+        }
+        next.await.unwrap().unwrap();
+        assert_eq!(most, 1);
+    }
+}
+
+async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    let end = Instant::now() + 10 * SECOND;
+    while !is_so().await {
+        assert!(Instant::now() < end, "waited in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+async fn waits_for_a_lock(database: &Database) {
+    let waiting = "SELECT count(*) AS id FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    until("a read waits for the lock", async || {
+        database.numbers(waiting).await[0] > 0
+    })
+    .await;
+}
