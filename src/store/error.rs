@@ -119,10 +119,14 @@ impl StoreError {
         }
     }
 
-    /// What was ended and may be begun anew.
-    pub(super) fn cut_off(error: &sqlx::Error) -> Option<Self> {
+    /// A failure to get a connection or a snapshot: whatever is in the way, it says
+    /// nothing of the read.
+    pub(super) fn before_reading(error: &sqlx::Error) -> Self {
         let reason = describe(error);
-        cut_off(error).map(|cause| Self::CutOff { cause, reason })
+        match cut_off(error) {
+            Some(cause) => Self::CutOff { cause, reason },
+            None => Self::Unavailable(reason),
+        }
     }
 
     /// What it is when there is no further try.
@@ -188,7 +192,9 @@ pub(super) fn describe(error: &sqlx::Error) -> String {
             Some("25006") => "it is read-only: a standby, or default_transaction_read_only \
                 is on for the user or the database"
                 .to_owned(),
-            Some("53300") => "it has no connection left".to_owned(),
+            Some("53300") => "it gives no more connections: CONNECTION LIMIT of the user or the \
+                database, or max_connections"
+                .to_owned(),
             Some("57P03") => "it takes no connections at present: it starts, stops, or is a \
                 standby without hot_standby"
                 .to_owned(),

@@ -10,6 +10,7 @@ use sqlx::{
 use super::{
     Ownership,
     error::{OpenError, StoreError},
+    patience::Patience,
     retries::retried,
     snapshot::{Argument, Pool},
     statements::Statement,
@@ -89,7 +90,12 @@ pub(super) async fn numbers(pool: &Pool) -> Result<(Option<i64>, i64), StoreErro
 pub(super) async fn migrate(pool: &Pool) -> Result<(), OpenError> {
     refuse_rails(pool).await?;
     match pool {
-        Pool::Postgres(connections) => POSTGRES.run(&connections.pool).await?,
+        Pool::Postgres(connections) => {
+            let mut lease = connections.acquire(&Patience::endless()).await?;
+            if let Some((connection, ..)) = lease.parts() {
+                POSTGRES.run(connection).await?;
+            }
+        }
         Pool::Sqlite(pool) => SQLITE.run(pool).await?,
     }
     Ok(())

@@ -7,20 +7,24 @@
 //! for a connection, and would meet those of others there: so each connection is
 //! asked whether it has a session of its own.
 
-use std::{fmt, fs::File, num::NonZeroUsize, path::PathBuf, time::Duration};
+mod pool;
+
+use std::{fmt, fs::File, num::NonZeroUsize, path::PathBuf, sync::Mutex, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{
-    AssertSqlSafe, Connection, PgConnection, PgPool, Postgres, Transaction,
-    postgres::{PgConnectOptions, PgPoolOptions, PgSslMode},
+    AssertSqlSafe, Connection, PgConnection, Postgres, Transaction,
+    postgres::{PgConnectOptions, PgSslMode},
 };
-use tokio::{sync::watch, time::Instant};
+use tokio::time::Instant;
 use url::Url;
 
 use super::{
     error::{OpenError, describe},
     pace::Pace,
 };
+use pool::Connector;
+pub(super) use pool::{Connections, Lease};
 
 /// A caller is told that the database is away rather than kept waiting.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -202,16 +206,6 @@ impl fmt::Debug for PostgresSettings {
     }
 }
 
-/// Connections, and how they are used.
-#[derive(Clone)]
-pub(super) struct Connections {
-    pub pool: PgPool,
-    /// Whether a statement that was prepared is there when it is run again.
-    pub prepares: bool,
-    /// How many of them can be had.
-    pub available: watch::Sender<usize>,
-}
-
 /// Makes sure that the database answers, and gives connections to it: so many at the
 /// most.
 pub(super) async fn connect(
@@ -248,51 +242,28 @@ pub(super) async fn connect(
     let reached = tokio::time::timeout(CONNECT_TIMEOUT, async {
         let mut connection = PgConnection::connect_with(&options).await?;
         let is_own = *pgbouncer || is_own(&mut connection).await?;
-        // That it was not closed in form does not matter.
-        _ = connection.close().await;
-        Ok(is_own)
+        Ok((connection, is_own))
     });
-    match reached.await {
-        Ok(Ok(true)) => {}
-        Ok(Ok(false)) => return Err(shared(place)),
+    let first = match reached.await {
+        Ok(Ok((connection, true))) => connection,
+        Ok(Ok((_, false))) => return Err(shared(place)),
         Ok(Err(error)) if !pgbouncer && is_refused_by_pgbouncer(&error) => {
             return Err(shared(place));
         }
         Ok(Err(error)) => return Err(unreachable(&describe(&error))),
         Err(_) => return Err(unreachable("it does not answer")),
-    }
+    };
     let took = began.elapsed();
-    let ping_timeout = took.clamp(PING_TIMEOUT, ACQUIRE_TIMEOUT);
-    let mut pool = PgPoolOptions::new()
-        .max_connections(u32::try_from(connections.get()).unwrap_or(u32::MAX))
-        // One that is far away takes longer to connect to, and no less the next time.
-        .acquire_timeout((took * 2).clamp(ACQUIRE_TIMEOUT, LONGEST_ACQUIRE_TIMEOUT))
-        // Behind PgBouncer, an answer is one of a session that may have to be waited for.
-        .test_before_acquire(*pgbouncer);
-    if !pgbouncer {
-        pool = pool
-            .before_acquire(move |connection, _| {
-                Box::pin(async move {
-                    let answered = tokio::time::timeout(ping_timeout, connection.ping()).await;
-                    Ok(matches!(answered, Ok(Ok(()))))
-                })
-            })
-            .after_connect(|connection, _| {
-                Box::pin(async move {
-                    // The name may have come to stand for another place.
-                    if is_own(connection).await? {
-                        Ok(())
-                    } else {
-                        Err(sqlx::Error::Protocol("a session of others".to_owned()))
-                    }
-                })
-            });
-    }
-    Ok(Connections {
-        pool: pool.connect_lazy_with(options),
-        prepares: !pgbouncer,
-        available: watch::Sender::new(connections.get()),
-    })
+    let connector = Connector {
+        options,
+        pgbouncer: *pgbouncer,
+        ping_timeout: took.clamp(PING_TIMEOUT, ACQUIRE_TIMEOUT),
+        first: Mutex::new(Some(first)),
+    };
+    // A database that is far away takes longer to connect to, and no less the next time.
+    let acquire_timeout = (took * 2).clamp(ACQUIRE_TIMEOUT, LONGEST_ACQUIRE_TIMEOUT);
+    Connections::new(connector, connections, acquire_timeout)
+        .ok_or_else(|| unreachable("there is no timer"))
 }
 
 /// Connections that each have a session of their own, whatever is served through:

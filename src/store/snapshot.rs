@@ -11,11 +11,11 @@ use sqlx::{
 use tokio::{sync::watch, time::timeout};
 
 use super::{
-    error::{CutOff, Outdated, StoreError, describe},
+    error::{CutOff, Outdated, StoreError},
     pace::Pace,
     patience::Patience,
     plan::Plan,
-    postgres,
+    postgres::{self, Lease},
     rows::SteadyRow,
     statements::Statement,
 };
@@ -29,15 +29,8 @@ pub(super) enum Pool {
 
 /// One of them.
 pub(super) enum Connection {
-    Postgres(PostgresConnection),
+    Postgres(Lease),
     Sqlite(PoolConnection<Sqlite>),
-}
-
-pub(super) struct PostgresConnection {
-    connection: PoolConnection<Postgres>,
-    prepares: bool,
-    /// Whether nothing is heard on it any more.
-    silent: bool,
 }
 
 /// What was committed when the snapshot was taken, and nothing since.
@@ -53,7 +46,8 @@ enum Open<'c> {
         transaction: Transaction<'c, Postgres>,
         prepares: bool,
         pace: Pace,
-        silent: &'c mut bool,
+        is_unresponsive: &'c mut bool,
+        is_in_transaction: &'c mut bool,
     },
     Sqlite(Transaction<'c, Sqlite>),
 }
@@ -62,43 +56,18 @@ impl Pool {
     /// Waits for a connection, but not for longer than the caller does.
     pub async fn acquire(&self, patience: &Patience) -> Result<Connection, StoreError> {
         match self {
-            Self::Postgres(connections) => {
-                let connection = PostgresConnection::acquire(connections, patience).await?;
-                Ok(Connection::Postgres(connection))
-            }
+            Self::Postgres(connections) => connections
+                .acquire(patience)
+                .await
+                .map(Connection::Postgres),
             Self::Sqlite(pool) => tokio::select! {
                 biased;
                 () = patience.ended() => Err(StoreError::Abandoned),
                 acquired = pool.acquire() => acquired
                     .map(Connection::Sqlite)
-                    .map_err(|error| begun_in_vain(&error)),
+                    .map_err(|error| StoreError::before_reading(&error)),
             },
         }
-    }
-}
-
-impl PostgresConnection {
-    /// A caller that leaves would close a connection that is being tested or opened. So
-    /// that is brought to its end, which the pool bounds.
-    async fn acquire(
-        connections: &postgres::Connections,
-        patience: &Patience,
-    ) -> Result<Self, StoreError> {
-        let pool = connections.pool.clone();
-        let mut acquired = Box::pin(async move { pool.acquire().await });
-        let connection = tokio::select! {
-            biased;
-            () = patience.ended() => {
-                tokio::spawn(acquired);
-                return Err(StoreError::Abandoned);
-            }
-            acquired = &mut acquired => acquired,
-        };
-        Ok(Self {
-            connection: connection.map_err(|error| begun_in_vain(&error))?,
-            prepares: connections.prepares,
-            silent: false,
-        })
     }
 }
 
@@ -121,7 +90,7 @@ impl Pool {
     /// How many connections can be had.
     pub fn available(&self) -> watch::Receiver<usize> {
         match self {
-            Self::Postgres(connections) => connections.available.subscribe(),
+            Self::Postgres(connections) => connections.available(),
             Self::Sqlite(pool) => {
                 let connections = pool.options().get_max_connections();
                 watch::Sender::new(usize::try_from(connections).unwrap_or(1)).subscribe()
@@ -133,7 +102,7 @@ impl Pool {
     /// file behind that was not there.
     pub async fn close(&self) {
         match self {
-            Self::Postgres(connections) => connections.pool.close().await,
+            Self::Postgres(connections) => connections.close(),
             Self::Sqlite(pool) => pool.close().await,
         }
     }
@@ -142,34 +111,35 @@ impl Pool {
 impl Connection {
     pub async fn begin(&mut self, patience: &Patience) -> Result<Snapshot<'_>, StoreError> {
         let transaction = match self {
-            Self::Postgres(PostgresConnection {
-                connection,
-                prepares,
-                silent,
-                ..
-            }) => {
+            Self::Postgres(lease) => {
+                let prepares = lease.prepares();
                 let pace = Pace::new(patience);
+                let Some((connection, is_unresponsive, is_in_transaction)) = lease.parts() else {
+                    return Err(StoreError::Fault("a connection was given back".to_owned()));
+                };
                 let begun = timeout(pace.hearing(), postgres::begin(connection, &pace));
-                let transaction = match heard(begun.await, silent)? {
+                let transaction = match heard(begun.await, is_unresponsive)? {
                     Ok(transaction) => transaction,
                     Err(error) => {
                         // Part of it may have begun, and would be left open.
-                        *silent = true;
-                        return Err(begun_in_vain(&error));
+                        *is_unresponsive = true;
+                        return Err(StoreError::before_reading(&error));
                     }
                 };
+                *is_in_transaction = true;
                 Open::Postgres {
                     transaction,
-                    prepares: *prepares,
+                    prepares,
                     pace,
-                    silent,
+                    is_unresponsive,
+                    is_in_transaction,
                 }
             }
             Self::Sqlite(connection) => Open::Sqlite(
                 connection
                     .begin()
                     .await
-                    .map_err(|error| begun_in_vain(&error))?,
+                    .map_err(|error| StoreError::before_reading(&error))?,
             ),
         };
         Ok(Snapshot {
@@ -180,24 +150,10 @@ impl Connection {
     }
 }
 
-impl Drop for PostgresConnection {
-    fn drop(&mut self) {
-        if self.silent {
-            // The pool would wait for an answer on it, and then the next caller.
-            self.connection.close_on_drop();
-        }
-    }
-}
-
-/// Whatever is in the way of a connection or a snapshot, it says nothing of the read.
-fn begun_in_vain(error: &sqlx::Error) -> StoreError {
-    StoreError::cut_off(error).unwrap_or_else(|| StoreError::Unavailable(describe(error)))
-}
-
 /// What a database answered, if it could be heard.
-fn heard<T, E>(answer: Result<T, E>, silent: &mut bool) -> Result<T, StoreError> {
+fn heard<T, E>(answer: Result<T, E>, is_unresponsive: &mut bool) -> Result<T, StoreError> {
     answer.map_err(|_| {
-        *silent = true;
+        *is_unresponsive = true;
         StoreError::CutOff {
             cause: CutOff::Connection,
             reason: "nothing is heard of it".to_owned(),
@@ -240,13 +196,14 @@ impl Snapshot<'_> {
                 transaction,
                 prepares,
                 pace,
-                silent,
+                is_unresponsive,
+                ..
             } => {
                 let slow = |_| StoreError::Unavailable("a read takes too long".to_owned());
                 if let Some(first) = pace.next().map_err(slow)? {
                     // Safe: a number alone.
                     let first = sqlx::raw_sql(AssertSqlSafe(first)).execute(&mut **transaction);
-                    heard(timeout(pace.hearing(), first).await, silent)??;
+                    heard(timeout(pace.hearing(), first).await, is_unresponsive)??;
                 }
                 let mut query = sqlx::query_as::<Postgres, R>(sql).persistent(*prepares);
                 for argument in arguments {
@@ -258,7 +215,7 @@ impl Snapshot<'_> {
                     };
                 }
                 let rows = query.fetch_all(&mut **transaction);
-                heard(timeout(pace.hearing(), rows).await, silent)?
+                heard(timeout(pace.hearing(), rows).await, is_unresponsive)?
             }
             Open::Sqlite(transaction) => {
                 let mut query = sqlx::query_as::<Sqlite, R>(sql);
@@ -301,9 +258,15 @@ impl Snapshot<'_> {
             Open::Postgres {
                 transaction,
                 pace,
-                silent,
+                is_unresponsive,
+                is_in_transaction,
                 ..
-            } => heard(timeout(pace.hearing(), transaction.commit()).await, silent)?,
+            } => {
+                let committed = timeout(pace.hearing(), transaction.commit()).await;
+                let committed = heard(committed, is_unresponsive)?;
+                *is_in_transaction = committed.is_err();
+                committed
+            }
             Open::Sqlite(transaction) => transaction.commit().await,
         }?)
     }

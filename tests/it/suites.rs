@@ -8,6 +8,7 @@ mod check;
 mod degradations;
 mod disclosure;
 mod encryption;
+mod field;
 mod finding;
 mod grants;
 mod limits;

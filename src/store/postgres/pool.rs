@@ -1,0 +1,331 @@
+//! Connections to PostgreSQL, kept for the next read.
+//!
+//! deadpool keeps them, not sqlx: when sqlx' pool wants one connection more than the
+//! database gives, it asks for it until the time-out, does not look at the connections that
+//! become idle meanwhile (its issue 2848), and does not say why it failed. Here a read
+//! waits for the connection of another one, and how many there can be is published, so
+//! that no more reads begin. What is read is not known here.
+
+use std::{
+    num::NonZeroUsize,
+    pin::pin,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use deadpool::{
+    Runtime,
+    managed::{self, Manager, Metrics, Object, PoolError, QueueMode, RecycleError, RecycleResult},
+};
+use sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};
+use tokio::{
+    sync::{Notify, watch},
+    time::{Instant, sleep, timeout},
+};
+use tracing::warn;
+
+use super::is_own;
+use crate::store::{error::StoreError, patience::Patience};
+
+/// A connection is replaced at this age, so that none stays on a server that was taken out
+/// of service.
+const MAX_CONNECTION_AGE: Duration = Duration::from_mins(30);
+
+/// After this time, the database is asked for more connections than it gave.
+const RETRY_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Before connections are counted that are opened at the same time.
+const SETTLE_DELAY: Duration = Duration::from_millis(200);
+
+/// Pauses between attempts to connect to a database that starts: the first, the longest.
+const MIN_RETRY_DELAY: Duration = Duration::from_millis(10);
+const MAX_RETRY_DELAY: Duration = Duration::from_millis(250);
+
+/// Opens connections, and says whether one can be used again.
+pub(super) struct Connector {
+    pub options: PgConnectOptions,
+    pub pgbouncer: bool,
+    /// How long a kept connection has to answer, but behind PgBouncer, whose answer is
+    /// that of a session that may have to be waited for.
+    pub ping_timeout: Duration,
+    /// A connection that was opened at the start.
+    pub first: Mutex<Option<PgConnection>>,
+}
+
+impl Connector {
+    async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
+        let mut connection = PgConnection::connect_with(&self.options).await?;
+        // The name may have come to stand for another place.
+        if self.pgbouncer || is_own(&mut connection).await? {
+            Ok(connection)
+        } else {
+            Err(sqlx::Error::Protocol("a session of others".to_owned()))
+        }
+    }
+}
+
+impl Manager for Connector {
+    type Type = PgConnection;
+    type Error = sqlx::Error;
+
+    /// The pool bounds how long this takes.
+    async fn create(&self) -> Result<PgConnection, sqlx::Error> {
+        let first = self.first.lock();
+        if let Some(first) = first.unwrap_or_else(PoisonError::into_inner).take() {
+            return Ok(first);
+        }
+        let mut delay = MIN_RETRY_DELAY;
+        loop {
+            match self.connect().await {
+                Err(error) if is_starting(&error) => {
+                    sleep(delay).await;
+                    delay = MAX_RETRY_DELAY.min(delay * 2);
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn recycle(
+        &self,
+        connection: &mut PgConnection,
+        metrics: &Metrics,
+    ) -> RecycleResult<sqlx::Error> {
+        if metrics.age() > MAX_CONNECTION_AGE {
+            return Err(RecycleError::message("too old"));
+        }
+        if self.pgbouncer {
+            return Ok(connection.ping().await?);
+        }
+        match timeout(self.ping_timeout, connection.ping()).await {
+            Ok(answered) => Ok(answered?),
+            Err(_) => Err(RecycleError::message("no answer")),
+        }
+    }
+}
+
+/// All connections to one database.
+#[derive(Clone)]
+pub(in crate::store) struct Connections(Arc<Inner>);
+
+struct Inner {
+    pool: managed::Pool<Connector>,
+    prepares: bool,
+    max_connections: usize,
+    acquire_timeout: Duration,
+    /// How many connections the database gives, as far as is known.
+    available: watch::Sender<usize>,
+    /// Whether that is fewer than it was asked for.
+    is_short: AtomicBool,
+    /// The last number of them that was logged.
+    logged: AtomicUsize,
+    /// Notified when a connection is free again, or closed.
+    released: Notify,
+}
+
+impl Connections {
+    /// `None` only where deadpool is built without a timer.
+    pub(super) fn new(
+        connector: Connector,
+        connections: NonZeroUsize,
+        acquire_timeout: Duration,
+    ) -> Option<Self> {
+        let prepares = !connector.pgbouncer;
+        let max_connections = connections.get();
+        let pool = managed::Pool::builder(connector)
+            .max_size(max_connections)
+            // The others grow old and are replaced.
+            .queue_mode(QueueMode::Lifo)
+            .create_timeout(Some(acquire_timeout))
+            .recycle_timeout(Some(acquire_timeout))
+            .runtime(Runtime::Tokio1)
+            .build();
+        Some(Self(Arc::new(Inner {
+            pool: pool.ok()?,
+            prepares,
+            max_connections,
+            acquire_timeout,
+            available: watch::Sender::new(max_connections),
+            is_short: AtomicBool::new(false),
+            logged: AtomicUsize::new(max_connections),
+            released: Notify::new(),
+        })))
+    }
+
+    /// Whether a statement that was prepared is there when it is run again.
+    pub fn prepares(&self) -> bool {
+        self.0.prepares
+    }
+
+    /// How many connections the database gives; at least one.
+    pub fn available(&self) -> watch::Receiver<usize> {
+        self.0.available.subscribe()
+    }
+
+    /// Closes the connections that are not in use, and gives no more.
+    pub fn close(&self) {
+        self.0.pool.close();
+    }
+
+    /// Waits for a connection. A caller that leaves would close one that is being tested
+    /// or opened, so that is brought to its end, which the pool bounds.
+    pub async fn acquire(&self, patience: &Patience) -> Result<Lease, StoreError> {
+        let began = Instant::now();
+        loop {
+            let mut released = pin!(self.0.released.notified());
+            released.as_mut().enable();
+            let connections = self.clone();
+            let mut acquiring = Box::pin(async move {
+                let acquired = connections.0.pool.get().await;
+                acquired.map(|object| Lease {
+                    object: Some(object),
+                    connections,
+                    is_unresponsive: false,
+                    is_in_transaction: false,
+                })
+            });
+            let acquired = tokio::select! {
+                biased;
+                () = patience.ended() => {
+                    tokio::spawn(acquiring);
+                    return Err(StoreError::Abandoned);
+                }
+                acquired = &mut acquiring => acquired,
+            };
+            let error = match acquired {
+                Ok(lease) => return Ok(lease),
+                Err(PoolError::Backend(error)) => error,
+                Err(_) => sqlx::Error::PoolTimedOut,
+            };
+            let wait = match self.0.pool.status().size {
+                _ if !is_refused_as_one_too_many(&error) => None,
+                // The last one may just have been closed.
+                0 if began.elapsed() < self.0.acquire_timeout => Some(MAX_RETRY_DELAY),
+                0 => None,
+                _ => {
+                    self.make_do();
+                    Some(self.0.acquire_timeout)
+                }
+            };
+            let Some(wait) = wait else {
+                return Err(StoreError::before_reading(&error));
+            };
+            tokio::select! {
+                biased;
+                () = patience.ended() => return Err(StoreError::Abandoned),
+                () = released => {}
+                // Other processes may have closed one of theirs.
+                () = sleep(wait) => {}
+            }
+        }
+    }
+
+    /// Publishes how few connections the database gives, until it is asked again.
+    fn make_do(&self) {
+        if self.0.is_short.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let inner = Arc::downgrade(&self.0);
+        tokio::spawn(async move {
+            // Others may just be opened.
+            sleep(SETTLE_DELAY).await;
+            if let Some(inner) = inner.upgrade() {
+                let connections = inner.pool.status().size.max(1);
+                inner.available.send_replace(connections);
+                if inner.logged.swap(connections, Ordering::Relaxed) != connections {
+                    warn!(
+                        connections,
+                        "the database gives no more connections (CONNECTION LIMIT, \
+                         max_connections); reads make do with these"
+                    );
+                }
+            }
+            sleep(RETRY_INTERVAL).await;
+            if let Some(inner) = inner.upgrade() {
+                inner.is_short.store(false, Ordering::Relaxed);
+                inner.available.send_replace(inner.max_connections);
+            }
+        });
+    }
+}
+
+/// A connection while a read has it.
+pub(in crate::store) struct Lease {
+    /// There until the lease is dropped.
+    object: Option<Object<Connector>>,
+    connections: Connections,
+    /// No answer came within its time-out, and may still come.
+    pub is_unresponsive: bool,
+    /// A transaction has begun and was not committed.
+    pub is_in_transaction: bool,
+}
+
+impl Lease {
+    pub fn prepares(&self) -> bool {
+        self.connections.prepares()
+    }
+
+    /// The connection, and what becomes of it afterwards.
+    pub fn parts(&mut self) -> Option<(&mut PgConnection, &mut bool, &mut bool)> {
+        let connection = self.object.as_mut()?;
+        Some((
+            connection,
+            &mut self.is_unresponsive,
+            &mut self.is_in_transaction,
+        ))
+    }
+}
+
+impl Drop for Lease {
+    /// Gives the connection back, and closes it where it cannot be used again.
+    fn drop(&mut self) {
+        let Some(mut object) = self.object.take() else {
+            return;
+        };
+        let released = Released(self.connections.clone());
+        if self.is_unresponsive {
+            drop(Object::take(object));
+        } else if self.is_in_transaction {
+            // sqlx sends the rollback with what comes next; until then locks are held.
+            tokio::spawn(async move {
+                let ping = timeout(MAX_RETRY_DELAY, object.ping());
+                if !matches!(ping.await, Ok(Ok(()))) {
+                    drop(Object::take(object));
+                }
+                drop(released);
+            });
+        } else {
+            drop(object);
+        }
+    }
+}
+
+/// Tells a read that waits, when dropped.
+struct Released(Connections);
+
+impl Drop for Released {
+    fn drop(&mut self) {
+        self.0.0.released.notify_one();
+    }
+}
+
+/// Whether a database takes no connections yet, or for a moment.
+fn is_starting(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
+        sqlx::Error::Database(error) => error.code().as_deref() == Some("57P03"),
+        _ => false,
+    }
+}
+
+/// Whether the database has no connection left: for this user, for the database, at all,
+/// or PgBouncer for its clients.
+fn is_refused_as_one_too_many(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| {
+        error.code().as_deref() == Some("53300")
+            || error.message().starts_with("no more connections allowed")
+    })
+}

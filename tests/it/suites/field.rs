@@ -1,0 +1,3 @@
+//! Situations that were met in the field.
+
+mod connections;

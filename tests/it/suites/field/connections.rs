@@ -1,0 +1,183 @@
+//! A database that gives fewer connections than the service would use.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+
+use crate::support::{
+    Backend, Client, Database, Program, client::any_inbox as request, cluster::Cluster,
+    program::Server,
+};
+
+const WARNING: &str = "the database gives no more connections";
+
+/// A database, and the URL of a role of its own that may have so many connections.
+struct Limited {
+    database: Database,
+    role: String,
+    url: String,
+}
+
+impl Limited {
+    async fn to(connections: i32) -> Self {
+        let database = Backend::Postgres.golden();
+        let Database::Postgres { name } = &database else {
+            unreachable!()
+        };
+        let role = format!("limited_of_{name}");
+        database
+            .execute(&format!(
+                "CREATE ROLE {role} LOGIN CONNECTION LIMIT {connections};
+                GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}"
+            ))
+            .await;
+        let url = Cluster::shared()
+            .url(name)
+            .replacen("postgres@", &format!("{role}@"), 1);
+        assert!(url.contains(&role), "{url}");
+        Self {
+            database,
+            role,
+            url,
+        }
+    }
+
+    fn program(&self) -> Program {
+        Program::serving_at(&self.url)
+    }
+
+    /// The connections that the role has.
+    async fn connections(&self) -> i64 {
+        let role = &self.role;
+        let count = format!("SELECT count(*) AS id FROM pg_stat_activity WHERE usename = '{role}'");
+        self.database.numbers(&count).await[0]
+    }
+}
+
+impl Drop for Limited {
+    fn drop(&mut self) {
+        let Self { database, role, .. } = self;
+        let Database::Postgres { name } = database else {
+            return;
+        };
+        let drop = format!("DROP OWNED BY {role}; DROP ROLE {role}");
+        Cluster::shared().psql(name, &drop);
+    }
+}
+
+/// Eight callers, with ten milliseconds between their calls. None fails.
+async fn eight_callers(client: &Client, calls: usize) {
+    let callers = (0..8).map(|_| {
+        let client = client.clone();
+        tokio::spawn(async move {
+            for _ in 0..calls {
+                client.get(request()).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+    });
+    for caller in join_all(callers).await {
+        caller.unwrap();
+    }
+}
+
+fn warnings(server: &Server) -> Vec<String> {
+    let log = server.log();
+    let lines = log.lines().filter(|line| line.contains(WARNING));
+    lines.map(ToOwned::to_owned).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_call_fails_while_a_connection_is_free() {
+    for limit in [2, 3, 1] {
+        let limited = Limited::to(limit).await;
+        let server = limited
+            .program()
+            .arg("--max-concurrent-reads")
+            .arg("8")
+            .start();
+        eight_callers(&server.client().await, 15).await;
+        let warnings = warnings(&server);
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(
+            warnings[0].contains(&format!("connections={limit}")),
+            "{warnings:?}"
+        );
+        assert_eq!(limited.connections().await, i64::from(limit));
+        drop(server);
+    }
+}
+
+/// More is asked for now and then, and used once it is given.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_connections_are_used_once_they_are_given() {
+    let limited = Limited::to(1).await;
+    let server = limited
+        .program()
+        .arg("--max-concurrent-reads")
+        .arg("4")
+        .start();
+    let client = server.client().await;
+    eight_callers(&client, 5).await;
+    assert_eq!(limited.connections().await, 1);
+    let role = &limited.role;
+    let lift = format!("ALTER ROLE {role} CONNECTION LIMIT 3");
+    limited.database.execute(&lift).await;
+    let end = Instant::now() + Duration::from_mins(2);
+    while limited.connections().await < 3 {
+        assert!(Instant::now() < end, "one connection is used still");
+        eight_callers(&client, 5).await;
+    }
+    eight_callers(&client, 5).await;
+    assert_eq!(limited.connections().await, 3);
+    drop(server);
+}
+
+/// The check reads with as few as one, and says that all is well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_check_makes_do_with_one_connection() {
+    let limited = Limited::to(1).await;
+    let output = Program::new(&["check"])
+        .env("DATABASE_URL", &limited.url)
+        .env("FRONTEND_URL", "https://chat.example.test")
+        .output();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("It would serve well."), "{said}");
+    assert_eq!(output.status.code(), Some(0), "{said}");
+}
+
+/// What other connections of the role have taken is told at the start.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_without_a_connection_says_so() {
+    let limited = Limited::to(0).await;
+    let refusal = limited.program().refusal();
+    assert!(
+        refusal.contains("it gives no more connections"),
+        "{refusal}"
+    );
+}
+
+/// Several reads that meet the limit at once, on connections that are held: each goes on
+/// when another one's is free.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_wait_for_the_connections_of_others() {
+    let limited = Limited::to(2).await;
+    limited.database.slow_down(0.2).await;
+    let role = &limited.role;
+    limited
+        .database
+        .execute(&format!(
+            "GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}"
+        ))
+        .await;
+    let server = limited
+        .program()
+        .arg("--max-concurrent-reads")
+        .arg("8")
+        .start();
+    let client = server.client().await;
+    let calls = join_all((0..8).map(|_| client.get(request()))).await;
+    for call in calls {
+        call.unwrap();
+    }
+}
