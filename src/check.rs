@@ -106,8 +106,11 @@ async fn look_inside(
     if !is_complete {
         return Ok(());
     }
-    let store = inspection.store(redis, installation, keys).await?;
+    let store = Arc::new(inspection.store(redis, installation, keys).await?);
     let counted = facts.accounts.insert(Accounts::default());
-    accounts::read_all(&Arc::new(store), counted, &progress, stopped).await;
+    accounts::read_all(&store, counted, &progress, stopped).await;
+    if let Some(refusals) = store.redis_refusals() {
+        facts.redis.refused(refusals);
+    }
     Ok(())
 }

@@ -202,6 +202,11 @@ impl Store {
         self.pool.available()
     }
 
+    /// Why Redis refuses to tell flags, if it does, in a few words.
+    pub fn redis_refusals(&self) -> Option<String> {
+        self.redis.as_ref().and_then(Redis::refusals)
+    }
+
     /// Runs a script of `INSERT`s on an SQLite file, for demonstration data.
     pub async fn fill_sqlite(path: &Path, script: &'static str) -> Result<(), OpenError> {
         let pool = sqlite::connect_untold(path, NonZeroUsize::MIN).await?;

@@ -38,6 +38,7 @@ pub enum Code {
     KeysUnknown,
     ValuesNotOpened,
     RedisAway,
+    RedisRefuses,
     RedisNotSet,
     FrontendUrlNotSet,
     FrontendUrlNotUsable,
@@ -173,17 +174,22 @@ impl Findings {
     }
 
     fn redis(&mut self, facts: &Facts) {
+        let reason = facts.redis.reason.as_deref().unwrap_or_default();
         match facts.redis.state {
-            RedisState::Away => {
-                let reason = facts.redis.reason.as_deref().unwrap_or_default();
-                self.problem(
-                    Code::RedisAway,
-                    format!(
-                        "Redis cannot be read: {reason}; which channels must be authorized \
-                         again is unknown"
-                    ),
-                );
-            }
+            RedisState::Refuses => self.problem(
+                Code::RedisRefuses,
+                format!(
+                    "Redis refuses reads: {reason}; whether these channels must be authorized \
+                     again is unknown"
+                ),
+            ),
+            RedisState::Away => self.problem(
+                Code::RedisAway,
+                format!(
+                    "Redis cannot be read: {reason}; which channels must be authorized \
+                     again is unknown"
+                ),
+            ),
             RedisState::NotSet if facts.store.is_attached() => self.note(
                 Code::RedisNotSet,
                 "neither REDIS_URL nor REDIS_SENTINELS is set: which channels must be authorized \

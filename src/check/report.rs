@@ -146,6 +146,8 @@ pub struct Redis {
 pub enum RedisState {
     NotSet,
     Answers,
+    /// It answers, and some flags are refused.
+    Refuses,
     Away,
     /// Stopped before it was tried.
     Unknown,
@@ -378,14 +380,22 @@ impl Encryption {
 }
 
 impl Redis {
-    pub fn probed(settings: &RedisSettings, answer: Result<(), String>) -> Self {
+    pub fn probed(settings: &RedisSettings, answer: Result<Option<String>, String>) -> Self {
+        let (state, reason) = match answer {
+            Ok(None) => (RedisState::Answers, None),
+            Ok(refusals) => (RedisState::Refuses, refusals),
+            Err(reason) => (RedisState::Away, Some(reason)),
+        };
         Self {
-            state: match answer {
-                Ok(()) => RedisState::Answers,
-                Err(_) => RedisState::Away,
-            },
+            state,
             place: Some(settings.to_string()),
-            reason: answer.err(),
+            reason,
         }
+    }
+
+    /// Flags of real channels were refused.
+    pub fn refused(&mut self, refusals: String) {
+        self.state = RedisState::Refuses;
+        self.reason = Some(refusals);
     }
 }

@@ -180,6 +180,7 @@ fn write_redis(f: &mut Formatter<'_>, redis: &Redis) -> fmt::Result {
     let said = match state {
         RedisState::NotSet => "not set".to_owned(),
         RedisState::Answers => format!("answers ({place})"),
+        RedisState::Refuses => format!("refuses reads: {reason} ({place})"),
         RedisState::Away => format!("cannot be read: {reason} ({place})"),
         RedisState::Unknown => format!("not tried ({place})"),
     };

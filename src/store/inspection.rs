@@ -143,9 +143,9 @@ impl Inspection {
 }
 
 impl RedisSettings {
-    /// Whether values can be read there; why not, in a few words that are not the
-    /// server's own.
-    pub async fn probe(&self) -> Result<(), String> {
+    /// Whether values can be read there, and if so, why some are refused; why not, in a
+    /// few words that are not the server's own.
+    pub async fn probe(&self) -> Result<Option<String>, String> {
         redis::probe(self).await
     }
 }

@@ -37,7 +37,8 @@ pub(super) enum Reauthorizations {
     /// Rows of our own table, by class name and id. Channels without one must
     /// not.
     Rows(HashMap<(String, i64), Stored<bool>>),
-    /// Rails' flags, of all channels that it may keep one for.
+    /// Rails' flags, of the channels that it may keep one for; those that Redis refuses
+    /// to tell are missing.
     Flags(HashMap<(ChannelKind, i64), bool>),
     /// There is no source of this state, or it does not answer.
     #[default]
@@ -122,13 +123,15 @@ async fn flags(redis: &Redis, channels: BTreeSet<(ChannelKind, i64)>) -> Reautho
     if keys.is_empty() {
         return Reauthorizations::default();
     }
-    match redis.values(&keys).await {
-        Some(values) => {
-            let flags = values.iter().map(|value| is_required(value.as_deref()));
-            Reauthorizations::Flags(channels.into_iter().zip(flags).collect())
-        }
-        None => Reauthorizations::Unknown,
-    }
+    let Some(replies) = redis.values(&keys).await else {
+        return Reauthorizations::Unknown;
+    };
+    let flags = channels.into_iter().zip(replies);
+    let flags = flags.filter_map(|(channel, reply)| {
+        let value = reply.ok()?;
+        Some((channel, is_required(value.as_deref())))
+    });
+    Reauthorizations::Flags(flags.collect())
 }
 
 impl Assembly<'_> {

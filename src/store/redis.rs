@@ -3,12 +3,15 @@
 //! A read has [`PATIENCE`] and no more. The first one that gets nothing says so
 //! in the log, and from then on nobody waits: a task in the background tries
 //! until Redis is back, and says that too.
+//!
+//! An error reply is no outage. It costs the key that it answers, and is said once
+//! for each kind of error: only what a server says of all keys is as if it were away.
 
 mod connect;
 
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, fmt, path::PathBuf, sync::Arc, time::Duration};
 
-use redis::aio::MultiplexedConnection;
+use redis::{Pipeline, RedisResult, aio::MultiplexedConnection};
 use secrecy::SecretString;
 use tokio::{
     sync::watch,
@@ -18,6 +21,12 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info, warn};
 
 use connect::{Failure, connect};
+
+/// The value of a key, if it has one, or the error reply.
+type Reply = Result<Option<Vec<u8>>, Refusal>;
+
+/// How an error reply begins: `WRONGTYPE`.
+type Refusal = &'static str;
 
 /// For how long a read may be held up.
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -105,6 +114,8 @@ pub(super) struct Redis {
 struct Link {
     settings: RedisSettings,
     state: watch::Sender<State>,
+    /// The error replies on the current connection, each of which was said in the log.
+    refusals: watch::Sender<BTreeSet<Refusal>>,
 }
 
 #[derive(Clone)]
@@ -129,6 +140,7 @@ impl Redis {
         let link = Arc::new(Link {
             settings,
             state: watch::Sender::new(State::Opening),
+            refusals: watch::Sender::default(),
         });
         let kept = tokio::spawn(keep(Arc::clone(&link)));
         // It cannot be closed: the sender is in the link.
@@ -139,9 +151,14 @@ impl Redis {
         }
     }
 
-    /// The values of some keys, in one round trip; `None` if Redis does not tell
+    /// Why keys were not told on the current connection, in a few words.
+    pub fn refusals(&self) -> Option<String> {
+        in_words(&self.link.refusals.borrow())
+    }
+
+    /// The replies to some keys, in one round trip; `None` if Redis does not tell
     /// them in time.
-    pub async fn values(&self, keys: &[String]) -> Option<Vec<Option<Vec<u8>>>> {
+    pub async fn values(&self, keys: &[String]) -> Option<Vec<Reply>> {
         let deadline = Instant::now() + PATIENCE;
         let mut state = self.link.state.subscribe();
         // That a connection had ended says nothing of Redis, which may have been
@@ -160,12 +177,15 @@ impl Redis {
             };
             let asked = tokio::select! {
                 biased;
-                asked = timeout_at(deadline, mget(redis, keys)) => asked,
+                asked = timeout_at(deadline, get_all(redis, keys)) => asked,
                 // Somebody who began earlier has found it out.
                 _ = state.wait_for(State::is_away) => return None,
             };
             match asked.unwrap_or(Err(Failure::Silent)) {
-                Ok(values) => return Some(values),
+                Ok(replies) => {
+                    self.link.refuses(refusals(&replies));
+                    return Some(replies);
+                }
                 Err(failure) if !is_second && failure.is_of_connection() => {
                     self.link.is_broken(number);
                 }
@@ -220,7 +240,23 @@ impl Link {
         }
     }
 
+    /// Says each kind of error reply once a connection.
+    fn refuses(&self, refusals: BTreeSet<Refusal>) {
+        for refusal in refusals {
+            let is_new = self.refusals.send_if_modified(|said| said.insert(refusal));
+            if is_new {
+                let redis = &self.settings;
+                warn!(
+                    %redis,
+                    reply = refusal,
+                    "Redis refuses to tell flags, reauthorization of their channels is unknown"
+                );
+            }
+        }
+    }
+
     fn is_open(&self, number: u64, redis: MultiplexedConnection) {
+        self.refusals.send_replace(BTreeSet::new());
         let before = self
             .state
             .send_replace(State::Open(Connection { number, redis }));
@@ -231,10 +267,13 @@ impl Link {
     }
 }
 
-/// Whether values can be read; why not, in a few words.
-pub(super) async fn probe(settings: &RedisSettings) -> Result<(), String> {
-    let connected = connect(settings).await;
-    connected.map(drop).map_err(|failure| failure.to_string())
+/// Whether values can be read, and if so, why some are refused; why not, in a few
+/// words.
+pub(super) async fn probe(settings: &RedisSettings) -> Result<Option<String>, String> {
+    match connect(settings).await {
+        Ok((_, refusals)) => Ok(in_words(&refusals)),
+        Err(failure) => Err(failure.to_string()),
+    }
 }
 
 /// Makes a connection whenever there is none.
@@ -259,12 +298,13 @@ async fn keep(link: Arc<Link>) {
             rest = LASTING.min(rest * 2);
         }
         match connect(&link.settings).await {
-            Ok(redis) => {
+            Ok((redis, refusals)) => {
                 number += 1;
                 pause = SHORTEST_PAUSE;
                 last.clear();
                 opened = Instant::now();
                 link.is_open(number, redis);
+                link.refuses(refusals);
             }
             Err(failure) => {
                 link.is_away(&failure, |state| matches!(state, State::Opening));
@@ -280,10 +320,32 @@ async fn keep(link: Arc<Link>) {
     }
 }
 
-async fn mget(
-    mut redis: MultiplexedConnection,
-    keys: &[String],
-) -> Result<Vec<Option<Vec<u8>>>, Failure> {
-    let mget = redis::cmd("MGET").arg(keys).query_async(&mut redis).await;
-    Ok(mget?)
+/// Asks for some keys: each by a GET of its own, since in cluster mode an MGET of
+/// keys in several slots is refused, also by a server that has all slots. A reply
+/// that is said of the server fails for all.
+async fn get_all(mut redis: MultiplexedConnection, keys: &[String]) -> Result<Vec<Reply>, Failure> {
+    let mut pipeline = Pipeline::with_capacity(keys.len());
+    for key in keys {
+        pipeline.cmd("GET").arg(key);
+    }
+    pipeline.ignore_errors();
+    let replies: Vec<RedisResult<_>> = pipeline.query_async(&mut redis).await?;
+    let replies = replies
+        .into_iter()
+        .map(|reply| match reply.map_err(Failure::from) {
+            Ok(value) => Ok(Ok(value)),
+            Err(Failure::Refusal(refusal)) if !connect::is_of_server(refusal) => Ok(Err(refusal)),
+            Err(failure) => Err(failure),
+        });
+    replies.collect()
+}
+
+fn refusals(replies: &[Reply]) -> BTreeSet<Refusal> {
+    let refusals = replies.iter().filter_map(|reply| reply.as_ref().err());
+    refusals.copied().collect()
+}
+
+fn in_words(refusals: &BTreeSet<Refusal>) -> Option<String> {
+    let refusals: Vec<_> = refusals.iter().copied().collect();
+    (!refusals.is_empty()).then(|| format!("it answers {}", refusals.join(", ")))
 }

@@ -5,7 +5,7 @@
 //! that one that is frozen keeps the rest waiting, and believes the first that
 //! answers.
 
-use std::{error::Error, io, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, error::Error, io, sync::Arc, time::Duration};
 
 use redis::{
     AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, IntoConnectionInfo,
@@ -19,7 +19,7 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use super::{RedisPlace, RedisSettings, Sentinels, mget};
+use super::{RedisPlace, RedisSettings, Refusal, Sentinels, get_all, refusals};
 use crate::{domain::channel::ChannelKind, leadchat::reauthorization};
 
 /// For how long a connection may be in the making; nobody waits for that but a
@@ -46,7 +46,7 @@ pub(super) enum Failure {
     #[error("it refuses the user or the password")]
     Authentication,
     #[error("it answers {0}")]
-    Refusal(&'static str),
+    Refusal(Refusal),
     #[error("it answers something unexpected")]
     Unexpected,
     #[error("no sentinel knows the master")]
@@ -86,7 +86,25 @@ impl From<RedisError> for Failure {
 }
 
 /// How Redis begins an error that tells an operator something.
-const REFUSALS: [&str; 5] = ["NOAUTH", "NOPERM", "LOADING", "MASTERDOWN", "BUSY"];
+const REFUSALS: [Refusal; 11] = [
+    "NOAUTH",
+    "LOADING",
+    "MASTERDOWN",
+    "BUSY",
+    "NOPERM",
+    "WRONGTYPE",
+    "MOVED",
+    "ASK",
+    "TRYAGAIN",
+    "CROSSSLOT",
+    "CLUSTERDOWN",
+];
+
+/// Whether an error is said of the server, for as long as it lasts, and not of a key. It
+/// is worth another connection: sentinels may lead to another server by then.
+pub(super) fn is_of_server(refusal: Refusal) -> bool {
+    matches!(refusal, "NOAUTH" | "LOADING" | "MASTERDOWN" | "BUSY")
+}
 
 fn io_kind(error: &RedisError) -> Option<io::ErrorKind> {
     let cause = error
@@ -95,8 +113,11 @@ fn io_kind(error: &RedisError) -> Option<io::ErrorKind> {
     Some(cause.downcast_ref::<io::Error>()?.kind())
 }
 
-/// A connection over which values can be read: that is tried before it is given.
-pub(super) async fn connect(settings: &RedisSettings) -> Result<MultiplexedConnection, Failure> {
+/// A connection over which values can be read, and which of them are refused: that is
+/// tried before it is given.
+pub(super) async fn connect(
+    settings: &RedisSettings,
+) -> Result<(MultiplexedConnection, BTreeSet<Refusal>), Failure> {
     let deadline = Instant::now() + PATIENCE;
     let username = settings.username.as_deref();
     let password = settings.password.as_ref();
@@ -126,14 +147,15 @@ pub(super) async fn connect(settings: &RedisSettings) -> Result<MultiplexedConne
         }
         RedisPlace::Sentinels(sentinels) => master(deadline, sentinels, password).await?,
     };
-    // As a read does it: one may be allowed all but this.
-    let key = reauthorization::key(ChannelKind::Email, 0)
-        .into_iter()
-        .collect::<Vec<_>>();
-    timeout(super::PATIENCE, mget(redis.clone(), &key))
+    // As a read of a list does it: one may be allowed all but this, or some kinds alone.
+    let keys = ChannelKind::ALL.into_iter();
+    let keys: Vec<_> = keys
+        .filter_map(|kind| reauthorization::key(kind, 0))
+        .collect();
+    let replies = timeout(super::PATIENCE, get_all(redis.clone(), &keys))
         .await
         .unwrap_or(Err(Failure::Silent))?;
-    Ok(redis)
+    Ok((redis, refusals(&replies)))
 }
 
 async fn in_time<T>(

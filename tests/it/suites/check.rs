@@ -37,7 +37,7 @@ use stores::{
 };
 
 /// A check of a database, with the settings that the oracle ran with.
-fn checking(database: &Database) -> Program {
+pub(super) fn checking(database: &Database) -> Program {
     Program::new(&["check"])
         .env("DATABASE_URL", &database.url())
         .env("FRONTEND_URL", "https://chat.example.test")
@@ -72,7 +72,7 @@ fn printed(program: Program) -> (Option<i32>, String) {
 }
 
 /// The report, which the exit code agrees with.
-fn report(program: Program) -> Value {
+pub(super) fn report(program: Program) -> Value {
     let (code, text) = printed(program.arg("--json"));
     let report: Value =
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} {text}"));
@@ -89,7 +89,7 @@ fn codes(report: &Value, of: &str) -> Vec<String> {
         .collect()
 }
 
-fn problems(report: &Value) -> Vec<String> {
+pub(super) fn problems(report: &Value) -> Vec<String> {
     codes(report, "problems")
 }
 

@@ -1,3 +1,4 @@
-//! Situations that were met in the field.
+//! Situations that people met in the field with systems like this one.
 
 mod connections;
+mod redis_refusals;

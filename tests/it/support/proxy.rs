@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -33,6 +33,10 @@ struct State {
     cut: AtomicU64,
     /// How many milliseconds what a server says is kept back.
     slow: AtomicU64,
+    /// How often a client has spoken after the server did.
+    turns: AtomicU64,
+    /// Whether a client has spoken last.
+    is_clients_turn: AtomicBool,
     /// What clients sent, on any connection.
     sent: watch::Sender<Vec<u8>>,
     /// What clients sent on one that was cut.
@@ -46,6 +50,8 @@ impl Proxy {
             opened: AtomicU64::new(0),
             cut: AtomicU64::new(0),
             slow: AtomicU64::new(0),
+            turns: AtomicU64::new(0),
+            is_clients_turn: AtomicBool::new(false),
             sent: watch::Sender::default(),
             swallowed: watch::Sender::default(),
         });
@@ -69,6 +75,12 @@ impl Proxy {
     /// From now on, whatever the server says takes so many milliseconds.
     pub fn slow_down(&self, milliseconds: u64) {
         self.state.slow.store(milliseconds, Ordering::SeqCst);
+    }
+
+    /// How many round trips there were so far. One with much to say may count as several,
+    /// since the server begins to answer before all is said.
+    pub fn round_trips(&self) -> u64 {
+        self.state.turns.load(Ordering::SeqCst)
     }
 
     /// What clients have sent so far.
@@ -125,6 +137,10 @@ async fn pass(
     let mut bytes = vec![0; 1 << 16];
     while let Ok(count @ 1..) = from.read(&mut bytes).await {
         let bytes = &bytes[..count];
+        let was_clients = state.is_clients_turn.swap(is_clients, Ordering::SeqCst);
+        if is_clients && !was_clients {
+            state.turns.fetch_add(1, Ordering::SeqCst);
+        }
         if is_clients {
             state.sent.send_modify(|sent| sent.extend(bytes));
         } else {

@@ -7,14 +7,14 @@ use crate::support::{canary, cluster::free_port};
 /// How many reads are made while Redis is known to be away.
 const READS: u32 = 20;
 
-fn with_flag(lines: &[&str]) -> Redis {
+pub(in crate::suites) fn with_flag(lines: &[&str]) -> Redis {
     let redis = Redis::start(lines);
     redis.run::<()>(&["SET", KEY, "true"]);
     redis
 }
 
 /// Nobody waits any more: the reads take less than if each waited.
-async fn no_read_waits(client: &Client) {
+pub(in crate::suites) async fn no_read_waits(client: &Client) {
     let mut waits = Vec::new();
     for _ in 0..READS {
         let (state, took) = timed(client).await;
@@ -239,25 +239,4 @@ async fn a_wrong_password_is_an_outage_too() {
     // Another one from now on; who is there already is not asked again.
     redis.run::<()>(&["CONFIG", "SET", "requirepass", "another-one"]);
     assert_eq!(state(&client).await, REQUIRED);
-}
-
-/// It answers, but does not tell: one of the ways to be away.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_user_who_may_not_read_is_an_outage_too() {
-    let database = Backend::Sqlite.golden();
-    let redis = with_flag(&[]);
-    let server = with_redis(&database, &redis).start();
-    let client = server.client().await;
-    becomes(&client, REQUIRED).await;
-    let before = told(&server);
-    redis.run::<()>(&["ACL", "SETUSER", "default", "-mget"]);
-    no_read_waits(&client).await;
-    assert_eq!(told(&server), (before.0 + 1, before.1));
-    assert!(causes(&server).contains("it answers NOPERM"));
-    redis.run::<()>(&["ACL", "SETUSER", "default", "+mget"]);
-    becomes(&client, REQUIRED).await;
-    eventually("it is logged", || {
-        told(&server) == (before.0 + 1, before.1 + 1)
-    })
-    .await;
 }

@@ -23,7 +23,7 @@ async fn a_password_may_stand_in_the_url_or_beside_it() {
         "SETUSER",
         "leadchat",
         "on",
-        "+mget",
+        "+get",
         "+select",
         "~alfred:*",
         &format!(">{REDIS_PASSWORD}"),
