@@ -20,6 +20,9 @@ const RETRY_DELAY: Duration = Duration::from_secs(1);
 /// The same for the retries that gRPC's libraries make by themselves.
 const RETRY_PUSHBACK_MS: &str = "1000";
 
+/// Tells a caller which encodings it may use.
+pub const ACCEPT_ENCODING: &str = "grpc-accept-encoding";
+
 /// So that the details of a hopeless request stay small.
 pub const MOST_VIOLATIONS: usize = 16;
 
@@ -39,6 +42,7 @@ pub enum CallError {
     ShuttingDown,
     UnknownMethod,
     Internal,
+    CompressionNotSupported,
 }
 
 /// What is wrong with a field of a request.
@@ -117,6 +121,11 @@ impl CallError {
                 ErrorReason::Internal,
                 "the service failed; its log has more under the request id",
             ),
+            Self::CompressionNotSupported => (
+                Code::Unimplemented,
+                ErrorReason::CompressionNotSupported,
+                "compressed requests are not supported; send it without compression",
+            ),
         }
     }
 }
@@ -135,7 +144,13 @@ impl From<CallError> for Status {
         if matches!(code, Code::Unavailable | Code::ResourceExhausted) {
             details.set_retry_info(Some(RETRY_DELAY));
         }
-        let is_overload = matches!(error, CallError::Overloaded);
+        let metadata = match &error {
+            // Clients that retry by themselves wait for so long, with their own jitter.
+            CallError::Overloaded => Some(("grpc-retry-pushback-ms", RETRY_PUSHBACK_MS)),
+            // As gRPC asks.
+            CallError::CompressionNotSupported => Some((ACCEPT_ENCODING, "identity")),
+            _ => None,
+        };
         let violations = match error {
             CallError::Invalid(violations) => violations,
             CallError::InvalidPageToken => vec![Violation {
@@ -153,12 +168,10 @@ impl From<CallError> for Status {
             );
         }
         let mut status = Self::with_error_details(code, text, details);
-        if is_overload {
-            // Clients that retry by themselves wait for so long, with their own jitter.
-            let milliseconds = MetadataValue::from_static(RETRY_PUSHBACK_MS);
+        if let Some((key, value)) = metadata {
             status
                 .metadata_mut()
-                .insert("grpc-retry-pushback-ms", milliseconds);
+                .insert(key, MetadataValue::from_static(value));
         }
         status
     }

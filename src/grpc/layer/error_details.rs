@@ -11,10 +11,7 @@ use http_body_util::BodyExt;
 use prost::bytes::Bytes;
 use tonic::{Code, Status};
 
-use crate::grpc::status::{CallError, response, trailers};
-
-/// Tells a caller which encodings it may use instead.
-const ACCEPT_ENCODING: &str = "grpc-accept-encoding";
+use crate::grpc::status::{ACCEPT_ENCODING, CallError, response, trailers};
 
 /// Completes what is answered to a call.
 pub async fn complete(request: Request, next: Next) -> Response {
@@ -33,12 +30,7 @@ pub async fn complete(request: Request, next: Next) -> Response {
     }
     let answered = next.run(request).await;
     if let Some(error) = foreign_error(answered.headers()) {
-        let accepted = answered.headers().get(ACCEPT_ENCODING).cloned();
-        let mut completed = response(error);
-        if let Some(accepted) = accepted {
-            completed.headers_mut().insert(ACCEPT_ENCODING, accepted);
-        }
-        return completed;
+        return response(error);
     }
     // Reflection answers a stream, and its errors come at the end.
     answered.map(|body| Body::new(body.map_frame(complete_trailers)))
@@ -72,9 +64,19 @@ fn foreign_error(headers: &HeaderMap) -> Option<CallError> {
     Some(match Code::from_bytes(code.as_bytes()) {
         Code::Ok | Code::NotFound => return None,
         Code::OutOfRange | Code::ResourceExhausted => CallError::TooLarge,
+        _ if is_about_compression(headers) => CallError::CompressionNotSupported,
         Code::Unimplemented => CallError::UnknownMethod,
         // Nothing of ours answers so without details: tonic could not read the request, for
         // its bytes or because its stream broke.
         _ => CallError::Undecodable,
     })
+}
+
+/// Whether tonic refuses a compressed request: one that names its encoding, to which it
+/// answers the encodings that it takes, or one that only flags a message.
+fn is_about_compression(headers: &HeaderMap) -> bool {
+    let message = headers.get("grpc-message").map(HeaderValue::as_bytes);
+    let flag = b"compressed-flag";
+    headers.contains_key(ACCEPT_ENCODING)
+        || message.is_some_and(|it| it.windows(flag.len()).any(|part| part == flag))
 }

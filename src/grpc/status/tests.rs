@@ -33,6 +33,7 @@ fn every_error() -> Vec<CallError> {
         CallError::ShuttingDown,
         CallError::UnknownMethod,
         CallError::Internal,
+        CallError::CompressionNotSupported,
     ]
 }
 

@@ -120,7 +120,7 @@ async fn reasons_are_answered_on_sqlite_as_on_postgres() {
     let (sqlite, postgres) =
         tokio::join!(by_requests(Backend::Sqlite), by_requests(Backend::Postgres));
     assert_eq!(sqlite.table(), postgres.table());
-    assert_eq!(sqlite.0.len(), 11);
+    assert_eq!(sqlite.0.len(), 12);
 }
 
 /// What requests alone provoke, and rows that are not there.
@@ -175,6 +175,17 @@ async fn by_requests(backend: Backend) -> Provoked {
     for timeout in ["1n", "0S"] {
         let body = framed(&get(1, 1, 1).encode_to_vec());
         let reply = plain::call(&server.address, GET, &[("grpc-timeout", timeout)], body).await;
+        provoked.add(reply.status());
+    }
+    // Compressed by an algorithm that is named, and by one that is not.
+    let body = framed(&get(1, 1, 1).encode_to_vec());
+    let flagged = [&[1], &body[1..]].concat();
+    for (encoding, body) in [
+        ("gzip", flagged.clone()),
+        ("gzip", body),
+        ("identity", flagged),
+    ] {
+        let reply = plain::call(&server.address, GET, &[("grpc-encoding", encoding)], body).await;
         provoked.add(reply.status());
     }
     by_overload(&database, &mut provoked).await;
