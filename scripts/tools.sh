@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Makes sure that what the tests need is there: a PostgreSQL and a Redis server, PgBouncer, PostgreSQLs of other
-# versions, openssl, a C compiler, clippy and rustfmt, and buf. It installs what it may, and otherwise says in one line
-# what to install. When all is there it is quick and says nothing.
+# versions, openssl, a C compiler, clippy and rustfmt, buf, and gRPC for Python. It installs what it may, and otherwise
+# says in one line what to install. When all is there it is quick and says nothing.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
 # Pinned, so that a new rule of a new version cannot fail a change that has nothing to do with it.
 buf_version=1.75.0
+grpcio_version=1.85.1
+typing_extensions_version=4.16.0 # grpcio needs it.
 postgresql_versions='16.14.0-beta.17 17.10.0-beta.17 18.4.0-beta.17'
 postgresql_versions_of_x64='13.23.0-beta.16 14.23.0-beta.17' # There are none for others.
 tools=target/tools
@@ -70,6 +72,7 @@ has_redis_server() {
 packages=()
 has cc || packages+=(gcc libc6-dev)
 has npm || packages+=(nodejs npm) # buf comes from npm, and its start script runs on node.
+python3 -c 'import venv, ensurepip' 2>/dev/null || packages+=(python3 python3-venv) # gRPC for Python is tried with it.
 has openssl || packages+=(openssl) # It makes the certificates of the tests.
 has_postgresql_server || packages+=(postgresql)
 has_redis_server || packages+=(redis-tools)
@@ -101,6 +104,23 @@ if ! buf_works; then
   quietly npm install --prefix "$tools" --ignore-scripts --no-save --no-audit --no-fund --loglevel=error \
     "@bufbuild/buf@$buf_version" || fail "please make the npm package @bufbuild/buf@$buf_version available"
   buf_works || fail "buf $buf_version was installed to $tools but does not run; it needs Node.js 12 or newer"
+fi
+
+# A client on gRPC's C core, as those for Ruby, PHP and C++ are.
+grpcio_works() {
+  [ "$("$tools/python/bin/python" -c 'import grpc; print(grpc.__version__)' 2>/dev/null)" = "$grpcio_version" ]
+}
+install_grpcio() {
+  # A folder that was moved, or whose Python is gone, does not work.
+  rm -rf "$tools/python" &&
+    python3 -m venv "$tools/python" &&
+    "$tools/python/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+      "grpcio==$grpcio_version" "typing-extensions==$typing_extensions_version"
+}
+if ! grpcio_works; then
+  echo "installing grpcio $grpcio_version"
+  quietly install_grpcio || fail "please make the Python package grpcio==$grpcio_version available"
+  grpcio_works || fail "grpcio $grpcio_version was installed to $tools/python but does not run; it needs Python 3.10 or newer"
 fi
 
 # Debian's PgBouncer is a service, which an installation would start on port 6432, now and whenever the machine starts. So

@@ -50,6 +50,12 @@ pub enum AppError {
     System { what: &'static str, reason: String },
 }
 
+/// What to set in clients that would send the path of a socket as their `:authority`. HTTP/2
+/// has no such authority, and h2 resets their calls before anything of ours sees them.
+const SOCKET_HINT: &str = "Over this socket, clients in Python, Ruby, PHP, C++, Java and Swift \
+    have to set `localhost` as their authority, most as grpc.default_authority \
+    (docs/cookbook.md).";
+
 /// Runs until done, or until told to stop.
 pub async fn run(task: Task) -> Result<ExitCode, AppError> {
     match task {
@@ -146,6 +152,9 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
         "leadchat-inbox {} is listening on {address}",
         env!("CARGO_PKG_VERSION")
     ));
+    if let ListenAddress::Unix(_) = &address {
+        say(SOCKET_HINT);
+    }
     if let Some(demo) = &demo {
         say(&demo.introduction(&address));
     }

@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod database;
 pub mod dice;
 pub mod golden;
+pub mod grpcio;
 pub mod pgbouncer;
 pub mod plain;
 pub mod program;

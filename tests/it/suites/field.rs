@@ -1,4 +1,5 @@
 //! Situations that people met in the field with systems like this one.
 
+mod clients;
 mod connections;
 mod redis_refusals;
