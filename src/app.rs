@@ -22,7 +22,7 @@ use crate::{
     config::{Check, ListenAddress, Serve, Task},
     demo::{Demo, DemoError},
     directory::{LoadLimit, StoreDirectory},
-    grpc::{self, EtagKey, Lifetimes, Listener, MAX_CONNECTIONS, ServeError},
+    grpc::{self, EtagKey, Listener, MAX_CONNECTIONS, ResponseLimit, ServeError, ServerSettings},
     identity::Caller,
     leadchat::{Installation, Keys, Secrets},
     store::{DatabaseSettings, Grants, Losses, OpenError, RedisSettings, Store},
@@ -123,6 +123,7 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
         max_connection_age,
         drain_wait,
         drain_timeout,
+        max_response_bytes,
     } = settings;
     let mut stop = stop()?;
     raise_open_files_limit(MAX_CONNECTIONS as u64 + OTHER_OPEN_FILES);
@@ -166,12 +167,13 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
     let load_limit = LoadLimit::new(max_reads, store.connections());
     let directory = StoreDirectory::new(store, load_limit);
     let caller = Caller::local(local_role);
-    let lifetimes = Lifetimes {
+    let settings = ServerSettings {
         max_connection_age,
         drain_wait,
         drain_timeout,
+        response_limit: ResponseLimit::new(max_response_bytes),
     };
-    grpc::serve(listener, directory, caller, etags, random, lifetimes, stop).await?;
+    grpc::serve(listener, directory, caller, etags, random, settings, stop).await?;
     if let ListenAddress::Unix(path) = &listen {
         // While calls were drained, a successor may have put its own there.
         if identity(path) == socket {

@@ -69,6 +69,8 @@ pub struct Serve {
     pub max_connection_age: Duration,
     pub drain_wait: Duration,
     pub drain_timeout: Duration,
+    /// How many bytes a response may have.
+    pub max_response_bytes: usize,
 }
 
 /// How it is checked whether inboxes could be served.
@@ -188,6 +190,9 @@ pub fn read(
                     .read(flags.max_connection_age, &set)?,
                 drain_wait: numbers::DRAIN_WAIT.read(flags.drain_wait, &set)?,
                 drain_timeout: numbers::DRAIN_TIMEOUT.read(flags.drain_timeout, &set)?,
+                max_response_bytes: numbers::MAX_RESPONSE_BYTES
+                    .read(flags.max_response_bytes, &set)?
+                    .0,
             }))
         }
         Command::Check(flags) => Task::Check(Box::new(Check {

@@ -10,13 +10,15 @@ mod inbox_service;
 mod layer;
 mod listener;
 mod page;
+mod response_limit;
 mod server;
 mod status;
 mod wire;
 
 pub use etag::EtagKey;
 pub use listener::Listener;
-pub use server::{Lifetimes, MAX_CONNECTIONS, ServeError, serve};
+pub use response_limit::ResponseLimit;
+pub use server::{MAX_CONNECTIONS, ServeError, ServerSettings, serve};
 
 /// What may quote a request, and is not for any log: the targets that libraries tell it
 /// under. HTTP/2 tells of paths and metadata that it cannot read.

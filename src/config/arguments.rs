@@ -103,6 +103,14 @@ pub struct ServeArguments {
     #[arg(long, value_name = "DURATION")]
     pub drain_timeout: Option<String>,
 
+    /// How large a response may be, from 256KiB to 64MiB [default: 3MiB]
+    ///
+    /// For clients whose own limit was raised; usually it is 4 MiB. Of an inbox that would be
+    /// larger, the largest values are left out. All replicas need the same limit, or give
+    /// such inboxes other etags.
+    #[arg(long, value_name = "SIZE")]
+    pub max_response_bytes: Option<String>,
+
     /// Serve demonstration data from a temporary SQLite store.
     ///
     /// Takes no notice of the settings of databases and Redis, prints who is in
@@ -272,7 +280,8 @@ const ENVIRONMENT: &str = concat!(
   LISTEN_ADDR                  where to listen, as for --listen
   MAX_CONCURRENT_READS         as for --max-concurrent-reads
   MAX_CONNECTION_AGE, DRAIN_WAIT, DRAIN_TIMEOUT
-                               as for the flags of these names",
+                               as for the flags of these names
+  MAX_RESPONSE_BYTES           as for --max-response-bytes",
     installation_environment!(),
     log_environment!(),
     precedence!(),

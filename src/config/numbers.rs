@@ -1,4 +1,4 @@
-//! Settings that are a number or a duration, each within bounds.
+//! Settings that are a number, a size or a duration, each within bounds.
 
 use std::{num::NonZeroUsize, time::Duration};
 
@@ -61,6 +61,24 @@ pub const DRAIN_TIMEOUT: Setting<Duration> = Setting {
     max: Duration::from_hours(1),
 };
 
+/// Any inbox can be cut down to the least; with the most, a few hundred answers fill some
+/// gigabytes.
+pub const MAX_RESPONSE_BYTES: Setting<ByteSize> = Setting {
+    flag: "--max-response-bytes",
+    variable: "MAX_RESPONSE_BYTES",
+    default: "3MiB",
+    bounds: "a size from 256KiB to 64MiB, such as 3MiB or 3145728",
+    min: ByteSize(256 * KIB),
+    max: ByteSize(64 * MIB),
+};
+
+const KIB: usize = 1 << 10;
+const MIB: usize = 1 << 20;
+
+/// A number of bytes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ByteSize(pub usize);
+
 const fn number(number: usize) -> NonZeroUsize {
     match NonZeroUsize::new(number) {
         Some(number) => number,
@@ -76,6 +94,18 @@ pub trait Value: Copy + Ord {
 impl Value for NonZeroUsize {
     fn parse(text: &str) -> Option<Self> {
         text.parse().ok()
+    }
+}
+
+impl Value for ByteSize {
+    /// `3MiB`, `256 KiB`, or a number of bytes.
+    fn parse(text: &str) -> Option<Self> {
+        let (number, unit) = [("KiB", KIB), ("MiB", MIB)]
+            .into_iter()
+            .find_map(|(name, unit)| Some((text.strip_suffix(name)?, unit)))
+            .unwrap_or((text, 1));
+        let number: usize = number.trim_end().parse().ok()?;
+        number.checked_mul(unit).map(Self)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod fuzz;
 mod grants;
+mod numbers;
 mod redis;
 
 use std::collections::HashMap;
@@ -53,6 +54,49 @@ fn defaults_are_a_file_and_loopback() {
     assert!(
         matches!(serve.database, Some(DatabaseSettings::Sqlite(path)) if path.ends_with("leadchat-inbox.db"))
     );
+}
+
+#[test]
+fn a_response_has_a_size_between_bounds() {
+    const FLAG: &str = "--max-response-bytes";
+    const VARIABLE: &str = "MAX_RESPONSE_BYTES";
+    let set = |text| served(&[], &[(VARIABLE, text)]).max_response_bytes;
+    assert_eq!(set(""), 3 << 20);
+    for (text, bytes) in [
+        ("3145728", 3 << 20),
+        ("3MiB", 3 << 20),
+        ("16 MiB", 16 << 20),
+        ("256KiB", 256 << 10),
+        ("64MiB", 64 << 20),
+    ] {
+        assert_eq!(set(text), bytes, "{text}");
+    }
+    let both = served(&[FLAG, "4MiB"], &[(VARIABLE, "5MiB")]);
+    assert_eq!(both.max_response_bytes, 4 << 20);
+    for wrong in [
+        "0",
+        "-1",
+        "3",
+        "262143",
+        "255KiB",
+        "65MiB",
+        "67108865",
+        "3 MB",
+        "3mib",
+        "MiB",
+        "1.5MiB",
+        "1GiB",
+        "18446744073709551615MiB",
+        "99999999999999999999",
+    ] {
+        let reason = "must be a size from 256KiB to 64MiB, such as 3MiB or 3145728";
+        assert_eq!(
+            refused(&[], &[(VARIABLE, wrong)]),
+            format!("{VARIABLE}: {reason}")
+        );
+        let flag = format!("{FLAG}={wrong}");
+        assert_eq!(refused(&[&flag], &[]), format!("{FLAG}: {reason}"));
+    }
 }
 
 #[test]

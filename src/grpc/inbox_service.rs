@@ -8,8 +8,9 @@ use tonic::{Request, Response, Status};
 use super::{
     etag::EtagKey,
     layer::{access_log::record_viewer, deadline::deadline_of},
-    page::{After, Answer},
+    page::{After, MAX_TOKEN_BYTES},
     pb,
+    response_limit::{PageBuilder, ResponseLimit},
     status::CallError,
     wire::{
         inbox::inbox,
@@ -31,6 +32,7 @@ pub struct InboxService<D> {
     pub directory: Arc<D>,
     pub caller: Caller,
     pub etags: EtagKey,
+    pub limit: ResponseLimit,
 }
 
 #[tonic::async_trait]
@@ -45,7 +47,7 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         let access = self.access(account.as_deref(), asked.viewer)?;
         let view = access.inbox(id).ok_or(CallError::InboxNotFound)?;
         Ok(Response::new(pb::GetInboxResponse {
-            inbox: Some(inbox(&view, &self.etags, asked.detail)),
+            inbox: Some(self.message(&view, asked.detail)),
             disclosed_as: pb::Role::from(access.role()).into(),
         }))
     }
@@ -75,21 +77,26 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         let account = self.some(asked, &inboxes, deadline).await?;
         let access = self.access(account.as_deref(), asked.viewer)?;
 
-        let mut answer = Answer::default();
-        let (mut not_found, mut remaining_ids) = (Vec::new(), Vec::new());
+        let ids: Vec<_> = inboxes.iter().map(|id| id.0).collect();
+        let mut response = pb::BatchGetInboxesResponse {
+            inboxes: Vec::new(),
+            disclosed_as: pb::Role::from(access.role()).into(),
+            // At most.
+            not_found: ids.clone(),
+            remaining_ids: ids,
+        };
+        let mut page = PageBuilder::new(self.limit, &response);
+        response.not_found.clear();
+        response.remaining_ids.clear();
         for id in inboxes {
             match access.inbox(id) {
-                None => not_found.push(id.0),
-                Some(view) if answer.take(inbox(&view, &self.etags, asked.detail)) => {}
-                Some(_) => remaining_ids.push(id.0),
+                None => response.not_found.push(id.0),
+                Some(view) if page.try_push(self.message(&view, asked.detail)) => {}
+                Some(_) => response.remaining_ids.push(id.0),
             }
         }
-        Ok(Response::new(pb::BatchGetInboxesResponse {
-            inboxes: answer.inboxes,
-            disclosed_as: pb::Role::from(access.role()).into(),
-            not_found,
-            remaining_ids,
-        }))
+        response.inboxes = page.inboxes;
+        Ok(Response::new(response))
     }
 
     async fn find_inboxes(
@@ -151,33 +158,34 @@ impl<D: InboxDirectory> InboxService<D> {
         Ok(account.access(viewer, self.caller.rights)?)
     }
 
-    /// All inboxes of some accounts, which come in the order of their ids.
+    /// All inboxes of some accounts.
     fn found(
         &self,
         role: Role,
         accounts: &[Access<'_>],
         detail: Detail,
     ) -> pb::FindInboxesResponse {
-        let mut answer = Answer::default();
-        let mut remaining = Vec::new();
-        for access in accounts {
-            let mut views: Vec<_> = access.inboxes().map(|(_, view)| view).collect();
-            views.sort_by_key(|view| view.inbox().id);
-            for view in views {
-                let (account_id, inbox_id) = (view.inbox().account_id.0, view.inbox().id.0);
-                if !answer.take(inbox(&view, &self.etags, detail)) {
-                    remaining.push(pb::InboxReference {
-                        account_id,
-                        inbox_id,
-                    });
-                }
-            }
-        }
-        pb::FindInboxesResponse {
-            inboxes: answer.inboxes,
+        let views = accounts.iter().flat_map(Access::inboxes);
+        let mut views: Vec<_> = views.map(|(_, view)| view).collect();
+        views.sort_by_key(|view| (view.inbox().account_id, view.inbox().id));
+        let references = views.iter().map(|view| pb::InboxReference {
+            account_id: view.inbox().account_id.0,
+            inbox_id: view.inbox().id.0,
+        });
+        let mut response = pb::FindInboxesResponse {
+            inboxes: Vec::new(),
             disclosed_as: pb::Role::from(role).into(),
-            remaining,
-        }
+            // At most.
+            remaining: references.collect(),
+        };
+        let mut page = PageBuilder::new(self.limit, &response);
+        let taken = views
+            .iter()
+            .take_while(|view| page.try_push(self.message(view, detail)));
+        let taken = taken.count();
+        response.remaining.drain(..taken);
+        response.inboxes = page.inboxes;
+        response
     }
 
     fn page(&self, access: &Access<'_>, asked: &ListInboxes) -> pb::ListInboxesResponse {
@@ -194,23 +202,31 @@ impl<D: InboxDirectory> InboxService<D> {
             .as_ref()
             .map_or(0, |after| after.passed(&positions));
 
-        let mut answer = Answer::default();
+        let mut response = pb::ListInboxesResponse {
+            inboxes: Vec::new(),
+            disclosed_as: pb::Role::from(access.role()).into(),
+            // At most.
+            next_page_token: " ".repeat(MAX_TOKEN_BYTES),
+        };
+        let mut page = PageBuilder::new(self.limit, &response);
         for (_, view) in visible.iter().skip(passed).take(asked.page_size) {
-            if !answer.take(inbox(view, &self.etags, asked.asked.detail)) {
+            if !page.try_push(self.message(view, asked.asked.detail)) {
                 break;
             }
         }
-        let end = passed + answer.inboxes.len();
+        let end = passed + page.inboxes.len();
         let next = visible
             .get(end)
             .and_then(|_| visible.get(end.checked_sub(1)?));
-        pb::ListInboxesResponse {
-            inboxes: answer.inboxes,
-            disclosed_as: pb::Role::from(access.role()).into(),
-            next_page_token: next
-                .map(|(name, view)| After::new(name, view.inbox().id).token(&asked.binding))
-                .unwrap_or_default(),
-        }
+        response.next_page_token = next
+            .map(|(name, view)| After::new(name, view.inbox().id).token(&asked.binding))
+            .unwrap_or_default();
+        response.inboxes = page.inboxes;
+        response
+    }
+
+    fn message(&self, view: &InboxView<'_>, detail: Detail) -> pb::Inbox {
+        inbox(view, self.limit, &self.etags, detail)
     }
 }
 

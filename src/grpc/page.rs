@@ -6,17 +6,10 @@
 //! carries no authority, because what is visible is judged anew on every page.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use prost::Message;
 use sha2::{Digest, Sha256};
 
-use super::{pb, status::CallError};
+use super::status::CallError;
 use crate::domain::id::InboxId;
-
-/// An answer ends before this many bytes.
-const LARGEST_ANSWER: usize = 3 << 20;
-
-/// What an answer holds beside its inboxes: role, token, lists of ids.
-const ENVELOPE: usize = 8 << 10;
 
 /// The part of a long name that a token holds, in bytes.
 const LONGEST_NAME: usize = 512;
@@ -24,6 +17,9 @@ const LONGEST_NAME: usize = 512;
 const VERSION: u8 = 1;
 const DIGEST: usize = 16;
 const ID: usize = size_of::<i64>();
+
+/// The most characters of a token.
+pub const MAX_TOKEN_BYTES: usize = (1 + DIGEST + ID + LONGEST_NAME).div_ceil(3) * 4;
 
 /// The position behind an inbox in the order of names.
 #[derive(Debug, PartialEq, Eq)]
@@ -111,33 +107,6 @@ fn digest(binding: &[u8], name: &[u8], id: [u8; ID]) -> [u8; DIGEST] {
         .zip(hash)
         .for_each(|(into, from)| *into = from);
     digest
-}
-
-/// Takes inboxes into an answer until it is full.
-#[derive(Default)]
-pub struct Answer {
-    pub inboxes: Vec<pb::Inbox>,
-    size: usize,
-    full: bool,
-}
-
-impl Answer {
-    /// Whether the inbox was taken. The first one always is; once one was not,
-    /// none is.
-    pub fn take(&mut self, inbox: pb::Inbox) -> bool {
-        // As an element of a list: its bytes, their length, and a tag.
-        let length = inbox.encoded_len();
-        let size = length + prost::length_delimiter_len(length) + 1;
-        if !self.inboxes.is_empty() && self.size + size > LARGEST_ANSWER - ENVELOPE {
-            self.full = true;
-        }
-        if self.full {
-            return false;
-        }
-        self.size += size;
-        self.inboxes.push(inbox);
-        true
-    }
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ use super::{
     layer::{access_log, deadline, error_details, request_id, shutdown},
     listener::{ConnectionLimits, Listener},
     pb::{self, inbox_service_server::InboxServiceServer},
+    response_limit::ResponseLimit,
     status,
 };
 use crate::{domain::directory::InboxDirectory, identity::Caller};
@@ -53,9 +54,9 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the last answers have to leave.
 const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How long connections live, and how the server stops. All else is constant.
+/// What an operator may set. All else is constant.
 #[derive(Clone, Copy, Debug)]
-pub struct Lifetimes {
+pub struct ServerSettings {
     /// When a connection is told to go, as soon as no call is under way on it; a client
     /// that still needs one makes another. So clients spread over new replicas. At twice
     /// this age it is ended with all that is left on it.
@@ -65,9 +66,10 @@ pub struct Lifetimes {
     pub drain_wait: Duration,
     /// How long the calls under way have after that.
     pub drain_timeout: Duration,
+    pub response_limit: ResponseLimit,
 }
 
-impl Lifetimes {
+impl ServerSettings {
     const fn connections(&self) -> ConnectionLimits {
         ConnectionLimits {
             max_connections: MAX_CONNECTIONS,
@@ -98,13 +100,14 @@ pub async fn serve<D: InboxDirectory>(
     caller: Caller,
     etags: EtagKey,
     random: fn() -> Option<u128>,
-    lifetimes: Lifetimes,
+    settings: ServerSettings,
     stop: mpsc::Receiver<()>,
 ) -> Result<(), ServeError> {
     let inboxes = InboxServiceServer::new(InboxService {
         directory: Arc::new(directory),
         caller,
         etags,
+        limit: settings.response_limit,
     })
     .max_decoding_message_size(MAX_REQUEST_BYTES);
     let (health, health_service) = tonic_health::server::health_reporter();
@@ -169,16 +172,16 @@ pub async fn serve<D: InboxDirectory>(
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
         // Without grace: with it, tonic would not tell the client to go.
-        .max_connection_age(lifetimes.max_connection_age)
+        .max_connection_age(settings.max_connection_age)
         .serve_with_incoming_shutdown(
             Routes::from(routes).prepare(),
-            listener.incoming(lifetimes.connections(), draining.clone()),
+            listener.incoming(settings.connections(), draining.clone()),
             draining.cancelled(),
         );
     let stopping = drain(
         health,
         InboxServiceServer::<InboxService<D>>::NAME,
-        lifetimes,
+        settings,
         stop,
         &draining,
         &cut_off,
@@ -195,7 +198,7 @@ pub async fn serve<D: InboxDirectory>(
 async fn drain(
     mut health: HealthReporter,
     service: &str,
-    lifetimes: Lifetimes,
+    settings: ServerSettings,
     mut stop: mpsc::Receiver<()>,
     draining: &CancellationToken,
     cut_off: &CancellationToken,
@@ -208,13 +211,13 @@ async fn drain(
             .await;
     }
     let drained = async {
-        sleep(lifetimes.drain_wait).await;
+        sleep(settings.drain_wait).await;
         // Ends the streams of those that watch the health: they would be waited for.
         for service in ["", service] {
             health.clear_service_status(service).await;
         }
         draining.cancel();
-        sleep(lifetimes.drain_timeout).await;
+        sleep(settings.drain_timeout).await;
     };
     tokio::select! {
         () = drained => {}

@@ -13,12 +13,18 @@ use crate::{
         },
         schedule::WorkingHours,
     },
-    grpc::{etag::EtagKey, pb},
+    grpc::{etag::EtagKey, pb, response_limit::ResponseLimit},
 };
 
-/// An inbox as disclosed, with its tag, in the detail asked for.
-pub fn inbox(view: &InboxView<'_>, etags: &EtagKey, detail: Detail) -> pb::Inbox {
+/// An inbox as disclosed, with its tag, in the detail asked for. It fits into a response.
+pub fn inbox(
+    view: &InboxView<'_>,
+    limit: ResponseLimit,
+    etags: &EtagKey,
+    detail: Detail,
+) -> pb::Inbox {
     let mut inbox = pb::Inbox::from(view);
+    limit.fit(&mut inbox);
     inbox.etag = etags.tag(&inbox, view.role());
     match detail {
         Detail::Full => inbox,

@@ -3,3 +3,4 @@
 mod clients;
 mod connections;
 mod redis_refusals;
+mod response_limit;

@@ -177,7 +177,9 @@ fn reasons_and_kinds_are_named_as_in_the_contract() {
         .map(|name| name[1].to_owned())
         .collect();
     let of_contract = (1..).map_while(|number| pb::DegradationReason::try_from(number).ok());
-    let of_contract: Vec<_> = of_contract
+    // That a value is too large is said of an answer, and not of what is stored.
+    let of_rows = of_contract.filter(|reason| *reason != pb::DegradationReason::TooLarge);
+    let of_rows: Vec<_> = of_rows
         .map(|reason| {
             reason
                 .as_str_name()
@@ -185,7 +187,7 @@ fn reasons_and_kinds_are_named_as_in_the_contract() {
                 .to_owned()
         })
         .collect();
-    assert_eq!(named, of_contract);
+    assert_eq!(named, of_rows);
 }
 
 /// With a mark in every text and every JSON column that there is.

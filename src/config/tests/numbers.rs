@@ -1,0 +1,68 @@
+//! Numbers and durations.
+
+use super::*;
+
+#[test]
+fn durations_have_a_unit_or_are_seconds() {
+    let wait = |text| served(&["--drain-wait", text], &[]).drain_wait;
+    for (text, milliseconds) in [
+        ("0", 0),
+        ("0s", 0),
+        ("500ms", 500),
+        ("2s", 2_000),
+        ("7", 7_000),
+        ("1m 30s", 90_000),
+        ("15m", 900_000),
+        ("1h", 3_600_000),
+    ] {
+        assert_eq!(wait(text), Duration::from_millis(milliseconds), "{text}");
+    }
+    let serve = served(&[], &[]);
+    assert_eq!(serve.max_connection_age, Duration::from_mins(15));
+    assert_eq!(serve.drain_wait, Duration::ZERO);
+    assert_eq!(serve.drain_timeout, Duration::from_secs(10));
+    let variables = [("MAX_CONNECTION_AGE", "2s"), ("DRAIN_TIMEOUT", "1m")];
+    let serve = served(&["--drain-timeout", "3"], &variables);
+    assert_eq!(serve.max_connection_age, Duration::from_secs(2));
+    assert_eq!(serve.drain_timeout, Duration::from_secs(3));
+}
+
+#[test]
+fn what_is_no_duration_or_out_of_bounds_is_refused() {
+    for wrong in ["x", "-1", "1.5", "5 parsecs", "2h", "99999999999999999999s"] {
+        let refused = refused(&[], &[("DRAIN_WAIT", wrong)]);
+        let expected = "DRAIN_WAIT: must be a duration up to 1h, such as 5s";
+        assert_eq!(refused, expected, "{wrong}");
+    }
+    for wrong in ["0", "500ms", "25h"] {
+        let refused = refused(&["--max-connection-age", wrong], &[]);
+        let expected = "--max-connection-age: must be a duration from 1s to 24h, such as 15m";
+        assert_eq!(refused, expected, "{wrong}");
+    }
+}
+
+#[test]
+fn numbers_are_within_bounds() {
+    let serve = served(&[], &[]);
+    assert_eq!(serve.database_connections.get(), 16);
+    assert_eq!(serve.max_concurrent_reads, None);
+    let variables = [("DATABASE_CONNECTIONS", "1"), ("MAX_CONCURRENT_READS", "5")];
+    let serve = served(&["--max-concurrent-reads", "1000"], &variables);
+    assert_eq!(serve.database_connections.get(), 1);
+    assert_eq!(
+        serve.max_concurrent_reads.map(NonZeroUsize::get),
+        Some(1000)
+    );
+    for (setting, variable) in [
+        ("--database-connections", "DATABASE_CONNECTIONS"),
+        ("--max-concurrent-reads", "MAX_CONCURRENT_READS"),
+    ] {
+        for wrong in ["0", "-1", "1001", "4x", "1.0"] {
+            let expected = "must be a number from 1 to 1000";
+            let by_flag = refused(&[&format!("{setting}={wrong}")], &[]);
+            assert_eq!(by_flag, format!("{setting}: {expected}"));
+            let by_variable = refused(&[], &[(variable, wrong)]);
+            assert_eq!(by_variable, format!("{variable}: {expected}"));
+        }
+    }
+}

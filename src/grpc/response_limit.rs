@@ -1,0 +1,130 @@
+//! How large a response may be: by default less than the 4 MiB that clients take.
+//!
+//! A list ends before that size, and the rest of it comes in another response. An
+//! inbox that would not fit by itself loses its largest values, each of which is a
+//! degradation. What is left out follows from the message as disclosed and from the
+//! limit alone: a viewer learns nothing of what is withheld from it, and all replicas
+//! leave out the same.
+
+mod values;
+
+use std::{cmp::Reverse, collections::BTreeSet, mem};
+
+use prost::{Message, length_delimiter_len};
+
+use super::pb::{self, DegradationReason};
+use values::Visit;
+
+/// What a response holds beside the content of one inbox: its etag, role, page token, and
+/// the ids of a batch.
+const ENVELOPE_BYTES: usize = 8 << 10;
+
+/// The most bytes of a response message.
+#[derive(Clone, Copy, Debug)]
+pub struct ResponseLimit {
+    bytes: usize,
+}
+
+impl ResponseLimit {
+    pub const DEFAULT: Self = Self::new(3 << 20);
+
+    pub const fn new(bytes: usize) -> Self {
+        Self { bytes }
+    }
+
+    /// Leaves out the largest values of an inbox that would not fit into a response of its
+    /// own, so that it does. Its etag must not be set yet.
+    pub(super) fn fit(self, inbox: &mut pb::Inbox) {
+        let limit = self.bytes.saturating_sub(ENVELOPE_BYTES);
+        let bytes = inbox.encoded_len();
+        if bytes > limit {
+            leave_out(inbox, bytes, limit);
+        }
+    }
+}
+
+fn leave_out(inbox: &mut pb::Inbox, mut bytes: usize, limit: usize) {
+    let degradations = mem::take(&mut inbox.degradations);
+    let mut values = Vec::new();
+    inbox.visit("", &mut |path, bytes| {
+        let within = degradations.iter().filter(|it| is_within(&it.field, path));
+        let within: usize = within.map(element_bytes).sum();
+        values.push((path.to_owned(), bytes + within));
+        false
+    });
+
+    // Of equal ones, the first.
+    let mut largest: Vec<_> = values.iter().collect();
+    largest.sort_by_key(|(_, bytes)| Reverse(*bytes));
+    let mut left_out = BTreeSet::new();
+    for (path, freed) in largest {
+        if bytes <= limit {
+            break;
+        }
+        bytes = bytes.saturating_sub(*freed) + element_bytes(&too_large(path));
+        left_out.insert(path.as_str());
+    }
+
+    inbox.visit("", &mut |path, _| left_out.contains(path));
+    let is_left_out = |field: &str| left_out.iter().any(|path| is_within(field, path));
+    let kept = degradations
+        .into_iter()
+        .filter(|it| !is_left_out(&it.field));
+    // In the order of fields: an order by size would change with what is not shown.
+    let paths = values.iter().map(|(path, _)| path.as_str());
+    let added = paths.filter(|path| left_out.contains(path)).map(too_large);
+    inbox.degradations = kept.chain(added).collect();
+}
+
+fn too_large(path: &str) -> pb::Degradation {
+    pb::Degradation {
+        field: path.to_owned(),
+        reason: DegradationReason::TooLarge.into(),
+    }
+}
+
+/// Whether a field is the one at a path, or in it: `a.b.c` and `a.b[2]` are in `a.b`.
+fn is_within(field: &str, path: &str) -> bool {
+    let rest = field.strip_prefix(path);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
+/// The bytes of a message in a list: its own, its length, and a tag.
+fn element_bytes(message: &impl Message) -> usize {
+    let bytes = message.encoded_len();
+    1 + length_delimiter_len(bytes) + bytes
+}
+
+/// Takes inboxes for a response until it is full.
+pub struct PageBuilder {
+    pub inboxes: Vec<pb::Inbox>,
+    free_bytes: usize,
+    is_full: bool,
+}
+
+impl PageBuilder {
+    /// For a response that holds no more than `rest` beside its inboxes.
+    pub fn new(limit: ResponseLimit, rest: &impl Message) -> Self {
+        Self {
+            inboxes: Vec::new(),
+            free_bytes: limit.bytes.saturating_sub(rest.encoded_len()),
+            is_full: false,
+        }
+    }
+
+    /// Whether the inbox was taken. Once one was not, none is.
+    pub fn try_push(&mut self, inbox: pb::Inbox) -> bool {
+        let free_bytes = self.free_bytes.checked_sub(element_bytes(&inbox));
+        match free_bytes {
+            Some(free_bytes) if !self.is_full => {
+                self.free_bytes = free_bytes;
+                self.inboxes.push(inbox);
+            }
+            _ => self.is_full = true,
+        }
+        !self.is_full
+    }
+}
+
+#[cfg(test)]
+mod tests;
