@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::{StreamExt, stream};
 use prost::Message;
 use sqlx::{Connection, PgConnection, Postgres, Transaction};
-use tonic::Code;
+use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use crate::support::{
@@ -45,6 +45,20 @@ async fn until(what: &str, within: Duration, is_so: impl AsyncFn() -> bool) {
     while !is_so().await {
         assert!(Instant::now() < end, "waited in vain: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Whether a call was answered at its deadline. One that gets no permit is told so after half
+/// of its time. Where the machine sets the server aside at that very moment, tonic answers.
+fn is_late(status: &Status) -> bool {
+    let reason = status.get_details_error_info().map(|info| info.reason);
+    match reason.as_deref() {
+        Some("OVERLOADED") => false,
+        Some("DEADLINE_EXCEEDED") => true,
+        _ => {
+            assert_eq!(status.code(), Code::Cancelled, "{status:?}");
+            true
+        }
     }
 }
 
@@ -87,18 +101,8 @@ async fn a_thousand_callers_that_do_not_wait_leave_nothing_behind() {
         .into_iter()
         .flatten()
         .map(|(status, took)| {
-            let reason = status.get_details_error_info().map(|info| info.reason);
-            let is_late = match reason.as_deref() {
-                Some("DEADLINE_EXCEEDED") => true,
-                // A call that gets no permit is told so after half of its time.
-                Some("OVERLOADED") => false,
-                // Where the machine sets the server aside at that very moment, tonic answers.
-                _ => {
-                    assert_eq!(status.code(), Code::Cancelled, "{status:?}");
-                    cancelled += 1;
-                    true
-                }
-            };
+            let is_late = is_late(&status);
+            cancelled += usize::from(status.code() == Code::Cancelled);
             let least = if is_late { 290 } else { 145 };
             assert!(took >= Duration::from_millis(least), "{took:?}: {status:?}");
             took
