@@ -27,6 +27,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     tonic_prost_build::configure()
         // prost's Debug prints every value, secrets included.
         .skip_debug(["."])
+        // `grpc::codec`, as seen from a service within `grpc::pb`.
+        .codec_path("super::super::codec::SizedCodec")
         .compile_fds(compiler.file_descriptor_set())?;
     Ok(())
 }

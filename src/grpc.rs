@@ -4,6 +4,7 @@
 //! `From<&InboxView>`, and every error becomes a `Status` in `status`. Inboxes
 //! are asked for through the `InboxDirectory` trait; stores are not known here.
 
+mod codec;
 mod descriptors;
 mod etag;
 mod inbox_service;

@@ -21,6 +21,11 @@ pub mod schema;
 pub mod tools;
 pub mod wire;
 
+/// The codec that the generated services name.
+mod codec {
+    pub use tonic_prost::ProstCodec as SizedCodec;
+}
+
 /// The generated messages, as any client has them.
 #[allow(
     clippy::all,

@@ -324,7 +324,6 @@ async fn old_connections_are_renewed() {
 /// stream, and until the connection is ended.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stalled_readers_hold_no_more_than_their_answers() {
-    // Just below a power of two: buffers grow by doubling.
     const ANSWER_BYTES: usize = 250_000;
     const STREAMS: usize = 100;
     let database = Backend::Sqlite.golden();
