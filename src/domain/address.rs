@@ -56,6 +56,12 @@ pub struct Address {
 pub enum Spelling {
     /// As one of these.
     OneOf(Vec<SecretString>),
+    /// As one of `exact`; for a WhatsApp inbox, where none has the number so, as one of
+    /// `whatsapp`.
+    PhoneNumber {
+        exact: Vec<SecretString>,
+        whatsapp: Vec<SecretString>,
+    },
     /// With these letters; each is one of its forms, which differ in case.
     AnyCase(Letters),
 }
@@ -72,7 +78,13 @@ impl Address {
                 Spelling::AnyCase(Letters::of(&text))
             }
             AddressKind::PhoneNumber => {
-                Spelling::OneOf(phone_numbers(&text).into_iter().map(Into::into).collect())
+                let exact = phone_numbers(&text);
+                let whatsapp = whatsapp_numbers(&exact);
+                let secret = |numbers: BTreeSet<String>| numbers.into_iter().map(Into::into);
+                Spelling::PhoneNumber {
+                    exact: secret(exact).collect(),
+                    whatsapp: secret(whatsapp).collect(),
+                }
             }
             _ => Spelling::OneOf(vec![text.into()]),
         };
@@ -153,11 +165,46 @@ fn phone_numbers(text: &str) -> BTreeSet<String> {
         .map(|sign| digit(sign).unwrap_or(sign))
         .collect();
     let international = bare.strip_prefix("00").unwrap_or(&bare);
-    let spelled =
-        |number: &str| ["", "+", WHATSAPP, "whatsapp:+"].map(|prefix| format!("{prefix}{number}"));
     let numbers = [number, bare.as_str(), international].into_iter();
     let numbers = numbers.filter(|number| !number.is_empty());
-    numbers.flat_map(spelled).chain([text.to_owned()]).collect()
+    let prefixed = numbers.flat_map(prefixed);
+    prefixed.chain([text.to_owned()]).collect()
+}
+
+fn prefixed(number: &str) -> [String; 4] {
+    ["", "+", WHATSAPP, "whatsapp:+"].map(|prefix| format!("{prefix}{number}"))
+}
+
+/// The numbers of mobile phones that WhatsApp writes with a digit more or less than their
+/// country: the country's code, where the digit stands, and the digit. They have 13
+/// digits with it, and 12 without. (leadchat's `Whatsapp::PhoneNormalizers`.)
+const WHATSAPP_DIGITS: [(&str, usize, char); 3] = [
+    // Brazil's ninth digit, behind the area code.
+    ("55", 4, '9'),
+    // Argentina's mobile prefix.
+    ("54", 2, '9'),
+    // Mexico's former one.
+    ("52", 2, '1'),
+];
+
+/// The other form of these numbers on WhatsApp, where they have one, in all spellings.
+fn whatsapp_numbers(numbers: &BTreeSet<String>) -> BTreeSet<String> {
+    let numbers = numbers.iter().filter_map(|number| number.strip_prefix('+'));
+    let others = numbers.filter_map(other_on_whatsapp);
+    others.flat_map(|number| prefixed(&number)).collect()
+}
+
+fn other_on_whatsapp(number: &str) -> Option<String> {
+    let is_number = number.bytes().all(|digit| digit.is_ascii_digit());
+    let (_, place, digit) = WHATSAPP_DIGITS
+        .iter()
+        .find(|(country, ..)| is_number && number.starts_with(country))?;
+    let (before, after) = number.split_at_checked(*place)?;
+    match number.len() {
+        12 => Some(format!("{before}{digit}{after}")),
+        13 => Some(format!("{before}{}", after.strip_prefix(*digit)?)),
+        _ => None,
+    }
 }
 
 /// Signs that are not seen may stand before a scheme and within it, too.
@@ -251,6 +298,38 @@ mod tests {
         // No scheme, but what somebody stored.
         for word in ["+whatsapp:1", "whatsapp1", "xtel:1"] {
             assert!(!phone_numbers(word).contains("1"), "{word}");
+        }
+    }
+
+    #[test]
+    fn a_number_has_another_form_on_whatsapp_in_some_countries() {
+        let whatsapp = |text: &str| whatsapp_numbers(&phone_numbers(text));
+        for (one, other) in [
+            ("5541999998888", "554199998888"),
+            ("5491112345678", "541112345678"),
+            ("5215512345678", "525512345678"),
+        ] {
+            for (given, form) in [(one, other), (other, one)] {
+                for given in prefixed(given) {
+                    assert_eq!(whatsapp(&given), prefixed(form).into(), "{given}");
+                }
+            }
+        }
+        assert_eq!(
+            whatsapp("\u{202a}+55 (41) 99999-8888\u{202c}"),
+            prefixed("554199998888").into()
+        );
+        for alone in [
+            "15550100",
+            "5541899998888",
+            "5411234567890",
+            "55419999988881",
+            "55419999888",
+            "+55",
+            "55419999x888",
+            "",
+        ] {
+            assert_eq!(whatsapp(alone), BTreeSet::new(), "{alone}");
         }
     }
 

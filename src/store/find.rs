@@ -6,12 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     Store,
+    columns::Unreadable,
     error::StoreError,
-    look_ups::may_be_encrypted,
+    look_ups::{TWILIO_WHATSAPP, may_be_encrypted, phone_number_lists},
     patience::Patience,
     plan::Plan,
     reading::{is_suspended, number},
@@ -107,13 +108,22 @@ impl Store {
         let statement = plan.look_ups.of(address.kind);
         let arguments = match &address.spelling {
             Spelling::OneOf(texts) => vec![Argument::Texts(self.stored(address.kind, texts))],
+            Spelling::PhoneNumber { exact, whatsapp } => phone_number_lists(exact, whatsapp).into(),
             Spelling::AnyCase(letters) => plan.look_ups.order().arguments(letters),
         };
         let rows: Vec<FoundRow> = snapshot.fetch(statement, &arguments).await?;
-        let owns = |row: &FoundRow| match (&address.spelling, row.spelled.text()) {
-            (Spelling::AnyCase(letters), Ok(Some(stored))) => letters.spell(stored),
-            (Spelling::AnyCase(_), Err(_)) => false,
-            _ => true,
+        let exact: BTreeSet<_> = rows
+            .iter()
+            .filter(|row| has_exactly(row, &address.spelling))
+            .map(channels_of)
+            .collect();
+        // The other form that WhatsApp has of a number counts where no channel has the
+        // number itself.
+        let owns = |row: &FoundRow| match address.spelling {
+            Spelling::PhoneNumber { .. } => {
+                has_exactly(row, &address.spelling) || !exact.contains(&channels_of(row))
+            }
+            Spelling::OneOf(_) | Spelling::AnyCase(_) => has_exactly(row, &address.spelling),
         };
         // An inbox whose account is no number is nobody's.
         let position =
@@ -160,4 +170,26 @@ impl Store {
         });
         Ok(accounts.collect())
     }
+}
+
+/// Whether a channel that was found has an address as it was given.
+fn has_exactly(row: &FoundRow, spelling: &Spelling) -> bool {
+    match (spelling, row.spelled.text()) {
+        (Spelling::AnyCase(letters), Ok(Some(stored))) => letters.spell(stored),
+        (Spelling::PhoneNumber { exact, .. }, Ok(Some(stored))) => {
+            exact.iter().any(|number| number.expose_secret() == stored)
+        }
+        (_, Err(Unreadable)) => false,
+        // Compared by the statement alone.
+        (_, Ok(None)) | (Spelling::OneOf(_), Ok(Some(_))) => true,
+    }
+}
+
+/// The channels among which a number is looked for: those of a kind, and of Twilio's
+/// those for WhatsApp by themselves.
+fn channels_of(row: &FoundRow) -> (Option<&str>, bool) {
+    let text = |stored: Result<Option<_>, Unreadable>| stored.ok().flatten();
+    let is_of_whatsapp =
+        text(row.spelled.text()).is_some_and(|number| number.starts_with(TWILIO_WHATSAPP));
+    (text(row.channel_type.text()), is_of_whatsapp)
 }

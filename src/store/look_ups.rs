@@ -5,6 +5,11 @@
 //! that are scanned: `channel_facebook_pages.instagram_id` and
 //! `channel_twitter_profiles.profile_id`.
 //!
+//! **Phone numbers.** WhatsApp writes some numbers otherwise than their country does.
+//! WhatsApp's channels, and Twilio's WhatsApp channels, are looked for in both forms by
+//! the same statement; the other form counts where no channel of the kind has the number
+//! as it was given.
+//!
 //! **Case.** Mail addresses are found whatever their case, and leadchat's indexes
 //! on them are plain ones. Where texts are ordered as in a dictionary, all forms
 //! of an address lie next to each other, between its lower and its upper case.
@@ -13,6 +18,7 @@
 //! address begins with. In the few languages in which case makes another letter
 //! of one, addresses are scanned.
 
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::{
@@ -115,6 +121,35 @@ pub(super) const fn columns(kind: AddressKind) -> &'static [(ChannelKind, &'stat
     }
 }
 
+/// The lists that a look-up of a phone number is bound to: what is looked for in any
+/// channel, in Twilio's, and in WhatsApp's.
+pub(super) fn phone_number_lists(
+    exact: &[SecretString],
+    whatsapp: &[SecretString],
+) -> [Argument; 3] {
+    let of_twilio = whatsapp
+        .iter()
+        .filter(|number| number.expose_secret().starts_with(TWILIO_WHATSAPP));
+    let of_twilio = exact.iter().chain(of_twilio);
+    let of_whatsapp = exact.iter().chain(whatsapp);
+    [
+        Argument::Texts(exact.to_vec()),
+        Argument::Texts(of_twilio.cloned().collect()),
+        Argument::Texts(of_whatsapp.cloned().collect()),
+    ]
+}
+
+/// How the numbers of Twilio's WhatsApp channels begin.
+pub(super) const TWILIO_WHATSAPP: &str = "whatsapp:";
+
+const fn phone_number_list(channel: ChannelKind) -> &'static str {
+    match channel {
+        ChannelKind::TwilioSms => "$2",
+        ChannelKind::Whatsapp => "$3",
+        _ => "$1",
+    }
+}
+
 fn statement(target: Target<'_>, order: Order, kind: AddressKind) -> Statement {
     let Target {
         dialect, schema, ..
@@ -132,6 +167,10 @@ fn statement(target: Target<'_>, order: Order, kind: AddressKind) -> Statement {
             // What is compared is read only where it must be looked at again: it
             // may be a secret.
             let (spelled, among) = match (any_case, order) {
+                _ if kind == AddressKind::PhoneNumber => (
+                    format!("t.{column}"),
+                    dialect.is_among(&format!("t.{column}"), phone_number_list(*channel)),
+                ),
                 (true, Order::Dictionary) => (
                     format!("t.{column}"),
                     format!(

@@ -105,6 +105,7 @@ rows! {
     /// An inbox whose channel has an address that was looked for. `spelled` is
     /// the address as stored, where it must be compared again.
     FoundRow {
+        channel_type: Stored<String>,
         inbox_id: i64 = Source::Expression("i.id"),
         account_id: Stored<i64> = Source::Expression("i.account_id"),
         spelled: Stored<String>,

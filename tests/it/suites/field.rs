@@ -4,3 +4,4 @@ mod clients;
 mod connections;
 mod redis_refusals;
 mod response_limit;
+mod whatsapp_numbers;

@@ -31,9 +31,9 @@ on_both_databases!(
 );
 
 /// A kind of key, and where leadchat keeps it: class, table, column.
-pub(super) type Place = (fn(String) -> Key, &'static str, &'static str, &'static str);
+pub type Place = (fn(String) -> Key, &'static str, &'static str, &'static str);
 
-pub(super) const PLACES: [Place; 15] = [
+pub const PLACES: [Place; 15] = [
     (
         Key::WebsiteToken,
         "WebWidget",
@@ -106,14 +106,14 @@ pub(super) const PLACES: [Place; 15] = [
     ),
 ];
 
-pub(super) const BOT_TOKEN: Place = (
+pub const BOT_TOKEN: Place = (
     Key::TelegramBotToken,
     "Telegram",
     "channel_telegram",
     "bot_token",
 );
 
-fn everywhere(key: Key) -> pb::FindInboxesRequest {
+pub fn everywhere(key: Key) -> pb::FindInboxesRequest {
     pb::FindInboxesRequest {
         account_id: None,
         viewer: Some(viewer::service()),
@@ -122,7 +122,7 @@ fn everywhere(key: Key) -> pb::FindInboxesRequest {
     }
 }
 
-fn within(account_id: i64, viewer: pb::Viewer, key: Key) -> pb::FindInboxesRequest {
+pub fn within(account_id: i64, viewer: pb::Viewer, key: Key) -> pb::FindInboxesRequest {
     pb::FindInboxesRequest {
         account_id: Some(account_id),
         viewer: Some(viewer),
@@ -131,7 +131,7 @@ fn within(account_id: i64, viewer: pb::Viewer, key: Key) -> pb::FindInboxesReque
     }
 }
 
-async fn found(client: &Client, request: pb::FindInboxesRequest) -> Vec<i64> {
+pub async fn found(client: &Client, request: pb::FindInboxesRequest) -> Vec<i64> {
     let answer = client.find(request).await.unwrap().message;
     assert!(answer.remaining.is_empty());
     let positions: Vec<_> = answer
@@ -144,7 +144,7 @@ async fn found(client: &Client, request: pb::FindInboxesRequest) -> Vec<i64> {
 }
 
 /// An account with inboxes that each own an address of their own.
-async fn rows(database: &Database, backend: Backend, inboxes: &[(i64, i64, &str, &str, &str)]) {
+pub async fn rows(database: &Database, backend: Backend, inboxes: &[(i64, i64, &str, &str, &str)]) {
     for (id, account, class, columns, values) in inboxes {
         let table = PLACES
             .iter()
@@ -171,7 +171,7 @@ async fn rows(database: &Database, backend: Backend, inboxes: &[(i64, i64, &str,
     }
 }
 
-async fn accounts(database: &Database, ids: impl IntoIterator<Item = i64>) {
+pub async fn accounts(database: &Database, ids: impl IntoIterator<Item = i64>) {
     for id in ids {
         database
             .execute(&format!(
