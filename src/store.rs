@@ -17,6 +17,7 @@ mod channels;
 mod columns;
 mod decryption;
 mod derived;
+mod encoding;
 mod error;
 mod find;
 mod grants;

@@ -47,7 +47,7 @@ pub enum Reason {
     ChannelRowMissing,
     /// The inbox names a class of channel that is not one of the thirteen.
     ChannelTypeUnknown,
-    /// A JSON column, or a text in it, that is not JSON or no text at all.
+    /// A JSON column that is not JSON, or a text in it that is no text.
     JsonMalformed,
     /// A JSON value too deep for the contract; left out.
     JsonTooDeep,

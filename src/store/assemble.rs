@@ -231,14 +231,14 @@ pub(super) fn narrow(
     narrowed
 }
 
-/// The content of a JSON column. Bytes that are no text are no JSON.
+/// The content of a JSON column.
 pub(super) fn json(
     text: Result<Option<&str>, Unreadable>,
     field: &str,
     degradations: &mut Vec<Degradation>,
 ) -> Option<Json> {
     let Ok(text) = text else {
-        degradations.push(Degradation::new(field, Reason::JsonMalformed));
+        degradations.push(Degradation::new(field, Reason::SourceUnreadable));
         return None;
     };
     Json::read(text?, field, degradations)

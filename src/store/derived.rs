@@ -84,17 +84,16 @@ pub(super) const API_KEY_SID: Source = Source::Derived {
 };
 
 /// Rails decrypts the secret before it looks whether it is blank. Of an empty one
-/// the ciphertext is empty too, which tells it without a key.
-pub(super) const HAS_API_KEY_SECRET: Source = {
-    const SQL: &str = concat!(
+/// the ciphertext is empty too, which tells it without a key. PostgreSQL compares
+/// bytes, as not all that is stored need be letters.
+pub(super) const HAS_API_KEY_SECRET: Source = Source::Derived {
+    needs: &["api_key_secret"],
+    postgres: r#"coalesce(btrim(textsend(t.api_key_secret), decode('20090a0b0c0d', 'hex')) <> ''
+        AND textsend(t.api_key_secret) NOT LIKE '{"p":"",%', false)"#,
+    sqlite: concat!(
         "coalesce(trim(t.api_key_secret, ' \t\n\u{b}\u{c}\r') <> '' ",
         r#"AND t.api_key_secret NOT LIKE '{"p":"",%', false)"#
-    );
-    Source::Derived {
-        needs: &["api_key_secret"],
-        postgres: SQL,
-        sqlite: SQL,
-    }
+    ),
 };
 
 /// Whether a WhatsApp channel's account has the feature `channel_voice`, the 45th

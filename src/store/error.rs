@@ -189,6 +189,9 @@ pub(super) fn describe(error: &sqlx::Error) -> String {
                 "it ends the connection{}",
                 in_words_of_pgbouncer(error.message())
             ),
+            Some("22021" | "22P05") => "it has a text that it cannot convert to UTF-8: bytes that \
+                are none of its encoding, or have no equivalent"
+                .to_owned(),
             Some("25006") => "it is read-only: a standby, or default_transaction_read_only \
                 is on for the user or the database"
                 .to_owned(),

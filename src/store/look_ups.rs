@@ -232,25 +232,31 @@ fn pattern(letters: &Letters) -> String {
 
 /// The stored texts that are made of one form of each letter: `$1` is a list of
 /// letters, each a list of its forms. Goes on with a form only where some text
-/// begins so, which the least text from there on tells.
+/// begins so, which the least text from there on tells: by its bytes, since not all
+/// that is stored need be letters.
 fn descent(dialect: Dialect, table: &str, column: &str) -> String {
-    let (letters, forms) = match dialect {
+    let next = "s.begin || form.value";
+    let least = format!(
+        "(SELECT e.{column} FROM {table} e WHERE e.{column} >= {next} \
+         ORDER BY e.{column} LIMIT 1)"
+    );
+    let (letters, forms, begins_so) = match dialect {
         Dialect::Postgres => (
             "CAST($1 AS json)",
             "json_array_elements_text(CAST($1 AS json) -> s.depth) AS form(value)",
+            format!("substr(textsend({least}), 1, length(textsend({next}))) = textsend({next})"),
         ),
-        Dialect::Sqlite => ("$1", "json_each($1 -> s.depth) AS form"),
+        Dialect::Sqlite => (
+            "$1",
+            "json_each($1 -> s.depth) AS form",
+            format!("substr({least}, 1, s.depth + 1) = {next}"),
+        ),
     };
-    let least = format!(
-        "(SELECT e.{column} FROM {table} e WHERE e.{column} >= s.begin || form.value \
-         ORDER BY e.{column} LIMIT 1)"
-    );
     format!(
         "WITH RECURSIVE s(begin, depth) AS (\
          SELECT CAST('' AS text), 0 \
          UNION ALL \
-         SELECT s.begin || form.value, s.depth + 1 FROM s, {forms} \
-         WHERE substr({least}, 1, s.depth + 1) = s.begin || form.value) \
+         SELECT {next}, s.depth + 1 FROM s, {forms} WHERE {begins_so}) \
          SELECT s.begin FROM s WHERE s.depth = json_array_length({letters})"
     )
 }

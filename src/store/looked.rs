@@ -3,6 +3,7 @@
 
 use super::{
     Ownership,
+    encoding::Encoding,
     error::StoreError,
     look_ups::Order,
     migrations, postgres,
@@ -24,7 +25,13 @@ pub(super) struct Looked {
 
 impl Looked {
     /// Whatever is passing does not end it.
-    pub async fn at(pool: Pool) -> Result<Self, StoreError> {
+    pub async fn at(mut pool: Pool) -> Result<Self, StoreError> {
+        if let Pool::Postgres(_) = pool {
+            let encoding = retried(|| encoding(&pool)).await?;
+            if let Pool::Postgres(connections) = &mut pool {
+                connections.encoding = encoding;
+            }
+        }
         let (dialect, ownership, order) = match &pool {
             Pool::Postgres(_) => (
                 Dialect::Postgres,
@@ -44,6 +51,15 @@ impl Looked {
             schema,
         })
     }
+}
+
+/// How PostgreSQL encodes texts.
+async fn encoding(pool: &Pool) -> Result<Encoding, StoreError> {
+    let encoding = Statement::of_catalog(postgres::ENCODING);
+    let rows: Vec<(String,)> = pool.ask(&encoding, &[]).await?;
+    Ok(rows
+        .first()
+        .map_or(Encoding::Utf8, |(name,)| Encoding::named(name)))
 }
 
 /// How PostgreSQL orders texts, which depends on its locale.

@@ -20,6 +20,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::{
+    encoding::Encoding,
     error::{OpenError, describe},
     pace::Pace,
 };
@@ -302,10 +303,15 @@ fn is_refused_by_pgbouncer(error: &sqlx::Error) -> bool {
 pub(super) async fn begin<'c>(
     connection: &'c mut PgConnection,
     pace: &Pace,
+    encoding: Encoding,
 ) -> Result<Transaction<'c, Postgres>, sqlx::Error> {
-    // Safe: numbers alone.
-    connection.begin_with(AssertSqlSafe(pace.begin())).await
+    // Safe: numbers and constants alone.
+    let begin = AssertSqlSafe(pace.begin() + encoding.setting());
+    connection.begin_with(begin).await
 }
+
+/// The name of a database's encoding.
+pub(super) const ENCODING: &str = "SELECT CAST(getdatabaseencoding() AS text)";
 
 /// Whether texts are ordered as in a dictionary, and whether every mixture of
 /// cases lies between both cases: of single letters before others, and of all

@@ -56,14 +56,22 @@ impl Looked {
             schema: &self.schema,
             look: 0,
         };
-        let text = match self.dialect {
-            Dialect::Postgres => format!("CAST(t.{column} AS text)"),
-            Dialect::Sqlite => format!("t.{column}"),
+        // Where not all that is stored need be letters, PostgreSQL cannot trim.
+        let (text, is_object) = match self.dialect {
+            Dialect::Postgres => {
+                let text = format!("CAST(t.{column} AS text)");
+                let is_object = format!("{text} ~ '^ *[{{]'");
+                (text, is_object)
+            }
+            Dialect::Sqlite => (
+                format!("t.{column}"),
+                format!("ltrim(t.{column}) LIKE '{{%'"),
+            ),
         };
         let statement = target.statement(
             table,
             &format!(
-                "SELECT {text} AS sample FROM {table} t WHERE ltrim({text}) LIKE '{{%' \
+                "SELECT {text} AS sample FROM {table} t WHERE {is_object} \
                  ORDER BY t.id DESC LIMIT {ROWS}"
             ),
         );

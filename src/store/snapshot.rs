@@ -112,12 +112,13 @@ impl Connection {
     pub async fn begin(&mut self, patience: &Patience) -> Result<Snapshot<'_>, StoreError> {
         let transaction = match self {
             Self::Postgres(lease) => {
-                let prepares = lease.prepares();
+                let (prepares, encoding) = (lease.prepares(), lease.encoding());
                 let pace = Pace::new(patience);
                 let Some((connection, is_unresponsive, is_in_transaction)) = lease.parts() else {
                     return Err(StoreError::Fault("a connection was given back".to_owned()));
                 };
-                let begun = timeout(pace.hearing(), postgres::begin(connection, &pace));
+                let begin = postgres::begin(connection, &pace, encoding);
+                let begun = timeout(pace.hearing(), begin);
                 let transaction = match heard(begun.await, is_unresponsive)? {
                     Ok(transaction) => transaction,
                     Err(error) => {

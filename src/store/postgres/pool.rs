@@ -28,7 +28,7 @@ use tokio::{
 use tracing::warn;
 
 use super::is_own;
-use crate::store::{error::StoreError, patience::Patience};
+use crate::store::{encoding::Encoding, error::StoreError, patience::Patience};
 
 /// A connection is replaced at this age, so that none stays on a server that was taken out
 /// of service.
@@ -109,7 +109,11 @@ impl Manager for Connector {
 
 /// All connections to one database.
 #[derive(Clone)]
-pub(in crate::store) struct Connections(Arc<Inner>);
+pub(in crate::store) struct Connections {
+    inner: Arc<Inner>,
+    /// That of the database, once it was asked.
+    pub encoding: Encoding,
+}
 
 struct Inner {
     pool: managed::Pool<Connector>,
@@ -143,7 +147,7 @@ impl Connections {
             .recycle_timeout(Some(acquire_timeout))
             .runtime(Runtime::Tokio1)
             .build();
-        Some(Self(Arc::new(Inner {
+        let inner = Inner {
             pool: pool.ok()?,
             prepares,
             max_connections,
@@ -152,22 +156,26 @@ impl Connections {
             is_short: AtomicBool::new(false),
             logged: AtomicUsize::new(max_connections),
             released: Notify::new(),
-        })))
+        };
+        Some(Self {
+            inner: Arc::new(inner),
+            encoding: Encoding::Utf8,
+        })
     }
 
     /// Whether a statement that was prepared is there when it is run again.
     pub fn prepares(&self) -> bool {
-        self.0.prepares
+        self.inner.prepares
     }
 
     /// How many connections the database gives; at least one.
     pub fn available(&self) -> watch::Receiver<usize> {
-        self.0.available.subscribe()
+        self.inner.available.subscribe()
     }
 
     /// Closes the connections that are not in use, and gives no more.
     pub fn close(&self) {
-        self.0.pool.close();
+        self.inner.pool.close();
     }
 
     /// Waits for a connection. A caller that leaves would close one that is being tested
@@ -175,11 +183,11 @@ impl Connections {
     pub async fn acquire(&self, patience: &Patience) -> Result<Lease, StoreError> {
         let began = Instant::now();
         loop {
-            let mut released = pin!(self.0.released.notified());
+            let mut released = pin!(self.inner.released.notified());
             released.as_mut().enable();
             let connections = self.clone();
             let mut acquiring = Box::pin(async move {
-                let acquired = connections.0.pool.get().await;
+                let acquired = connections.inner.pool.get().await;
                 acquired.map(|object| Lease {
                     object: Some(object),
                     connections,
@@ -200,14 +208,14 @@ impl Connections {
                 Err(PoolError::Backend(error)) => error,
                 Err(_) => sqlx::Error::PoolTimedOut,
             };
-            let wait = match self.0.pool.status().size {
+            let wait = match self.inner.pool.status().size {
                 _ if !is_refused_as_one_too_many(&error) => None,
                 // The last one may just have been closed.
-                0 if began.elapsed() < self.0.acquire_timeout => Some(MAX_RETRY_DELAY),
+                0 if began.elapsed() < self.inner.acquire_timeout => Some(MAX_RETRY_DELAY),
                 0 => None,
                 _ => {
                     self.make_do();
-                    Some(self.0.acquire_timeout)
+                    Some(self.inner.acquire_timeout)
                 }
             };
             let Some(wait) = wait else {
@@ -225,10 +233,10 @@ impl Connections {
 
     /// Publishes how few connections the database gives, until it is asked again.
     fn make_do(&self) {
-        if self.0.is_short.swap(true, Ordering::Relaxed) {
+        if self.inner.is_short.swap(true, Ordering::Relaxed) {
             return;
         }
-        let inner = Arc::downgrade(&self.0);
+        let inner = Arc::downgrade(&self.inner);
         tokio::spawn(async move {
             // Others may just be opened.
             sleep(SETTLE_DELAY).await;
@@ -266,6 +274,10 @@ pub(in crate::store) struct Lease {
 impl Lease {
     pub fn prepares(&self) -> bool {
         self.connections.prepares()
+    }
+
+    pub fn encoding(&self) -> Encoding {
+        self.connections.encoding
     }
 
     /// The connection, and what becomes of it afterwards.
@@ -308,7 +320,7 @@ struct Released(Connections);
 
 impl Drop for Released {
     fn drop(&mut self) {
-        self.0.0.released.notify_one();
+        self.0.inner.released.notify_one();
     }
 }
 

@@ -1,7 +1,7 @@
 //! One bad value costs one field of one inbox, and is told to those who may see
 //! the field.
 
-mod columns;
+pub mod columns;
 mod json;
 
 use std::collections::BTreeMap;

@@ -2,6 +2,7 @@
 
 mod clients;
 mod connections;
+mod damaged_bytes;
 mod redis_refusals;
 mod response_limit;
 mod whatsapp_numbers;

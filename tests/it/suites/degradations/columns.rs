@@ -22,7 +22,7 @@ on_both_databases!(
 
 /// A table, the message that its columns are shown in, an inbox that shows a row
 /// of it, and which row.
-const SHOWN: [(&str, &str, i64, &str); 16] = [
+pub const SHOWN: [(&str, &str, i64, &str); 16] = [
     ("inboxes", "", 1, "id = 1"),
     ("portals", "help_center.", 1, "id = 900"),
     ("working_hours", "working_hours.", 1, "inbox_id = 1"),
@@ -46,8 +46,17 @@ const SHOWN: [(&str, &str, i64, &str); 16] = [
     ("channel_voice", "voice.", 241, "id = 241"),
 ];
 
+/// Rows of all tables that are shown.
+pub const SHOWN_ROWS: &str = "DELETE FROM working_hours WHERE inbox_id = 1;
+    INSERT INTO working_hours (inbox_id, day_of_week, created_at, updated_at)
+        VALUES (1, 1, '2026-01-01', '2026-01-01');
+    INSERT INTO portals (id, account_id, name, slug, created_at, updated_at)
+        VALUES (900, 1, 'Shown', 'shown', '2026-01-01', '2026-01-01');
+    UPDATE inboxes SET portal_id = 900 WHERE id = 1;
+    UPDATE channel_twilio_sms SET twiml_app_sid = 'AP900' WHERE id = 142";
+
 /// What is made of a column beside the field that shows it.
-const DERIVED: [(&str, &str, &str); 19] = [
+pub const DERIVED: [(&str, &str, &str); 19] = [
     (
         "channel_web_widgets",
         "website_token",
@@ -130,7 +139,7 @@ const GONE: [(&str, &[&str]); 2] = [
 /// Fields that are made of no column of these: ids that rows are found by, what
 /// the settings or other tables say, and whether there is something at all, which
 /// may be anything.
-const ELSEWHERE: [&str; 9] = [
+pub const ELSEWHERE: [&str; 9] = [
     "id",
     "account_id",
     "channel_kind",
@@ -151,7 +160,7 @@ const WHOLE: [&str; 4] = [
 ];
 
 /// The field that shows a column, if one does.
-fn field(within: &str, column: &str) -> String {
+pub fn field(within: &str, column: &str) -> String {
     match (within, column) {
         ("api.", "identifier") => "api.inbox_identifier".to_owned(),
         ("web_widget.", "feature_flags") => "web_widget.selected_feature_flags".to_owned(),
@@ -199,7 +208,7 @@ fn unreadable(backend: Backend, kind: Kind) -> (&'static [&'static str], &'stati
             } else {
                 &["'\\xff'"]
             },
-            &["JSON_MALFORMED"],
+            &["SOURCE_UNREADABLE"],
         ),
         Kind::Time => (&[], &[]),
     }
@@ -207,17 +216,7 @@ fn unreadable(backend: Backend, kind: Kind) -> (&'static [&'static str], &'stati
 
 async fn each_unreadable_column_costs_its_fields_and_is_noted(backend: Backend) {
     let database = backend.golden();
-    database
-        .execute(
-            "DELETE FROM working_hours WHERE inbox_id = 1;
-            INSERT INTO working_hours (inbox_id, day_of_week, created_at, updated_at)
-                VALUES (1, 1, '2026-01-01', '2026-01-01');
-            INSERT INTO portals (id, account_id, name, slug, created_at, updated_at)
-                VALUES (900, 1, 'Shown', 'shown', '2026-01-01', '2026-01-01');
-            UPDATE inboxes SET portal_id = 900 WHERE id = 1;
-            UPDATE channel_twilio_sms SET twiml_app_sid = 'AP900' WHERE id = 142;",
-        )
-        .await;
+    database.execute(SHOWN_ROWS).await;
     let server = Program::serving(&database).start();
     let client = server.client().await;
     let contract: BTreeMap<_, _> = wire::paths().into_iter().collect();
@@ -264,13 +263,13 @@ async fn each_unreadable_column_costs_its_fields_and_is_noted(backend: Backend) 
 }
 
 /// An inbox, as an administrator and as an agent see it.
-struct Seen {
+pub struct Seen {
     administrator: pb::Inbox,
     agent: pb::Inbox,
 }
 
 impl Seen {
-    async fn look(client: &Client, inbox: i64) -> Self {
+    pub async fn look(client: &Client, inbox: i64) -> Self {
         Self {
             administrator: look(client, inbox, ADMINISTRATOR).await,
             agent: look(client, inbox, AGENT).await,
@@ -278,7 +277,7 @@ impl Seen {
     }
 
     /// These fields, and nothing else; and that is noted.
-    fn lacks(
+    pub fn lacks(
         &self,
         before: &Self,
         column: &str,
