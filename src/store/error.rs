@@ -326,6 +326,12 @@ fn is_stale(error: &sqlx::Error) -> bool {
     error.is_some_and(|error| matches!(error.code().as_deref(), Some("0A000" | "17")))
 }
 
+/// Whether PostgreSQL cannot convert a text to the encoding of its database.
+pub(super) fn is_unspelled(error: &sqlx::Error) -> bool {
+    let error = error.as_database_error();
+    error.is_some_and(|error| matches!(error.code().as_deref(), Some("22P05" | "22021")))
+}
+
 /// Whether the same read may succeed a little later, where it was not [`cut_off`].
 fn is_transient(error: &sqlx::Error) -> bool {
     match error {

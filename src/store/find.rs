@@ -4,13 +4,17 @@
 //! One statement finds them, and the rest is read in the same snapshot. The statements
 //! are as many for a hundred accounts as for one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     Store,
     columns::Unreadable,
+    encoding::storable,
     error::StoreError,
     look_ups::{TWILIO_WHATSAPP, may_be_encrypted, phone_number_lists},
     patience::Patience,
@@ -105,6 +109,13 @@ impl Store {
         snapshot: &mut Snapshot<'_>,
         address: &Address,
     ) -> Result<Vec<(AccountId, InboxId)>, StoreError> {
+        let mut address = Cow::Borrowed(address);
+        if snapshot.converts() {
+            let Some(storable) = storable(snapshot, &address).await? else {
+                return Ok(Vec::new());
+            };
+            address = Cow::Owned(storable);
+        }
         let statement = plan.look_ups.of(address.kind);
         let arguments = match &address.spelling {
             Spelling::OneOf(texts) => vec![Argument::Texts(self.stored(address.kind, texts))],

@@ -11,7 +11,8 @@ use sqlx::{
 use tokio::{sync::watch, time::timeout};
 
 use super::{
-    error::{CutOff, Outdated, StoreError},
+    encoding::Encoding,
+    error::{CutOff, Outdated, StoreError, is_unspelled},
     pace::Pace,
     patience::Patience,
     plan::Plan,
@@ -45,6 +46,7 @@ enum Open<'c> {
     Postgres {
         transaction: Transaction<'c, Postgres>,
         prepares: bool,
+        encoding: Encoding,
         pace: Pace,
         is_unresponsive: &'c mut bool,
         is_in_transaction: &'c mut bool,
@@ -131,6 +133,7 @@ impl Connection {
                 Open::Postgres {
                     transaction,
                     prepares,
+                    encoding,
                     pace,
                     is_unresponsive,
                     is_in_transaction,
@@ -186,13 +189,23 @@ impl Snapshot<'_> {
         statement: &Statement,
         arguments: &[Argument],
     ) -> Result<Vec<R>, StoreError> {
+        let rows = self.answer(statement, arguments).await?;
+        rows.map_err(|error| StoreError::reading(&statement.table, &error))
+    }
+
+    /// What the database answers to a statement, be it a refusal.
+    async fn answer<R: Row>(
+        &mut self,
+        statement: &Statement,
+        arguments: &[Argument],
+    ) -> Result<Result<Vec<R>, sqlx::Error>, StoreError> {
         if self.patience.has_ended() {
             return Err(StoreError::Abandoned);
         }
         self.tables |= statement.tables;
         // Safe: statements are made of constants alone, see `statements`.
         let sql = AssertSqlSafe(Arc::clone(&statement.sql));
-        let rows = match &mut self.transaction {
+        Ok(match &mut self.transaction {
             Open::Postgres {
                 transaction,
                 prepares,
@@ -233,8 +246,50 @@ impl Snapshot<'_> {
                 }
                 query.fetch_all(&mut **transaction).await
             }
+        })
+    }
+
+    /// Whether texts are converted, so that not every one can be stored or compared.
+    pub(super) const fn converts(&self) -> bool {
+        let Open::Postgres { encoding, .. } = &self.transaction else {
+            return false;
         };
-        rows.map_err(|error| StoreError::reading(&statement.table, &error))
+        matches!(encoding, Encoding::Other)
+    }
+
+    /// Whether the encoding of the database has all letters of a text. What it has not,
+    /// PostgreSQL refuses, which would end the transaction.
+    pub(super) async fn can_spell(&mut self, text: &str) -> Result<bool, StoreError> {
+        if text.is_ascii() || !self.converts() {
+            return Ok(true);
+        }
+        self.execute("SAVEPOINT spelling").await?;
+        let statement = Statement::of_catalog("SELECT CAST($1 AS text) IS NOT NULL");
+        let text = [Argument::Text(text.to_owned())];
+        let answer: Result<Vec<(bool,)>, _> = self.answer(&statement, &text).await?;
+        match answer {
+            Ok(_) => Ok(true),
+            Err(error) if is_unspelled(&error) => {
+                self.execute("ROLLBACK TO SAVEPOINT spelling").await?;
+                Ok(false)
+            }
+            Err(error) => Err(StoreError::reading(&statement.table, &error)),
+        }
+    }
+
+    /// Runs what gives no rows, on PostgreSQL.
+    async fn execute(&mut self, sql: &'static str) -> Result<(), StoreError> {
+        if let Open::Postgres {
+            transaction,
+            pace,
+            silent,
+            ..
+        } = &mut self.transaction
+        {
+            let done = sqlx::raw_sql(sql).execute(&mut **transaction);
+            heard(timeout(pace.hearing(), done).await, silent)??;
+        }
+        Ok(())
     }
 
     /// Ends a read, unless its statements were made for other tables than it was

@@ -3,6 +3,7 @@
 mod clients;
 mod connections;
 mod damaged_bytes;
+mod encodings;
 mod redis_refusals;
 mod response_limit;
 mod whatsapp_numbers;
