@@ -7,6 +7,7 @@
 //! that is stored.
 
 mod accounts;
+mod completeness;
 mod counts;
 mod findings;
 mod progress;
@@ -21,6 +22,7 @@ use crate::{
     leadchat::{Installation, Keys},
     store::{DatabaseSettings, Inspection, OpenError, RedisSettings},
 };
+use completeness::Completeness;
 pub use progress::Progress;
 pub use report::Report;
 use report::{Accounts, Encryption, Facts, Redis, Tables};
@@ -95,8 +97,9 @@ async fn look_inside(
         keys,
     } = subject;
     facts.store.looked_at(&inspection);
-    let tables = Tables::of(&inspection);
+    let mut tables = Tables::of(&inspection);
     let is_complete = tables.is_complete();
+    tables.completeness = Completeness::of(&inspection, is_complete).await?;
     facts.tables = Some(tables);
     let keys_set = keys.encryption.has_keys();
     facts.encryption = match inspection.sample(&keys.encryption).await {

@@ -15,6 +15,7 @@ mod assemble;
 mod channel_tables;
 mod channels;
 mod columns;
+mod completeness;
 mod decryption;
 mod derived;
 mod encoding;
@@ -48,6 +49,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use completeness::{Dangling, PartialTable};
 pub use decryption::Losses;
 pub use error::{OpenError, StoreError};
 pub use grants::Grants;
@@ -141,7 +143,8 @@ impl Store {
                 let looked = Looked::at(Pool::Postgres(connections)).await?;
                 let (ownership, pgbouncer) = (looked.ownership, settings.pgbouncer);
                 info!(store = "postgres", ?ownership, pgbouncer, database = %settings, "store chosen");
-                if ownership == Ownership::Own {
+                let is_secured = !looked.schema.lacks.row_security.is_empty();
+                if ownership == Ownership::Own && !is_secured {
                     migrations::require_current(&looked.pool).await?;
                 }
                 looked

@@ -33,6 +33,8 @@ pub enum Code {
     ColumnsMissing,
     ColumnsNotGranted,
     OptionalColumnsNotGranted,
+    RowSecurityActive,
+    RowsNotKnown,
     KeysNotSet,
     KeysNotUsable,
     KeysUnknown,
@@ -86,6 +88,7 @@ impl Findings {
         let Some(tables) = &facts.tables else {
             return;
         };
+        self.rows(tables);
         self.migrations(facts.store.database, tables);
         if tables.migration.is_none() && tables.newest_migration.is_some() {
             // Then all are missing.
@@ -117,6 +120,33 @@ impl Findings {
                 format!(
                     "{count} there but not granted to this user, and left out: {}",
                     hidden.join(", ")
+                ),
+            );
+        }
+    }
+
+    fn rows(&mut self, tables: &Tables) {
+        if !tables.row_security.is_empty() {
+            let count = counted(tables.row_security.len(), "table is", "tables are");
+            self.problem(
+                Code::RowSecurityActive,
+                format!(
+                    "{count} under row-level security, which may hide rows from this user: \
+                     a superuser lifts it by ALTER ROLE ... BYPASSRLS"
+                ),
+            );
+        }
+        let completeness = &tables.completeness;
+        if !completeness.partial.is_empty() {
+            let found = match completeness.references() {
+                none if none.is_empty() => "no row refers to one that is not there".to_owned(),
+                references => format!("these refer to rows that are not there: {references}"),
+            };
+            self.note(
+                Code::RowsNotKnown,
+                format!(
+                    "whether these show all of their rows cannot be known: {}; {found}",
+                    completeness.tables()
                 ),
             );
         }

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::{
     Subject,
+    completeness::Completeness,
     counts::{as_list, as_reasons},
     findings::{Finding, Findings},
 };
@@ -92,7 +93,11 @@ pub struct Tables {
     pub as_new_as: Option<&'static str>,
     pub missing: Vec<String>,
     pub not_granted: Vec<String>,
+    /// Tables whose rows a policy may hide from this user.
+    pub row_security: Vec<String>,
     pub left_out: LeftOut,
+    #[serde(flatten)]
+    pub completeness: Completeness,
 }
 
 /// Columns that newer leadchats have, which are done without.
@@ -309,6 +314,7 @@ impl Tables {
         let Lacks {
             missing,
             not_granted,
+            row_security,
         } = inspection.lacks().clone();
         let left_out = inspection.left_out();
         Self {
@@ -318,15 +324,17 @@ impl Tables {
             as_new_as: inspection.age().as_new_as(),
             missing,
             not_granted,
+            row_security,
             left_out: LeftOut {
                 missing: left_out.missing,
                 not_granted: left_out.not_granted,
             },
+            completeness: Completeness::default(),
         }
     }
 
     pub const fn is_complete(&self) -> bool {
-        self.missing.is_empty() && self.not_granted.is_empty()
+        self.missing.is_empty() && self.not_granted.is_empty() && self.row_security.is_empty()
     }
 
     /// Whether an own store has not all of our migrations.

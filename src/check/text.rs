@@ -111,7 +111,9 @@ fn write_tables(f: &mut Formatter<'_>, tables: &Tables) -> fmt::Result {
         as_new_as,
         missing,
         not_granted,
+        row_security,
         left_out,
+        completeness,
     } = tables;
     writeln!(f, "Tables")?;
     let version = match (newest_migration, migration, rails_version) {
@@ -135,12 +137,15 @@ fn write_tables(f: &mut Formatter<'_>, tables: &Tables) -> fmt::Result {
     }
     listed("missing", missing)?;
     listed("not granted", not_granted)?;
+    listed("row-level security", row_security)?;
     let optional = [&*left_out.missing, &*left_out.not_granted].concat();
     if optional.is_empty() {
         listed("optional columns", &["all are there".to_owned()])?;
     }
     listed("left out, not there", &left_out.missing)?;
     listed("left out, no grant", &left_out.not_granted)?;
+    let partial = completeness.partial.iter().map(|it| it.table.clone());
+    listed("rows not known", &partial.collect::<Vec<_>>())?;
     writeln!(f)
 }
 

@@ -5,6 +5,8 @@
 
 use std::io;
 
+use sqlx::{error::DatabaseError, postgres::PgDatabaseError};
+
 use super::schema::Lacks;
 
 /// Why a read failed.
@@ -204,6 +206,9 @@ pub(super) fn describe(error: &sqlx::Error) -> String {
             Some("40001") => "it had to replay a change of its primary (code 40001)".to_owned(),
             Some("42P01") => "there is no such table".to_owned(),
             Some("42703") => "a column is missing".to_owned(),
+            Some("42501") if is_of_row_security(error.as_ref()) => "row-level security may hide \
+                rows of it from this user"
+                .to_owned(),
             Some("42501") => "it may not be read by this user".to_owned(),
             Some(code) => format!("code {code}"),
             None => "error without a code".to_owned(),
@@ -226,6 +231,13 @@ pub(super) fn describe(error: &sqlx::Error) -> String {
         sqlx::Error::ColumnNotFound(column) => format!("column {column} is missing"),
         _ => "protocol error".to_owned(),
     }
+}
+
+/// Whether a statement was refused since a policy would hide rows from it: the code is that
+/// of any right that lacks, and the words are in the server's language.
+fn is_of_row_security(error: &dyn DatabaseError) -> bool {
+    let error = error.try_downcast_ref::<PgDatabaseError>();
+    error.and_then(PgDatabaseError::routine) == Some("check_enable_rls")
 }
 
 /// What sqlx says where a server declines TLS.

@@ -5,7 +5,11 @@
 //! reach even of a mistake. Nothing is run here; whoever owns the tables reads it
 //! first.
 
-use std::{collections::BTreeMap, fmt, num::NonZeroUsize};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    num::NonZeroUsize,
+};
 
 use super::{
     error::{OpenError, StoreError},
@@ -33,6 +37,8 @@ pub struct Grants {
     role_text: String,
     /// The columns of each table, which is named with its schema.
     tables: BTreeMap<Table, Vec<String>>,
+    /// The tables with row-level security.
+    secured: BTreeSet<String>,
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,7 +57,7 @@ impl Grants {
         if !missing.is_empty() {
             return Err(OpenError::SchemaLacks(Lacks {
                 missing: missing.clone(),
-                not_granted: Vec::new(),
+                ..Lacks::default()
             }));
         }
         let grants = retried(|| Self::found(&looked, role)).await?;
@@ -66,7 +72,8 @@ impl Grants {
             .collect();
         // Safe: names of ours alone.
         let columns = Statement::of_catalog(&format!(
-            "SELECT quote_ident(n.nspname), quote_ident(c.relname), quote_ident(a.attname)
+            "SELECT quote_ident(n.nspname), quote_ident(c.relname), quote_ident(a.attname),
+                c.relrowsecurity
             FROM (VALUES {}) AS w(table_name, column_name)
             JOIN pg_catalog.pg_class c ON c.oid = to_regclass(w.table_name)
             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -75,7 +82,7 @@ impl Grants {
             ORDER BY c.relname, a.attnum",
             places.join(", ")
         ));
-        let columns: Vec<(String, String, String)> = looked.pool.ask(&columns, &[]).await?;
+        let columns: Vec<(String, String, String, bool)> = looked.pool.ask(&columns, &[]).await?;
         let names = Statement::of_catalog(
             "SELECT quote_ident(current_database()), quote_ident($1), quote_literal($1)",
         );
@@ -85,7 +92,11 @@ impl Grants {
             names.ok_or_else(|| StoreError::Fault("no row (reading the catalog)".to_owned()))?;
 
         let mut tables = BTreeMap::<_, Vec<_>>::new();
-        for (schema, name, column) in columns {
+        let mut secured = BTreeSet::new();
+        for (schema, name, column, is_secured) in columns {
+            if is_secured {
+                secured.insert(format!("{schema}.{name}"));
+            }
             let columns = tables.entry(Table { schema, name }).or_default();
             columns.push(column);
         }
@@ -94,6 +105,7 @@ impl Grants {
             role,
             role_text,
             tables,
+            secured,
         })
     }
 }
@@ -108,6 +120,7 @@ impl fmt::Display for Grants {
             role,
             role_text,
             tables,
+            secured,
         } = self;
         // No name may end the text that it stands in.
         let mut tag = "make_role".to_owned();
@@ -167,6 +180,19 @@ GRANT CONNECT ON DATABASE {database} TO {role};
             write!(
                 f,
                 "GRANT SELECT ({columns})\n  ON {schema}.{name} TO {role};\n"
+            )?;
+        }
+        if !secured.is_empty() {
+            let secured: Vec<_> = secured.iter().map(String::as_str).collect();
+            write!(
+                f,
+                "
+-- These tables have row-level security, which would hide rows from the role without an error, so
+-- that it is refused as it is: {}.
+-- A superuser lets it pass:
+-- ALTER ROLE {role} BYPASSRLS;
+",
+                secured.join(", ")
             )?;
         }
         write!(

@@ -24,7 +24,7 @@ const MAX_CONNECTIONS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4);
 
 /// A database that was looked at.
 pub struct Inspection {
-    looked: Looked,
+    pub(super) looked: Looked,
     server: Server,
     migrations: Migrations,
 }
@@ -208,7 +208,8 @@ const SERVER_ON_SQLITE: &str = "SELECT sqlite_version() AS version, NULL AS user
 const RAILS_VERSION_IS_GRANTED: &str = "SELECT CAST(a.attnum AS bigint) AS number
     FROM pg_catalog.pg_attribute a
     WHERE a.attrelid = to_regclass('schema_migrations') AND a.attname = 'version'
-        AND has_column_privilege(a.attrelid, a.attnum, 'SELECT')";
+        AND has_column_privilege(a.attrelid, a.attnum, 'SELECT')
+        AND NOT row_security_active(a.attrelid)";
 
 /// Rails' versions are points in time; any other is ignored.
 const RAILS_VERSION: &str = "SELECT CAST(max(version) AS bigint) AS number

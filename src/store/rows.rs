@@ -54,13 +54,15 @@ macro_rules! rows {
 
 rows! {
     /// A column that was looked for in a table that is there: its number, if it is
-    /// there too, and whether this user may read it.
+    /// there too, whether this user may read it, and whether row-level security
+    /// applies to the user.
     OfferedRow {
         table_name: Stored<String>,
         column_name: Stored<String>,
         column_count: Stored<i64>,
         number: Stored<i64>,
         granted: Stored<bool>,
+        secured: Stored<bool>,
     }
 
     /// SQLite's count of the changes of its schema.

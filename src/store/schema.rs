@@ -104,6 +104,8 @@ pub(super) struct Absent {
 pub struct Lacks {
     pub missing: Vec<String>,
     pub not_granted: Vec<String>,
+    /// Tables whose rows a policy may hide from this user.
+    pub row_security: Vec<String>,
 }
 
 impl Wanted {
@@ -171,9 +173,13 @@ impl Wanted {
         let tables = self.places.keys().map(|(table, _)| (*table, None));
         let mut tables: BTreeMap<_, _> = tables.collect();
         let mut columns = BTreeMap::new();
+        let mut secured = BTreeSet::new();
         for found in found {
             if let Some(count) = tables.get_mut(found.table) {
                 *count = Some(found.column_count);
+            }
+            if found.is_secured {
+                secured.insert(found.table.to_owned());
             }
             if let Some(number) = found.number {
                 columns.insert((found.table, found.column), (number, found.is_granted));
@@ -184,13 +190,17 @@ impl Wanted {
             tables,
             incomplete: BTreeSet::new(),
             absent: Vec::new(),
-            lacks: Lacks::default(),
+            lacks: Lacks {
+                row_security: secured.into_iter().collect(),
+                ..Lacks::default()
+            },
             version,
         };
         for ((table, column), is_optional) in &self.places {
             let Lacks {
                 missing,
                 not_granted,
+                row_security: _,
             } = &mut schema.lacks;
             let there = columns.get(&(*table, *column));
             if !matches!(there, Some((_, true))) {
@@ -227,6 +237,7 @@ struct Found<'a> {
     /// `None` where it is not there.
     number: Option<i64>,
     is_granted: bool,
+    is_secured: bool,
 }
 
 impl<'a> Found<'a> {
@@ -237,6 +248,7 @@ impl<'a> Found<'a> {
             column_count: *row.column_count.get().ok()??,
             number: row.number.get().ok()?.copied(),
             is_granted: matches!(row.granted.get(), Ok(Some(true))),
+            is_secured: matches!(row.secured.get(), Ok(Some(true))),
         })
     }
 }
@@ -297,13 +309,19 @@ impl fmt::Display for Lacks {
         let Self {
             missing,
             not_granted,
+            row_security,
         } = self;
-        let both = [
+        let all = [
             ("missing", missing),
             ("not granted to this user", not_granted),
+            (
+                "under row-level security, which may hide rows from this user (BYPASSRLS lifts \
+                 it)",
+                row_security,
+            ),
         ];
         let mut separator = "";
-        for (what, places) in both.iter().filter(|(_, places)| !places.is_empty()) {
+        for (what, places) in all.iter().filter(|(_, places)| !places.is_empty()) {
             write!(f, "{separator}{what}: {}", places.join(", "))?;
             separator = "; ";
         }
@@ -313,7 +331,7 @@ impl fmt::Display for Lacks {
 
 impl Lacks {
     pub const fn is_empty(&self) -> bool {
-        self.missing.is_empty() && self.not_granted.is_empty()
+        self.missing.is_empty() && self.not_granted.is_empty() && self.row_security.is_empty()
     }
 }
 
@@ -331,7 +349,8 @@ fn on_postgres<'a>(places: impl Iterator<Item = &'a Place>) -> String {
     format!(
         "SELECT w.table_name, w.column_name, CAST(c.relnatts AS bigint) AS column_count,
             CAST(a.attnum AS bigint) AS number,
-            has_column_privilege(a.attrelid, a.attnum, 'SELECT') AS granted
+            has_column_privilege(a.attrelid, a.attnum, 'SELECT') AS granted,
+            row_security_active(c.oid) AS secured
         FROM (VALUES {}) AS w(table_name, column_name)
         JOIN pg_catalog.pg_class c ON c.oid = to_regclass(w.table_name)
         LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
@@ -346,7 +365,7 @@ fn on_sqlite(tables: &BTreeSet<&str>) -> String {
         .map(|table| {
             format!(
                 "SELECT '{table}' AS table_name, name AS column_name, 0 AS column_count,
-                    cid AS number, true AS granted
+                    cid AS number, true AS granted, false AS secured
                 FROM pragma_table_info('{table}')"
             )
         })

@@ -282,12 +282,12 @@ impl Snapshot<'_> {
         if let Open::Postgres {
             transaction,
             pace,
-            silent,
+            is_unresponsive,
             ..
         } = &mut self.transaction
         {
             let done = sqlx::raw_sql(sql).execute(&mut **transaction);
-            heard(timeout(pace.hearing(), done).await, silent)??;
+            heard(timeout(pace.hearing(), done).await, is_unresponsive)??;
         }
         Ok(())
     }

@@ -17,6 +17,7 @@ fn look(wanted: &Wanted, missing: &[Place], not_granted: &[Place]) -> Schema {
         column_count: 20,
         number: Some(7),
         is_granted: !not_granted.contains(place),
+        is_secured: false,
     });
     wanted.compare(found, 0)
 }

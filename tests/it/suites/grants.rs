@@ -41,14 +41,14 @@ const NOBODYS: [&str; 19] = [
 
 /// leadchat's own tables on PostgreSQL with the oracle's rows, and a role of no
 /// other test.
-struct Attached {
-    database: Database,
-    name: String,
-    role: String,
+pub struct Attached {
+    pub database: Database,
+    pub name: String,
+    pub role: String,
 }
 
 impl Attached {
-    fn with(rows: &str) -> Self {
+    pub fn with(rows: &str) -> Self {
         let database = Database::unique();
         let Database::Postgres { name } = &database else {
             unreachable!()
@@ -66,7 +66,7 @@ impl Attached {
         }
     }
 
-    fn psql(&self, sql: &str) -> String {
+    pub fn psql(&self, sql: &str) -> String {
         Cluster::shared().psql(&self.name, sql)
     }
 
@@ -77,25 +77,25 @@ impl Attached {
     }
 
     /// What an operator gets, and pipes to psql.
-    fn sql(&self) -> String {
+    pub fn sql(&self) -> String {
         let output = self.asked(&self.role);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(0), "{said}");
         String::from_utf8(output.stdout).unwrap()
     }
 
-    fn granted(self) -> Self {
+    pub fn granted(self) -> Self {
         self.psql(&self.sql());
         self
     }
 
-    fn url(&self) -> String {
+    pub fn url(&self) -> String {
         let url = self.database.url();
         url.replace("//postgres@", &format!("//{}@", self.role))
     }
 
     /// A server that reads as the role.
-    fn serving(&self) -> Program {
+    pub fn serving(&self) -> Program {
         Program::serving(&self.database).env("DATABASE_URL", &self.url())
     }
 
