@@ -41,6 +41,8 @@ mod schema;
 mod snapshot;
 mod sqlite;
 mod statements;
+mod table_schemas;
+mod tls;
 mod tries;
 
 use std::{
@@ -55,7 +57,10 @@ pub use error::{OpenError, StoreError};
 pub use grants::Grants;
 pub use inspection::{Inspection, Migrations, Server};
 pub use patience::Patience;
-pub use postgres::{PostgresPlace, PostgresSettings, TlsFile};
+pub use postgres::{
+    PostgresHost, PostgresParts, PostgresPlace, PostgresSettings, SearchPath, TargetSession,
+    TlsFile,
+};
 pub use redis::{RedisPlace, RedisSettings, Sentinels};
 pub use sample::Sampled;
 pub use schema::Lacks;
@@ -145,8 +150,9 @@ impl Store {
                 info!(store = "postgres", ?ownership, pgbouncer, database = %settings, "store chosen");
                 let is_secured = !looked.schema.lacks.row_security.is_empty();
                 if ownership == Ownership::Own && !is_secured {
-                    migrations::require_current(&looked.pool).await?;
+                    migrations::require_current(&looked).await?;
                 }
+                looked.refuse_other_schema()?;
                 looked
             }
             DatabaseSettings::Sqlite(path) => {
@@ -178,6 +184,7 @@ impl Store {
             ownership,
             wanted,
             schema,
+            table_schemas: _,
         } = looked;
         let store = Self {
             pool,

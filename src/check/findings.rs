@@ -66,7 +66,10 @@ impl Findings {
         findings.redis(facts);
         findings.settings(facts);
         if let Some(accounts) = &facts.accounts {
-            findings.accounts(accounts, is_complete);
+            findings.accounts(accounts);
+            if is_complete && accounts.total == Some(0) {
+                findings.no_accounts(facts.tables.as_ref());
+            }
         }
         findings
     }
@@ -266,7 +269,7 @@ impl Findings {
         }
     }
 
-    fn accounts(&mut self, accounts: &Accounts, is_complete: bool) {
+    fn accounts(&mut self, accounts: &Accounts) {
         let failures = accounts.failures();
         if failures > 0 {
             let count = counted(failures, "account", "accounts");
@@ -278,9 +281,6 @@ impl Findings {
                 format!("the accounts could not be listed to the end: {error}"),
             );
         }
-        if is_complete && accounts.total == Some(0) {
-            self.note(Code::NoAccounts, "there are no accounts");
-        }
         let degraded = accounts.inboxes.degraded;
         if degraded > 0 {
             let count = counted(degraded, "inbox has", "inboxes have");
@@ -288,6 +288,21 @@ impl Findings {
                 Code::InboxesDegraded,
                 format!("{count} fields that are left out, rounded or shown as stored"),
             );
+        }
+    }
+
+    fn no_accounts(&mut self, tables: Option<&Tables>) {
+        match tables.map(|tables| tables.other_schemas.as_slice()) {
+            None | Some([]) => self.note(Code::NoAccounts, "there are no accounts"),
+            Some(others) => self.problem(
+                Code::NoAccounts,
+                format!(
+                    "there are no accounts here, but leadchat's or Rails' tables are also in \
+                     other schemas of the database: {}; set schema_search_path in the URL or \
+                     POSTGRES_SCHEMA",
+                    others.join(", ")
+                ),
+            ),
         }
     }
 }

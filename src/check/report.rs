@@ -96,6 +96,8 @@ pub struct Tables {
     /// Tables whose rows a policy may hide from this user.
     pub row_security: Vec<String>,
     pub left_out: LeftOut,
+    /// Schemas outside the search path with leadchat's or Rails' tables.
+    pub other_schemas: Vec<String>,
     #[serde(flatten)]
     pub completeness: Completeness,
 }
@@ -329,6 +331,7 @@ impl Tables {
                 missing: left_out.missing,
                 not_granted: left_out.not_granted,
             },
+            other_schemas: inspection.other_schemas(),
             completeness: Completeness::default(),
         }
     }

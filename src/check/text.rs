@@ -113,6 +113,7 @@ fn write_tables(f: &mut Formatter<'_>, tables: &Tables) -> fmt::Result {
         not_granted,
         row_security,
         left_out,
+        other_schemas,
         completeness,
     } = tables;
     writeln!(f, "Tables")?;
@@ -144,6 +145,7 @@ fn write_tables(f: &mut Formatter<'_>, tables: &Tables) -> fmt::Result {
     }
     listed("left out, not there", &left_out.missing)?;
     listed("left out, no grant", &left_out.not_granted)?;
+    listed("other schemas", other_schemas)?;
     let partial = completeness.partial.iter().map(|it| it.table.clone());
     listed("rows not known", &partial.collect::<Vec<_>>())?;
     writeln!(f)

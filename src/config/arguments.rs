@@ -222,7 +222,9 @@ macro_rules! database_environment {
 Environment:
   DATABASE_URL                 the database, as for --database-url
   POSTGRES_HOST, POSTGRES_PORT, POSTGRES_DATABASE, POSTGRES_USERNAME, POSTGRES_PASSWORD
-                               the database in parts, where DATABASE_URL is not set"
+                               the database in parts; DATABASE_URL is laid over them
+  POSTGRES_SCHEMA              the schemas that tables are looked for in, as
+                               schema_search_path in the URL"
     };
 }
 
@@ -269,7 +271,9 @@ macro_rules! precedence {
         "
 
 A flag counts before its variable. What a PostgreSQL URL leaves out is taken from
-PGHOST, PGSSLMODE, PGSSLROOTCERT and so on, as every client of PostgreSQL does."
+POSTGRES_HOST and so on if any of these is set, as Rails does, and otherwise from PGHOST,
+PGUSER and so on, as every client of PostgreSQL does; so is TLS, from PGSSLMODE,
+PGSSLROOTCERT and so on."
     };
 }
 

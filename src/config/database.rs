@@ -1,20 +1,34 @@
 //! Which database: a URL, leadchat's parts, or a file.
+//!
+//! As Rails does it, a URL is laid over the parts: each part that it leaves out is
+//! that of the variables.
 
-use url::Url;
+mod hosts;
+mod url;
 
 use super::{ConfigError, Environment};
-use crate::store::{DatabaseSettings, PostgresPlace, PostgresSettings, TlsFile};
+use crate::store::{
+    DatabaseSettings, PostgresParts, PostgresPlace, PostgresSettings, SearchPath, TargetSession,
+    TlsFile,
+};
+use hosts::NamedText;
+use url::PostgresUrl;
 
 const DEFAULT_FILE: &str = "leadchat-inbox.db";
 
-/// leadchat's variables; any of them means PostgreSQL.
-const PARTS: [&str; 5] = [
-    "POSTGRES_HOST",
-    "POSTGRES_PORT",
-    "POSTGRES_DATABASE",
-    "POSTGRES_USERNAME",
-    "POSTGRES_PASSWORD",
-];
+/// leadchat's variables, any of which means PostgreSQL, and what leadchat takes for
+/// those that are not set.
+const HOST: (&str, &str) = ("POSTGRES_HOST", "localhost");
+const PORT: (&str, &str) = ("POSTGRES_PORT", "5432");
+const DATABASE: (&str, &str) = ("POSTGRES_DATABASE", "chatwoot_production");
+const USERNAME: (&str, &str) = ("POSTGRES_USERNAME", "chatwoot_prod");
+const PASSWORD: (&str, &str) = ("POSTGRES_PASSWORD", "chatwoot_prod");
+/// An empty one means the database's own search path.
+const SCHEMA: (&str, &str) = ("POSTGRES_SCHEMA", "");
+const PARTS: [(&str, &str); 6] = [HOST, PORT, DATABASE, USERNAME, PASSWORD, SCHEMA];
+
+/// Rails' names of the search path in a URL.
+const SEARCH_PATH: [&str; 2] = ["schema_search_path", "schema_order"];
 
 /// What a connection may do about TLS, as PostgreSQL's clients name it.
 const SSL_MODES: [&str; 6] = [
@@ -33,27 +47,49 @@ const TLS_FILES: [(&str, [&str; 3]); 3] = [
     ("PGSSLKEY", ["sslkey", "ssl-key", ""]),
 ];
 
+/// A URL with the setting that holds it.
+type NamedUrl = (&'static str, PostgresUrl);
+
 pub fn read(
     flag: Option<String>,
     environment: Environment<'_>,
 ) -> Result<Option<DatabaseSettings>, ConfigError> {
-    if let Some(url) = flag {
-        if has_password(&url) {
+    let (setting, url) = match flag {
+        Some(url) if has_password(&url) => {
             return Err(ConfigError::setting(
                 "--database-url",
                 "a password on the command line is there for every process to read; \
                  put the URL into the environment as DATABASE_URL",
             ));
         }
-        return parse("--database-url", &url, environment).map(Some);
+        Some(url) => ("--database-url", url),
+        None => match environment("DATABASE_URL") {
+            Some(url) => ("DATABASE_URL", url),
+            None if PARTS.iter().any(|(name, _)| environment(name).is_some()) => {
+                return postgres(None, environment).map(Some);
+            }
+            None => return Ok(None),
+        },
+    };
+    if let Some(path) = sqlite_path(&url) {
+        return if path.is_empty() || path.starts_with(':') || path.contains('?') {
+            Err(ConfigError::setting(
+                setting,
+                "sqlite:// needs the path of a file, and no more",
+            ))
+        } else {
+            Ok(Some(DatabaseSettings::Sqlite(path.into())))
+        };
     }
-    if let Some(url) = environment("DATABASE_URL") {
-        return parse("DATABASE_URL", &url, environment).map(Some);
-    }
-    if PARTS.iter().any(|name| environment(name).is_some()) {
-        return reached(parts(environment)?, None, environment).map(Some);
-    }
-    Ok(None)
+    // Never quoted: it may hold a password.
+    let Some(url) = PostgresUrl::parse(&url) else {
+        return Err(ConfigError::setting(
+            setting,
+            "must be postgres://HOST/NAME, with special characters of a password escaped, \
+             or sqlite://PATH",
+        ));
+    };
+    postgres(Some((setting, url)), environment).map(Some)
 }
 
 /// The same database, by way of PgBouncer.
@@ -67,29 +103,111 @@ pub fn through_pgbouncer(database: DatabaseSettings) -> DatabaseSettings {
     }
 }
 
-/// How a PostgreSQL is reached, beside where it is.
-fn reached(
-    place: PostgresPlace,
-    url: Option<&Url>,
+/// Lays a URL over the parts. A part that neither has is libpq's own variable or default.
+fn postgres(
+    url: Option<NamedUrl>,
     environment: Environment<'_>,
 ) -> Result<DatabaseSettings, ConfigError> {
+    let has_parts = PARTS.iter().any(|(name, _)| environment(name).is_some());
+    let part = |(name, default): (&str, &str)| {
+        has_parts.then(|| environment(name).unwrap_or_else(|| default.to_owned()))
+    };
+    // The other PG* variables are read when a connection is opened; these may be lists.
+    let listed = |of_leadchat: (&'static str, &str), of_libpq: &[&'static str]| {
+        let given = |setting, text| NamedText { setting, text };
+        let mut of_libpq = of_libpq.iter().filter(|_| !has_parts);
+        let of_libpq = of_libpq.find_map(|name| Some(given(*name, environment(name)?)));
+        part(of_leadchat).map_or(of_libpq, |text| Some(given(of_leadchat.0, text)))
+    };
+    let tls_files = tls_files(url.as_ref(), environment)?;
+    let search_path = search_path(url.as_ref(), environment)?;
+    let target = target(url.as_ref())?;
+    let mut host = listed(HOST, &["PGHOSTADDR", "PGHOST"]);
+    let mut port = listed(PORT, &["PGPORT"]);
+    let mut parts = PostgresParts {
+        hosts: Vec::new(),
+        database: part(DATABASE),
+        username: part(USERNAME),
+        password: part(PASSWORD).map(Into::into),
+        parameters: Vec::new(),
+    };
+    let mut named = ("POSTGRES_HOST", "POSTGRES_HOST");
+    if let Some((setting, url)) = url {
+        named = (setting, "DATABASE_URL (--database-url)");
+        let given = |text| NamedText { setting, text };
+        host = url.host.map(given).or(host);
+        port = url.port.map(given).or(port);
+        parts.database = url.database.or(parts.database);
+        parts.username = url.username.or(parts.username);
+        parts.password = url.password.or(parts.password);
+        parts.parameters = url.parameters;
+    }
+    parts.hosts = hosts::list(host, port)?;
+    let place = PostgresPlace::new(named.1, &parts)
+        .ok_or_else(|| ConfigError::setting(named.0, "has a part that cannot be used"))?;
+    Ok(DatabaseSettings::Postgres(PostgresSettings {
+        place,
+        target,
+        search_path,
+        pgbouncer: pgbouncer(environment)?,
+        tls_files,
+    }))
+}
+
+/// Which kind of server is used.
+fn target(url: Option<&NamedUrl>) -> Result<TargetSession, ConfigError> {
+    let named =
+        url.and_then(|(setting, url)| Some((setting, url.parameter(&["target_session_attrs"])?)));
+    let Some((setting, name)) = named else {
+        return Ok(TargetSession::default());
+    };
+    TargetSession::parse(name).ok_or_else(|| {
+        let names = TargetSession::NAMES.map(|(name, _)| name).join(", ");
+        ConfigError::setting(
+            setting,
+            format!("target_session_attrs must be one of {names}"),
+        )
+    })
+}
+
+fn search_path(
+    url: Option<&NamedUrl>,
+    environment: Environment<'_>,
+) -> Result<Option<SearchPath>, ConfigError> {
+    const REASON: &str = "must be names of schemas, with commas between them";
+    let in_url = url.and_then(|(setting, url)| Some((setting, url.parameter(&SEARCH_PATH)?)));
+    if let Some((setting, list)) = in_url {
+        let refusal = || ConfigError::setting(setting, format!("schema_search_path {REASON}"));
+        return SearchPath::parse(list).ok_or_else(refusal).map(Some);
+    }
+    let parse = |list: String| {
+        SearchPath::parse(&list).ok_or_else(|| ConfigError::setting(SCHEMA.0, REASON))
+    };
+    environment(SCHEMA.0).map(parse).transpose()
+}
+
+fn pgbouncer(environment: Environment<'_>) -> Result<bool, ConfigError> {
+    match environment("PGBOUNCER").as_deref() {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(ConfigError::setting("PGBOUNCER", "must be true or false")),
+    }
+}
+
+/// What certificates are verified with and proven by.
+fn tls_files(
+    url: Option<&NamedUrl>,
+    environment: Environment<'_>,
+) -> Result<Vec<TlsFile>, ConfigError> {
     // Any other would be taken for none, which verifies nothing.
     if environment("PGSSLMODE").is_some_and(|mode| !SSL_MODES.contains(&mode.as_str())) {
         let reason = format!("must be one of {}", SSL_MODES.join(", "));
         return Err(ConfigError::setting("PGSSLMODE", reason));
     }
-    let pgbouncer = match environment("PGBOUNCER").as_deref() {
-        None | Some("false") => false,
-        Some("true") => true,
-        Some(_) => return Err(ConfigError::setting("PGBOUNCER", "must be true or false")),
-    };
     let tls_files = TLS_FILES.into_iter().filter_map(|(variable, parameters)| {
         let [name, ..] = parameters;
-        let is_named = |(key, _): &(_, _)| parameters.contains(&AsRef::<str>::as_ref(key));
-        // The last one counts.
-        let given = url.and_then(|url| url.query_pairs().filter(is_named).last());
-        let (setting, path) = match given {
-            Some((_, path)) => (name, Some(path.into_owned())),
+        let (setting, path) = match url.and_then(|(_, url)| url.parameter(&parameters)) {
+            Some(path) => (name, Some(path.to_owned())),
             // It may hold the text of a certificate as well.
             None => {
                 let path = environment(variable)?;
@@ -102,11 +220,7 @@ fn reached(
             is_authority: variable == "PGSSLROOTCERT",
         })
     });
-    Ok(DatabaseSettings::Postgres(PostgresSettings {
-        place,
-        pgbouncer,
-        tls_files: tls_files.collect(),
-    }))
+    Ok(tls_files.collect())
 }
 
 /// What is served where no database is named.
@@ -114,69 +228,21 @@ pub fn default() -> DatabaseSettings {
     DatabaseSettings::Sqlite(DEFAULT_FILE.into())
 }
 
-/// Never quotes the URL: it may hold a password.
-fn parse(
-    setting: &'static str,
-    url: &str,
-    environment: Environment<'_>,
-) -> Result<DatabaseSettings, ConfigError> {
-    if let Some(path) = url
-        .strip_prefix("sqlite://")
+fn sqlite_path(url: &str) -> Option<&str> {
+    url.strip_prefix("sqlite://")
         .or_else(|| url.strip_prefix("sqlite:"))
-    {
-        return if path.is_empty() || path.starts_with(':') || path.contains('?') {
-            Err(ConfigError::setting(
-                setting,
-                "sqlite:// needs the path of a file, and no more",
-            ))
-        } else {
-            Ok(DatabaseSettings::Sqlite(path.into()))
-        };
-    }
-    let Some(parsed) = postgres_url(url) else {
-        return Err(ConfigError::setting(
-            setting,
-            "must be postgres://HOST/NAME, with special characters of a password escaped, \
-             or sqlite://PATH",
-        ));
-    };
-    let place = PostgresPlace::from_url(&parsed)
-        .ok_or_else(|| ConfigError::setting(setting, "has a part that cannot be used"))?;
-    reached(place, Some(&parsed), environment)
-}
-
-/// A URL whose parts are where they belong. An `@` behind the host tells of a
-/// password that was not escaped, and would be taken for a host or a name.
-fn postgres_url(url: &str) -> Option<Url> {
-    let (scheme, rest) = url.split_once("://")?;
-    let behind_host = rest.find(['/', '?', '#']).and_then(|end| rest.get(end..));
-    let sound = matches!(scheme, "postgres" | "postgresql")
-        && !behind_host.is_some_and(|rest| rest.contains(['@', '#']));
-    Url::parse(url).ok().filter(|_| sound)
-}
-
-/// With leadchat's defaults for what is not set.
-fn parts(environment: Environment<'_>) -> Result<PostgresPlace, ConfigError> {
-    let part = |name, default: &str| environment(name).unwrap_or_else(|| default.to_owned());
-    let port = part("POSTGRES_PORT", "5432");
-    Ok(PostgresPlace::Parts {
-        host: part("POSTGRES_HOST", "localhost"),
-        port: port.parse().map_err(|_| {
-            ConfigError::setting("POSTGRES_PORT", format!("{port:?} is not a port"))
-        })?,
-        database: part("POSTGRES_DATABASE", "chatwoot_production"),
-        username: part("POSTGRES_USERNAME", "chatwoot_prod"),
-        password: part("POSTGRES_PASSWORD", "chatwoot_prod").into(),
-    })
 }
 
 /// A URL that cannot be read may hold one.
 fn has_password(url: &str) -> bool {
-    if url.starts_with("sqlite:") {
+    if sqlite_path(url).is_some() {
         return false;
     }
-    let sound = postgres_url(url).filter(|url| {
-        url.password().is_none() && !url.query_pairs().any(|(key, _)| key.contains("password"))
-    });
-    sound.is_none() && url.contains(['@', '?'])
+    match PostgresUrl::parse(url) {
+        Some(url) => {
+            let mut parameters = url.parameters.iter();
+            url.password.is_some() || parameters.any(|(key, _)| key.contains("password"))
+        }
+        None => url.contains(['@', '?']),
+    }
 }

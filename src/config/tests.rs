@@ -3,15 +3,13 @@
 mod fuzz;
 mod grants;
 mod numbers;
+mod postgres;
 mod redis;
 
 use std::collections::HashMap;
 
 use super::*;
-use crate::{
-    leadchat::encryption::Digest,
-    store::{PostgresPlace, PostgresSettings},
-};
+use crate::{leadchat::encryption::Digest, store::PostgresSettings};
 
 fn reading(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Settings, ConfigError> {
     let variables: HashMap<_, _> = variables.iter().copied().collect();
@@ -212,15 +210,6 @@ fn what_may_be_a_misplaced_url_is_not_quoted() {
         error.starts_with("LISTEN_ADDR: \"example.com:1\" is"),
         "{error}"
     );
-}
-
-#[test]
-fn leadchats_parts_make_a_database() {
-    let serve = served(&[], &[("POSTGRES_HOST", "db"), ("POSTGRES_PORT", "6432")]);
-    let settings = postgres(&serve);
-    assert!(matches!(settings.place, PostgresPlace::Parts { .. }));
-    assert_eq!(settings.to_string(), "db:6432/chatwoot_production");
-    assert!(refused(&[], &[("POSTGRES_PORT", "x")]).starts_with("POSTGRES_PORT"));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::io;
 
 use sqlx::{error::DatabaseError, postgres::PgDatabaseError};
 
-use super::schema::Lacks;
+use super::{schema::Lacks, tls};
 
 /// Why a read failed.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +92,19 @@ pub enum OpenError {
          it is served as it is and never migrated"
     )]
     RailsDatabase,
+    /// Schemas, as words.
+    #[error(
+        "DATABASE_URL: this database has leadchat's or Rails' tables in {0}, outside the search \
+         path; set schema_search_path in the URL or POSTGRES_SCHEMA, and GRANT USAGE on the \
+         schema to this user. Such a database is never migrated"
+    )]
+    TablesElsewhere(String),
+    #[error(
+        "DATABASE_URL: {0} of this database has leadchat's tables, but not Rails' table \
+         ar_internal_metadata, and no migration of this program made them; to have them served, \
+         copy that table too"
+    )]
+    TablesUnmarked(String),
     #[error("DATABASE_URL: the migration failed: {0}")]
     Migration(String),
 }
@@ -204,27 +217,37 @@ pub(super) fn describe(error: &sqlx::Error) -> String {
                 standby without hot_standby"
                 .to_owned(),
             Some("40001") => "it had to replay a change of its primary (code 40001)".to_owned(),
+            Some("3F000") => "no schema of the search path exists (schema_search_path, \
+                POSTGRES_SCHEMA)"
+                .to_owned(),
             Some("42P01") => "there is no such table".to_owned(),
             Some("42703") => "a column is missing".to_owned(),
             Some("42501") if is_of_row_security(error.as_ref()) => "row-level security may hide \
                 rows of it from this user"
                 .to_owned(),
+            Some("42501") if is_of_connect(error.as_ref()) => {
+                "this user may not connect to it; as \
+                the owner of the database: GRANT CONNECT ON DATABASE ... TO the user"
+                    .to_owned()
+            }
             Some("42501") => "it may not be read by this user".to_owned(),
             Some(code) => format!("code {code}"),
             None => "error without a code".to_owned(),
         },
-        sqlx::Error::Io(error) if tls(error).is_some() => tls(error).unwrap_or_default().to_owned(),
-        sqlx::Error::Io(error) => match error.kind() {
+        sqlx::Error::Io(error) => tls_failure(error).unwrap_or_else(|| match error.kind() {
             // A name that is looked up in vain has no kind, and no number.
             kind if error.raw_os_error().is_none() && kind.to_string().starts_with("uncat") => {
                 "the host is not found".to_owned()
             }
             kind => kind.to_string(),
-        },
+        }),
         sqlx::Error::Tls(error) if error.to_string() == NO_TLS => {
             "it offers no TLS, and sslmode asks for it".to_owned()
         }
-        sqlx::Error::Tls(_) => "TLS failed; its files may not be what they should be".to_owned(),
+        sqlx::Error::Tls(error) => error.downcast_ref::<rustls::Error>().map_or_else(
+            || "TLS failed; its files may not be what they should be".to_owned(),
+            |cause| tls::POSTGRES.describe(cause),
+        ),
         sqlx::Error::PoolTimedOut => "no connection within the time allowed".to_owned(),
         sqlx::Error::PoolClosed => "the pool is closed".to_owned(),
         sqlx::Error::ColumnDecode { index, .. } => format!("column {index} has another type"),
@@ -243,24 +266,18 @@ fn is_of_row_security(error: &dyn DatabaseError) -> bool {
 /// What sqlx says where a server declines TLS.
 const NO_TLS: &str = "server does not support TLS";
 
-/// Why a certificate is not taken, or ours is not.
-fn tls(error: &io::Error) -> Option<&'static str> {
-    use rustls::{CertificateError as Cause, Error};
+/// Why TLS failed, if that is the error.
+fn tls_failure(error: &io::Error) -> Option<String> {
+    let cause = error.get_ref()?.downcast_ref::<rustls::Error>()?;
+    Some(tls::POSTGRES.describe(cause))
+}
 
-    Some(match error.get_ref()?.downcast_ref::<Error>()? {
-        Error::InvalidCertificate(Cause::UnknownIssuer | Cause::BadSignature) => {
-            "its certificate comes from an authority that is not trusted (sslrootcert)"
-        }
-        Error::InvalidCertificate(
-            Cause::NotValidForName | Cause::NotValidForNameContext { .. },
-        ) => "its certificate is that of another host",
-        Error::InvalidCertificate(Cause::Expired | Cause::ExpiredContext { .. }) => {
-            "its certificate has expired"
-        }
-        Error::InvalidCertificate(_) => "its certificate is not valid",
-        Error::AlertReceived(_) => "it ended TLS; it may ask for a certificate (sslcert, sslkey)",
-        _ => "TLS failed",
-    })
+/// Whether the right to CONNECT is missing. The routine tells it, because the message may
+/// be in any language.
+fn is_of_connect(error: &dyn DatabaseError) -> bool {
+    error
+        .try_downcast_ref::<PgDatabaseError>()
+        .is_some_and(|error| error.routine() == Some("CheckMyDatabase"))
 }
 
 /// Words of PgBouncer's, which hold no value of anybody's: it has one code for all
@@ -269,7 +286,8 @@ fn in_words_of_pgbouncer(message: &str) -> &'static str {
     const WORDS: [(&str, &str); 10] = [
         (
             "unsupported startup parameter: options",
-            ": PgBouncer takes no options (PGOPTIONS, or options in the URL)",
+            ": PgBouncer takes no options (PGOPTIONS, or options in the URL); \
+             schema_search_path sets a search path",
         ),
         ("no such database", ": PgBouncer has no such database"),
         ("database \"", ": PgBouncer's server has no such database"),

@@ -53,6 +53,7 @@ impl Grants {
     pub async fn of(settings: &PostgresSettings, role: &str) -> Result<Self, OpenError> {
         let pool = Pool::Postgres(postgres::connect(settings, NonZeroUsize::MIN).await?);
         let looked = Looked::at(pool).await?;
+        looked.refuse_other_schema()?;
         let missing = &looked.schema.lacks.missing;
         if !missing.is_empty() {
             return Err(OpenError::SchemaLacks(Lacks {
@@ -110,6 +111,58 @@ impl Grants {
     }
 }
 
+impl Grants {
+    /// The schemas of the tables, each once: tables are sorted.
+    fn schemas(&self) -> Vec<&str> {
+        let schemas = self.tables.keys().map(|table| table.schema.as_str());
+        let mut schemas: Vec<_> = schemas.collect();
+        schemas.dedup();
+        schemas
+    }
+
+    /// A statement that collects the rights that the role does not have.
+    fn lacking(&self) -> String {
+        let Self {
+            database,
+            role,
+            role_text,
+            tables,
+            secured: _,
+        } = self;
+        let list = |names: Vec<String>| {
+            let names: Vec<_> = names.iter().map(|name| text(name)).collect();
+            names.join(", ")
+        };
+        let schemas = self.schemas().into_iter().map(ToOwned::to_owned);
+        let schemas = list(schemas.collect());
+        let names = tables.keys();
+        let names = names.map(|Table { schema, name }| format!("{schema}.{name}"));
+        let names = list(names.collect());
+        let (database, to_role) = (
+            text(&format!("CONNECT ON DATABASE {database}")),
+            text(&format!(" TO {role}")),
+        );
+        // One statement grants all columns of a table.
+        format!(
+            "  SELECT string_agg('GRANT ' || what || {to_role}, '; ') INTO lacking FROM (
+    SELECT {database} AS what
+      WHERE NOT has_database_privilege({role_text}, current_database(), 'CONNECT')
+    UNION ALL
+    SELECT 'USAGE ON SCHEMA ' || name FROM unnest(ARRAY[{schemas}]) name
+      WHERE NOT has_schema_privilege({role_text}, to_regnamespace(name), 'USAGE')
+    UNION ALL
+    SELECT 'SELECT (...) ON ' || name
+      FROM unnest(ARRAY[{names}]) name
+      WHERE NOT has_any_column_privilege({role_text}, name, 'SELECT')) all_of_it;"
+        )
+    }
+}
+
+/// A literal of SQL.
+fn text(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
 /// By which a role is known as one that this SQL has made.
 const MARK: &str = "leadchat-inbox";
 
@@ -122,9 +175,10 @@ impl fmt::Display for Grants {
             tables,
             secured,
         } = self;
+        let lacking = self.lacking();
         // No name may end the text that it stands in.
         let mut tag = "make_role".to_owned();
-        while role_text.contains(&tag) {
+        while role_text.contains(&tag) || lacking.contains(&tag) {
             tag.push('_');
         }
         write!(
@@ -170,9 +224,7 @@ GRANT CONNECT ON DATABASE {database} TO {role};
 ",
             version = env!("CARGO_PKG_VERSION"),
         )?;
-        let mut schemas: Vec<_> = tables.keys().map(|table| &table.schema).collect();
-        schemas.dedup();
-        for schema in schemas {
+        for schema in self.schemas() {
             writeln!(f, "GRANT USAGE ON SCHEMA {schema} TO {role};")?;
         }
         for (Table { schema, name }, columns) in tables {
@@ -199,6 +251,20 @@ GRANT CONNECT ON DATABASE {database} TO {role};
             f,
             "
 COMMIT;
+
+-- PostgreSQL only warns if a GRANT gives nothing, such as CONNECT by an owner of the tables who does
+-- not own the database. Here this is an error; the rights that were given stay.
+DO ${tag}$
+DECLARE
+  lacking text;
+BEGIN
+{lacking}
+  IF lacking IS NOT NULL THEN
+    RAISE EXCEPTION '% could not grant all rights; the owner of the object has to run: %', current_user, lacking;
+  END IF;
+END
+${tag}$;
+
 -- Its password: \\password {role}
 -- To undo all of it:
 --   GRANT {role} TO CURRENT_USER; DROP OWNED BY {role}; DROP ROLE {role};

@@ -78,9 +78,14 @@ impl Inspection {
             }
         };
         let looked = Looked::at(pool).await?;
+        let migrations = retried(|| looked.migrations()).await?;
+        if matches!(migrations, Migrations::Own { applied: None, .. }) {
+            looked.not_empty().map_or(Ok(()), Err)?;
+        }
+        looked.refuse_other_schema()?;
         Ok(Self {
             server: retried(|| looked.server()).await?,
-            migrations: retried(|| looked.migrations()).await?,
+            migrations,
             looked,
         })
     }
@@ -99,6 +104,13 @@ impl Inspection {
 
     pub const fn migrations(&self) -> Migrations {
         self.migrations
+    }
+
+    /// Schemas outside the search path with leadchat's tables or Rails' mark.
+    pub fn other_schemas(&self) -> Vec<String> {
+        let all = self.looked.table_schemas.iter();
+        let others = all.filter(|schema| !schema.is_searched);
+        others.map(|schema| schema.name.clone()).collect()
     }
 
     /// What must not be missing, and is.

@@ -4,13 +4,14 @@
 use super::{
     Ownership,
     encoding::Encoding,
-    error::StoreError,
+    error::{OpenError, StoreError},
     look_ups::Order,
     migrations, postgres,
     retries::retried,
     schema::{Schema, Wanted},
     snapshot::Pool,
     statements::{Dialect, Statement},
+    table_schemas::{self, TABLES, TableSchema},
 };
 
 /// A database whose tables were looked at.
@@ -21,6 +22,8 @@ pub(super) struct Looked {
     pub ownership: Ownership,
     pub wanted: Wanted,
     pub schema: Schema,
+    /// All schemas with such tables, also outside the search path.
+    pub table_schemas: Vec<TableSchema>,
 }
 
 impl Looked {
@@ -42,6 +45,7 @@ impl Looked {
         };
         let wanted = Wanted::new(dialect, ownership);
         let schema = retried(|| wanted.look_at(&pool)).await?;
+        let table_schemas = retried(|| TableSchema::all(&pool)).await?;
         Ok(Self {
             pool,
             dialect,
@@ -49,7 +53,23 @@ impl Looked {
             ownership,
             wanted,
             schema,
+            table_schemas,
         })
+    }
+
+    /// The refusal to hold a database without our migrations for empty; `None` if it is.
+    pub fn not_empty(&self) -> Option<OpenError> {
+        table_schemas::not_empty(&self.table_schemas)
+    }
+
+    /// Refuses to go on without tables that are in a schema outside the search path.
+    pub fn refuse_other_schema(&self) -> Result<(), OpenError> {
+        let is_missing = |table: &&str| matches!(self.schema.tables.get(table), Some(None));
+        if !TABLES.iter().any(is_missing) {
+            return Ok(());
+        }
+        let refusal = table_schemas::elsewhere(&self.table_schemas, |schema| schema.has_tables);
+        refusal.map_or(Ok(()), Err)
     }
 }
 

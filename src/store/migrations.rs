@@ -10,10 +10,12 @@ use sqlx::{
 use super::{
     Ownership,
     error::{OpenError, StoreError},
+    looked::Looked,
     patience::Patience,
     retries::retried,
     snapshot::{Argument, Pool},
     statements::Statement,
+    table_schemas::{self, TableSchema},
 };
 
 /// The migrations of one folder, in order. The list is by hand, because sqlx' macro for it
@@ -45,7 +47,7 @@ static SQLITE: LazyLock<Migrator> = migrator!("sqlite":
 );
 
 /// Rails marks its databases with a table of its own.
-const MARK: &str = "ar_internal_metadata";
+pub(super) const MARK: &str = "ar_internal_metadata";
 
 /// Where sqlx keeps what was applied.
 const APPLIED: &str = "_sqlx_migrations";
@@ -59,9 +61,9 @@ pub(super) async fn ownership(pool: &Pool) -> Result<Ownership, StoreError> {
 }
 
 /// Whether every migration of this program was applied.
-pub(super) async fn require_current(pool: &Pool) -> Result<(), OpenError> {
-    match retried(|| numbers(pool)).await? {
-        (None, _) => Err(OpenError::SchemaMissing),
+pub(super) async fn require_current(looked: &Looked) -> Result<(), OpenError> {
+    match retried(|| numbers(&looked.pool)).await? {
+        (None, _) => Err(looked.not_empty().unwrap_or(OpenError::SchemaMissing)),
         (Some(applied), newest) if applied < newest => Err(OpenError::SchemaOld),
         _ => Ok(()),
     }
@@ -86,9 +88,16 @@ pub(super) async fn numbers(pool: &Pool) -> Result<(Option<i64>, i64), StoreErro
     Ok((applied, newest.unwrap_or_default()))
 }
 
-/// Applies what was not applied yet. Rails' tables are not ours to change.
+/// Applies what was not applied yet. Rails' tables are not ours to change, and none of
+/// ours are made where there are such tables, in whatever schema.
 pub(super) async fn migrate(pool: &Pool) -> Result<(), OpenError> {
     refuse_rails(pool).await?;
+    let schemas = TableSchema::all(pool).await?;
+    let refusal = match numbers(pool).await? {
+        (Some(_), _) => table_schemas::elsewhere(&schemas, |schema| schema.has_mark),
+        (None, _) => table_schemas::not_empty(&schemas),
+    };
+    refusal.map_or(Ok(()), Err)?;
     match pool {
         Pool::Postgres(connections) => {
             let mut lease = connections.acquire(&Patience::endless()).await?;

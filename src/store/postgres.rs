@@ -7,25 +7,22 @@
 //! for a connection, and would meet those of others there: so each connection is
 //! asked whether it has a session of its own.
 
+mod hosts;
+mod place;
 mod pool;
+mod search_path;
 
-use std::{fmt, fs::File, num::NonZeroUsize, path::PathBuf, sync::Mutex, time::Duration};
+use std::{fs::File, num::NonZeroUsize, sync::Mutex, time::Duration};
 
-use secrecy::{ExposeSecret, SecretString};
-use sqlx::{
-    AssertSqlSafe, Connection, PgConnection, Postgres, Transaction,
-    postgres::{PgConnectOptions, PgSslMode},
-};
-use tokio::time::Instant;
-use url::Url;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres, Transaction};
 
-use super::{
-    encoding::Encoding,
-    error::{OpenError, describe},
-    pace::Pace,
-};
+use super::{encoding::Encoding, error::OpenError, pace::Pace};
+use hosts::Hosts;
+pub use hosts::TargetSession;
+pub use place::{PostgresHost, PostgresParts, PostgresPlace, PostgresSettings, TlsFile};
 use pool::Connector;
 pub(super) use pool::{Connections, Lease};
+pub use search_path::SearchPath;
 
 /// A caller is told that the database is away rather than kept waiting.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -46,167 +43,6 @@ const PING_TIMEOUT: Duration = Duration::from_millis(250);
 const OWN: [(&str, &str); 1] = [("leadchat_inbox.own", "on")];
 const IS_OWN: &str = "SELECT coalesce(current_setting('leadchat_inbox.own', true), '') = 'on'";
 
-/// Parameters of a URL that are meant for a connection. Others are meant for
-/// Rails (`pool`, `prepared_statements`), and would be logged with their values.
-const PARAMETERS: [&str; 18] = [
-    "sslmode",
-    "ssl-mode",
-    "sslrootcert",
-    "ssl-root-cert",
-    "ssl-ca",
-    "sslcert",
-    "ssl-cert",
-    "sslkey",
-    "ssl-key",
-    "statement-cache-capacity",
-    "host",
-    "hostaddr",
-    "port",
-    "dbname",
-    "user",
-    "password",
-    "application_name",
-    "options",
-];
-
-/// Where PostgreSQL is, and how it is reached.
-#[derive(Clone)]
-pub struct PostgresSettings {
-    pub place: PostgresPlace,
-    /// Whether PgBouncer stands before it.
-    pub pgbouncer: bool,
-    /// What certificates are verified with and proven by, as the place has it too.
-    pub tls_files: Vec<TlsFile>,
-}
-
-/// A file that a setting names.
-#[derive(Clone)]
-pub struct TlsFile {
-    pub setting: &'static str,
-    /// `None` where the setting holds what would be in it.
-    pub path: Option<PathBuf>,
-    pub is_authority: bool,
-}
-
-/// Where PostgreSQL is.
-#[derive(Clone)]
-pub enum PostgresPlace {
-    /// DATABASE_URL.
-    Url(Box<PgConnectOptions>),
-    /// leadchat's POSTGRES_* variables.
-    Parts {
-        host: String,
-        port: u16,
-        database: String,
-        username: String,
-        password: SecretString,
-    },
-}
-
-impl PostgresPlace {
-    /// `None` where a part of the URL cannot be used. Why is not said: it may
-    /// hold a password.
-    pub fn from_url(url: &Url) -> Option<Self> {
-        let known: Vec<_> = url
-            .query_pairs()
-            .filter(|(key, _)| PARAMETERS.contains(&key.as_ref()) || key.starts_with("options["))
-            .map(|(key, value)| (key.into_owned(), value.into_owned()))
-            .collect();
-        let mut url = url.clone();
-        url.set_query(None);
-        if !known.is_empty() {
-            url.query_pairs_mut().extend_pairs(known);
-        }
-        let options: PgConnectOptions = url.as_str().parse().ok()?;
-        // An IPv6 address has brackets in a URL, and none where it is looked up.
-        let address = options
-            .get_host()
-            .strip_prefix('[')
-            .and_then(|it| it.strip_suffix(']'));
-        let address = address.map(ToOwned::to_owned);
-        let options = match address {
-            Some(address) => options.host(&address),
-            None => options,
-        };
-        Some(Self::Url(Box::new(options)))
-    }
-
-    fn options(&self) -> PgConnectOptions {
-        match self {
-            Self::Url(options) => PgConnectOptions::clone(options),
-            Self::Parts {
-                host,
-                port,
-                database,
-                username,
-                password,
-            } => PgConnectOptions::new_without_pgpass()
-                .host(host)
-                .port(*port)
-                .database(database)
-                .username(username)
-                .password(password.expose_secret()),
-        }
-    }
-
-    const fn setting(&self) -> &'static str {
-        match self {
-            Self::Url(_) => "DATABASE_URL (--database-url)",
-            Self::Parts { .. } => "POSTGRES_HOST",
-        }
-    }
-}
-
-/// Host, port and database; never the password.
-impl fmt::Display for PostgresPlace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let options = self.options();
-        let database = options
-            .get_database()
-            .unwrap_or_else(|| options.get_username());
-        match options.get_socket() {
-            Some(folder) => write!(f, "{}/{database}", folder.display()),
-            None => write!(
-                f,
-                "{}:{}/{database}",
-                options.get_host(),
-                options.get_port()
-            ),
-        }
-    }
-}
-
-impl fmt::Debug for PostgresPlace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl fmt::Display for PostgresSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.place.fmt(f)
-    }
-}
-
-impl PostgresSettings {
-    fn options(&self) -> PgConnectOptions {
-        let options = self.place.options();
-        // As libpq has it, and with it Rails: who names an authority wants it asked.
-        let is_authority_named = self.tls_files.iter().any(|file| file.is_authority);
-        match options.get_ssl_mode() {
-            PgSslMode::Require if is_authority_named => options.ssl_mode(PgSslMode::VerifyCa),
-            _ => options,
-        }
-    }
-}
-
-impl fmt::Debug for PostgresSettings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let through = if self.pgbouncer { ", PgBouncer" } else { "" };
-        write!(f, "{}{through}", self.place)
-    }
-}
-
 /// Makes sure that the database answers, and gives connections to it: so many at the
 /// most.
 pub(super) async fn connect(
@@ -214,7 +50,11 @@ pub(super) async fn connect(
     connections: NonZeroUsize,
 ) -> Result<Connections, OpenError> {
     let PostgresSettings {
-        place, pgbouncer, ..
+        place,
+        target: _,
+        search_path,
+        pgbouncer,
+        tls_files,
     } = settings;
     let unreachable = |reason: &str| OpenError::Unreachable {
         setting: place.setting(),
@@ -224,45 +64,37 @@ pub(super) async fn connect(
         let path = file.path.as_ref();
         path.is_some_and(|path| File::open(path).is_err())
     };
-    if let Some(file) = settings.tls_files.iter().find(unreadable) {
+    if let Some(file) = tls_files.iter().find(unreadable) {
         return Err(unreachable(&format!(
             "the file of {} cannot be read",
             file.setting
         )));
     }
-    // PgBouncer refuses the digits; those of PostgreSQL's own are as many.
-    let mut options = settings
-        .options()
-        .application_name("leadchat-inbox")
-        .extra_float_digits(None::<i8>);
-    if !pgbouncer {
-        options = options.options(OWN);
-    }
-    let began = Instant::now();
+    let hosts = Hosts::new(settings);
     // A pool would try again and again, and then only say that time is up.
-    let reached = tokio::time::timeout(CONNECT_TIMEOUT, async {
-        let mut connection = PgConnection::connect_with(&options).await?;
-        let is_own = *pgbouncer || is_own(&mut connection).await?;
-        Ok((connection, is_own))
-    });
-    let first = match reached.await {
-        Ok(Ok((connection, true))) => connection,
-        Ok(Ok((_, false))) => return Err(shared(place)),
-        Ok(Err(error)) if !pgbouncer && is_refused_by_pgbouncer(&error) => {
-            return Err(shared(place));
+    let first = match hosts.open(CONNECT_TIMEOUT).await {
+        Ok(opened) => opened,
+        Err(error) if error.is_pooled => {
+            return Err(OpenError::Pooled {
+                setting: place.setting(),
+                place: place.to_string(),
+            });
         }
-        Ok(Err(error)) => return Err(unreachable(&describe(&error))),
-        Err(_) => return Err(unreachable("it does not answer")),
-    };
-    let took = began.elapsed();
-    let connector = Connector {
-        options,
-        pgbouncer: *pgbouncer,
-        ping_timeout: took.clamp(PING_TIMEOUT, ACQUIRE_TIMEOUT),
-        first: Mutex::new(Some(first)),
+        Err(error) => return Err(unreachable(&error.reason)),
     };
     // A database that is far away takes longer to connect to, and no less the next time.
-    let acquire_timeout = (took * 2).clamp(ACQUIRE_TIMEOUT, LONGEST_ACQUIRE_TIMEOUT);
+    let acquire_timeout = (first.took * 2).clamp(ACQUIRE_TIMEOUT, LONGEST_ACQUIRE_TIMEOUT);
+    let connector = Connector {
+        hosts,
+        pgbouncer: *pgbouncer,
+        connect_timeout: acquire_timeout,
+        ping_timeout: first.took.clamp(PING_TIMEOUT, ACQUIRE_TIMEOUT),
+        first: Mutex::new(Some(first.connection)),
+        search_path: search_path
+            .as_ref()
+            .filter(|_| *pgbouncer)
+            .map(|path| format!("; SET LOCAL search_path TO {path}").into()),
+    };
     Connections::new(connector, connections, acquire_timeout)
         .ok_or_else(|| unreachable("there is no timer"))
 }
@@ -279,34 +111,20 @@ pub(super) async fn connect_straight(
     connect(&straight, NonZeroUsize::MIN).await
 }
 
-fn shared(place: &PostgresPlace) -> OpenError {
-    OpenError::Pooled {
-        setting: place.setting(),
-        place: place.to_string(),
-    }
-}
-
-/// By the simple protocol, which prepares nothing.
-async fn is_own(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    let row = sqlx::raw_sql(IS_OWN).fetch_one(connection).await?;
-    sqlx::Row::try_get(&row, 0)
-}
-
-/// PgBouncer's own words; PostgreSQL takes all that a session is begun with here.
-fn is_refused_by_pgbouncer(error: &sqlx::Error) -> bool {
-    error
-        .as_database_error()
-        .is_some_and(|error| error.message().starts_with("unsupported startup parameter"))
-}
-
 /// Begins one consistent whole: every statement sees what the first one saw.
 pub(super) async fn begin<'c>(
     connection: &'c mut PgConnection,
     pace: &Pace,
     encoding: Encoding,
+    search_path: Option<&str>,
 ) -> Result<Transaction<'c, Postgres>, sqlx::Error> {
-    // Safe: numbers and constants alone.
-    let begin = AssertSqlSafe(pace.begin() + NO_ROW_SECURITY + encoding.setting());
+    let settings = [
+        NO_ROW_SECURITY,
+        encoding.setting(),
+        search_path.unwrap_or_default(),
+    ];
+    // Safe: numbers, constants, and names in quotes.
+    let begin = AssertSqlSafe(pace.begin() + &settings.concat());
     connection.begin_with(begin).await
 }
 

@@ -115,11 +115,12 @@ impl Connection {
         let transaction = match self {
             Self::Postgres(lease) => {
                 let (prepares, encoding) = (lease.prepares(), lease.encoding());
+                let search_path = lease.search_path();
                 let pace = Pace::new(patience);
                 let Some((connection, is_unresponsive, is_in_transaction)) = lease.parts() else {
                     return Err(StoreError::Fault("a connection was given back".to_owned()));
                 };
-                let begin = postgres::begin(connection, &pace, encoding);
+                let begin = postgres::begin(connection, &pace, encoding, search_path.as_deref());
                 let begun = timeout(pace.hearing(), begin);
                 let transaction = match heard(begun.await, is_unresponsive)? {
                     Ok(transaction) => transaction,

@@ -88,6 +88,29 @@ GRANT SELECT (id, inbox_id, day_of_week, closed_all_day, open_hour, open_minutes
   ON public.working_hours TO leadchat_inbox;
 
 COMMIT;
+
+-- PostgreSQL only warns if a GRANT gives nothing, such as CONNECT by an owner of the tables who does
+-- not own the database. Here this is an error; the rights that were given stay.
+DO $make_role$
+DECLARE
+  lacking text;
+BEGIN
+  SELECT string_agg('GRANT ' || what || ' TO leadchat_inbox', '; ') INTO lacking FROM (
+    SELECT 'CONNECT ON DATABASE leadchat' AS what
+      WHERE NOT has_database_privilege('leadchat_inbox', current_database(), 'CONNECT')
+    UNION ALL
+    SELECT 'USAGE ON SCHEMA ' || name FROM unnest(ARRAY['public']) name
+      WHERE NOT has_schema_privilege('leadchat_inbox', to_regnamespace(name), 'USAGE')
+    UNION ALL
+    SELECT 'SELECT (...) ON ' || name
+      FROM unnest(ARRAY['public.account_users', 'public.accounts', 'public.active_storage_attachments', 'public.active_storage_blobs', 'public.agent_bot_inboxes', 'public.agent_bots', 'public.channel_api', 'public.channel_email', 'public.channel_facebook_pages', 'public.channel_instagram', 'public.channel_line', 'public.channel_sms', 'public.channel_telegram', 'public.channel_tiktok', 'public.channel_twilio_sms', 'public.channel_twitter_profiles', 'public.channel_voice', 'public.channel_web_widgets', 'public.channel_whatsapp', 'public.inbox_members', 'public.inboxes', 'public.portals', 'public.schema_migrations', 'public.users', 'public.working_hours']) name
+      WHERE NOT has_any_column_privilege('leadchat_inbox', name, 'SELECT')) all_of_it;
+  IF lacking IS NOT NULL THEN
+    RAISE EXCEPTION '% could not grant all rights; the owner of the object has to run: %', current_user, lacking;
+  END IF;
+END
+$make_role$;
+
 -- Its password: \password leadchat_inbox
 -- To undo all of it:
 --   GRANT leadchat_inbox TO CURRENT_USER; DROP OWNED BY leadchat_inbox; DROP ROLE leadchat_inbox;

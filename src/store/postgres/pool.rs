@@ -20,14 +20,14 @@ use deadpool::{
     Runtime,
     managed::{self, Manager, Metrics, Object, PoolError, QueueMode, RecycleError, RecycleResult},
 };
-use sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};
+use sqlx::{Connection as _, PgConnection};
 use tokio::{
     sync::{Notify, watch},
     time::{Instant, sleep, timeout},
 };
 use tracing::warn;
 
-use super::is_own;
+use super::hosts::Hosts;
 use crate::store::{encoding::Encoding, error::StoreError, patience::Patience};
 
 /// A connection is replaced at this age, so that none stays on a server that was taken out
@@ -46,25 +46,16 @@ const MAX_RETRY_DELAY: Duration = Duration::from_millis(250);
 
 /// Opens connections, and says whether one can be used again.
 pub(super) struct Connector {
-    pub options: PgConnectOptions,
+    pub hosts: Hosts,
     pub pgbouncer: bool,
+    pub connect_timeout: Duration,
     /// How long a kept connection has to answer, but behind PgBouncer, whose answer is
     /// that of a session that may have to be waited for.
     pub ping_timeout: Duration,
     /// A connection that was opened at the start.
     pub first: Mutex<Option<PgConnection>>,
-}
-
-impl Connector {
-    async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
-        let mut connection = PgConnection::connect_with(&self.options).await?;
-        // The name may have come to stand for another place.
-        if self.pgbouncer || is_own(&mut connection).await? {
-            Ok(connection)
-        } else {
-            Err(sqlx::Error::Protocol("a session of others".to_owned()))
-        }
-    }
+    /// SQL that each transaction begins with, where no session keeps a search path.
+    pub search_path: Option<Arc<str>>,
 }
 
 impl Manager for Connector {
@@ -79,12 +70,13 @@ impl Manager for Connector {
         }
         let mut delay = MIN_RETRY_DELAY;
         loop {
-            match self.connect().await {
-                Err(error) if is_starting(&error) => {
+            match self.hosts.open(self.connect_timeout).await {
+                Ok(opened) => return Ok(opened.connection),
+                Err(failure) if is_starting(&failure.error) => {
                     sleep(delay).await;
                     delay = MAX_RETRY_DELAY.min(delay * 2);
                 }
-                outcome => return outcome,
+                Err(failure) => return Err(failure.error),
             }
         }
     }
@@ -278,6 +270,12 @@ impl Lease {
 
     pub fn encoding(&self) -> Encoding {
         self.connections.encoding
+    }
+
+    /// SQL that each transaction begins with.
+    pub fn search_path(&self) -> Option<Arc<str>> {
+        let connector = self.connections.inner.pool.manager();
+        connector.search_path.clone()
     }
 
     /// The connection, and what becomes of it afterwards.

@@ -19,7 +19,7 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use super::{RedisPlace, RedisSettings, Refusal, Sentinels, get_all, refusals};
+use super::{super::tls, RedisPlace, RedisSettings, Refusal, Sentinels, get_all, refusals};
 use crate::{domain::channel::ChannelKind, leadchat::reauthorization};
 
 /// For how long a connection may be in the making; nobody waits for that but a
@@ -41,8 +41,8 @@ pub(super) enum Failure {
     Connection(io::ErrorKind),
     #[error("the host is not found")]
     HostNotFound,
-    #[error("TLS failed: its certificate is not trusted, or it speaks no TLS")]
-    Tls,
+    #[error("TLS failed: {0}")]
+    Tls(String),
     #[error("it refuses the user or the password")]
     Authentication,
     #[error("it answers {0}")]
@@ -66,15 +66,18 @@ impl Failure {
 
 impl From<RedisError> for Failure {
     fn from(error: RedisError) -> Self {
+        let io = cause::<io::Error>(&error);
+        let tls = io.and_then(|io| io.get_ref()?.downcast_ref());
+        if let Some(tls) = tls.or_else(|| cause::<rustls::Error>(&error)) {
+            return Self::Tls(tls::REDIS.describe(tls));
+        }
         match error.kind() {
             ErrorKind::Io if error.is_timeout() => Self::Silent,
-            ErrorKind::Io => match io_kind(&error) {
-                // Bytes that rustls does not take, and what it does not even get
-                // to: certificates that cannot be loaded.
-                Some(io::ErrorKind::InvalidData) | None => Self::Tls,
+            ErrorKind::Io => match io.map(io::Error::kind) {
                 // A name that is looked up in vain has no kind.
                 Some(kind) if kind.to_string().starts_with("uncat") => Self::HostNotFound,
                 Some(kind) => Self::Connection(kind),
+                None => Self::Tls(NO_AUTHORITIES.to_owned()),
             },
             ErrorKind::AuthenticationFailed => Self::Authentication,
             _ => error.code().map_or(Self::Unexpected, |code| {
@@ -84,6 +87,18 @@ impl From<RedisError> for Failure {
         }
     }
 }
+
+/// Errors of a connection that the server has closed.
+const CLOSED: [io::ErrorKind; 4] = [
+    io::ErrorKind::BrokenPipe,
+    io::ErrorKind::ConnectionAborted,
+    io::ErrorKind::ConnectionReset,
+    io::ErrorKind::UnexpectedEof,
+];
+
+/// Why TLS cannot begin.
+const NO_AUTHORITIES: &str = "the host is no name that a certificate can have, or the authorities \
+    of SSL_CERT_FILE, or of the system, cannot be read";
 
 /// How Redis begins an error that tells an operator something.
 const REFUSALS: [Refusal; 11] = [
@@ -106,16 +121,32 @@ pub(super) fn is_of_server(refusal: Refusal) -> bool {
     matches!(refusal, "NOAUTH" | "LOADING" | "MASTERDOWN" | "BUSY")
 }
 
-fn io_kind(error: &RedisError) -> Option<io::ErrorKind> {
+fn cause<E: Error + 'static>(error: &RedisError) -> Option<&E> {
     let cause = error
         .source()?
         .downcast_ref::<Arc<dyn Error + Send + Sync>>()?;
-    Some(cause.downcast_ref::<io::Error>()?.kind())
+    cause.downcast_ref()
 }
 
 /// A connection over which values can be read, and which of them are refused: that is
 /// tried before it is given.
 pub(super) async fn connect(
+    settings: &RedisSettings,
+) -> Result<(MultiplexedConnection, BTreeSet<Refusal>), Failure> {
+    let is_tls = matches!(settings.place, RedisPlace::Server { is_tls: true, .. });
+    try_connect(settings)
+        .await
+        .map_err(|failure| match failure {
+            // With TLS 1.3, a server that misses a client certificate closes the connection after the
+            // handshake, and its alert may be lost.
+            Failure::Connection(kind) if is_tls && CLOSED.contains(&kind) => {
+                Failure::Tls(tls::REDIS.closed())
+            }
+            failure => failure,
+        })
+}
+
+async fn try_connect(
     settings: &RedisSettings,
 ) -> Result<(MultiplexedConnection, BTreeSet<Refusal>), Failure> {
     let deadline = Instant::now() + PATIENCE;

@@ -16,14 +16,20 @@ pub struct Certificate {
     pub key_file: String,
 }
 
+/// The arguments of a new key.
+const ELLIPTIC: &str = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+const RSA: &str = "-newkey rsa:2048 -nodes";
+
 impl Authority {
     pub fn new() -> Self {
         let authority = Self {
             folder: tempfile::tempdir().unwrap(),
         };
+        let request = "req -x509 KEY -extensions authority -days 2";
+        let files = "-keyout authority.key -out authority.pem";
         authority.openssl(
-            "req -x509 KEY -extensions authority -days 2 -keyout authority.key -out authority.pem",
-            "",
+            &format!("{request} {files}").replace("KEY", ELLIPTIC),
+            "of a test",
             "",
         );
         authority
@@ -40,17 +46,40 @@ impl Authority {
 
     /// A certificate for a name, and for an address: `IP:127.0.0.1`, `DNS:localhost`.
     pub fn certificate(&self, name: &str, address: &str) -> Certificate {
-        let of = |what: &str| format!("{name}.{what}");
-        let request = format!("req KEY -keyout {} -out {}", of("key"), of("csr"));
-        self.openssl(&request, name, address);
+        self.signed(name, &format!("subjectAltName = {address}"), ELLIPTIC)
+    }
+
+    /// The same with a key of RSA, as older TLS needs it.
+    pub fn rsa_certificate(&self, name: &str, address: &str) -> Certificate {
+        self.signed(name, &format!("subjectAltName = {address}"), RSA)
+    }
+
+    /// A certificate for a name, with these extensions; without any it is of version 1.
+    pub fn certificate_with(&self, name: &str, extensions: &str) -> Certificate {
+        self.signed(name, extensions, ELLIPTIC)
+    }
+
+    /// Its own certificate, as a server's.
+    pub fn own_certificate(&self) -> Certificate {
+        self.read("authority")
+    }
+
+    fn signed(&self, name: &str, extensions: &str, key: &str) -> Certificate {
+        let request = format!("req {key} -keyout {name}.key -out {name}.csr");
+        self.openssl(&request, name, extensions);
         let sign = format!(
-            "x509 -req -in {} -CA authority.pem -CAkey authority.key -CAcreateserial \
-             -extfile openssl.cnf -extensions holder -days 2 -out {}",
-            of("csr"),
-            of("pem")
+            "x509 -req -in {name}.csr -CA authority.pem -CAkey authority.key -CAcreateserial \
+             -days 2 -out {name}.pem"
         );
-        self.openssl(&sign, name, address);
-        let (file, key_file) = (self.path(&of("pem")), self.path(&of("key")));
+        let with = "-extfile openssl.cnf -extensions holder";
+        let with = if extensions.is_empty() { "" } else { with };
+        self.openssl(&format!("{sign} {with}"), name, extensions);
+        self.read(name)
+    }
+
+    fn read(&self, name: &str) -> Certificate {
+        let of = |what: &str| self.path(&format!("{name}.{what}"));
+        let (file, key_file) = (of("pem"), of("key"));
         Certificate {
             text: fs::read_to_string(&file).unwrap(),
             key: fs::read_to_string(&key_file).unwrap(),
@@ -63,21 +92,13 @@ impl Authority {
         self.folder.path().join(name).display().to_string()
     }
 
-    fn openssl(&self, arguments: &str, name: &str, address: &str) {
-        let name = if name.is_empty() { "of a test" } else { name };
-        let address = if address.is_empty() {
-            "DNS:nowhere"
-        } else {
-            address
-        };
+    fn openssl(&self, arguments: &str, name: &str, extensions: &str) {
         let configuration = format!(
             "[req]\nprompt = no\ndistinguished_name = name\n[name]\nCN = {name}\n\
              [authority]\nbasicConstraints = critical, CA:TRUE\n\
-             [holder]\nsubjectAltName = {address}\n"
+             [holder]\n{extensions}\n"
         );
         fs::write(self.folder.path().join("openssl.cnf"), configuration).unwrap();
-        let arguments =
-            arguments.replace("KEY", "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes");
         let output = Command::new("openssl")
             .args(arguments.split_whitespace())
             .env("OPENSSL_CONF", "openssl.cnf")

@@ -45,7 +45,13 @@ struct State {
 
 impl Proxy {
     pub async fn to(port: u16) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        Self::at(0, port).await
+    }
+
+    /// On a port of choice. That of one that was dropped is free, though what it passed on before
+    /// still is.
+    pub async fn at(own: u16, port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", own)).await.unwrap();
         let state = Arc::new(State {
             opened: AtomicU64::new(0),
             cut: AtomicU64::new(0),

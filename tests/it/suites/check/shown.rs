@@ -101,7 +101,11 @@ async fn the_document_says_all_keys_and_codes() {
     let Database::Postgres { name } = &rails else {
         unreachable!()
     };
-    Cluster::shared().psql(name, "ALTER TABLE inboxes RENAME name TO title");
+    Cluster::shared().psql(
+        name,
+        "ALTER TABLE inboxes RENAME name TO title;
+        CREATE SCHEMA another; CREATE TABLE another.ar_internal_metadata (key text)",
+    );
     let lacking = report(checking(&rails));
     Cluster::shared().psql(name, "ALTER TABLE inboxes RENAME title TO name");
     let failing = Backend::Sqlite.golden();

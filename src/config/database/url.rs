@@ -1,0 +1,104 @@
+//! The URL of a PostgreSQL, taken apart as libpq and Rails take it apart.
+//!
+//! No part is quoted anywhere: any of them may hold a password.
+
+use std::net::IpAddr;
+
+use percent_encoding::percent_decode_str;
+use secrecy::SecretString;
+
+/// The parts of a URL, decoded; `None` where it leaves one out.
+pub struct PostgresUrl {
+    /// One host, or several with commas between them.
+    pub host: Option<String>,
+    /// One port, or one for each host.
+    pub port: Option<String>,
+    pub database: Option<String>,
+    pub username: Option<String>,
+    pub password: Option<SecretString>,
+    /// The other parameters in their order, and those that are blank.
+    pub parameters: Vec<(String, String)>,
+}
+
+impl PostgresUrl {
+    /// `None` where it is no such URL, or a part is not where it belongs: an `@` behind
+    /// the host tells of a password that was not escaped, and would be taken for a host
+    /// or a name.
+    pub fn parse(url: &str) -> Option<Self> {
+        let (scheme, rest) = url.trim().split_once("://")?;
+        let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, behind) = rest.split_at_checked(authority_end)?;
+        if !matches!(scheme, "postgres" | "postgresql") || behind.contains(['@', '#']) {
+            return None;
+        }
+        let (user, server) = authority.rsplit_once('@').unwrap_or(("", authority));
+        let (username, password) = user.split_once(':').unwrap_or((user, ""));
+        let addresses: Vec<_> = server.split(',').map(address).collect::<Option<_>>()?;
+        let (hosts, ports): (Vec<_>, Vec<_>) = addresses.into_iter().unzip();
+        let ports = Some(ports).filter(|ports| ports.iter().any(|port| !port.is_empty()));
+        let (path, query) = behind.split_once('?').unwrap_or((behind, ""));
+        let mut parsed = Self {
+            host: unless_blank(decoded(&hosts.join(","))?),
+            port: unless_blank(decoded(&ports.unwrap_or_default().join(","))?),
+            database: unless_blank(decoded(path.trim_start_matches('/'))?),
+            username: unless_blank(decoded(username)?),
+            password: unless_blank(decoded(password)?).map(Into::into),
+            parameters: Vec::new(),
+        };
+        for pair in query.split('&') {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            parsed.set(decoded(key)?, decoded(value)?);
+        }
+        // libpq connects to the address; the host is a name for it.
+        if let Some(addresses) = parsed.parameter(&["hostaddr"]).map(ToOwned::to_owned) {
+            let is_address = |address: &str| address.parse::<IpAddr>().is_ok();
+            parsed.host = addresses.split(',').all(is_address).then_some(addresses);
+            parsed.host.as_ref()?;
+        }
+        Some(parsed)
+    }
+
+    /// A parameter counts before the same part of the address, and the last one counts.
+    fn set(&mut self, key: String, value: String) {
+        match key.as_str() {
+            _ if value.is_empty() => self.parameters.push((key, value)),
+            "host" => self.host = Some(value),
+            "port" => self.port = Some(value),
+            "dbname" | "database" => self.database = Some(value),
+            "user" | "username" => self.username = Some(value),
+            "password" => self.password = Some(value.into()),
+            _ => self.parameters.push((key, value)),
+        }
+    }
+
+    /// The last of the parameters with one of these names, if it is not blank.
+    pub fn parameter(&self, names: &[&str]) -> Option<&str> {
+        let mut parameters = self.parameters.iter().rev();
+        parameters
+            .find(|(key, value)| names.contains(&key.as_str()) && !value.is_empty())
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+/// Host and port of an address. One of IPv6 has brackets, and colons of its own.
+fn address(text: &str) -> Option<(&str, &str)> {
+    let (host, behind) = match text.strip_prefix('[') {
+        Some(text) => text.split_once(']')?,
+        None => text.split_at_checked(text.find(':').unwrap_or(text.len()))?,
+    };
+    match behind {
+        "" => Some((host, "")),
+        port => Some((host, port.strip_prefix(':')?)),
+    }
+}
+
+/// A text without its escapes, in which a plus sign stays one.
+fn decoded(text: &str) -> Option<String> {
+    let text = percent_decode_str(text).decode_utf8().ok()?;
+    // A zero would end it where PostgreSQL is sent it.
+    Some(text.into_owned()).filter(|text| !text.contains('\0'))
+}
+
+fn unless_blank(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
+}

@@ -1,0 +1,330 @@
+//! Selection of one of several hosts, for each connection that is opened.
+//!
+//! As with libpq, the hosts are tried in the order in which they are named, and the first
+//! that answers and meets `target_session_attrs` is used. A later one that was used is
+//! tried first for a while, so that a host that is away delays few connections. Open
+//! connections stay where they are.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
+use tokio::time::{Instant, timeout};
+use tracing::{info, warn};
+
+use super::{super::error::describe, IS_OWN, PostgresSettings};
+
+/// How long a later host is tried first, before the earlier ones are tried again.
+const FAILBACK_INTERVAL: Duration = Duration::from_secs(5);
+
+const IS_STANDBY: &str = "SELECT pg_is_in_recovery()";
+
+/// What kind of server is used: `target_session_attrs`.
+///
+/// Unlike libpq, `read-write` does not look at `default_transaction_read_only`: that is on
+/// for the user that `grants` makes, on every server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TargetSession {
+    #[default]
+    Any,
+    Primary,
+    Standby,
+    PreferStandby,
+}
+
+impl TargetSession {
+    /// As libpq names them.
+    pub const NAMES: [(&str, Self); 6] = [
+        ("any", Self::Any),
+        ("read-write", Self::Primary),
+        ("read-only", Self::Standby),
+        ("primary", Self::Primary),
+        ("standby", Self::Standby),
+        ("prefer-standby", Self::PreferStandby),
+    ];
+
+    pub fn parse(name: &str) -> Option<Self> {
+        let mut names = Self::NAMES.into_iter();
+        names.find(|(known, _)| *known == name).map(|(_, it)| it)
+    }
+
+    /// What the hosts are tried for, one after the other.
+    const fn passes(self) -> &'static [Self] {
+        match self {
+            Self::Any => &[Self::Any],
+            Self::Primary => &[Self::Primary],
+            Self::Standby => &[Self::Standby],
+            Self::PreferStandby => &[Self::Standby, Self::Any],
+        }
+    }
+
+    const fn mismatch(self) -> &'static str {
+        match self {
+            Self::Standby => "it is not a standby, which target_session_attrs requires",
+            _ => "it is a standby, but target_session_attrs requires a primary",
+        }
+    }
+}
+
+/// The hosts of one database.
+pub(super) struct Hosts {
+    /// One entry for each host.
+    all: Vec<PgConnectOptions>,
+    requirements: SessionRequirements,
+    last: Mutex<Option<Last>>,
+    /// Whether it was logged that none can be used.
+    is_logged: Mutex<bool>,
+}
+
+/// The host of the last connection.
+#[derive(Clone, Copy)]
+struct Last {
+    number: usize,
+    target: TargetSession,
+    /// Until when it is tried before those that are preferred; `None` if none is.
+    first_until: Option<Instant>,
+}
+
+/// What a session has to meet, on any host.
+#[derive(Clone, Copy)]
+pub(super) struct SessionRequirements {
+    pub may_be_pooled: bool,
+    pub target: TargetSession,
+}
+
+/// Why a session is not used.
+pub(super) enum SessionError {
+    /// PgBouncer shares it with other clients.
+    Pooled,
+    WrongTarget,
+    Failed(sqlx::Error),
+}
+
+/// A connection to a host that meets the requirements.
+pub(super) struct Opened {
+    pub connection: PgConnection,
+    /// How long it took to connect.
+    pub took: Duration,
+}
+
+/// Why no host can be used.
+pub(super) struct HostError {
+    pub reason: String,
+    pub is_pooled: bool,
+    /// Of the host that was tried last.
+    pub error: sqlx::Error,
+}
+
+impl From<sqlx::Error> for SessionError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// The form in which the pool passes it on.
+impl From<SessionError> for sqlx::Error {
+    fn from(session_error: SessionError) -> Self {
+        match session_error {
+            SessionError::Pooled => Self::Protocol("a pooled session".to_owned()),
+            SessionError::WrongTarget => Self::Protocol("another kind of server".to_owned()),
+            SessionError::Failed(error) => error,
+        }
+    }
+}
+
+impl SessionRequirements {
+    /// Asks the server, by the simple protocol, which prepares nothing.
+    pub async fn verify(self, connection: &mut PgConnection) -> Result<(), SessionError> {
+        if !self.may_be_pooled && !is_true(connection, IS_OWN).await? {
+            return Err(SessionError::Pooled);
+        }
+        let is_met = match self.target {
+            TargetSession::Any | TargetSession::PreferStandby => true,
+            TargetSession::Primary => !is_true(connection, IS_STANDBY).await?,
+            TargetSession::Standby => is_true(connection, IS_STANDBY).await?,
+        };
+        is_met.then_some(()).ok_or(SessionError::WrongTarget)
+    }
+}
+
+impl Hosts {
+    pub fn new(settings: &PostgresSettings) -> Self {
+        Self {
+            all: settings.options(),
+            requirements: SessionRequirements {
+                may_be_pooled: settings.pgbouncer,
+                target: settings.target,
+            },
+            last: Mutex::new(None),
+            is_logged: Mutex::new(false),
+        }
+    }
+
+    fn has_several(&self) -> bool {
+        self.all.len() > 1
+    }
+
+    /// Connects to the first host that can be used. All tries together take about this
+    /// time.
+    pub async fn open(&self, time: Duration) -> Result<Opened, HostError> {
+        let opened = self.try_all(time).await;
+        let is_failure = opened.is_err();
+        let was_logged = std::mem::replace(&mut *lock(&self.is_logged), is_failure);
+        if let Err(error) = &opened
+            && self.has_several()
+            && !was_logged
+        {
+            warn!(reason = error.reason, "no database host can be used");
+        }
+        opened
+    }
+
+    async fn try_all(&self, time: Duration) -> Result<Opened, HostError> {
+        let each = time / u32::try_from(self.all.len()).unwrap_or(u32::MAX).max(1);
+        let last = *lock(&self.last);
+        let passes = self.requirements.target.passes().iter();
+        let preferred = passes.flat_map(|target| (0..self.all.len()).map(|it| (it, *target)));
+        let first = last.filter(|last| last.first_until.is_some_and(|it| Instant::now() < it));
+        let first = first.map(|last| (last.number, last.target));
+        let mut failure = None;
+        let mut reasons = Vec::new();
+        for (order, (number, target)) in first.into_iter().chain(preferred).enumerate() {
+            let Some(options) = self.all.get(number) else {
+                continue;
+            };
+            let began = Instant::now();
+            let requirements = SessionRequirements {
+                target,
+                ..self.requirements
+            };
+            let (reason, error) = match timeout(each, connect(options, requirements)).await {
+                Ok(Ok(connection)) => {
+                    let is_preferred = first.is_none() && order == 0;
+                    self.note(number, target, is_preferred, first.is_some() && order == 0);
+                    let took = began.elapsed();
+                    return Ok(Opened { connection, took });
+                }
+                Ok(Err(SessionError::WrongTarget)) => {
+                    (target.mismatch().to_owned(), SessionError::WrongTarget)
+                }
+                Ok(Err(SessionError::Failed(error))) if self.has_several() && is_away(&error) => {
+                    (describe(&error), SessionError::Failed(error))
+                }
+                // As with libpq, a refusal, such as a wrong password, is final.
+                Ok(Err(refusal)) => return Err(self.refused(options, refusal)),
+                Err(_) => (
+                    "it does not answer".to_owned(),
+                    SessionError::Failed(sqlx::Error::PoolTimedOut),
+                ),
+            };
+            let reason = self.with_host(options, &reason);
+            if !reasons.contains(&reason) {
+                reasons.push(reason);
+            }
+            failure = Some(error);
+        }
+        Err(HostError {
+            reason: reasons.join("; "),
+            is_pooled: false,
+            error: failure.map_or(sqlx::Error::PoolClosed, Into::into),
+        })
+    }
+
+    /// Remembers which host was used.
+    fn note(&self, number: usize, target: TargetSession, is_preferred: bool, is_again: bool) {
+        let mut last = lock(&self.last);
+        if let (Some(last), Some(host)) = (*last, self.all.get(number))
+            && last.number != number
+        {
+            info!(host = address(host), "switched to another database host");
+        }
+        // The time is not extended by each use, so that the earlier ones are tried again.
+        if !is_again {
+            *last = Some(Last {
+                number,
+                target,
+                first_until: (!is_preferred).then(|| Instant::now() + FAILBACK_INTERVAL),
+            });
+        }
+    }
+
+    fn refused(&self, host: &PgConnectOptions, refusal: SessionError) -> HostError {
+        let reason = match &refusal {
+            SessionError::Failed(error) => describe(error),
+            SessionError::Pooled | SessionError::WrongTarget => String::new(),
+        };
+        HostError {
+            reason: self.with_host(host, &reason),
+            is_pooled: matches!(refusal, SessionError::Pooled),
+            error: refusal.into(),
+        }
+    }
+
+    /// Names the host if there are several.
+    fn with_host(&self, host: &PgConnectOptions, reason: &str) -> String {
+        if self.has_several() {
+            format!("{}: {reason}", address(host))
+        } else {
+            reason.to_owned()
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Opens a session that meets the requirements.
+async fn connect(
+    options: &PgConnectOptions,
+    requirements: SessionRequirements,
+) -> Result<PgConnection, SessionError> {
+    let mut connection = match PgConnection::connect_with(options).await {
+        Err(error) if !requirements.may_be_pooled && is_refused_by_pgbouncer(&error) => {
+            return Err(SessionError::Pooled);
+        }
+        connected => connected?,
+    };
+    match requirements.verify(&mut connection).await {
+        Ok(()) => Ok(connection),
+        Err(mismatch) => {
+            // A failed close does not matter.
+            _ = connection.close().await;
+            Err(mismatch)
+        }
+    }
+}
+
+async fn is_true(connection: &mut PgConnection, sql: &'static str) -> Result<bool, sqlx::Error> {
+    let row = sqlx::raw_sql(sql).fetch_one(connection).await?;
+    sqlx::Row::try_get(&row, 0)
+}
+
+/// Whether the next host is to be tried: there is no answer, or the server says that it
+/// is starting or stopping.
+fn is_away(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(error) => error
+            .get_ref()
+            .is_none_or(|cause| !cause.is::<rustls::Error>()),
+        sqlx::Error::Database(error) => error.code().as_deref() == Some("57P03"),
+        _ => false,
+    }
+}
+
+/// PgBouncer's own words; PostgreSQL accepts all startup parameters that are sent here.
+fn is_refused_by_pgbouncer(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .is_some_and(|error| error.message().starts_with("unsupported startup parameter"))
+}
+
+/// Host and port, or the folder of a socket.
+pub(super) fn address(options: &PgConnectOptions) -> String {
+    match options.get_socket() {
+        Some(folder) => folder.display().to_string(),
+        None => format!("{}:{}", options.get_host(), options.get_port()),
+    }
+}
