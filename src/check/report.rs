@@ -3,6 +3,8 @@
 //! Keys are only ever added; docs/check.md says what they mean. Nothing here may hold
 //! a text that is stored in a row: fields and reasons are named in our own words.
 
+mod redis;
+
 use std::{collections::BTreeMap, fmt::Display};
 
 use serde::Serialize;
@@ -15,10 +17,10 @@ use super::{
 };
 use crate::{
     leadchat::links::FrontendUrl,
-    store::{
-        DatabaseSettings, Inspection, Lacks, Migrations, Ownership, RedisSettings, Sampled, Server,
-    },
+    store::{DatabaseSettings, Inspection, Lacks, Migrations, Ownership, Sampled, Server},
 };
+
+pub use redis::{Redis, RedisState};
 
 /// Goes up when a key changes its meaning or goes away.
 const FORMAT: u32 = 1;
@@ -139,25 +141,6 @@ pub struct SampledColumn {
     pub column: String,
     pub opened: u64,
     pub not_opened: u64,
-}
-
-#[derive(Debug, Serialize)]
-pub struct Redis {
-    pub state: RedisState,
-    pub place: Option<String>,
-    pub reason: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RedisState {
-    NotSet,
-    Answers,
-    /// It answers, and some flags are refused.
-    Refuses,
-    Away,
-    /// Stopped before it was tried.
-    Unknown,
 }
 
 #[derive(Debug, Serialize)]
@@ -387,26 +370,5 @@ impl Encryption {
             sample: Vec::new(),
             error: Some(error.to_string()),
         }
-    }
-}
-
-impl Redis {
-    pub fn probed(settings: &RedisSettings, answer: Result<Option<String>, String>) -> Self {
-        let (state, reason) = match answer {
-            Ok(None) => (RedisState::Answers, None),
-            Ok(refusals) => (RedisState::Refuses, refusals),
-            Err(reason) => (RedisState::Away, Some(reason)),
-        };
-        Self {
-            state,
-            place: Some(settings.to_string()),
-            reason,
-        }
-    }
-
-    /// Flags of real channels were refused.
-    pub fn refused(&mut self, refusals: String) {
-        self.state = RedisState::Refuses;
-        self.reason = Some(refusals);
     }
 }
