@@ -190,8 +190,25 @@ impl Snapshot<'_> {
         statement: &Statement,
         arguments: &[Argument],
     ) -> Result<Vec<R>, StoreError> {
+        self.get_ready().await?;
+        self.tables |= statement.tables;
         let rows = self.answer(statement, arguments).await?;
         rows.map_err(|error| StoreError::reading(&statement.table, &error))
+    }
+
+    /// What comes before a statement: whether somebody waits for it, and how long it may
+    /// take.
+    async fn get_ready(&mut self) -> Result<(), StoreError> {
+        if self.patience.has_ended() {
+            return Err(StoreError::Abandoned);
+        }
+        if let Open::Postgres { pace, .. } = &mut self.transaction {
+            let slow = |_| StoreError::Unavailable("a read takes too long".to_owned());
+            if let Some(first) = pace.next().map_err(slow)? {
+                self.execute(first).await?;
+            }
+        }
+        Ok(())
     }
 
     /// What the database answers to a statement, be it a refusal.
@@ -200,10 +217,6 @@ impl Snapshot<'_> {
         statement: &Statement,
         arguments: &[Argument],
     ) -> Result<Result<Vec<R>, sqlx::Error>, StoreError> {
-        if self.patience.has_ended() {
-            return Err(StoreError::Abandoned);
-        }
-        self.tables |= statement.tables;
         // Safe: statements are made of constants alone, see `statements`.
         let sql = AssertSqlSafe(Arc::clone(&statement.sql));
         Ok(match &mut self.transaction {
@@ -214,12 +227,6 @@ impl Snapshot<'_> {
                 is_unresponsive,
                 ..
             } => {
-                let slow = |_| StoreError::Unavailable("a read takes too long".to_owned());
-                if let Some(first) = pace.next().map_err(slow)? {
-                    // Safe: a number alone.
-                    let first = sqlx::raw_sql(AssertSqlSafe(first)).execute(&mut **transaction);
-                    heard(timeout(pace.hearing(), first).await, is_unresponsive)??;
-                }
                 let mut query = sqlx::query_as::<Postgres, R>(sql).persistent(*prepares);
                 for argument in arguments {
                     query = match argument {
@@ -264,14 +271,17 @@ impl Snapshot<'_> {
         if text.is_ascii() || !self.converts() {
             return Ok(true);
         }
-        self.execute("SAVEPOINT spelling").await?;
+        // What is set behind a savepoint would go with it.
+        self.get_ready().await?;
+        self.execute("SAVEPOINT spelling".to_owned()).await?;
         let statement = Statement::of_catalog("SELECT CAST($1 AS text) IS NOT NULL");
         let text = [Argument::Text(text.to_owned())];
         let answer: Result<Vec<(bool,)>, _> = self.answer(&statement, &text).await?;
         match answer {
             Ok(_) => Ok(true),
             Err(error) if is_unspelled(&error) => {
-                self.execute("ROLLBACK TO SAVEPOINT spelling").await?;
+                self.execute("ROLLBACK TO SAVEPOINT spelling".to_owned())
+                    .await?;
                 Ok(false)
             }
             Err(error) => Err(StoreError::reading(&statement.table, &error)),
@@ -279,7 +289,7 @@ impl Snapshot<'_> {
     }
 
     /// Runs what gives no rows, on PostgreSQL.
-    async fn execute(&mut self, sql: &'static str) -> Result<(), StoreError> {
+    async fn execute(&mut self, sql: String) -> Result<(), StoreError> {
         if let Open::Postgres {
             transaction,
             pace,
@@ -287,7 +297,8 @@ impl Snapshot<'_> {
             ..
         } = &mut self.transaction
         {
-            let done = sqlx::raw_sql(sql).execute(&mut **transaction);
+            // Safe: constants and numbers alone.
+            let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut **transaction);
             heard(timeout(pace.hearing(), done).await, is_unresponsive)??;
         }
         Ok(())
