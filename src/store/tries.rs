@@ -131,7 +131,7 @@ impl Store {
             return Ok(current);
         }
         if !schema.lacks.is_empty() && schema.lacks != current.schema.lacks {
-            error!(lacks = %schema.lacks, "the tables are no longer leadchat's");
+            error!(lacks = %schema.lacks, "the tables can no longer be read as leadchat's");
         }
         let plan = Arc::new(Plan::new(self.dialect, self.order, schema, look));
         plans.current.send_replace(Arc::clone(&plan));
