@@ -189,7 +189,7 @@ impl Hosts {
         let first = last.filter(|last| last.first_until.is_some_and(|it| Instant::now() < it));
         let first = first.map(|last| (last.number, last.target));
         let mut failure = None;
-        let mut reasons = Vec::new();
+        let (mut reasons, mut pass) = (Vec::new(), self.requirements.target);
         for (order, (number, target)) in first.into_iter().chain(preferred).enumerate() {
             let Some(options) = self.all.get(number) else {
                 continue;
@@ -219,10 +219,11 @@ impl Hosts {
                     SessionError::Failed(sqlx::Error::PoolTimedOut),
                 ),
             };
-            let reason = self.with_host(options, &reason);
-            if !reasons.contains(&reason) {
-                reasons.push(reason);
+            // The last pass tells of all hosts.
+            if std::mem::replace(&mut pass, target) != target {
+                reasons.clear();
             }
+            reasons.push(self.with_host(options, &reason));
             failure = Some(error);
         }
         Err(HostError {

@@ -231,7 +231,19 @@ async fn a_host_that_gives_no_connection_is_left_until_it_does() {
     }
     assert!(is_connected_to(&second));
     let _proxy = Proxy::at(port, first.port).await;
-    eventually("the first host is returned to", || told(2)).await;
+    // Open connections stay where they are; when they are closed, the first host is tried
+    // again.
+    eventually("the first host is returned to", || {
+        second.psql(
+            NAME,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                WHERE application_name = 'leadchat-inbox'",
+        );
+        let client = client.clone();
+        tokio::spawn(async move { client.get(any_inbox()).await.map(drop) });
+        told(2)
+    })
+    .await;
     serves(&server).await;
 }
 
