@@ -28,8 +28,8 @@ use crate::{
     store::{DatabaseSettings, Grants, Losses, OpenError, RedisSettings, Store},
 };
 
-/// Open files beside the connections of callers: of the store, Redis, logs and listeners.
-const OTHER_OPEN_FILES: u64 = 64;
+/// Open files beside the connections of callers and to the database.
+const OTHER_OPEN_FILES: usize = 64;
 
 /// Why the program cannot do what it is to do. One line each, naming the setting
 /// where one is to blame.
@@ -126,7 +126,9 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
         max_response_bytes,
     } = settings;
     let mut stop = stop()?;
-    raise_open_files_limit(MAX_CONNECTIONS as u64 + OTHER_OPEN_FILES);
+    // SQLite has three files a connection.
+    let open_files = MAX_CONNECTIONS + 3 * database_connections.get() + OTHER_OPEN_FILES;
+    raise_open_files_limit(open_files as u64);
 
     let secret_key_base = secrets.secret_key_base.clone();
     let is_embedded = !matches!(database, Some(DatabaseSettings::Postgres(_)));

@@ -22,8 +22,9 @@ pub use response_limit::ResponseLimit;
 pub use server::{MAX_CONNECTIONS, ServeError, ServerSettings, serve};
 
 /// What may quote a request, and is not for any log: the targets that libraries tell it
-/// under. HTTP/2 tells of paths and metadata that it cannot read.
-pub const UNTOLD: [&str; 1] = ["h2"];
+/// under. HTTP/2 tells of paths and metadata that it cannot read,
+/// tonic of time-outs.
+pub const UNTOLD: [&str; 2] = ["h2", "tonic::transport::service::grpc_timeout"];
 
 /// The generated code. Private: nothing outside this module can name a message.
 #[expect(

@@ -3,7 +3,7 @@
 //! Keys are only ever added; docs/check.md says what they mean. Nothing here may hold
 //! a text that is stored in a row: fields and reasons are named in our own words.
 
-mod redis;
+mod flags;
 
 use std::{collections::BTreeMap, fmt::Display};
 
@@ -20,7 +20,7 @@ use crate::{
     store::{DatabaseSettings, Inspection, Lacks, Migrations, Ownership, Sampled, Server},
 };
 
-pub use redis::{Redis, RedisState};
+pub use flags::{Redis, RedisState};
 
 /// Goes up when a key changes its meaning or goes away.
 const FORMAT: u32 = 1;

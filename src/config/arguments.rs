@@ -47,7 +47,8 @@ pub enum Command {
     /// Print the SQL of a PostgreSQL user that may read what is read, and nothing else.
     ///
     /// Columns follow from the tables as they are, so this asks the database for
-    /// them. It changes nothing; pipe the SQL to psql, as the owner of the tables.
+    /// them. It changes nothing; run the SQL as the owner of the tables, with
+    /// `psql -v ON_ERROR_STOP=1`.
     #[command(after_long_help = GRANTS_ENVIRONMENT)]
     Grants(GrantsArguments),
 }
@@ -79,7 +80,7 @@ pub struct ServeArguments {
     #[arg(long, value_name = "ROLE", default_value = "agent")]
     pub local_role: LocalRole,
 
-    /// How many reads of the store run at a time [default: two per processor, one on SQLite]
+    /// How many reads of the store run at a time [default: two per processor, on SQLite one]
     ///
     /// Never more than there are connections. Further calls wait, first come first
     /// served, for three seconds and half of their time-out at most, and are then told

@@ -108,7 +108,10 @@ fn postgres(
     url: Option<NamedUrl>,
     environment: Environment<'_>,
 ) -> Result<DatabaseSettings, ConfigError> {
-    let has_parts = PARTS.iter().any(|(name, _)| environment(name).is_some());
+    // Beside a URL, a schema does not ask for leadchat's defaults of the other parts.
+    let asks = |part: &&(&str, &str)| url.is_none() || **part != SCHEMA;
+    let mut parts = PARTS.iter().filter(asks);
+    let has_parts = parts.any(|(name, _)| environment(name).is_some());
     let part = |(name, default): (&str, &str)| {
         has_parts.then(|| environment(name).unwrap_or_else(|| default.to_owned()))
     };

@@ -33,11 +33,12 @@ pub struct ConnectionLimits {
     pub max_connections: usize,
     /// Until the preface of HTTP/2 has been received.
     pub preface_timeout: Duration,
-    /// Without a byte received. Longer than keepalive needs to get an answer.
+    /// Without a byte received. As long as keepalive needs to get an answer.
     pub idle_timeout: Duration,
     /// Without a byte accepted by the peer, while there are some to send.
     pub write_timeout: Duration,
-    /// From accepting to the end, whatever is under way. No honest call meets it.
+    /// From accepting to the end, whatever is under way. Only streams and unread answers last
+    /// so long.
     pub max_age: Duration,
 }
 
@@ -180,9 +181,7 @@ impl Connection {
             _permit: permit,
         }
     }
-}
 
-impl Connection {
     /// Fails once the connection has reached its end. Asked by reads and writes alike: a
     /// peer that never pauses, or accepts a byte now and then, has an age, too.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
@@ -222,6 +221,7 @@ impl AsyncRead for Connection {
             Poll::Pending => match &mut this.preface {
                 Some(preface) => {
                     ready!(preface.timeout.as_mut().poll(cx));
+                    this.preface = None;
                     Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
                 }
                 None => Poll::Pending,
@@ -263,3 +263,6 @@ impl AsyncWrite for Connection {
         self.get_mut().stream.as_mut().poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests;

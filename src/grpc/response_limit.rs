@@ -26,8 +26,6 @@ pub struct ResponseLimit {
 }
 
 impl ResponseLimit {
-    pub const DEFAULT: Self = Self::new(3 << 20);
-
     pub const fn new(bytes: usize) -> Self {
         Self { bytes }
     }

@@ -10,7 +10,7 @@ use tokio::{sync::mpsc, time::sleep};
 use tokio_util::sync::CancellationToken;
 use tonic::{server::NamedService, service::Routes, transport::Server};
 use tonic_health::{ServingStatus, server::HealthReporter};
-use tower::ServiceBuilder;
+use tower::{ServiceBuilder, util::MapRequestLayer};
 use tower_http::{
     catch_panic::CatchPanicLayer,
     request_id::{PropagateRequestIdLayer, SetRequestIdLayer},
@@ -81,7 +81,7 @@ impl ServerSettings {
     }
 }
 
-/// Why there is no server. It fails before the first call, or ends by being told to.
+/// Why the server cannot start, or ends early. A stop is no error.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     #[error("the reflection service cannot be built")]
@@ -93,7 +93,7 @@ pub enum ServeError {
 }
 
 /// Serves inboxes until `stop` receives, and the calls under way are answered. At a second
-/// one it ends at once.
+/// stop, the calls that are left are cut off.
 pub async fn serve<D: InboxDirectory>(
     listener: Listener,
     directory: D,
@@ -166,6 +166,8 @@ pub async fn serve<D: InboxDirectory>(
 
     let draining = CancellationToken::new();
     let serving = Server::builder()
+        // Called when a call arrives, as tonic's own timer is; the layers are polled later.
+        .layer(MapRequestLayer::new(deadline::set))
         .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
         .http2_max_header_list_size(MAX_METADATA_BYTES)
         .http2_max_local_error_reset_streams(Some(MAX_LOCAL_RESETS))

@@ -124,7 +124,7 @@ impl CallError {
             Self::CompressionNotSupported => (
                 Code::Unimplemented,
                 ErrorReason::CompressionNotSupported,
-                "compressed requests are not supported; send it without compression",
+                "requests may not be compressed; send this one without compression",
             ),
         }
     }

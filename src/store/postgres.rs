@@ -33,6 +33,9 @@ const LONGEST_ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// At the start, a database may be far away or slow to wake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The time of each of several hosts at the start, at least.
+const MIN_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// A connection that was idle and does not answer in this time, or in that which it took
 /// to connect at first, is given up for another: the way to a database may be cut without
 /// a word.
@@ -43,8 +46,7 @@ const PING_TIMEOUT: Duration = Duration::from_millis(250);
 const OWN: [(&str, &str); 1] = [("leadchat_inbox.own", "on")];
 const IS_OWN: &str = "SELECT coalesce(current_setting('leadchat_inbox.own', true), '') = 'on'";
 
-/// Makes sure that the database answers, and gives connections to it: so many at the
-/// most.
+/// Connects once, and gives a pool of at most `connections`.
 pub(super) async fn connect(
     settings: &PostgresSettings,
     connections: NonZeroUsize,
@@ -72,8 +74,9 @@ pub(super) async fn connect(
     }
     let hosts = Hosts::new(settings);
     // A pool would try again and again, and then only say that time is up.
-    let first = match hosts.open(CONNECT_TIMEOUT).await {
-        Ok(opened) => opened,
+    let attempt_timeout = MIN_ATTEMPT_TIMEOUT.max(CONNECT_TIMEOUT / hosts.max_attempts());
+    let first = match hosts.connect(attempt_timeout).await {
+        Ok(connected) => connected,
         Err(error) if error.is_pooled => {
             return Err(OpenError::Pooled {
                 setting: place.setting(),

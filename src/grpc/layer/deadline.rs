@@ -1,7 +1,8 @@
 //! Keeps a call within its deadline: what `grpc-timeout` asks for.
 //!
 //! tonic enforces `grpc-timeout` too, and answers CANCELLED, above all layers of ours. So
-//! this layer is a millisecond earlier.
+//! the deadline of this layer is a millisecond earlier, and is set where tonic sets its
+//! own: when the call arrives, not when it is first polled.
 
 use std::time::Duration;
 
@@ -32,16 +33,28 @@ pub fn deadline_of(extensions: &Extensions) -> std::time::Instant {
         .into_std()
 }
 
-/// Answers DEADLINE_EXCEEDED when a call takes too long.
-pub async fn enforce(mut request: Request, next: Next) -> Response {
+/// Notes the deadline of a call that arrives.
+pub fn set<B>(mut request: http::Request<B>) -> http::Request<B> {
     let timeout = request.headers().get("grpc-timeout").and_then(timeout);
     let timeout = timeout.map_or(MAX_TIMEOUT, |timeout| timeout.min(MAX_TIMEOUT));
     // Nothing is begun for a call that is as good as late.
-    if timeout < MIN_TIMEOUT {
+    let is_late = timeout < MIN_TIMEOUT;
+    let timeout = if is_late {
+        Duration::ZERO
+    } else {
+        timeout.saturating_sub(LEAD_TIMEOUT)
+    };
+    let deadline = Deadline(Instant::now() + timeout);
+    request.extensions_mut().insert(deadline);
+    request
+}
+
+/// Answers DEADLINE_EXCEEDED when a call takes too long.
+pub async fn enforce(request: Request, next: Next) -> Response {
+    let deadline = Instant::from_std(deadline_of(request.extensions()));
+    if Instant::now() >= deadline {
         return response(CallError::DeadlineExceeded);
     }
-    let deadline = Instant::now() + timeout - LEAD_TIMEOUT;
-    request.extensions_mut().insert(Deadline(deadline));
     // On a busy machine the answer may be polled before the timer although the deadline
     // has passed; it is late all the same.
     match tokio::time::timeout_at(deadline, next.run(request)).await {

@@ -6,6 +6,7 @@
 //! connections stay where they are.
 
 use std::{
+    collections::BTreeSet,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -103,7 +104,7 @@ pub(super) enum SessionError {
 }
 
 /// A connection to a host that meets the requirements.
-pub(super) struct Opened {
+pub(super) struct Connected {
     pub connection: PgConnection,
     /// How long it took to connect.
     pub took: Duration,
@@ -166,45 +167,57 @@ impl Hosts {
         self.all.len() > 1
     }
 
-    /// Connects to the first host that can be used. All tries together take about this
-    /// time.
-    pub async fn open(&self, time: Duration) -> Result<Opened, HostError> {
-        let opened = self.try_all(time).await;
-        let is_failure = opened.is_err();
+    /// How many attempts one `connect` makes at most.
+    pub fn max_attempts(&self) -> u32 {
+        let again = usize::from(self.has_several());
+        let attempts = again + self.requirements.target.passes().len() * self.all.len();
+        u32::try_from(attempts).unwrap_or(u32::MAX)
+    }
+
+    /// Connects to the first host that can be used; each attempt takes `attempt_timeout` at
+    /// most.
+    pub async fn connect(&self, attempt_timeout: Duration) -> Result<Connected, HostError> {
+        let connected = self.try_all(attempt_timeout).await;
+        let is_failure = connected.is_err();
         let was_logged = std::mem::replace(&mut *lock(&self.is_logged), is_failure);
-        if let Err(error) = &opened
+        if let Err(error) = &connected
             && self.has_several()
             && !was_logged
         {
             warn!(reason = error.reason, "no database host can be used");
         }
-        opened
+        connected
     }
 
-    async fn try_all(&self, time: Duration) -> Result<Opened, HostError> {
-        let each = time / u32::try_from(self.all.len()).unwrap_or(u32::MAX).max(1);
+    async fn try_all(&self, attempt_timeout: Duration) -> Result<Connected, HostError> {
         let last = *lock(&self.last);
         let passes = self.requirements.target.passes().iter();
         let preferred = passes.flat_map(|target| (0..self.all.len()).map(|it| (it, *target)));
         let first = last.filter(|last| last.first_until.is_some_and(|it| Instant::now() < it));
         let first = first.map(|last| (last.number, last.target));
-        let mut failure = None;
+        let (mut failure, mut silent) = (None, BTreeSet::new());
         let (mut reasons, mut pass) = (Vec::new(), self.requirements.target);
         for (order, (number, target)) in first.into_iter().chain(preferred).enumerate() {
             let Some(options) = self.all.get(number) else {
                 continue;
             };
+            // A host that is silent is not waited for twice.
+            if silent.contains(&number) {
+                continue;
+            }
             let began = Instant::now();
             let requirements = SessionRequirements {
                 target,
                 ..self.requirements
             };
-            let (reason, error) = match timeout(each, connect(options, requirements)).await {
+            let (reason, error) = match timeout(attempt_timeout, connect(options, requirements))
+                .await
+            {
                 Ok(Ok(connection)) => {
                     let is_preferred = first.is_none() && order == 0;
                     self.note(number, target, is_preferred, first.is_some() && order == 0);
                     let took = began.elapsed();
-                    return Ok(Opened { connection, took });
+                    return Ok(Connected { connection, took });
                 }
                 Ok(Err(SessionError::WrongTarget)) => {
                     (target.mismatch().to_owned(), SessionError::WrongTarget)
@@ -214,10 +227,11 @@ impl Hosts {
                 }
                 // As with libpq, a refusal, such as a wrong password, is final.
                 Ok(Err(refusal)) => return Err(self.refused(options, refusal)),
-                Err(_) => (
-                    "it does not answer".to_owned(),
-                    SessionError::Failed(sqlx::Error::PoolTimedOut),
-                ),
+                Err(_) => {
+                    silent.insert(number);
+                    let error = SessionError::Failed(sqlx::Error::PoolTimedOut);
+                    ("it does not answer".to_owned(), error)
+                }
             };
             // The last pass tells of all hosts.
             if std::mem::replace(&mut pass, target) != target {

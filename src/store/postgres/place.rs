@@ -156,7 +156,7 @@ impl PostgresSettings {
                 options = options.options([("search_path", path)]);
             }
         }
-        // As libpq has it, and with it Rails: who names an authority wants it asked.
+        // As with libpq and Rails, a named authority is verified.
         let is_authority_named = self.tls_files.iter().any(|file| file.is_authority);
         match options.get_ssl_mode() {
             PgSslMode::Require if is_authority_named => options.ssl_mode(PgSslMode::VerifyCa),

@@ -40,6 +40,12 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(30);
 /// Before connections are counted that are opened at the same time.
 const SETTLE_DELAY: Duration = Duration::from_millis(200);
 
+/// A connection that was not used for so long is closed.
+const IDLE_TIMEOUT: Duration = Duration::from_mins(10);
+
+/// How often idle and old connections are looked for.
+const CLOSE_INTERVAL: Duration = Duration::from_mins(1);
+
 /// Pauses between attempts to connect to a database that starts: the first, the longest.
 const MIN_RETRY_DELAY: Duration = Duration::from_millis(10);
 const MAX_RETRY_DELAY: Duration = Duration::from_millis(250);
@@ -49,8 +55,8 @@ pub(super) struct Connector {
     pub hosts: Hosts,
     pub pgbouncer: bool,
     pub connect_timeout: Duration,
-    /// How long a kept connection has to answer, but behind PgBouncer, whose answer is
-    /// that of a session that may have to be waited for.
+    /// How long a kept connection has to answer a ping. Not used through PgBouncer, where a
+    /// ping may wait for a session.
     pub ping_timeout: Duration,
     /// A connection that was opened at the start.
     pub first: Mutex<Option<PgConnection>>,
@@ -70,8 +76,8 @@ impl Manager for Connector {
         }
         let mut delay = MIN_RETRY_DELAY;
         loop {
-            match self.hosts.open(self.connect_timeout).await {
-                Ok(opened) => return Ok(opened.connection),
+            match self.hosts.connect(self.connect_timeout).await {
+                Ok(connected) => return Ok(connected.connection),
                 Err(failure) if is_starting(&failure.error) => {
                     sleep(delay).await;
                     delay = MAX_RETRY_DELAY.min(delay * 2);
@@ -130,12 +136,13 @@ impl Connections {
         acquire_timeout: Duration,
     ) -> Option<Self> {
         let prepares = !connector.pgbouncer;
+        let create_timeout = acquire_timeout * connector.hosts.max_attempts();
         let max_connections = connections.get();
         let pool = managed::Pool::builder(connector)
             .max_size(max_connections)
-            // The others grow old and are replaced.
+            // The others become idle and are closed.
             .queue_mode(QueueMode::Lifo)
-            .create_timeout(Some(acquire_timeout))
+            .create_timeout(Some(create_timeout))
             .recycle_timeout(Some(acquire_timeout))
             .runtime(Runtime::Tokio1)
             .build();
@@ -149,8 +156,19 @@ impl Connections {
             logged: AtomicUsize::new(max_connections),
             released: Notify::new(),
         };
+        let inner = Arc::new(inner);
+        let weak = Arc::downgrade(&inner);
+        tokio::spawn(async move {
+            loop {
+                sleep(CLOSE_INTERVAL).await;
+                let Some(inner) = weak.upgrade() else { return };
+                inner.pool.retain(|_, metrics| {
+                    metrics.age() < MAX_CONNECTION_AGE && metrics.last_used() < IDLE_TIMEOUT
+                });
+            }
+        });
         Some(Self {
-            inner: Arc::new(inner),
+            inner,
             encoding: Encoding::Utf8,
         })
     }
@@ -177,26 +195,13 @@ impl Connections {
         loop {
             let mut released = pin!(self.inner.released.notified());
             released.as_mut().enable();
-            let connections = self.clone();
-            let mut acquiring = Box::pin(async move {
-                let acquired = connections.inner.pool.get().await;
-                acquired.map(|object| Lease {
-                    object: Some(object),
-                    connections,
-                    is_unresponsive: false,
-                    is_in_transaction: false,
-                })
-            });
-            let acquired = tokio::select! {
-                biased;
-                () = patience.ended() => {
-                    tokio::spawn(acquiring);
-                    return Err(StoreError::Abandoned);
-                }
-                acquired = &mut acquiring => acquired,
-            };
+            let acquired = Box::pin(self.inner.pool.get()).await;
+            if patience.has_ended() {
+                drop(acquired.map(|object| self.lease(object)));
+                return Err(StoreError::Abandoned);
+            }
             let error = match acquired {
-                Ok(lease) => return Ok(lease),
+                Ok(object) => return Ok(self.lease(object)),
                 Err(PoolError::Backend(error)) => error,
                 Err(_) => sqlx::Error::PoolTimedOut,
             };
@@ -220,6 +225,15 @@ impl Connections {
                 // Other processes may have closed one of theirs.
                 () = sleep(wait) => {}
             }
+        }
+    }
+
+    fn lease(&self, object: Object<Connector>) -> Lease {
+        Lease {
+            object: Some(object),
+            connections: self.clone(),
+            is_unresponsive: false,
+            is_in_transaction: false,
         }
     }
 
@@ -300,10 +314,11 @@ impl Drop for Lease {
             drop(Object::take(object));
         } else if self.is_in_transaction {
             // sqlx sends the rollback with what comes next; until then locks are held.
+            let ping_timeout = self.connections.inner.pool.manager().ping_timeout;
             tokio::spawn(async move {
-                let ping = timeout(MAX_RETRY_DELAY, object.ping());
-                if !matches!(ping.await, Ok(Ok(()))) {
-                    drop(Object::take(object));
+                match timeout(ping_timeout, object.ping()).await {
+                    Ok(Ok(())) => drop(object),
+                    _ => drop(Object::take(object)),
                 }
                 drop(released);
             });

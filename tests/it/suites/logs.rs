@@ -29,6 +29,8 @@ const SERVICE: &str = "leadchat.inbox.v1.InboxService";
 const NAME_PREFIX: &str = "prefix-of-a-name";
 const PAGE_TOKEN: &str = "token-of-a-page";
 const QUERY: &str = "query-of-a-path";
+/// No time-out, and ignored.
+const TIMEOUT: &str = "canary-of-a-timeout";
 const CREDENTIALS: &str = "credentials-of-a-caller";
 const NO_METHOD: &str = "no-such-method";
 const UNFIT_ID: &str = "two words";
@@ -149,7 +151,11 @@ async fn every_call_is_one_line(backend: Backend) {
             .env("LOG_FORMAT", format)
             .start();
         for call in &calls {
-            let headers = [("x-request-id", &*call.id), ("authorization", CREDENTIALS)];
+            let headers = [
+                ("x-request-id", &*call.id),
+                ("authorization", CREDENTIALS),
+                ("grpc-timeout", TIMEOUT),
+            ];
             let body = framed(&call.request);
             let reply = plain::call(&server.address, &call.path, &headers, body).await;
             assert_eq!(reply.status().code(), call.code, "{}", call.id);
@@ -184,7 +190,14 @@ async fn every_call_is_one_line(backend: Backend) {
             assert!(digits && id.len() == 32 && lines.len() == 1, "{id}");
         }
         assert!(log.contains("DEBUG"), "the log is not talkative");
-        let values = [NAME_PREFIX, PAGE_TOKEN, QUERY, CREDENTIALS, NO_METHOD];
+        let values = [
+            NAME_PREFIX,
+            PAGE_TOKEN,
+            QUERY,
+            CREDENTIALS,
+            TIMEOUT,
+            NO_METHOD,
+        ];
         for value in values.into_iter().chain([UNFIT_ID, "xxxxx"]) {
             assert!(!log.contains(value), "{format}: {value}");
         }

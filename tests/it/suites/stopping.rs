@@ -200,7 +200,7 @@ async fn a_stop_may_wait_before_it_closes() {
     let database = Backend::Sqlite.golden();
     let server = Program::serving(&database)
         .arg("--drain-wait")
-        .arg("2s")
+        .arg("5s")
         .start();
     let client = server.client().await;
     let channel = Channel::from_shared(format!("http://{}", server.address)).unwrap();
@@ -221,11 +221,11 @@ async fn a_stop_may_wait_before_it_closes() {
     assert!(client.get(request()).await.is_ok());
     assert!(server.client().await.get(request()).await.is_ok());
     assert!(
-        began.elapsed() < Duration::from_secs(2),
+        began.elapsed() < Duration::from_secs(5),
         "slower than the wait"
     );
     assert_eq!(watched().await, None);
     assert_eq!(server.wait(), Some(0));
     let took = began.elapsed();
-    assert!((2..10).contains(&took.as_secs()), "{took:?}");
+    assert!((5..14).contains(&took.as_secs()), "{took:?}");
 }

@@ -65,7 +65,7 @@ async fn a_client_that_compresses_is_told_that_it_must_not(backend: Backend) {
         assert_eq!(failure.code, "UNIMPLEMENTED", "{failure:?}");
         assert_eq!(
             failure.text,
-            "compressed requests are not supported; send it without compression"
+            "requests may not be compressed; send this one without compression"
         );
         assert!(failure.details_say("COMPRESSION_NOT_SUPPORTED"));
     }

@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 
 use crate::support::{
-    Backend, Client, Database, Program, client::any_inbox as request, cluster::Cluster,
-    program::Server,
+    Backend, Client, Database, Program,
+    client::any_inbox as request,
+    cluster::Cluster,
+    program::{Server, eventually},
 };
 
 const WARNING: &str = "the database gives no more connections";
@@ -97,6 +99,8 @@ async fn no_call_fails_while_a_connection_is_free() {
             .arg("8")
             .start();
         eight_callers(&server.client().await, 15).await;
+        eventually("the shortage is logged", || !warnings(&server).is_empty()).await;
+        eight_callers(&server.client().await, 5).await;
         let warnings = warnings(&server);
         assert_eq!(warnings.len(), 1, "{warnings:?}");
         assert!(

@@ -1,4 +1,4 @@
-//! What a report says of Redis.
+//! What a report says of Redis, which holds the reauthorization flags.
 
 use serde::Serialize;
 

@@ -1,0 +1,82 @@
+//! The time-outs of a connection.
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::Instant,
+};
+
+use super::*;
+
+const LIMITS: ConnectionLimits = ConnectionLimits {
+    max_connections: 1,
+    preface_timeout: Duration::from_secs(10),
+    idle_timeout: Duration::from_secs(30),
+    write_timeout: Duration::from_secs(40),
+    max_age: Duration::from_secs(100),
+};
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+fn pair(draining: &CancellationToken) -> (Connection, UnixStream) {
+    let (server, client) = UnixStream::pair().unwrap();
+    let permits = Arc::new(Semaphore::new(1));
+    let permit = permits.try_acquire_owned().unwrap();
+    let connection = Connection::new(Either::Right(server), LIMITS, draining.clone(), permit);
+    (connection, client)
+}
+
+/// How many seconds it takes until a read or a write fails for its time.
+async fn seconds_until_timeout<T>(outcome: impl Future<Output = io::Result<T>>) -> u64 {
+    let began = Instant::now();
+    let error = outcome.await.err().unwrap();
+    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    began.elapsed().as_secs()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_never_speaks_has_ten_seconds() {
+    let draining = CancellationToken::new();
+    let (mut connection, mut client) = pair(&draining);
+    // All but the last byte.
+    client.write_all(&PREFACE[..23]).await.unwrap();
+    let mut received = [0; 24];
+    let read = connection.read_exact(&mut received);
+    assert_eq!(seconds_until_timeout(read).await, 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_ends_a_connection_that_has_not_spoken_alone() {
+    let draining = CancellationToken::new();
+    let (mut silent, _client) = pair(&draining);
+    let (mut spoken, mut client) = pair(&draining);
+    client.write_all(PREFACE).await.unwrap();
+    spoken.read_exact(&mut [0; 24]).await.unwrap();
+    draining.cancel();
+    assert_eq!(seconds_until_timeout(silent.read_u8()).await, 0);
+    assert_eq!(seconds_until_timeout(spoken.read_u8()).await, 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_accepts_no_bytes_is_disconnected() {
+    let (mut connection, client) = pair(&CancellationToken::new());
+    let bytes = vec![0; 16 << 20];
+    assert_eq!(
+        seconds_until_timeout(connection.write_all(&bytes)).await,
+        40
+    );
+    drop(client);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_ends_at_its_age_though_its_peer_speaks() {
+    let (mut connection, mut client) = pair(&CancellationToken::new());
+    tokio::spawn(async move {
+        while client.write_all(PREFACE).await.is_ok() {
+            sleep(Duration::from_secs(7)).await;
+        }
+    });
+    let began = Instant::now();
+    let mut received = [0; 24];
+    while connection.read_exact(&mut received).await.is_ok() {}
+    assert_eq!(began.elapsed().as_secs(), 100);
+}
