@@ -71,6 +71,8 @@ struct Outcome {
 async fn main() -> ExitCode {
     let mut failures = Vec::new();
     let database = account(Backend::Postgres, 31).await;
+    // As any database is that has been in use for a minute.
+    database.execute("ANALYZE").await;
     for store in ["SQLite", "PostgreSQL"] {
         let url = (store == "PostgreSQL").then(|| database.url());
         let server = Server::start(url.as_deref());
