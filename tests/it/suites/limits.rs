@@ -253,6 +253,27 @@ async fn a_server_without_files_serves_those_it_has() {
     assert!(server.client().await.get(request()).await.is_ok());
 }
 
+/// The soft limit of open files is raised to the hard one, and a hard one that is too low is
+/// told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_limit_of_open_files_is_raised() {
+    let database = Backend::Sqlite.golden();
+    for (hard, is_enough) in [(1000, false), (5000, true)] {
+        let server = Program::serving(&database)
+            .with_open_files(256, hard)
+            .start();
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.pid().as_raw_pid()));
+        let limits = limits.unwrap();
+        let files = limits
+            .lines()
+            .find(|line| line.starts_with("Max open files"));
+        let numbers: Vec<_> = files.unwrap().split_whitespace().skip(3).take(2).collect();
+        assert_eq!(numbers, [hard.to_string(), hard.to_string()]);
+        assert_eq!(!server.log().contains("too few open files"), is_enough);
+        assert!(server.client().await.get(request()).await.is_ok());
+    }
+}
+
 /// The kernel accepts for a server that has all the connections that it takes; that one is
 /// served when another has ended.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

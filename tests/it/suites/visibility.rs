@@ -17,7 +17,6 @@ on_both_databases!(
     missing_foreign_and_not_visible_are_the_same_bytes,
     missing_account_and_stranger_are_the_same_bytes,
     roles_are_read_anew_for_every_call,
-    a_membership_of_a_deleted_user_gives_nothing,
 );
 
 async fn users_see_what_the_index_showed(backend: Backend) {
@@ -299,59 +298,6 @@ async fn roles_are_read_anew_for_every_call(backend: Backend) {
         denied(&get(&client, 1, 1, agent).await.err().unwrap()),
         "ACCESS_DENIED"
     );
-}
-
-/// Rails deletes the row of `users` first and the memberships in a job, which may be lost.
-/// Administrator and agent, by every method that names an account.
-async fn a_membership_of_a_deleted_user_gives_nothing(backend: Backend) {
-    let database = backend.golden();
-    let server = Program::serving(&database).start();
-    let client = server.client().await;
-    for user in [1, 2] {
-        let deleted = viewer::user(user);
-        assert!(get(&client, 1, 1, deleted).await.is_ok());
-        let found = find(&client, 1, deleted).await.unwrap();
-        assert_eq!(found.inboxes.len(), 1);
-        assert!(!ids(&client, 1, deleted).await.unwrap().is_empty());
-        database
-            .execute(&format!("DELETE FROM users WHERE id = {user}"))
-            .await;
-        let memberships = format!(
-            "SELECT user_id AS id FROM account_users WHERE account_id = 1 AND user_id = {user}"
-        );
-        assert_eq!(database.numbers(&memberships).await, [user]);
-
-        let batch = pb::BatchGetInboxesRequest {
-            account_id: 1,
-            inbox_ids: vec![1],
-            viewer: Some(deleted),
-            ..Default::default()
-        };
-        for status in [
-            get(&client, 1, 1, deleted).await.err().unwrap(),
-            ids(&client, 1, deleted).await.unwrap_err(),
-            client.batch(batch).await.err().unwrap(),
-            find(&client, 1, deleted).await.err().unwrap(),
-        ] {
-            assert_eq!(denied(&status), "ACCESS_DENIED", "user {user}");
-        }
-    }
-}
-
-async fn find(
-    client: &Client,
-    account_id: i64,
-    viewer: pb::Viewer,
-) -> Result<pb::FindInboxesResponse, Status> {
-    let request = pb::FindInboxesRequest {
-        account_id: Some(account_id),
-        viewer: Some(viewer),
-        key: Some(pb::find_inboxes_request::Key::WebsiteToken(
-            "wt-1".to_owned(),
-        )),
-        ..Default::default()
-    };
-    client.find(request).await.map(|answer| answer.message)
 }
 
 async fn get(

@@ -101,6 +101,24 @@ impl Program {
         self
     }
 
+    /// Started with these limits of open files, the soft one and the hard one.
+    pub fn with_open_files(mut self, soft: u64, hard: u64) -> Self {
+        let mut command = Command::new("prlimit");
+        command
+            .arg(format!("--nofile={soft}:{hard}"))
+            .arg(self.command.get_program())
+            .args(self.command.get_args())
+            .env_clear()
+            .current_dir(self.folder.path());
+        for (name, value) in self.command.get_envs() {
+            if let Some(value) = value {
+                command.env(name, value);
+            }
+        }
+        self.command = command;
+        self
+    }
+
     /// Takes `--listen` and its address away again.
     pub fn without_listen(mut self) -> Self {
         let arguments: Vec<_> = self.command.get_args().map(ToOwned::to_owned).collect();
