@@ -24,7 +24,7 @@ pub use server::{MAX_CONNECTIONS, ServeError, ServerSettings, serve};
 /// What may quote a request, and is not for any log: the targets that libraries tell it
 /// under. HTTP/2 tells of paths and metadata that it cannot read,
 /// tonic of time-outs.
-pub const UNTOLD: [&str; 2] = ["h2", "tonic::transport::service::grpc_timeout"];
+pub const UNLOGGED_TARGETS: [&str; 2] = ["h2", "tonic::transport::service::grpc_timeout"];
 
 /// The generated code. Private: nothing outside this module can name a message.
 #[expect(

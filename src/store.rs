@@ -80,7 +80,7 @@ use tries::Plans;
 
 /// What may quote a row or a password, and is not for any log: the targets that
 /// sqlx tells it under.
-pub const UNTOLD: [&str; 3] = [
+pub const UNLOGGED_TARGETS: [&str; 3] = [
     // What PostgreSQL says by itself, in words that anyone may have chosen.
     "sqlx::postgres::notice",
     // What went wrong with a connection, in a database's own words.
@@ -220,7 +220,7 @@ impl Store {
 
     /// Runs a script of `INSERT`s on an SQLite file, for demonstration data.
     pub async fn fill_sqlite(path: &Path, script: &'static str) -> Result<(), OpenError> {
-        let pool = sqlite::connect_untold(path, NonZeroUsize::MIN).await?;
+        let pool = sqlite::connect_without_statement_logging(path, NonZeroUsize::MIN).await?;
         migrations::migrate(&Pool::Sqlite(pool.clone())).await?;
         sqlx::raw_sql(script)
             .execute(&pool)

@@ -1,7 +1,7 @@
 //! Where logs go: standard error, one line an event, for people or as JSON.
 //!
-//! No value of a request or of a row is for the log. What a library would tell
-//! of one stays untold, whatever RUST_LOG says.
+//! No value of a request or of a row is for the log. What a library would log
+//! of one is left out, whatever RUST_LOG says.
 
 use std::{
     fmt,
@@ -32,7 +32,7 @@ pub fn start(format: LogFormat, filter: Option<&str>, default: &str) {
         .partition(|directive| directive.parse::<Directive>().is_ok());
     tracing_subscriber::registry()
         .with(EnvFilter::builder().parse_lossy(readable.join(",")))
-        .with(filter_fn(|about| is_told(about.target())))
+        .with(filter_fn(|about| is_logged(about.target())))
         .with(lines(format))
         .init();
     panic::set_hook(Box::new(|panic| {
@@ -59,9 +59,11 @@ pub fn report(format: LogFormat, error: &impl fmt::Display) {
     }
 }
 
-fn is_told(target: &str) -> bool {
-    let mut untold = grpc::UNTOLD.iter().chain(&store::UNTOLD);
-    !untold.any(|untold| target.starts_with(untold))
+fn is_logged(target: &str) -> bool {
+    let mut unlogged = grpc::UNLOGGED_TARGETS
+        .iter()
+        .chain(&store::UNLOGGED_TARGETS);
+    !unlogged.any(|unlogged| target.starts_with(unlogged))
 }
 
 fn lines<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>

@@ -48,8 +48,8 @@ pub(super) async fn connect_to_existing(
     pool(path, options, connections).await
 }
 
-/// For statements that hold values themselves: none is told to the log.
-pub(super) async fn connect_untold(
+/// For statements that hold values themselves: none is logged.
+pub(super) async fn connect_without_statement_logging(
     path: &Path,
     connections: NonZeroUsize,
 ) -> Result<SqlitePool, OpenError> {

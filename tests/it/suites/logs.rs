@@ -1,6 +1,6 @@
 //! What the log says of calls, in both of its formats.
 
-mod untold;
+mod unlogged;
 
 use std::{collections::BTreeMap, net::TcpListener};
 

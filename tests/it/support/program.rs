@@ -107,15 +107,8 @@ impl Program {
         command
             .arg(format!("--nofile={soft}:{hard}"))
             .arg(self.command.get_program())
-            .args(self.command.get_args())
-            .env_clear()
-            .current_dir(self.folder.path());
-        for (name, value) in self.command.get_envs() {
-            if let Some(value) = value {
-                command.env(name, value);
-            }
-        }
-        self.command = command;
+            .args(self.command.get_args());
+        self.replace_command(command);
         self
     }
 
@@ -128,17 +121,20 @@ impl Program {
             .unwrap();
         let kept = arguments[..at].iter().chain(&arguments[at + 2..]);
         let mut command = Command::new(self.command.get_program());
-        command
-            .args(kept)
-            .env_clear()
-            .current_dir(self.folder.path());
+        command.args(kept);
+        self.replace_command(command);
+        self
+    }
+
+    /// Takes another command, in the same folder and environment.
+    fn replace_command(&mut self, mut command: Command) {
+        command.env_clear().current_dir(self.folder.path());
         for (name, value) in self.command.get_envs() {
             if let Some(value) = value {
                 command.env(name, value);
             }
         }
         self.command = command;
-        self
     }
 
     /// The folder it is started in.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
+use super::encodings::ordered;
 use crate::{
     suites::{
         degradations::columns::{DERIVED, ELSEWHERE, SHOWN, SHOWN_ROWS, Seen, field},
@@ -361,19 +362,7 @@ async fn damaged_bytes_come_through_pgbouncer() {
 /// Where texts are ordered as in a dictionary, by ICU.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mail_is_found_beside_damaged_mail_in_a_dictionarys_order() {
-    let database = Database::unique();
-    let Database::Postgres { name } = &database else {
-        unreachable!()
-    };
-    let cluster = Cluster::shared();
-    cluster.psql(
-        "postgres",
-        &format!(
-            "CREATE DATABASE {name} TEMPLATE template0 LOCALE 'C'
-            LOCALE_PROVIDER icu ICU_LOCALE 'en-US'"
-        ),
-    );
-    cluster.psql(name, include_str!("../../../golden/leadchat_tables.sql"));
+    let database = ordered("UTF8", "LOCALE_PROVIDER icu ICU_LOCALE 'en-US'");
     accounts(&database, [1]).await;
     let both = "email, forward_to_email";
     let mail = [

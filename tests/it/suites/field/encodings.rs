@@ -36,7 +36,7 @@ fn database(encoding: &str) -> Database {
 }
 
 /// The same in the order of a language.
-fn ordered(encoding: &str, locale: &str) -> Database {
+pub(super) fn ordered(encoding: &str, locale: &str) -> Database {
     let database = Database::unique();
     let Database::Postgres { name } = &database else {
         unreachable!()
