@@ -1,6 +1,8 @@
 //! However large stored values are, a response fits into what clients take by default, which is
 //! 4 MiB.
 
+mod etags;
+
 use std::collections::BTreeMap;
 
 use prost::Message;
@@ -13,7 +15,6 @@ use crate::support::{
 on_both_databases!(
     a_walk_gets_past_an_inbox_with_thousands_of_templates,
     any_row_fits_in_every_answer,
-    an_etag_covers_what_is_shown,
     the_size_of_a_sealed_value_tells_an_agent_nothing,
     the_limit_may_be_raised_and_lowered,
     ids_that_remain_count_too,
@@ -257,69 +258,6 @@ fn with_least_limit(database: &Database) -> Server {
         .arg("--max-response-bytes")
         .arg("256KiB")
         .start()
-}
-
-async fn etag(server: &Server, viewer: pb::Viewer) -> String {
-    let client = server.client().await;
-    let inboxes = by_every_method(&client, viewer, LEAST).await;
-    let basic = pb::GetInboxRequest {
-        detail: pb::InboxDetail::Basic.into(),
-        ..get(viewer)
-    };
-    let basic = client.get(basic).await.unwrap().message.inbox.unwrap();
-    assert_eq!(left_out(&basic), [""; 0]);
-    assert!(inboxes.iter().all(|inbox| inbox.etag == basic.etag));
-    basic.etag
-}
-
-/// Equal on all replicas and databases, in every answer, and another one only where an answer is.
-async fn an_etag_covers_what_is_shown(backend: Backend) {
-    let databases = [
-        backend.golden(),
-        Backend::Postgres.golden(),
-        Backend::Sqlite.golden(),
-    ];
-    let mut etags = BTreeMap::new();
-    for database in &databases {
-        set_templates(database, 250).await;
-        let server = with_least_limit(database);
-        for viewer in [ADMINISTRATOR, AGENT] {
-            let is_administrator = viewer == ADMINISTRATOR;
-            let of_viewer: &mut Vec<_> = etags.entry(is_administrator).or_default();
-            of_viewer.push(etag(&server, viewer).await);
-        }
-    }
-    for of_viewer in etags.values() {
-        assert!(
-            of_viewer.iter().all(|etag| *etag == of_viewer[0]),
-            "{etags:?}"
-        );
-    }
-    let server = with_least_limit(&databases[0]);
-    set_templates(&databases[0], 251).await;
-    assert_eq!(etag(&server, AGENT).await, etags[&false][0]);
-    let shown = format!("UPDATE inboxes SET greeting_message = 'another' WHERE id = {INBOX}");
-    databases[0].execute(&shown).await;
-    assert_ne!(etag(&server, AGENT).await, etags[&false][0]);
-    set_templates(&databases[0], 1).await;
-    let few = etag_of_whole(&server).await;
-    set_templates(&databases[0], 2).await;
-    assert_ne!(etag_of_whole(&server).await, few);
-}
-
-/// Of an inbox of which nothing is left out.
-async fn etag_of_whole(server: &Server) -> String {
-    let inbox = server
-        .client()
-        .await
-        .get(get(AGENT))
-        .await
-        .unwrap()
-        .message
-        .inbox
-        .unwrap();
-    assert_eq!(left_out(&inbox), [""; 0]);
-    inbox.etag
 }
 
 /// What an agent gets nearly fills a response. What an administrator gets beside it does not fit.
