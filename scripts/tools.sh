@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Makes sure that what the tests need is there: a PostgreSQL and a Redis server, PgBouncer, PostgreSQLs of other
-# versions, openssl, a C compiler, clippy and rustfmt, buf, and gRPC for Python. It installs what it may, and otherwise
-# says in one line what to install. When all is there it is quick and says nothing.
+# versions, openssl, a C compiler, clippy and rustfmt, buf, grpcurl, and gRPC for Python. It installs what it may, and
+# otherwise says in one line what to install. When all is there it is quick and says nothing.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
 # Pinned, so that a new rule of a new version cannot fail a change that has nothing to do with it.
 buf_version=1.75.0
+grpcurl_version=1.9.4
+grpcurl_go_version=1.25 # What grpcurl's go.mod asks for.
 grpcio_version=1.85.1
 typing_extensions_version=4.16.0 # grpcio needs it.
 postgresql_versions='16.14.0-beta.17 17.10.0-beta.17 18.4.0-beta.17'
@@ -69,10 +71,14 @@ has_redis_server() {
   has redis-check-rdb && [[ $(exec -a redis-server redis-check-rdb --version 2>&1) == 'Redis server'* ]]
 }
 
+# Asked by running it, as buf is. A build from the module knows its version only if it is told.
+grpcurl_works() { [ "$("$tools/grpcurl" -version 2>&1)" = "grpcurl v$grpcurl_version" ]; }
+
 packages=()
 has cc || packages+=(gcc libc6-dev)
 has npm || packages+=(nodejs npm) # buf comes from npm, and its start script runs on node.
 python3 -c 'import venv, ensurepip' 2>/dev/null || packages+=(python3 python3-venv) # gRPC for Python is tried with it.
+grpcurl_works || has go || packages+=(golang-go) # grpcurl is built from its Go module.
 has openssl || packages+=(openssl) # It makes the certificates of the tests.
 has_postgresql_server || packages+=(postgresql)
 has_redis_server || packages+=(redis-tools)
@@ -104,6 +110,21 @@ if ! buf_works; then
   quietly npm install --prefix "$tools" --ignore-scripts --no-save --no-audit --no-fund --loglevel=error \
     "@bufbuild/buf@$buf_version" || fail "please make the npm package @bufbuild/buf@$buf_version available"
   buf_works || fail "buf $buf_version was installed to $tools but does not run; it needs Node.js 12 or newer"
+fi
+
+install_grpcurl() {
+  # Of this machine, whatever it is otherwise set up to build for.
+  GOBIN="$PWD/$tools" GOOS='' GOARCH='' CGO_ENABLED=0 go install \
+    -ldflags "-s -w -X main.version=v$grpcurl_version" \
+    "github.com/fullstorydev/grpcurl/cmd/grpcurl@v$grpcurl_version"
+}
+if ! grpcurl_works; then
+  echo "building grpcurl $grpcurl_version"
+  mkdir -p "$tools"
+  quietly install_grpcurl ||
+    fail "please make Go $grpcurl_go_version or newer available (this is $(go env GOVERSION))," \
+      "and the Go module github.com/fullstorydev/grpcurl@v$grpcurl_version"
+  grpcurl_works || fail "grpcurl $grpcurl_version was built in $tools but does not run"
 fi
 
 # A client on gRPC's C core, as those for Ruby, PHP and C++ are.
