@@ -20,7 +20,8 @@ pub fn reviewed(file: &str, content: &str) {
     );
 }
 
-fn changed_lines(expected: &str, content: &str) -> String {
+/// The lines that only one of two texts has.
+pub fn changed_lines(expected: &str, content: &str) -> String {
     let only = |of: &str, not_of: &str, mark: &str| {
         let known: std::collections::BTreeSet<_> = not_of.lines().collect();
         let lines = of.lines().filter(|line| !known.contains(line));

@@ -1,113 +1,176 @@
-//! What a document shows of an output, held against what came.
+//! The output that a document shows, held against the one that came.
 
 use regex::Regex;
-use serde_json::{Value, json};
 
-/// Alone on a line: members that are left out. As a value: some text.
+/// Alone on a line: lines that are left out. Within a line: some text.
 const LEFT_OUT: &str = "…";
 
-/// What grpcurl prints, as a value: the answer, or the parts of an error.
-pub fn printed(text: &str) -> Value {
-    let Some(error) = text.trim_start().strip_prefix("ERROR:") else {
-        return parsed(text);
+/// Columns from one tab stop of a terminal to the next.
+const TAB_COLUMNS: usize = 8;
+
+/// Whether an output came as it is shown, on a terminal. Lines that are left out are
+/// as far to the right as their mark, or further.
+pub fn is_as_shown(shown: &str, came: &str) -> bool {
+    let came = with_spaces(came);
+    let lines: Vec<_> = came.lines().collect();
+    are_as_shown(&shown.lines().collect::<Vec<_>>(), &lines)
+}
+
+fn are_as_shown(shown: &[&str], came: &[&str]) -> bool {
+    let (Some((line, shown_after)), Some((first, came_after))) =
+        (shown.split_first(), came.split_first())
+    else {
+        return shown.is_empty() && came.is_empty();
     };
-    let (head, details) = error.split_once("Details:").unwrap_or((error, ""));
-    let part = |name| {
-        head.lines()
-            .find_map(|line| line.trim().strip_prefix(name))
-            .unwrap_or_else(|| panic!("no {name} in {text}"))
-            .trim()
-    };
-    let number = Regex::new(r"(?m)^ *[0-9]+\)").unwrap();
-    json!({
-        "Code": part("Code:"),
-        "Message": part("Message:"),
-        "Details": number.split(details).skip(1).map(parsed).collect::<Vec<_>>(),
-    })
+    if line.trim() == LEFT_OUT {
+        return indentation(first) >= indentation(line)
+            && (are_as_shown(shown_after, came_after) || are_as_shown(shown, came_after));
+    }
+    is_line_as_shown(line, first) && are_as_shown(shown_after, came_after)
 }
 
-/// JSON, of which lines may be left out.
-fn parsed(text: &str) -> Value {
-    let lines: Vec<_> = text.lines().map(str::trim).collect();
-    let json: String = lines
-        .iter()
-        .enumerate()
-        .map(|(index, line)| {
-            let last = lines
-                .get(index + 1)
-                .is_some_and(|next| next.starts_with('}'));
-            match *line {
-                LEFT_OUT if last => format!("\"{LEFT_OUT}\": null\n"),
-                LEFT_OUT => format!("\"{LEFT_OUT}\": null,\n"),
-                line => format!("{line}\n"),
-            }
-        })
-        .collect();
-    // A second place in the same object where lines are left out is one more
-    // member of the same name.
-    serde_json::from_str(&json).unwrap_or_else(|error| panic!("{error}:\n{text}"))
+fn is_line_as_shown(shown: &str, came: &str) -> bool {
+    if !shown.contains(LEFT_OUT) {
+        return shown == came;
+    }
+    let parts: Vec<_> = shown.split(LEFT_OUT).map(regex::escape).collect();
+    let pattern = format!("^{}$", parts.join(".+"));
+    Regex::new(&pattern).unwrap().is_match(came)
 }
 
-/// In what an output differs from what is shown of it.
-pub fn differences(shown: &Value, came: &Value) -> Vec<String> {
-    let mut differences = Vec::new();
-    compare("", shown, came, &mut differences);
-    differences
+fn indentation(line: &str) -> usize {
+    line.len() - line.trim_start_matches(' ').len()
 }
 
-fn compare(path: &str, shown: &Value, came: &Value, differences: &mut Vec<String>) {
-    match (shown, came) {
-        (Value::String(shown), Value::String(came)) if shown == LEFT_OUT && !came.is_empty() => {}
-        (Value::Object(shown), Value::Object(came)) => {
-            for (key, shown) in shown.iter().filter(|(key, _)| *key != LEFT_OUT) {
-                match came.get(key) {
-                    Some(came) => compare(&format!("{path}.{key}"), shown, came, differences),
-                    None => differences.push(format!("{path}.{key} is shown and did not come")),
+/// A text with spaces in place of its tabs.
+fn with_spaces(text: &str) -> String {
+    let lines = text.lines().map(|line| {
+        line.split_inclusive('\t')
+            .fold(String::new(), |line, part| {
+                let line = line + part.trim_end_matches('\t');
+                if !part.ends_with('\t') {
+                    return line;
                 }
-            }
-            let more: Vec<_> = came
-                .keys()
-                .filter(|key| !shown.contains_key(*key))
-                .collect();
-            match (shown.contains_key(LEFT_OUT), more.as_slice()) {
-                (true, []) => differences.push(format!("{path}: nothing is left out")),
-                (false, [_, ..]) => differences.push(format!("{path}: not shown: {more:?}")),
-                _ => {}
-            }
+                let columns = line.chars().count();
+                line + &" ".repeat(TAB_COLUMNS - columns % TAB_COLUMNS)
+            })
+    });
+    lines.map(|line| line + "\n").collect()
+}
+
+/// The output that a document should show in place of the shown one: what came, with
+/// the lines left out that the document leaves out, where they are alike.
+pub fn updated(shown: &str, came: &str) -> String {
+    let whole = with_spaces(came);
+    let came: Vec<_> = whole.lines().collect();
+    let shown: Vec<_> = shown.lines().collect();
+    let mut lines = Vec::new();
+    let (mut shown_next, mut came_next) = (0, 0);
+    let ends = (shown.len(), came.len());
+    for (shown_end, came_end) in common_lines(&shown, &came).into_iter().chain([ends]) {
+        match (&shown[shown_next..shown_end], &came[came_next..came_end]) {
+            ([mark], [_, ..]) if mark.trim() == LEFT_OUT => lines.push(*mark),
+            (_, between) => lines.extend(between),
         }
-        (Value::Array(shown), Value::Array(came)) if shown.len() == came.len() => {
-            for (index, (shown, came)) in shown.iter().zip(came).enumerate() {
-                compare(&format!("{path}[{index}]"), shown, came, differences);
-            }
-        }
-        _ if shown == came => {}
-        _ => differences.push(format!("{path}: shown is {shown}, came {came}")),
+        lines.extend(shown.get(shown_end));
+        (shown_next, came_next) = (shown_end + 1, came_end + 1);
+    }
+    let updated: String = lines.iter().flat_map(|line| [*line, "\n"]).collect();
+    if is_as_shown(&updated, &whole) {
+        updated
+    } else {
+        whole
     }
 }
 
-#[test]
-fn an_error_is_read_as_grpcurl_prints_it() {
-    let text = "ERROR:\n  Code: NotFound\n  Message: no: (1) none\n  Details:\n  \
-                1)\t{\n    \t  \"a\": \"b\"\n    \t}\n  2)\t{\n    \t}\n";
-    assert_eq!(
-        printed(text),
-        json!({"Code": "NotFound", "Message": "no: (1) none", "Details": [{"a": "b"}, {}]})
-    );
+/// The longest sequence of lines that are shown and came, by their numbers.
+fn common_lines(shown: &[&str], came: &[&str]) -> Vec<(usize, usize)> {
+    let alike = |of_shown: usize, of_came: usize| {
+        let line = shown[of_shown];
+        line.trim() != LEFT_OUT && is_line_as_shown(line, came[of_came])
+    };
+    // The length of the sequence in what follows each pair of lines.
+    let mut lengths = vec![vec![0; came.len() + 1]; shown.len() + 1];
+    for of_shown in (0..shown.len()).rev() {
+        for of_came in (0..came.len()).rev() {
+            lengths[of_shown][of_came] = if alike(of_shown, of_came) {
+                1 + lengths[of_shown + 1][of_came + 1]
+            } else {
+                lengths[of_shown + 1][of_came].max(lengths[of_shown][of_came + 1])
+            };
+        }
+    }
+    let mut common = Vec::new();
+    let (mut of_shown, mut of_came) = (0, 0);
+    while of_shown < shown.len() && of_came < came.len() {
+        if alike(of_shown, of_came) {
+            common.push((of_shown, of_came));
+            of_shown += 1;
+            of_came += 1;
+        } else if lengths[of_shown + 1][of_came] >= lengths[of_shown][of_came + 1] {
+            of_shown += 1;
+        } else {
+            of_came += 1;
+        }
+    }
+    common
 }
 
-#[test]
-fn what_is_not_marked_as_left_out_counts() {
-    let came = json!({"a": 1, "b": {"c": "x", "d": [1, 2]}});
-    let alike = |shown| differences(&printed(shown), &came).is_empty();
-    assert!(alike("{\n\"a\": 1,\n\"b\": {\"c\": \"x\", \"d\": [1, 2]}}"));
-    assert!(alike("{\n\"a\": 1,\n…\n}"));
-    assert!(alike("{\n…\n\"b\": {\n\"c\": \"…\",\n…\n}\n}"));
-    assert!(!alike("{\n\"a\": 1\n}"));
-    assert!(!alike("{\n\"a\": 2,\n…\n}"));
-    assert!(!alike("{\n\"a\": \"…\",\n…\n}"));
-    assert!(!alike("{\n…\n\"z\": 1\n}"));
-    assert!(!alike(
-        "{\n\"a\": 1,\n\"b\": {\"c\": \"x\", \"d\": [1, 2]},\n…\n}"
-    ));
-    assert!(!alike("{\n\"a\": 1,\n\"b\": {\"c\": \"x\", \"d\": [1]}\n}"));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CAME: &str = "{\n  \"a\": {\n    \"b\": \"1\",\n    \"c\": []\n  },\n  \"d\": 2\n}\n";
+
+    #[test]
+    fn lines_that_are_not_marked_as_left_out_count() {
+        for shown in [
+            CAME,
+            "{\n  \"a\": {\n    …\n  },\n  \"d\": 2\n}\n",
+            "{\n  \"a\": {\n    \"b\": \"…\",\n    …\n  },\n  …\n}\n",
+            "{\n  …\n  \"d\": 2\n}\n",
+            "{\n  …\n}\n",
+            "…\n",
+        ] {
+            assert!(is_as_shown(shown, CAME), "{shown}");
+        }
+        for (shown, why) in [
+            ("", "an output that is not shown"),
+            (
+                "{\n  \"a\": {\n    …\n  },\n  \"d\": 3\n}\n",
+                "another value",
+            ),
+            ("{\n  \"d\": 2,\n  …\n}\n", "another order"),
+            ("{\n  …\n  \"z\": 2\n}\n", "a line that did not come"),
+            ("{\n  …\n  …\n  …\n  …\n  …\n  …\n}\n", "a mark for no line"),
+            ("{\n    …\n  \"d\": 2\n}\n", "a mark further to the right"),
+            ("{\n  \"a\": {\n    …\n  },\n  \"d\": 2…\n}\n", "no text"),
+            ("{\n  \"a\": {\n    …\n  },\n", "an output that goes on"),
+        ] {
+            assert!(!is_as_shown(shown, CAME), "{why}:\n{shown}");
+        }
+        assert!(is_as_shown("", ""));
+    }
+
+    #[test]
+    fn tabs_are_shown_as_on_a_terminal() {
+        assert!(is_as_shown(
+            "  1)    {\n          \"…\"\n",
+            "  1)\t{\n    \t  \"@type\"\n"
+        ));
+    }
+
+    #[test]
+    fn an_update_leaves_out_what_was_left_out() {
+        for (shown, updated_to) in [
+            (
+                "{\n  \"a\": {\n    \"b\": \"…\",\n    …\n  },\n  \"d\": 3\n}\n",
+                "{\n  \"a\": {\n    \"b\": \"…\",\n    …\n  },\n  \"d\": 2\n}\n",
+            ),
+            ("{\n  …\n  \"z\": 2\n}\n", CAME),
+            ("", CAME),
+        ] {
+            assert_eq!(updated(shown, CAME), updated_to);
+        }
+    }
 }
