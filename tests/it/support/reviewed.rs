@@ -20,8 +20,7 @@ pub fn reviewed(file: &str, content: &str) {
     );
 }
 
-/// The lines that only one of two texts has.
-pub fn changed_lines(expected: &str, content: &str) -> String {
+fn changed_lines(expected: &str, content: &str) -> String {
     let only = |of: &str, not_of: &str, mark: &str| {
         let known: std::collections::BTreeSet<_> = not_of.lines().collect();
         let lines = of.lines().filter(|line| !known.contains(line));
