@@ -71,7 +71,8 @@ Demonstration data, gone when this stops:
 
 One Facebook page is inbox 4, 23 and 31. The SMTP password of inbox 24 is encrypted.
 
-To try in another shell:
+To try in another shell, with grpcurl (brew install grpcurl, or
+go install github.com/fullstorydev/grpcurl/cmd/grpcurl@latest):
 ",
         );
         for (comment, method, request) in [
@@ -114,10 +115,19 @@ To try in another shell:
     }
 }
 
-/// The address as grpcurl takes it.
+/// The address as grpcurl takes it from a shell.
 fn target(address: &ListenAddress) -> String {
     match address {
-        ListenAddress::Tcp(address) => address.to_string(),
-        ListenAddress::Unix(path) => format!("-unix {}", path.display()),
+        ListenAddress::Tcp(address) => quoted(&address.to_string()),
+        ListenAddress::Unix(path) => format!("-unix {}", quoted(&path.display().to_string())),
     }
+}
+
+/// A word in quotes, unless a shell takes it as it is. Brackets and spaces need them.
+fn quoted(word: &str) -> String {
+    let is_plain = |character: char| character.is_alphanumeric() || "/.:_-".contains(character);
+    if word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
