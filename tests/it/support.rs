@@ -1,7 +1,6 @@
 //! What tests stand on: databases, the program, and clients of it.
 
 pub mod account;
-pub mod ages;
 pub mod answers;
 pub mod authority;
 pub mod canary;
@@ -11,6 +10,7 @@ pub mod database;
 pub mod dice;
 pub mod golden;
 pub mod grpcio;
+pub mod leadchat_versions;
 pub mod pgbouncer;
 pub mod plain;
 pub mod program;

@@ -10,8 +10,8 @@ use std::{collections::BTreeSet, fs, path::Path};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Backend, Database, Program, ages, ages::AGES, canary::MARK, cluster::Cluster, golden, pb,
-    program::KEY_PART, redis::Redis, reviewed::reviewed, schema,
+    Backend, Database, Program, canary::MARK, cluster::Cluster, golden, leadchat_versions,
+    leadchat_versions::VERSIONS, pb, program::KEY_PART, redis::Redis, reviewed::reviewed, schema,
 };
 
 on_both_databases!(

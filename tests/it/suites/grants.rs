@@ -6,10 +6,10 @@ use crate::{
     suites::parity,
     support::{
         Database, Program,
-        ages::{self, AGES},
         cluster::Cluster,
         database::Backend,
         golden,
+        leadchat_versions::{self, VERSIONS},
         redis::Redis,
         reviewed::reviewed,
         viewer,
@@ -56,7 +56,7 @@ impl Attached {
         let (cluster, name) = (Cluster::shared(), name.clone());
         cluster.create_database(&name, None);
         cluster.psql(&name, include_str!("../../golden/leadchat_tables.sql"));
-        cluster.psql(&name, ages::DEFAULT_UIDS);
+        cluster.psql(&name, leadchat_versions::DEFAULT_UIDS);
         cluster.psql(&name, rows);
         let role = format!("reader_of_{name}");
         Self {
@@ -215,13 +215,15 @@ mod parity_as_the_reader {
 /// leadchats have is granted when the SQL is made and run again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upgrade_is_read_once_granted() {
-    let attached = Attached::with(ages::ROWS).granted();
+    let attached = Attached::with(leadchat_versions::ROWS).granted();
     let owner = Program::serving(&attached.database).start();
     let owner = owner.client().await;
     let reader = attached.serving().start();
     let client = reader.client().await;
-    for age in &AGES {
-        age.comes_to(&attached.database, Backend::Postgres).await;
+    for version in &VERSIONS {
+        version
+            .comes_to(&attached.database, Backend::Postgres)
+            .await;
         // What is not granted is left out meanwhile, and spoils nothing.
         let meanwhile = client.all(1, viewer::user(1)).await;
         attached.psql(&attached.sql());
@@ -229,8 +231,8 @@ async fn an_upgrade_is_read_once_granted() {
             client.all(1, viewer::user(1)).await,
             owner.all(1, viewer::user(1)).await,
         );
-        assert_eq!(meanwhile.len(), all.len(), "{}", age.name);
-        assert!(seen == all, "{}", age.name);
+        assert_eq!(meanwhile.len(), all.len(), "{}", version.name);
+        assert!(seen == all, "{}", version.name);
         let fresh = attached.serving().start();
         assert!(fresh.client().await.all(1, viewer::user(1)).await == all);
     }
@@ -310,7 +312,7 @@ async fn an_owner_makes_it_and_undoes_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn any_name_is_quoted() {
-    let mut attached = Attached::with(ages::ROWS);
+    let mut attached = Attached::with(leadchat_versions::ROWS);
     let name = attached.name.clone();
     for odd in [
         format!("Leser \"{name}\"; DROP TABLE accounts; --'"),

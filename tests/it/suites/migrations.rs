@@ -14,8 +14,8 @@ use sqlx::{ColumnIndex, Decode, FromRow, Row, Type, postgres::PgRow};
 
 use crate::support::{
     Backend, Database, Program,
-    ages::{AGES, Age},
     cluster::Cluster,
+    leadchat_versions::{LeadchatVersion, VERSIONS},
 };
 
 on_both_databases!(migrating_again_changes_nothing);
@@ -115,7 +115,7 @@ async fn tables_are_leadchats() {
     );
 
     // Our tables are as new as those of the newest leadchat.
-    for change in AGES.iter().flat_map(Age::additions) {
+    for change in VERSIONS.iter().flat_map(LeadchatVersion::additions) {
         leadchats.execute(&change).await;
     }
 

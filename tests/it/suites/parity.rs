@@ -13,8 +13,9 @@ use std::{collections::BTreeMap, time::Duration};
 use compare::{Difference, Tally, compare};
 
 use crate::support::{
-    Backend, Client, Database, Program, ages, golden,
+    Backend, Client, Database, Program, golden,
     golden::Rendered,
+    leadchat_versions,
     pb::{self, inbox::Channel},
     redis::Redis,
     reviewed::reviewed,
@@ -130,7 +131,7 @@ pub async fn parity(
 
 /// Rows of the oracle, in tables as old as the leadchat that rendered them.
 async fn taken_back(database: Database) -> Database {
-    ages::take_back(&database).await;
+    leadchat_versions::take_back(&database).await;
     database
 }
 

@@ -14,9 +14,9 @@ use regex::Regex;
 use serde_json::Value;
 
 use crate::support::{
-    Backend, Client, Database, Program, ages,
+    Backend, Client, Database, Program,
     cluster::Cluster,
-    golden,
+    golden, leadchat_versions,
     pb::{self, Reauthorization, inbox::Channel},
     program::{Server, eventually},
     proxy::Proxy,
@@ -164,7 +164,7 @@ pub(super) async fn served(client: &Client) -> BTreeMap<i64, State> {
 /// Our own table would say the opposite.
 async fn flags_are_those_that_rails_shows(backend: Backend) {
     let database = backend.golden();
-    ages::take_back(&database).await;
+    leadchat_versions::take_back(&database).await;
     let opposite = "UPDATE channel_reauthorizations SET required = NOT required";
     database.execute(opposite).await;
     let server = with_redis(&database, Redis::golden()).start();

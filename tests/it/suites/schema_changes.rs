@@ -14,8 +14,8 @@ use tonic_types::StatusExt;
 
 use crate::support::{
     Backend, Client, Database, Program,
-    ages::{self, AGES, ROWS},
     cluster::Cluster,
+    leadchat_versions::{self, ROWS, VERSIONS},
     pb, viewer,
 };
 use load::no_call_fails_while_the_tables_change;
@@ -69,7 +69,7 @@ fn listed(refusal: &str, what: &str) -> BTreeSet<String> {
 /// A start names all that is missing at once. With that and nothing more, leadchat's
 /// tables are served.
 async fn what_a_start_demands_is_enough(backend: Backend) {
-    let bare = ages::of_the_seed(backend).await;
+    let bare = leadchat_versions::of_the_seed(backend).await;
     let tables = match backend {
         Backend::Postgres => {
             "SELECT table_name AS found FROM information_schema.tables
@@ -111,7 +111,7 @@ async fn what_a_start_demands_is_enough(backend: Backend) {
     let demanded = listed(&without_columns, "missing: ");
     assert!(demanded.len() > 100, "{without_columns}");
 
-    let scarce = ages::of_the_seed(backend).await;
+    let scarce = leadchat_versions::of_the_seed(backend).await;
     scarce.execute(ROWS).await;
     if backend == Backend::Sqlite {
         scarce.execute("PRAGMA foreign_keys = OFF").await;
@@ -162,7 +162,7 @@ async fn what_a_start_demands_is_enough(backend: Backend) {
 /// Of one table that is no longer leadchat's, the inboxes of the others know
 /// nothing. Nobody has to start the program again.
 async fn a_lost_column_costs_what_needs_it_until_it_is_back(backend: Backend) {
-    let database = ages::of_the_seed(backend).await;
+    let database = leadchat_versions::of_the_seed(backend).await;
     database.execute(ROWS).await;
     let server = Program::serving(&database).start();
     let client = server.client().await;
@@ -220,10 +220,10 @@ fn limited(database: &Database, name: &str, grants: &[String]) -> String {
 /// left out, and shown as soon as they are granted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_granted_is_named_or_left_out() {
-    let database = ages::of_the_seed(Backend::Postgres).await;
+    let database = leadchat_versions::of_the_seed(Backend::Postgres).await;
     database.execute(ROWS).await;
-    for age in &AGES {
-        age.comes_to(&database, Backend::Postgres).await;
+    for version in &VERSIONS {
+        version.comes_to(&database, Backend::Postgres).await;
     }
     let set = "UPDATE channel_api SET secret = 'signs'";
     database.execute(set).await;
@@ -303,9 +303,9 @@ async fn those_who_meet_a_change_share_one_look_at_the_tables() {
     /// Why a read fails that has waited for too long.
     const LOCKED: &str = "55P03";
 
-    let database = ages::of_the_seed(Backend::Postgres).await;
+    let database = leadchat_versions::of_the_seed(Backend::Postgres).await;
     database.execute(ROWS).await;
-    AGES[1].comes_to(&database, Backend::Postgres).await;
+    VERSIONS[1].comes_to(&database, Backend::Postgres).await;
     let server = Program::serving(&database)
         .arg("--max-concurrent-reads")
         .arg("100")
@@ -341,7 +341,7 @@ async fn those_who_meet_a_change_share_one_look_at_the_tables() {
 /// that took its place looks new.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_table_that_is_rewritten_in_the_middle_of_a_read_does_not_look_empty() {
-    let database = ages::of_the_seed(Backend::Postgres).await;
+    let database = leadchat_versions::of_the_seed(Backend::Postgres).await;
     database.execute(ROWS).await;
     let server = Program::serving(&database).start();
     let client = server.client().await;
@@ -374,7 +374,7 @@ async fn a_table_that_is_rewritten_in_the_middle_of_a_read_does_not_look_empty()
 /// read already among them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_read_that_waits_does_not_hold_up_a_migration() {
-    let database = ages::of_the_seed(Backend::Postgres).await;
+    let database = leadchat_versions::of_the_seed(Backend::Postgres).await;
     database.execute(ROWS).await;
     let server = Program::serving(&database).start();
     let client = server.client().await;

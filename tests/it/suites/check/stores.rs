@@ -65,13 +65,13 @@ pub(super) async fn keys_are_tried_on_what_is_encrypted(backend: Backend) {
 }
 
 pub(super) async fn each_age_of_tables_is_told(backend: Backend) {
-    let database = ages::of_the_seed(backend).await;
-    database.execute(ages::ROWS).await;
+    let database = leadchat_versions::of_the_seed(backend).await;
+    database.execute(leadchat_versions::ROWS).await;
     let mut told = Vec::new();
-    for age in &AGES {
-        age.comes_to(&database, backend).await;
+    for version in &VERSIONS {
+        version.comes_to(&database, backend).await;
         let report = report(checking(&database));
-        assert_eq!(problems(&report), [""; 0], "{}", age.name);
+        assert_eq!(problems(&report), [""; 0], "{}", version.name);
         assert_eq!(report["accounts"]["inboxes"]["total"], 14);
         let left_out = report["tables"]["left_out"]["missing"].as_array().unwrap();
         let is_there = |column: &str| !left_out.contains(&json!(column));
@@ -155,8 +155,8 @@ pub(super) async fn a_check_changes_nothing(backend: Backend) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_granted_is_named_at_once() {
     let database = with_rows(Backend::Postgres, golden::ROWS);
-    for age in &AGES {
-        age.comes_to(&database, Backend::Postgres).await;
+    for version in &VERSIONS {
+        version.comes_to(&database, Backend::Postgres).await;
     }
     let Database::Postgres { name } = &database else {
         unreachable!()
@@ -377,7 +377,7 @@ fn a_wrong_setting_ends_it_before_anything_is_looked_at() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_older_own_store_is_told() {
     let sqlite = Backend::Sqlite.golden();
-    ages::take_back(&sqlite).await;
+    leadchat_versions::take_back(&sqlite).await;
     sqlite
         .execute("DELETE FROM _sqlx_migrations WHERE version > 2")
         .await;

@@ -13,9 +13,9 @@ use crate::{
         },
     },
     support::{
-        Backend, Client, ages,
+        Backend, Client,
         cluster::free_port,
-        golden,
+        golden, leadchat_versions,
         program::{Server, eventually},
         redis::Redis,
         viewer,
@@ -74,7 +74,7 @@ async fn listed(client: &Client, server: &Server) -> Vec<(i64, State)> {
 /// An MGET of several keys is refused there; a GET of each is not.
 async fn a_cluster_of_one_shard_tells_whatever_is_asked(backend: Backend) {
     let database = backend.golden();
-    ages::take_back(&database).await;
+    leadchat_versions::take_back(&database).await;
     let cluster = in_cluster_mode((0, 16_383));
     is_ready(&cluster).await;
     cluster.load(&golden::redis());

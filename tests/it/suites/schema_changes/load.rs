@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use crate::support::{
     Backend, Client, Database, Program,
-    ages::{self, AGES, ROWS},
+    leadchat_versions::{self, ROWS, VERSIONS},
     pb::{self, find_inboxes_request::Key, inbox::Channel},
     viewer,
 };
@@ -76,13 +76,17 @@ ALTER TABLE anew RENAME TO channel_email;
 COMMIT";
 
 fn changes(backend: Backend) -> Vec<String> {
-    let newer = || AGES.iter().flat_map(move |age| age.changes(backend));
+    let newer = || {
+        VERSIONS
+            .iter()
+            .flat_map(move |version| version.changes(backend))
+    };
     let voice = VOICE[backend as usize];
     let mut changes: Vec<String> = newer().collect();
     changes.push(format!(
         "{voice}; INSERT INTO channel_voice (id, account_id, phone_number) VALUES (1, 1, '+1')"
     ));
-    for (table, column) in ages::NEWER {
+    for (table, column) in leadchat_versions::NEWER {
         changes.push(format!("ALTER TABLE {table} DROP COLUMN {column}"));
     }
     // And once more to the newest, where it ends.
@@ -101,7 +105,7 @@ pub(super) async fn no_call_fails_while_the_tables_change(backend: Backend) {
 
 /// What the calls of a load are answered from.
 pub async fn filled(backend: Backend) -> Database {
-    let database = ages::of_the_seed(backend).await;
+    let database = leadchat_versions::of_the_seed(backend).await;
     database.execute(ROWS).await;
     database.execute(MORE).await;
     database
@@ -138,7 +142,7 @@ pub async fn whatever_changes(backend: Backend, serving: impl FnOnce(&Database) 
         changes.len()
     );
     // That something was met at all.
-    assert!(looks >= 2 * ages::NEWER.len(), "{looks}");
+    assert!(looks >= 2 * leadchat_versions::NEWER.len(), "{looks}");
     // There is no Redis, which is said at the start.
     let complaints = log.lines().filter(|line| {
         let complains = ["ERROR", "WARN", "panicked"];

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 
 use super::get;
-use crate::support::{Backend, Program, ages};
+use crate::support::{Backend, Program, leadchat_versions};
 
 /// PostgreSQL refuses it (0A000) when the type of a result has changed. No change of
 /// leadchat's tables does that, since all that is read is cast; here a function refuses
@@ -11,8 +11,8 @@ use crate::support::{Backend, Program, ages};
 /// text, and one look at the tables serves all who met this.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plan_that_no_longer_holds_is_made_anew() {
-    let database = ages::of_the_seed(Backend::Postgres).await;
-    database.execute(ages::ROWS).await;
+    let database = leadchat_versions::of_the_seed(Backend::Postgres).await;
+    database.execute(leadchat_versions::ROWS).await;
     let server = Program::serving(&database).start();
     let client = server.client().await;
     let before = client.get(get(super::API)).await.unwrap();

@@ -1,4 +1,4 @@
-//! An inbox's tag changes with what is disclosed, and only then; it is the same
+//! An inbox's etag changes with what is disclosed, and only then; it is the same
 //! on every replica.
 
 use crate::support::{Backend, Program, client::any_inbox as request, pb, viewer};
@@ -12,8 +12,8 @@ async fn tags_change_with_what_is_disclosed_and_only_then(backend: Backend) {
     let database = backend.golden();
     let server = Program::serving(&database).start();
     let client = server.client().await;
-    let tags = async || {
-        let mut tags = Vec::new();
+    let etags = async || {
+        let mut etags = Vec::new();
         for viewer in [viewer::user(1), viewer::service()] {
             for detail in [1, 2] {
                 let request = pb::GetInboxRequest {
@@ -21,7 +21,7 @@ async fn tags_change_with_what_is_disclosed_and_only_then(backend: Backend) {
                     detail,
                     ..request()
                 };
-                tags.push(
+                etags.push(
                     client
                         .get(request)
                         .await
@@ -33,16 +33,16 @@ async fn tags_change_with_what_is_disclosed_and_only_then(backend: Backend) {
                 );
             }
         }
-        tags
+        etags
     };
-    let before = tags().await;
+    let before = etags().await;
     // One a role, whatever the detail.
     assert_eq!(before[0], before[1]);
     assert_eq!(before[2], before[3]);
     assert_ne!(before[0], before[2]);
-    assert_eq!(before, tags().await);
+    assert_eq!(before, etags().await);
     database.execute("UPDATE inboxes SET updated_at = '2030-01-01', email_address = 'x' WHERE id = 1; UPDATE inboxes SET name = 'other' WHERE id = 2").await;
-    assert_eq!(before, tags().await);
+    assert_eq!(before, etags().await);
     for change in [
         "UPDATE inboxes SET greeting_message = 'other' WHERE id = 1",
         "UPDATE inboxes SET greeting_message = NULL WHERE id = 1",
@@ -52,9 +52,9 @@ async fn tags_change_with_what_is_disclosed_and_only_then(backend: Backend) {
         "DELETE FROM working_hours WHERE inbox_id = 1 AND day_of_week = 3",
         "UPDATE channel_web_widgets SET reply_time = 9 WHERE id = 1",
     ] {
-        let before = tags().await;
+        let before = etags().await;
         database.execute(change).await;
-        let after = tags().await;
+        let after = etags().await;
         assert!(
             before
                 .iter()
@@ -86,12 +86,12 @@ async fn tags_are_equal_on_every_replica_with_the_same_key(backend: Backend) {
         inboxes.extend(client.all(3, viewer::user(9)).await);
         seen.push(inboxes);
     }
-    // Not only the tags: the two databases answer alike.
+    // Not only the etags: the two databases answer alike.
     assert!(seen[0] == seen[1]);
     assert!(seen[0] == seen[2]);
     assert_eq!(seen[0].len(), 122);
 
-    // Without a key, or with another, an administrator's tags are others; an
+    // Without a key, or with another, an administrator's etags are others; an
     // agent's are the same, but where a picture's address is signed.
     for other in [
         Program::serving(&databases[0]).without_env("SECRET_KEY_BASE"),

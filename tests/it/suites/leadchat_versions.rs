@@ -1,4 +1,4 @@
-//! What an inbox says on tables of each age that leadchat has had since the seed.
+//! Answers on the tables of each leadchat version since the seed's commit.
 //!
 //! The tables change under a server that runs, and another one is started on them
 //! as they are then: both answer the same, and that is what a reviewed table says.
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Backend, Client, Database, Program,
-    ages::{self, AGES},
+    leadchat_versions::{self, VERSIONS},
     pb::{self, find_inboxes_request::Key},
     program::Server,
     reviewed::reviewed,
@@ -22,8 +22,8 @@ use crate::support::{
 };
 
 on_both_databases!(
-    each_age_is_served_as_the_reviewed_table_says,
-    what_no_age_shows_is_in_no_answer_and_no_log,
+    each_version_is_served_as_the_reviewed_table_says,
+    columns_that_no_version_shows_are_in_no_answer_and_no_log,
 );
 
 const ADMINISTRATOR: pb::Viewer = viewer::user(1);
@@ -36,7 +36,7 @@ const ACCOUNTS: [i64; 2] = [1, 2];
 const FLAGS: &str = "INSERT INTO channel_reauthorizations (channel_type, channel_id, required)
     SELECT 'Channel::Whatsapp', id, true FROM channel_whatsapp";
 
-/// What newer tables hold, by their age.
+/// Rows that only newer tables can hold, by version.
 const NEWER: [&str; 5] = [
     "",
     r#"UPDATE channel_api SET secret = 'signs-1' WHERE id = 1;
@@ -52,26 +52,30 @@ const NEWER: [&str; 5] = [
     UPDATE channel_twilio_sms SET provider_config = NULL WHERE id = 3"#,
 ];
 
-/// Of a field of an inbox: what each age shows to an administrator, and to an
-/// agent.
-type Shown = [[Option<String>; AGES.len()]; 2];
+/// The values of a field of an inbox in each version, for an administrator and for
+/// an agent.
+type Shown = [[Option<String>; VERSIONS.len()]; 2];
 
-async fn each_age_is_served_as_the_reviewed_table_says(backend: Backend) {
+async fn each_version_is_served_as_the_reviewed_table_says(backend: Backend) {
     let database = rows(backend).await;
     let server = Program::serving(&database).start();
     let client = server.client().await;
     let mut shown: BTreeMap<i64, BTreeMap<String, Shown>> = BTreeMap::new();
     let mut names = BTreeMap::new();
     let mut common = BTreeSet::new();
-    for (index, age) in AGES.iter().enumerate() {
-        age.comes_to(&database, backend).await;
+    for (index, version) in VERSIONS.iter().enumerate() {
+        version.comes_to(&database, backend).await;
         database.execute(NEWER[index]).await;
         let fresh = Program::serving(&database).start();
         let fresh = fresh.client().await;
         for (role, viewer) in [ADMINISTRATOR, AGENT].into_iter().enumerate() {
             for account in ACCOUNTS {
                 let inboxes = client.all(account, viewer).await;
-                assert!(inboxes == fresh.all(account, viewer).await, "{}", age.name);
+                assert!(
+                    inboxes == fresh.all(account, viewer).await,
+                    "{}",
+                    version.name
+                );
                 for inbox in inboxes {
                     is_the_same_by_every_rpc(&client, &inbox, viewer).await;
                     let (of_all, of_kind) = fields(&inbox, backend);
@@ -85,7 +89,7 @@ async fn each_age_is_served_as_the_reviewed_table_says(backend: Backend) {
             }
         }
     }
-    // What inboxes of every kind share does not depend on the age, nor on who looks.
+    // Fields that inboxes of every kind share depend neither on the version nor on the viewer.
     assert_eq!(common.len(), names.len());
     let mut table = String::from(
         "# What each inbox says beside what inboxes of every kind share, on leadchat's tables of each age.\n",
@@ -98,12 +102,12 @@ async fn each_age_is_served_as_the_reviewed_table_says(backend: Backend) {
             }
         }
     }
-    reviewed("ages.txt", &table);
+    reviewed("leadchat_versions.txt", &table);
 }
 
 async fn rows(backend: Backend) -> Database {
-    let database = ages::of_the_seed(backend).await;
-    database.execute(ages::ROWS).await;
+    let database = leadchat_versions::of_the_seed(backend).await;
+    database.execute(leadchat_versions::ROWS).await;
     if backend == Backend::Sqlite {
         database.execute(FLAGS).await;
     }
@@ -203,7 +207,7 @@ fn shortened(value: &str) -> String {
     short
 }
 
-/// A line for each value of a field: who gets it, and on tables of which ages.
+/// A line for each value of a field: its viewers, and the versions of the tables.
 fn lines(field: &str, [administrator, agent]: &Shown) -> Vec<String> {
     let viewers: &[_] = if administrator == agent {
         &[("every viewer", administrator)]
@@ -213,20 +217,20 @@ fn lines(field: &str, [administrator, agent]: &Shown) -> Vec<String> {
     let mut lines = Vec::new();
     for (viewer, values) in viewers {
         let mut begin = 0;
-        while begin < AGES.len() {
+        while begin < VERSIONS.len() {
             let run = values[begin..]
                 .iter()
                 .take_while(|it| **it == values[begin]);
             let end = begin + run.count();
             if let Some(value) = &values[begin] {
-                let ages = match (begin, end) {
+                let versions = match (begin, end) {
                     (0, 5) => "at every age".to_owned(),
-                    (_, 5) => format!("since {}", AGES[begin].name),
-                    _ => format!("before {}", AGES[end].name),
+                    (_, 5) => format!("since {}", VERSIONS[begin].name),
+                    _ => format!("before {}", VERSIONS[end].name),
                 };
-                let from = (begin > 0 && end < AGES.len()).then_some(AGES[begin].name);
-                let ages = from.map_or(ages.clone(), |from| format!("{from}, {ages}"));
-                lines.push(format!("{field:<50} {ages:<30} {viewer:<14} {value}"));
+                let from = (begin > 0 && end < VERSIONS.len()).then_some(VERSIONS[begin].name);
+                let versions = from.map_or(versions.clone(), |from| format!("{from}, {versions}"));
+                lines.push(format!("{field:<50} {versions:<30} {viewer:<14} {value}"));
             }
             begin = end;
         }
@@ -235,21 +239,21 @@ fn lines(field: &str, [administrator, agent]: &Shown) -> Vec<String> {
 }
 
 /// The key secret, and what is no one's business in Twilio's settings, go nowhere
-/// at any age; nor does the key's id before leadchat itself shows it.
-async fn what_no_age_shows_is_in_no_answer_and_no_log(backend: Backend) {
+/// in any version; nor does the key's id before leadchat itself shows it.
+async fn columns_that_no_version_shows_are_in_no_answer_and_no_log(backend: Backend) {
     let database = rows(backend).await;
     let server = Program::serving(&database).start();
     let client = server.client().await;
     let mut seen = Vec::new();
-    for (index, age) in AGES.iter().enumerate() {
-        age.comes_to(&database, backend).await;
+    for (index, version) in VERSIONS.iter().enumerate() {
+        version.comes_to(&database, backend).await;
         database.execute(NEWER[index]).await;
         let all = everything(&client).await;
         assert_eq!(
             all.contains("SK1"),
             index >= 2,
             "the id of the key, on tables of {}",
-            age.name
+            version.name
         );
         seen.push(all);
     }

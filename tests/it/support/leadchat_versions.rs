@@ -1,28 +1,28 @@
-//! leadchat's tables, age by age: at the seed's commit, and as its own migrations
+//! leadchat's tables in each version: at the seed's commit, and as its own migrations
 //! changed them since.
 
 use super::{Backend, Database, cluster::Cluster};
 
 /// What leadchat's migrations did on a day.
-pub struct Age {
-    /// The day; of the first age, leadchat's version.
+pub struct LeadchatVersion {
+    /// The day; for the first one, leadchat's version.
     pub name: &'static str,
     changes: &'static [&'static str],
 }
 
-pub const AGES: [Age; 5] = [
-    Age {
+pub const VERSIONS: [LeadchatVersion; 5] = [
+    LeadchatVersion {
         name: "4.8.0",
         changes: &[],
     },
-    Age {
+    LeadchatVersion {
         name: "2026-03-24",
         changes: &[
             "ALTER TABLE agent_bots ADD COLUMN secret varchar",
             "ALTER TABLE channel_api ADD COLUMN secret varchar",
         ],
     },
-    Age {
+    LeadchatVersion {
         name: "2026-03-26",
         changes: &[
             "ALTER TABLE channel_twilio_sms ADD COLUMN voice_enabled boolean NOT NULL DEFAULT false",
@@ -31,13 +31,13 @@ pub const AGES: [Age; 5] = [
             DROP_VOICE,
         ],
     },
-    Age {
+    LeadchatVersion {
         name: "2026-05-07",
         changes: &[
             "ALTER TABLE channel_email ADD COLUMN imap_authentication varchar DEFAULT 'plain'",
         ],
     },
-    Age {
+    LeadchatVersion {
         name: "2026-06-04",
         changes: &["ALTER TABLE channel_twilio_sms ADD COLUMN provider_config jsonb DEFAULT '{}'"],
     },
@@ -56,7 +56,7 @@ pub const NEWER: [(&str, &str); 7] = [
     ("channel_twilio_sms", "provider_config"),
 ];
 
-impl Age {
+impl LeadchatVersion {
     /// As statements that a database takes, one by one: Rails runs each migration
     /// in a transaction.
     pub fn changes(&self, backend: Backend) -> Vec<String> {
@@ -92,7 +92,7 @@ impl Age {
 /// leadchat wants a `uid` of each user, which an own store has no column for.
 pub const DEFAULT_UIDS: &str = "ALTER TABLE users ALTER COLUMN uid SET DEFAULT gen_random_uuid()";
 
-/// Tables of the seed's age: leadchat's own on PostgreSQL, which is attached then,
+/// Tables of the seed's version: leadchat's own on PostgreSQL, which is attached then,
 /// and an own store on SQLite.
 pub async fn of_the_seed(backend: Backend) -> Database {
     match backend {
@@ -121,7 +121,7 @@ pub async fn take_back(database: &Database) {
     database.execute(&dropped.join(";\n")).await;
 }
 
-/// Rows at the seed's age. Account 1 has the feature `channel_voice`; user 1 is an
+/// Rows in the seed's version. Account 1 has the feature `channel_voice`; user 1 is an
 /// administrator, user 2 an agent and member of every inbox.
 pub const ROWS: &str = r#"
 INSERT INTO accounts (id, name, feature_flags, created_at, updated_at) VALUES
