@@ -9,7 +9,7 @@ use crate::support::{Backend, Client, Database, Program, pb, viewer};
 
 on_both_databases!(
     ids_and_names_of_any_form_have_addresses,
-    what_is_missing_for_an_address_is_named,
+    settings_missing_for_an_address_are_named,
     statements_read_the_first_attachment_of_an_inbox,
 );
 
@@ -109,7 +109,7 @@ async fn ids_and_names_of_any_form_have_addresses(backend: Backend) {
     assert_eq!(compared, expected.len());
 }
 
-async fn what_is_missing_for_an_address_is_named(backend: Backend) {
+async fn settings_missing_for_an_address_are_named(backend: Backend) {
     let database = backend.golden();
     attach(&database, 142, (5000, "a.png", "image/png")).await;
     attach(&database, 143, (5001, "a.svg", "image/svg+xml")).await;

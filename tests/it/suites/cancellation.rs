@@ -63,7 +63,7 @@ fn is_late(status: &Status) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_callers_that_do_not_wait_leave_nothing_behind() {
+async fn a_thousand_cancelled_calls_leave_no_read_behind() {
     let database = Backend::Postgres.golden();
     let server = Program::serving(&database)
         .arg("--max-concurrent-reads")
@@ -213,7 +213,7 @@ async fn a_slow_statement_ends_with_its_deadline() {
 /// A caller without a deadline that gives up leaves a statement that ends as soon as any
 /// that takes too long.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slow_statement_ends_without_its_caller() {
+async fn a_slow_statement_ends_when_its_call_is_cancelled() {
     let database = Backend::Postgres.golden();
     let server = Program::serving(&database).start();
     let client = server.client().await;
@@ -242,7 +242,7 @@ async fn a_slow_statement_ends_without_its_caller() {
 
 /// Who waits for a connection, and leaves, does not take one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_left_the_queue_reads_nothing() {
+async fn a_call_cancelled_in_the_queue_reads_nothing() {
     let database = Backend::Postgres.golden();
     let server = Program::serving(&database)
         .arg("--max-concurrent-reads")
@@ -274,7 +274,7 @@ async fn who_left_the_queue_reads_nothing() {
 /// A connection is asked whether it is sound before it is used. Who leaves meanwhile
 /// does not cost it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_leaves_before_a_read_begins_costs_no_connection() {
+async fn a_call_cancelled_before_its_read_costs_no_connection() {
     let database = Backend::Postgres.golden();
     let Database::Postgres { name } = &database else {
         unreachable!()

@@ -16,10 +16,10 @@ use crate::support::{
 
 on_both_databases!(
     golden_rows_are_reported_as_reviewed,
-    keys_are_tried_on_what_is_encrypted,
-    each_age_of_tables_is_told,
-    what_is_required_and_missing_is_named_at_once,
-    no_stored_text_is_told,
+    keys_are_tried_on_encrypted_values,
+    each_version_of_the_tables_is_reported,
+    missing_requirements_are_named_together,
+    no_stored_text_is_reported,
     an_account_that_fails_costs_no_other,
     ten_thousand_inboxes_are_counted_in_little_memory,
     an_account_costs_as_many_statements_as_any_other,
@@ -30,10 +30,10 @@ use many::{
     an_account_costs_as_many_statements_as_any_other, an_account_that_fails_costs_no_other,
     ten_thousand_inboxes_are_counted_in_little_memory,
 };
-use shown::{golden_rows_are_reported_as_reviewed, no_stored_text_is_told};
+use shown::{golden_rows_are_reported_as_reviewed, no_stored_text_is_reported};
 use stores::{
-    a_check_changes_nothing, each_age_of_tables_is_told, keys_are_tried_on_what_is_encrypted,
-    what_is_required_and_missing_is_named_at_once,
+    a_check_changes_nothing, each_version_of_the_tables_is_reported,
+    keys_are_tried_on_encrypted_values, missing_requirements_are_named_together,
 };
 
 /// A check of a database, with the settings that the oracle ran with.

@@ -22,7 +22,7 @@ use crate::support::{
 on_both_databases!(
     viewers_get_what_the_reviewed_table_says,
     agents_bytes_stay_equal_when_a_sealed_column_changes,
-    what_is_encrypted_is_disclosed_as_what_is_plain,
+    encrypted_values_are_disclosed_as_plain_ones,
     no_sealed_text_is_where_it_must_not_be,
     no_encrypted_text_is_where_it_must_not_be,
 );
@@ -30,7 +30,7 @@ on_both_databases!(
 use canary::{no_encrypted_text_is_where_it_must_not_be, no_sealed_text_is_where_it_must_not_be};
 use change::{
     agents_bytes_stay_equal_when_a_sealed_column_changes,
-    what_is_encrypted_is_disclosed_as_what_is_plain,
+    encrypted_values_are_disclosed_as_plain_ones,
 };
 
 /// Viewers that see every inbox of account 1, but for the last.

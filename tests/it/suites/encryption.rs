@@ -15,8 +15,8 @@ use crate::support::{
 on_both_databases!(
     rows_show_what_rails_shows_of_them,
     bots_are_found_by_their_tokens,
-    who_sees_a_bot_does_not_depend_on_its_envelope,
-    what_cannot_be_decrypted_is_counted_and_told_once,
+    access_of_a_bot_does_not_depend_on_its_envelope,
+    decryption_failures_are_counted_and_logged_once,
 );
 
 const ADMINISTRATOR: pb::Viewer = viewer::user(1);
@@ -262,7 +262,7 @@ async fn bots_are_found_by_their_tokens(backend: Backend) {
     assert_eq!(found(&keyless, request).await, [6000]);
 }
 
-async fn who_sees_a_bot_does_not_depend_on_its_envelope(backend: Backend) {
+async fn access_of_a_bot_does_not_depend_on_its_envelope(backend: Backend) {
     let database = backend.golden_encrypted();
     let server = Program::serving(&database).with_keys().start();
     let client = server.client().await;
@@ -301,7 +301,7 @@ async fn who_sees_a_bot_does_not_depend_on_its_envelope(backend: Backend) {
 }
 
 /// Of each field, and without the value.
-async fn what_cannot_be_decrypted_is_counted_and_told_once(backend: Backend) {
+async fn decryption_failures_are_counted_and_logged_once(backend: Backend) {
     let envelope = r#"{"p":"","h":{"iv":"","at":""}}"#.to_owned();
     let case = |stored: &str| Case {
         name: String::new(),

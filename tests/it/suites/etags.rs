@@ -4,11 +4,11 @@
 use crate::support::{Backend, Program, client::any_inbox as request, pb, viewer};
 
 on_both_databases!(
-    tags_change_with_what_is_disclosed_and_only_then,
-    tags_are_equal_on_every_replica_with_the_same_key,
+    etags_change_with_what_is_disclosed_and_only_then,
+    etags_are_equal_on_every_replica_with_the_same_key,
 );
 
-async fn tags_change_with_what_is_disclosed_and_only_then(backend: Backend) {
+async fn etags_change_with_what_is_disclosed_and_only_then(backend: Backend) {
     let database = backend.golden();
     let server = Program::serving(&database).start();
     let client = server.client().await;
@@ -65,7 +65,7 @@ async fn tags_change_with_what_is_disclosed_and_only_then(backend: Backend) {
     }
 }
 
-async fn tags_are_equal_on_every_replica_with_the_same_key(backend: Backend) {
+async fn etags_are_equal_on_every_replica_with_the_same_key(backend: Backend) {
     let databases = [
         backend.golden(),
         Backend::Postgres.golden(),

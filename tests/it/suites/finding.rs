@@ -26,7 +26,7 @@ on_both_databases!(
     suspended_accounts_are_left_out,
     several_inboxes_own_an_address,
     unfit_keys_are_refused,
-    what_does_not_fit_is_named,
+    results_that_do_not_fit_are_named,
     statements_are_as_many_for_many_accounts,
 );
 
@@ -388,7 +388,7 @@ async fn unfit_keys_are_refused(backend: Backend) {
     assert_eq!(violations(nothing).await, ["viewer", "detail", "key"]);
 }
 
-async fn what_does_not_fit_is_named(backend: Backend) {
+async fn results_that_do_not_fit_are_named(backend: Backend) {
     let database = backend.empty();
     let large = "x".repeat(1 << 20);
     accounts(&database, 1..=5).await;

@@ -255,7 +255,7 @@ async fn the_sql_may_be_run_again() {
 /// Taking from Rails' own role what it has would stop Rails, and from another
 /// reader what that one reads.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_role_that_is_somebody_elses_is_left_alone() {
+async fn a_foreign_role_is_not_changed() {
     let attached = Attached::with("");
     let role = &attached.role;
     attached.psql(&format!(

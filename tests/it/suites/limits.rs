@@ -26,7 +26,7 @@ use crate::support::{
 
 on_both_databases!(
     requests_are_as_large_as_they_may_be,
-    slow_senders_keep_nobody_waiting,
+    slow_senders_delay_no_other_call,
 );
 
 const GET: &str = "/leadchat.inbox.v1.InboxService/GetInbox";
@@ -90,7 +90,7 @@ async fn reflected(address: &str) -> Vec<String> {
 }
 
 /// A request that has not arrived takes no permit.
-async fn slow_senders_keep_nobody_waiting(backend: Backend) {
+async fn slow_senders_delay_no_other_call(backend: Backend) {
     let database = backend.golden();
     let server = Program::serving(&database)
         .arg("--max-concurrent-reads")
@@ -167,7 +167,7 @@ async fn silent_connections_are_ended() {
 /// Late data of streams that are closed is answered with resets, which a peer that reads
 /// nothing does not take. HTTP/2 ends the connection after so many.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flood_of_late_data_ends_the_connection() {
+async fn too_much_late_data_ends_the_connection() {
     const MAX_BYTES: usize = 24 << 20;
     let database = Backend::Sqlite.golden();
     let server = Program::serving(&database).start();

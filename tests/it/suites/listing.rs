@@ -14,9 +14,9 @@ on_both_databases!(
     order_is_by_folded_name_then_id,
     pages_cover_ten_thousand_inboxes_once_each,
     an_agent_in_three_far_inboxes_gets_these,
-    a_walk_survives_inserts_and_deletes,
+    pages_continue_across_inserts_and_deletes,
     filters_apply_before_the_page_is_cut,
-    long_names_are_walked_too,
+    pages_continue_after_long_names,
     basic_detail_is_what_a_picker_needs,
     page_sizes_are_bounded,
 );
@@ -145,7 +145,7 @@ async fn an_agent_in_three_far_inboxes_gets_these(backend: Backend) {
     }
 }
 
-async fn a_walk_survives_inserts_and_deletes(backend: Backend) {
+async fn pages_continue_across_inserts_and_deletes(backend: Backend) {
     let database = large(backend, 300).await;
     let server = Program::serving(&database).start();
     let client = server.client().await;
@@ -234,7 +234,7 @@ async fn filters_apply_before_the_page_is_cut(backend: Backend) {
     assert_eq!(list(&[], "_under", 100).await.0, [13]);
 }
 
-async fn long_names_are_walked_too(backend: Backend) {
+async fn pages_continue_after_long_names(backend: Backend) {
     let database = large(backend, 30).await;
     let beginning = "Ä".repeat(100_000);
     database

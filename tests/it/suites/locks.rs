@@ -147,7 +147,7 @@ async fn a_migration_gets_its_lock_while_calls_go_on() {
 /// PostgreSQL ends the one who waits longest, of those who wait for each other. The
 /// migration has a table that reads need, and wants one that reads have.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_migration_of_several_tables_is_no_victim_of_reads() {
+async fn a_migration_of_several_tables_is_not_deadlocked_by_reads() {
     let database = Backend::Postgres.golden();
     let server = serving(&database.url()).start();
     let (end, callers) = load(&server.client().await);
@@ -263,7 +263,7 @@ async fn waiting_for_inboxes(rails: &mut Rails, client: &Client) -> Call {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_that_stands_still_keeps_no_lock() {
+async fn a_stopped_process_keeps_no_lock() {
     let database = Backend::Postgres.golden();
     a_frozen_read("stopped", &database, &database.url(), false).await;
     let pgbouncer = PgBouncer::before(Cluster::shared(), 2, &[]);
@@ -273,7 +273,7 @@ async fn a_process_that_stands_still_keeps_no_lock() {
 
 /// Nor does one that takes no more of an answer, which fills what lies between.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_that_takes_no_rows_keeps_no_lock() {
+async fn a_process_that_does_not_receive_rows_keeps_no_lock() {
     let database = Backend::Postgres.golden();
     database
         .execute("UPDATE inboxes SET greeting_message = repeat('x', 30000000) WHERE id = 1")
@@ -291,7 +291,7 @@ async fn a_process_that_takes_no_rows_keeps_no_lock() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_that_is_cut_off_keeps_no_lock() {
+async fn a_disconnected_process_keeps_no_lock() {
     let database = Backend::Postgres.golden();
     let proxy = Proxy::to(Cluster::shared().port).await;
     let server = serving(&url_at(proxy.port, &database)).start();
@@ -327,7 +327,7 @@ async fn a_process_that_is_cut_off_keeps_no_lock() {
 /// A table that Rails has locked for long. Nobody waits for it for longer than told,
 /// and nothing piles up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_waits_for_a_long_migration_is_told_in_time() {
+async fn calls_behind_a_long_migration_are_answered_in_time() {
     let database = Backend::Postgres.golden();
     let server = serving(&database.url()).start();
     let client = server.client().await;

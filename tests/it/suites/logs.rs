@@ -288,7 +288,7 @@ fn a_format_that_there_is_not_is_refused() {
 /// Last words are an object too, whatever RUST_LOG says; so is what is wrong
 /// with RUST_LOG.
 #[test]
-fn a_start_that_fails_is_told_in_json() {
+fn a_failed_start_is_logged_in_json() {
     let closed = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()

@@ -24,7 +24,7 @@ use crate::support::{
 
 on_both_databases!(
     odd_metadata_is_served_or_refused,
-    what_is_no_call_is_refused,
+    requests_that_are_no_calls_are_refused,
     too_many_headers_are_refused,
 );
 
@@ -251,7 +251,7 @@ async fn odd_metadata_is_served_or_refused(backend: Backend) {
     assert_fates(backend, calls).await;
 }
 
-async fn what_is_no_call_is_refused(backend: Backend) {
+async fn requests_that_are_no_calls_are_refused(backend: Backend) {
     use Fate::{Answered, Foreign, Served};
 
     let typed = |content_type: &str| {

@@ -226,7 +226,7 @@ async fn deadlines_reach_the_database_through_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_locked_table_is_told_of_through_it() {
+async fn a_locked_table_is_reported_through_it() {
     let pgbouncer = PgBouncer::before(Cluster::shared(), SESSIONS, &[]);
     let database = Backend::Postgres.golden();
     let server = serving(&pgbouncer, name(&database)).start();
@@ -269,7 +269,7 @@ impl Lock {
 
 /// Nobody reads by the statements of others, for want of a word.
 #[test]
-fn who_does_not_say_so_is_refused_in_one_line() {
+fn an_undeclared_pooler_is_refused_in_one_line() {
     let cluster = Cluster::shared();
     let database = Backend::Postgres.golden();
     let ignoring = "ignore_startup_parameters = extra_float_digits,options";
@@ -306,7 +306,7 @@ fn who_does_not_say_so_is_refused_in_one_line() {
 }
 
 #[test]
-fn what_pgbouncer_refuses_is_said_in_words() {
+fn refusals_of_pgbouncer_are_described() {
     let database = Backend::Postgres.golden();
     let pgbouncer = PgBouncer::before(Cluster::shared(), SESSIONS, &[]);
     let options = serving(&pgbouncer, name(&database)).env("PGOPTIONS", "-c geqo=off");

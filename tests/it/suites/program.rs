@@ -205,7 +205,7 @@ fn parameters_of_others_are_not_logged() {
 /// A caller that keeps its connection, as a load balancer does, is told by the
 /// health of the service, and is not waited for.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn open_connections_do_not_hold_up_a_stop() {
+async fn open_connections_do_not_delay_a_shutdown() {
     use tonic_health::pb::{
         HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
     };
@@ -241,7 +241,7 @@ async fn open_connections_do_not_hold_up_a_stop() {
 }
 
 #[test]
-fn an_sqlite_file_of_rails_is_left_alone() {
+fn an_sqlite_file_of_rails_is_not_changed() {
     let database = Backend::Sqlite.empty();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -442,7 +442,7 @@ fn help_is_reviewed() {
 
 /// A stopping server leaves a socket that its successor has put in place.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_successors_socket_is_left_alone() {
+async fn a_successors_socket_is_not_removed() {
     let database = Backend::Sqlite.golden();
     let folder = tempfile::tempdir().unwrap();
     let listen = format!("unix:{}", folder.path().join("socket").display());

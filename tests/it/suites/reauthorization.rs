@@ -28,7 +28,7 @@ on_both_databases!(
     flags_are_those_that_rails_shows,
     a_flag_is_any_value_that_is_not_blank,
     one_round_trip_reads_the_flags_that_are_needed,
-    without_redis_our_own_table_tells,
+    without_redis_our_own_table_is_read,
 );
 
 /// A TikTok inbox of account 1 and its flag.
@@ -431,7 +431,7 @@ async fn needed(database: &Database, account: i64) -> Vec<String> {
     keys
 }
 
-async fn without_redis_our_own_table_tells(backend: Backend) {
+async fn without_redis_our_own_table_is_read(backend: Backend) {
     let database = backend.golden();
     let server = Program::serving(&database).start();
     let client = server.client().await;
@@ -448,7 +448,7 @@ async fn without_redis_our_own_table_tells(backend: Backend) {
 
 /// Rails' own database, with and without its Redis.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_rails_database_redis_tells_or_nobody_does() {
+async fn on_rails_database_flags_come_from_redis_alone() {
     let cluster = Cluster::shared();
     cluster.create_database("attached", None);
     cluster.psql("attached", include_str!("../../golden/leadchat_tables.sql"));

@@ -22,8 +22,8 @@ use load::no_call_fails_while_the_tables_change;
 
 on_both_databases!(
     no_call_fails_while_the_tables_change,
-    what_a_start_demands_is_enough,
-    a_lost_column_costs_what_needs_it_until_it_is_back,
+    the_required_tables_are_enough,
+    a_dropped_column_degrades_its_fields_until_it_is_back,
 );
 
 /// Inboxes of `ROWS`.
@@ -68,7 +68,7 @@ fn listed(refusal: &str, what: &str) -> BTreeSet<String> {
 
 /// A start names all that is missing at once. With that and nothing more, leadchat's
 /// tables are served.
-async fn what_a_start_demands_is_enough(backend: Backend) {
+async fn the_required_tables_are_enough(backend: Backend) {
     let bare = leadchat_versions::of_the_seed(backend).await;
     let tables = match backend {
         Backend::Postgres => {
@@ -161,7 +161,7 @@ async fn what_a_start_demands_is_enough(backend: Backend) {
 
 /// Of one table that is no longer leadchat's, the inboxes of the others know
 /// nothing. Nobody has to start the program again.
-async fn a_lost_column_costs_what_needs_it_until_it_is_back(backend: Backend) {
+async fn a_dropped_column_degrades_its_fields_until_it_is_back(backend: Backend) {
     let database = leadchat_versions::of_the_seed(backend).await;
     database.execute(ROWS).await;
     let server = Program::serving(&database).start();
@@ -219,7 +219,7 @@ fn limited(database: &Database, name: &str, grants: &[String]) -> String {
 /// Columns may be granted one by one. Those that leadchat does without elsewhere are
 /// left out, and shown as soon as they are granted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_not_granted_is_named_or_left_out() {
+async fn columns_without_grants_are_named_or_omitted() {
     let database = leadchat_versions::of_the_seed(Backend::Postgres).await;
     database.execute(ROWS).await;
     for version in &VERSIONS {
@@ -298,7 +298,7 @@ async fn once_unlocked(client: &Client) {
 
 /// As many as the program has connections, each in the middle of a read.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn those_who_meet_a_change_share_one_look_at_the_tables() {
+async fn concurrent_calls_share_one_probe_after_a_change() {
     const CALLERS: i64 = 16;
     /// Why a read fails that has waited for too long.
     const LOCKED: &str = "55P03";
@@ -373,7 +373,7 @@ async fn a_table_that_is_rewritten_in_the_middle_of_a_read_does_not_look_empty()
 /// A read that waits for one table lets others be changed soon, those that it has
 /// read already among them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_read_that_waits_does_not_hold_up_a_migration() {
+async fn a_waiting_read_does_not_delay_a_migration() {
     let database = leadchat_versions::of_the_seed(Backend::Postgres).await;
     database.execute(ROWS).await;
     let server = Program::serving(&database).start();

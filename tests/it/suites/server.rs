@@ -23,7 +23,7 @@ use crate::support::{
 on_both_databases!(
     invalid_requests_name_their_fields,
     invalid_lists_and_batches_name_their_fields,
-    what_tonic_answers_has_our_form,
+    answers_of_tonic_have_error_details,
     request_ids_are_echoed_or_made,
     deadlines_are_answered_as_such,
     reflection_serves_the_contract_and_error_details,
@@ -189,7 +189,7 @@ fn reason(status: &Status) -> String {
     info.reason
 }
 
-async fn what_tonic_answers_has_our_form(backend: Backend) {
+async fn answers_of_tonic_have_error_details(backend: Backend) {
     let database = backend.golden();
     let server = Program::serving(&database).start();
     let client = server.client().await;

@@ -17,9 +17,9 @@ use crate::support::{
 };
 
 on_both_databases!(
-    answers_leave_whole_however_slowly_they_are_taken,
-    a_stalled_reader_holds_a_stop_until_its_time_out,
-    a_call_that_does_not_end_is_told_of_the_stop,
+    responses_are_sent_whole_to_slow_readers,
+    a_stalled_reader_delays_a_shutdown_until_its_timeout,
+    an_unfinished_call_is_answered_shutting_down,
 );
 
 const GET: &str = "/leadchat.inbox.v1.InboxService/GetInbox";
@@ -86,7 +86,7 @@ async fn is_stopping(server: &Server) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_call_under_way_is_answered() {
+async fn a_call_in_flight_is_answered() {
     let database = Backend::Postgres.golden();
     let server = Program::serving(&database).start();
     let client = server.client().await;
@@ -118,7 +118,7 @@ async fn waits_for_a_lock(database: &Database) {
     }
 }
 
-async fn answers_leave_whole_however_slowly_they_are_taken(backend: Backend) {
+async fn responses_are_sent_whole_to_slow_readers(backend: Backend) {
     let database = long_winded(backend).await;
     let server = Program::serving(&database).start();
     let slow = Slow::begin(&server, &[]).await;
@@ -132,7 +132,7 @@ async fn answers_leave_whole_however_slowly_they_are_taken(backend: Backend) {
     assert_eq!(server.wait(), Some(0));
 }
 
-async fn a_stalled_reader_holds_a_stop_until_its_time_out(backend: Backend) {
+async fn a_stalled_reader_delays_a_shutdown_until_its_timeout(backend: Backend) {
     let database = long_winded(backend).await;
     let server = Program::serving(&database)
         .arg("--drain-timeout")
@@ -146,7 +146,7 @@ async fn a_stalled_reader_holds_a_stop_until_its_time_out(backend: Backend) {
     assert!((1..8).contains(&took.as_secs()), "{took:?}");
 }
 
-async fn a_call_that_does_not_end_is_told_of_the_stop(backend: Backend) {
+async fn an_unfinished_call_is_answered_shutting_down(backend: Backend) {
     let database = backend.golden();
     let server = Program::serving(&database)
         .env("DRAIN_TIMEOUT", "1500ms")
@@ -171,7 +171,7 @@ async fn a_call_that_does_not_end_is_told_of_the_stop(backend: Backend) {
 
 /// Without waiting for the ten seconds that there are by default.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_second_signal_ends_at_once() {
+async fn a_second_signal_ends_the_process() {
     let database = Backend::Sqlite.golden();
     let server = Program::serving(&database)
         .arg("--drain-wait")
@@ -196,7 +196,7 @@ async fn a_second_signal_ends_at_once() {
 /// connections, and health says what is to come. A watch of the health is ended then, and
 /// not waited for.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stop_may_wait_before_it_closes() {
+async fn a_shutdown_may_be_delayed() {
     let database = Backend::Sqlite.golden();
     let server = Program::serving(&database)
         .arg("--drain-wait")

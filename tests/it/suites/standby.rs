@@ -311,7 +311,7 @@ async fn a_standby_of_an_own_store_is_served_and_not_migrated() {
 
 /// Whether the database says so or the user.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_read_only_by_default_is_served_and_not_migrated() {
+async fn a_read_only_database_is_served_and_not_migrated() {
     let cluster = Cluster::shared();
     for what in ["DATABASE", "ROLE"] {
         let database = Backend::Postgres.golden();

@@ -208,7 +208,7 @@ fn reasons_and_kinds_are_named_as_in_the_contract() {
 }
 
 /// With a mark in every text and every JSON column that there is.
-pub(super) async fn no_stored_text_is_told(backend: Backend) {
+pub(super) async fn no_stored_text_is_reported(backend: Backend) {
     let database = backend.golden();
     let mut marked = 0;
     for (table, columns) in schema::schema(&database, backend).await {

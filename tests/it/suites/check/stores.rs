@@ -6,7 +6,7 @@ use super::*;
 use crate::support::{canary, cluster::free_port};
 
 /// On encrypted rows, keys that are right, wrong and not there; on plain ones, any.
-pub(super) async fn keys_are_tried_on_what_is_encrypted(backend: Backend) {
+pub(super) async fn keys_are_tried_on_encrypted_values(backend: Backend) {
     let database = with_rows(backend, golden::ENCRYPTED_ROWS);
     let right = report(checking(&database).with_keys());
     assert_eq!(right["encryption"]["state"], "usable", "{right:#}");
@@ -64,7 +64,7 @@ pub(super) async fn keys_are_tried_on_what_is_encrypted(backend: Backend) {
     }
 }
 
-pub(super) async fn each_age_of_tables_is_told(backend: Backend) {
+pub(super) async fn each_version_of_the_tables_is_reported(backend: Backend) {
     let database = leadchat_versions::of_the_seed(backend).await;
     database.execute(leadchat_versions::ROWS).await;
     let mut told = Vec::new();
@@ -95,7 +95,7 @@ pub(super) async fn each_age_of_tables_is_told(backend: Backend) {
 }
 
 /// All at once; and all that can be said without is said.
-pub(super) async fn what_is_required_and_missing_is_named_at_once(backend: Backend) {
+pub(super) async fn missing_requirements_are_named_together(backend: Backend) {
     let database = with_rows(backend, golden::ENCRYPTED_ROWS);
     database
         .execute(
@@ -153,7 +153,7 @@ pub(super) async fn a_check_changes_nothing(backend: Backend) {
 /// A user without all grants. What nothing works without is named, and what newer
 /// leadchats have is left out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_not_granted_is_named_at_once() {
+async fn missing_grants_are_named_together() {
     let database = with_rows(Backend::Postgres, golden::ROWS);
     for version in &VERSIONS {
         version.comes_to(&database, Backend::Postgres).await;
@@ -202,7 +202,7 @@ async fn what_is_not_granted_is_named_at_once() {
 }
 
 #[test]
-fn redis_answers_or_is_told_as_away() {
+fn redis_answers_or_is_reported_as_unavailable() {
     let database = Backend::Sqlite.golden();
     let with = |url: &str| report(checking(&database).env("REDIS_URL", url));
     let redis = Redis::start(&[&format!("requirepass {}", canary::REDIS_PASSWORD)]);
@@ -232,7 +232,7 @@ fn redis_answers_or_is_told_as_away() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn settings_that_do_not_work_are_told() {
+async fn settings_that_do_not_work_are_reported() {
     let own = Backend::Sqlite.golden();
     let rails = with_rows(Backend::Postgres, golden::ROWS);
     let url = "FRONTEND_URL";
@@ -290,7 +290,7 @@ async fn settings_that_do_not_work_are_told() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_that_cannot_be_served_says_why() {
+async fn a_store_that_cannot_be_served_is_explained() {
     let closed = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -359,7 +359,7 @@ async fn a_store_that_cannot_be_served_says_why() {
 }
 
 #[test]
-fn a_wrong_setting_ends_it_before_anything_is_looked_at() {
+fn a_wrong_setting_ends_a_check_before_it_reads() {
     for program in [
         Program::new(&["check", "--database-url", "postgres://u:hunter2@h/d"]),
         Program::new(&["check", "--json"]).env("DATABASE_URL", "mysql://h"),
@@ -375,7 +375,7 @@ fn a_wrong_setting_ends_it_before_anything_is_looked_at() {
 /// An own SQLite store is brought up to date by `serve`. As long as only optional
 /// columns are missing it is read as it is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_older_own_store_is_told() {
+async fn an_older_own_store_is_reported() {
     let sqlite = Backend::Sqlite.golden();
     leadchat_versions::take_back(&sqlite).await;
     sqlite

@@ -16,8 +16,8 @@ use crate::support::{
 
 on_both_databases!(
     each_unreadable_column_costs_its_fields_and_is_noted,
-    what_is_derived_from_unreadable_columns_is_noted,
-    what_is_no_number_gives_no_rights,
+    fields_computed_from_unreadable_columns_are_noted,
+    a_value_that_is_no_number_gives_no_rights,
 );
 
 /// A table, the message that its columns are shown in, an inbox that shows a row
@@ -364,7 +364,7 @@ const UNKNOWN: [(i64, &str, &str); 12] = [
     (3, "UPDATE inboxes SET channel_type = CAST(channel_type AS BLOB), channel_id = 1 WHERE id = 3", "channel_type"),
 ];
 
-async fn what_is_derived_from_unreadable_columns_is_noted(backend: Backend) {
+async fn fields_computed_from_unreadable_columns_are_noted(backend: Backend) {
     let database = backend.golden();
     let server = Program::serving(&database).start();
     let client = server.client().await;
@@ -416,7 +416,7 @@ async fn what_is_derived_from_unreadable_columns_is_noted(backend: Backend) {
 }
 
 /// `5x` is not the user 5, nor is 1.5 the role 1, however SQLite would cast them.
-async fn what_is_no_number_gives_no_rights(backend: Backend) {
+async fn a_value_that_is_no_number_gives_no_rights(backend: Backend) {
     let database = backend.golden();
     let server = Program::serving(&database).start();
     let client = server.client().await;

@@ -9,7 +9,7 @@ on_both_databases!(
     malformed_json_costs_its_column,
     deep_json_decodes_and_is_cut_at_the_limit,
     a_provider_config_is_read_as_deep_as_rails_reads,
-    a_flood_of_bad_values_is_bounded,
+    many_degradations_are_bounded,
 );
 
 /// PostgreSQL's jsonb holds none; SQLite's texts may.
@@ -189,7 +189,7 @@ async fn a_provider_config_is_read_as_deep_as_rails_reads(backend: Backend) {
     }
 }
 
-async fn a_flood_of_bad_values_is_bounded(backend: Backend) {
+async fn many_degradations_are_bounded(backend: Backend) {
     let database = backend.golden();
     let server = Program::serving(&database).start();
     let client = server.client().await;

@@ -270,7 +270,7 @@ const ENCRYPTED: [(&str, &str, i64); 3] = [
 
 /// It is what an envelope holds that is disclosed: another text in it is noticed
 /// by administrators alone, and another envelope of the same text by nobody.
-pub(super) async fn what_is_encrypted_is_disclosed_as_what_is_plain(backend: Backend) {
+pub(super) async fn encrypted_values_are_disclosed_as_plain_ones(backend: Backend) {
     let database = filled(backend).await;
     let server = Program::serving(&database).with_keys().start();
     let client = server.client().await;

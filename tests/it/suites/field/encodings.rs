@@ -70,7 +70,7 @@ async fn finds(client: &Client, key: fn(String) -> Key, text: &str, inboxes: &[i
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_an_encoding_cannot_spell_is_not_found() {
+async fn text_outside_the_encoding_is_not_found() {
     for (encoding, letters) in ENCODINGS {
         let database = database(encoding);
         accounts(&database, [1]).await;
@@ -108,7 +108,7 @@ async fn what_an_encoding_cannot_spell_is_not_found() {
 
 /// Signs that are not seen are no part of a number, whatever the database has of them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_number_between_signs_that_are_not_spelled_is_found() {
+async fn a_number_between_letters_outside_the_encoding_is_found() {
     for encoding in ["LATIN1", "EUC_JP"] {
         let database = database(encoding);
         accounts(&database, [1]).await;
@@ -143,7 +143,7 @@ async fn a_number_between_signs_that_are_not_spelled_is_found() {
 /// A letter may have a form that the encoding lacks: the other is found, in whatever order
 /// texts are.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn mail_is_found_in_the_forms_that_are_spelled() {
+async fn mail_is_found_in_the_forms_of_the_encoding() {
     for locale in [
         "",
         "LOCALE_PROVIDER icu ICU_LOCALE 'en-US'",
@@ -184,7 +184,7 @@ async fn mail_is_found_in_the_forms_that_are_spelled() {
 
 /// However many letters there are, and wherever the one is that is not spelled.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_letter_that_is_not_spelled_is_found_by_few_statements() {
+async fn a_letter_outside_the_encoding_is_found_by_few_statements() {
     let database = database("LATIN1");
     accounts(&database, [1]).await;
     let server = Program::serving(&database).start();

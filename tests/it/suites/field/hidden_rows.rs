@@ -160,7 +160,7 @@ async fn said(client: &Client) -> Vec<Result<Vec<u8>, Code>> {
 
 /// On each table in turn, under a server that has read all of them before.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_policy_that_comes_later_is_an_error_and_not_less() {
+async fn a_later_policy_is_an_error_and_not_fewer_rows() {
     let attached = Attached::with(golden::ROWS).granted();
     let server = attached.serving().start();
     let client = server.client().await;
@@ -308,7 +308,7 @@ async fn a_check_says_of_views_what_it_cannot_know(backend: Backend) {
 
 /// Rows and tables that a publication leaves out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_check_says_of_replicated_tables_what_it_cannot_know() {
+async fn a_check_reports_unknown_policies_of_replicated_tables() {
     let cluster = Cluster::with(&Setup {
         lines: vec!["wal_level = logical"],
         ..Setup::default()

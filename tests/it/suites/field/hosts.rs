@@ -104,7 +104,7 @@ async fn hosts_are_tried_in_turn() {
 
 /// One that says nothing is passed over, within the time that a start has.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_silent_host_is_passed_over() {
+async fn an_unresponsive_host_is_skipped() {
     let cluster = filled();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = silent.local_addr().unwrap().port();
@@ -115,7 +115,7 @@ async fn a_silent_host_is_passed_over() {
 
 /// A host that answers and refuses is an error of the settings, as with libpq.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_host_that_refuses_the_user_is_not_passed_over() {
+async fn a_host_that_refuses_the_user_is_not_skipped() {
     let refusing = Cluster::with(&Setup {
         hba: vec!["host all all 127.0.0.1/32 scram-sha-256"],
         ..Setup::default()
@@ -129,7 +129,7 @@ async fn a_host_that_refuses_the_user_is_not_passed_over() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_host_is_what_it_has_to_be() {
+async fn a_host_has_the_required_role() {
     let primary = filled();
     primary.psql(NAME, "CREATE ROLE reader SUPERUSER LOGIN");
     // As the SQL of `grants` makes it: that says nothing of the host.

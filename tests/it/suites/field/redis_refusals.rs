@@ -23,7 +23,7 @@ use crate::{
 };
 
 on_both_databases!(
-    a_cluster_of_one_shard_tells_whatever_is_asked,
+    a_cluster_of_one_shard_answers_every_key,
     a_key_that_is_refused_costs_its_own_flag,
 );
 
@@ -72,7 +72,7 @@ async fn listed(client: &Client, server: &Server) -> Vec<(i64, State)> {
 }
 
 /// An MGET of several keys is refused there; a GET of each is not.
-async fn a_cluster_of_one_shard_tells_whatever_is_asked(backend: Backend) {
+async fn a_cluster_of_one_shard_answers_every_key(backend: Backend) {
     let database = backend.golden();
     leadchat_versions::take_back(&database).await;
     let cluster = in_cluster_mode((0, 16_383));
@@ -131,7 +131,7 @@ async fn a_key_that_is_refused_costs_its_own_flag(backend: Backend) {
 /// leadchat itself does not follow a cluster from shard to shard. What is on the shard that is
 /// named is told all the same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_cluster_of_two_shards_tells_what_is_on_the_one() {
+async fn a_cluster_of_two_shards_answers_for_one() {
     let database = Backend::Sqlite.golden();
     let shard = in_cluster_mode((0, 8191));
     let other = in_cluster_mode((8192, 16_383));
@@ -177,7 +177,7 @@ async fn a_slot_that_is_not_served_costs_its_flags() {
 /// Reads of those keys, or all reads, are refused at once. So none waits, and the first after
 /// the right is given is answered.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_user_may_not_read_is_unknown_until_it_may() {
+async fn keys_that_a_user_may_not_read_are_unknown_until_granted() {
     let database = Backend::Sqlite.golden();
     let redis = with_flag(&[]);
     let server = with_redis(&database, &redis).start();
@@ -215,7 +215,7 @@ async fn what_a_user_may_not_read_is_unknown_until_it_may() {
 
 /// What a server says of all keys is as if it were away, until it says something else.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_redis_that_is_loading_is_waited_for_by_nobody() {
+async fn a_loading_redis_delays_no_call() {
     let database = Backend::Sqlite.golden();
     // A microsecond, which is some fifty where a sleep is never shorter: two seconds and more in all.
     let redis = with_flag(&["key-load-delay 1"]);

@@ -13,7 +13,7 @@ use crate::support::{
 };
 
 on_both_databases!(
-    a_walk_gets_past_an_inbox_with_thousands_of_templates,
+    pages_continue_after_an_inbox_with_thousands_of_templates,
     any_row_fits_in_every_answer,
     the_size_of_a_sealed_value_tells_an_agent_nothing,
     the_limit_may_be_raised_and_lowered,
@@ -135,7 +135,7 @@ async fn by_every_method(client: &Client, viewer: pb::Viewer, limit: usize) -> V
 }
 
 /// As a client sees it whose limit is its library's own.
-async fn a_walk_gets_past_an_inbox_with_thousands_of_templates(backend: Backend) {
+async fn pages_continue_after_an_inbox_with_thousands_of_templates(backend: Backend) {
     let database = backend.golden();
     let before = {
         let server = Program::serving(&database).start();

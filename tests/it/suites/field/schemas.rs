@@ -132,7 +132,7 @@ async fn the_search_path_goes_through_pgbouncer() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tables_of_another_schema_are_never_taken_for_none() {
+async fn tables_of_another_schema_are_never_ignored() {
     // Rails' tables; an own store's; Rails' mark before there are tables.
     let own = in_schema();
     psql(&own, "DROP TABLE chatwoot.ar_internal_metadata");
@@ -163,7 +163,7 @@ async fn tables_of_another_schema_are_never_taken_for_none() {
 
 /// A schema that the user may not use is not in the search path, whatever that says.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tables_of_a_schema_that_may_not_be_used_are_never_taken_for_none() {
+async fn tables_of_a_schema_without_usage_are_never_ignored() {
     let database = in_schema();
     let role = format!("stranger_of_{}", name(&database));
     psql(&database, &format!("CREATE ROLE {role} LOGIN"));
@@ -178,7 +178,7 @@ async fn tables_of_a_schema_that_may_not_be_used_are_never_taken_for_none() {
 
 /// As a replica has them that was not sent all of Rails' tables.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tables_without_rails_mark_are_never_taken_for_none() {
+async fn tables_without_rails_metadata_are_never_ignored() {
     let database = with(&[TABLES, "DROP TABLE ar_internal_metadata"]);
     let says = "the schema \"public\" of this database has leadchat's tables, but not Rails'";
     for command in ["migrate", "serve"] {

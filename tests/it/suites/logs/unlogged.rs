@@ -7,7 +7,7 @@ use crate::support::{Backend, Database, Program, cluster::Cluster, program::Serv
 
 /// A database may say anything by itself, to whoever reads its rows.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_database_says_is_not_logged() {
+async fn messages_of_a_database_are_not_logged() {
     let database = Backend::Postgres.golden();
     let Database::Postgres { name } = &database else {
         panic!()

@@ -147,7 +147,7 @@ async fn bodies_without_an_end_meet_their_deadline(backend: Backend) {
 
 /// tonic enforces the deadline too, and would answer CANCELLED without details.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_hundred_deadlines_are_answered_in_our_words() {
+async fn two_hundred_deadlines_carry_error_details() {
     let database = Backend::Sqlite.golden();
     let server = Program::serving(&database).start();
     let connection = Connection::open(&server.address).await;

@@ -30,7 +30,7 @@ pub(in crate::suites) async fn no_read_waits(client: &Client) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_redis_that_freezes_costs_one_read_a_moment() {
+async fn an_unresponsive_redis_delays_one_read() {
     let database = Backend::Sqlite.golden();
     let redis = with_flag(&[]);
     let server = with_redis(&database, &redis).start();
@@ -96,7 +96,7 @@ async fn many_callers_of_a_pausing_redis_wait_together() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_redis_that_dies_is_missed_at_once_and_found_again() {
+async fn a_killed_redis_is_detected_and_reconnected() {
     let database = Backend::Sqlite.golden();
     let redis = with_flag(&[]);
     let server = with_redis(&database, &redis).start();
@@ -142,7 +142,7 @@ async fn a_restart_between_two_reads_is_not_noticed() {
 
 /// A line that is cut: nothing comes back, and nothing says so.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_dead_line_is_replaced() {
+async fn a_dead_connection_is_replaced() {
     let database = Backend::Sqlite.golden();
     let redis = with_flag(&[]);
     let proxy = Proxy::to(redis.port).await;

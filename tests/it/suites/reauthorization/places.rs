@@ -247,7 +247,7 @@ async fn sentinels_have_the_password_of_redis_unless_told_otherwise() {
 }
 
 #[test]
-fn a_place_that_cannot_be_is_named_in_one_line() {
+fn an_invalid_address_is_named_in_one_line() {
     let serve = || Program::new(&["serve", "--listen", "127.0.0.1:0"]);
     for (variable, value) in [
         ("REDIS_URL", "redis://:hunter2@"),

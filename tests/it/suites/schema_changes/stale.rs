@@ -10,7 +10,7 @@ use crate::support::{Backend, Program, leadchat_versions};
 /// statements that were prepared before, in its place. Prepared anew, they have another
 /// text, and one look at the tables serves all who met this.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_plan_that_no_longer_holds_is_made_anew() {
+async fn a_stale_plan_is_rebuilt() {
     let database = leadchat_versions::of_the_seed(Backend::Postgres).await;
     database.execute(leadchat_versions::ROWS).await;
     let server = Program::serving(&database).start();
