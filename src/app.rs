@@ -124,6 +124,7 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
         drain_wait,
         drain_timeout,
         max_response_bytes,
+        timeouts,
     } = settings;
     let mut stop = stop()?;
     // SQLite has three files a connection.
@@ -166,7 +167,7 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
     let losses = store.losses();
     let max_reads = max_concurrent_reads
         .map_or_else(|| default_concurrent_reads(is_embedded), NonZeroUsize::get);
-    let load_limit = LoadLimit::new(max_reads, store.connections());
+    let load_limit = LoadLimit::new(max_reads, timeouts.max_queue_timeout, store.connections());
     let directory = StoreDirectory::new(store, load_limit);
     let caller = Caller::local(local_role);
     let settings = ServerSettings {
@@ -174,6 +175,12 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
         drain_wait,
         drain_timeout,
         response_limit: ResponseLimit::new(max_response_bytes),
+        preface_timeout: timeouts.preface_timeout,
+        idle_timeout: timeouts.idle_timeout,
+        write_timeout: timeouts.write_timeout,
+        keepalive_interval: timeouts.keepalive_interval,
+        keepalive_timeout: timeouts.keepalive_timeout,
+        flush_timeout: timeouts.flush_timeout,
     };
     grpc::serve(listener, directory, caller, etags, random, settings, stop).await?;
     if let ListenAddress::Unix(path) = &listen {

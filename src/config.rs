@@ -14,6 +14,7 @@ mod log;
 mod numbers;
 mod redis;
 mod role;
+mod timeouts;
 
 use std::{ffi::OsString, num::NonZeroUsize, process::ExitCode, time::Duration};
 
@@ -28,6 +29,7 @@ use crate::{
 use arguments::{Arguments, Command, DataArguments};
 pub use listen::ListenAddress;
 pub use log::LogFormat;
+pub use timeouts::Timeouts;
 
 /// What the program is to do, and how it logs.
 #[derive(Debug)]
@@ -71,6 +73,7 @@ pub struct Serve {
     pub drain_timeout: Duration,
     /// How many bytes a response may have.
     pub max_response_bytes: usize,
+    pub timeouts: Timeouts,
 }
 
 /// How it is checked whether inboxes could be served.
@@ -159,6 +162,7 @@ pub fn read(
     let log_format = LogFormat::read(command.log_format(), &set)?;
     let task = match command {
         Command::Serve(flags) => {
+            let flags = *flags;
             let listen = match flags.listen {
                 Some(address) => ListenAddress::parse("--listen", &address)?,
                 None => {
@@ -167,18 +171,19 @@ pub fn read(
                     ListenAddress::parse("LISTEN_ADDR", address)?
                 }
             };
+            let (mut database, mut redis) = if flags.demo {
+                (None, None)
+            } else {
+                (
+                    Some(database(&flags.data, &set)?),
+                    redis::read(&set, environment)?,
+                )
+            };
+            let timeouts = flags.timeouts.read(&mut database, &mut redis)?;
             Task::Serve(Box::new(Serve {
                 listen,
-                database: if flags.demo {
-                    None
-                } else {
-                    Some(database(&flags.data, &set)?)
-                },
-                redis: if flags.demo {
-                    None
-                } else {
-                    redis::read(&set, environment)?
-                },
+                database,
+                redis,
                 local_role: flags.local_role.into(),
                 installation: installation(environment),
                 secrets: secrets(flags.data.encryption_digest, environment, &set)?,
@@ -193,6 +198,7 @@ pub fn read(
                 max_response_bytes: numbers::MAX_RESPONSE_BYTES
                     .read(flags.max_response_bytes, &set)?
                     .0,
+                timeouts,
             }))
         }
         Command::Check(flags) => Task::Check(Box::new(Check {

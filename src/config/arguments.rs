@@ -5,7 +5,7 @@ use clap::{
     error::{ContextKind, ContextValue},
 };
 
-use super::{LogFormat, may_hold_password};
+use super::{LogFormat, may_hold_password, timeouts::TimeoutArguments};
 use crate::{domain::access::Role, leadchat::encryption::Digest};
 
 /// Answers "this inbox, as this viewer may see it, now" for leadchat, over gRPC.
@@ -28,7 +28,7 @@ pub struct Arguments {
 pub enum Command {
     /// Serve inboxes over gRPC.
     #[command(after_long_help = ENVIRONMENT)]
-    Serve(ServeArguments),
+    Serve(Box<ServeArguments>),
     /// Check settings, database and every account before serving.
     ///
     /// Takes the settings that `serve` takes. Looks at the store and its tables, tries
@@ -121,6 +121,9 @@ pub struct ServeArguments {
 
     #[command(flatten)]
     pub log: LogArguments,
+
+    #[command(flatten)]
+    pub timeouts: TimeoutArguments,
 }
 
 /// Where inboxes are read, and how.

@@ -154,6 +154,7 @@ fn postgres(
         search_path,
         pgbouncer: pgbouncer(environment)?,
         tls_files,
+        connection_retry_interval: PostgresSettings::CONNECTION_RETRY_INTERVAL,
     }))
 }
 

@@ -6,13 +6,13 @@ use super::{ConfigError, Environment};
 
 /// A setting with its two names, its default and its bounds.
 pub struct Setting<T> {
-    flag: &'static str,
-    variable: &'static str,
-    default: &'static str,
+    pub flag: &'static str,
+    pub variable: &'static str,
+    pub default: &'static str,
     /// The bounds, as an error names them.
-    bounds: &'static str,
-    min: T,
-    max: T,
+    pub bounds: &'static str,
+    pub min: T,
+    pub max: T,
 }
 
 pub const DATABASE_CONNECTIONS: Setting<NonZeroUsize> = Setting {

@@ -40,6 +40,7 @@ pub fn read(
             }),
             username: None,
             password: password.map(Into::into),
+            timeout: RedisSettings::TIMEOUT,
         }));
     }
     let Some(url) = text("REDIS_URL") else {
@@ -69,6 +70,7 @@ fn parse(url: &str) -> Option<RedisSettings> {
             place: RedisPlace::Socket(path.into()),
             username: None,
             password: None,
+            timeout: RedisSettings::TIMEOUT,
         });
     }
     // An `@` behind the host tells of a password that was not escaped.
@@ -110,6 +112,7 @@ fn parse(url: &str) -> Option<RedisSettings> {
             Some(password) => Some(decoded(password)?.into()),
             None => None,
         },
+        timeout: RedisSettings::TIMEOUT,
     })
 }
 

@@ -17,19 +17,22 @@ use crate::domain::directory::DirectoryError;
 /// Callers that wait for a permit; one more is refused.
 const MAX_QUEUED_READS: usize = 1024;
 
-/// The longest wait for a permit.
-const MAX_QUEUE_TIMEOUT: Duration = Duration::from_secs(3);
-
 /// Permits for reads, and the queue for them.
 pub struct LoadLimit {
     permits: Arc<Semaphore>,
     queue: Semaphore,
+    /// The longest wait for a permit.
+    max_queue_timeout: Duration,
 }
 
 impl LoadLimit {
     /// Gives `max_reads` permits, and never more than there are connections to read by:
     /// `connections` tells how many that are, at least one.
-    pub fn new(max_reads: usize, mut connections: watch::Receiver<usize>) -> Self {
+    pub fn new(
+        max_reads: usize,
+        max_queue_timeout: Duration,
+        mut connections: watch::Receiver<usize>,
+    ) -> Self {
         let allowed = move |connections: usize| max_reads.min(connections).max(1);
         let mut given = allowed(*connections.borrow_and_update());
         let permits = Arc::new(Semaphore::new(given));
@@ -51,6 +54,7 @@ impl LoadLimit {
         Self {
             permits,
             queue: Semaphore::new(MAX_QUEUED_READS),
+            max_queue_timeout,
         }
     }
 
@@ -62,7 +66,8 @@ impl LoadLimit {
             .try_acquire()
             .map_err(|_| DirectoryError::Overloaded)?;
         let now = tokio::time::Instant::now().into_std();
-        let timeout = MAX_QUEUE_TIMEOUT.min(deadline.saturating_duration_since(now) / 2);
+        let timeout = deadline.saturating_duration_since(now) / 2;
+        let timeout = timeout.min(self.max_queue_timeout);
         match tokio::time::timeout(timeout, Arc::clone(&self.permits).acquire_owned()).await {
             Ok(Ok(permit)) => Ok(permit),
             _ => Err(DirectoryError::Overloaded),

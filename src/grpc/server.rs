@@ -47,14 +47,7 @@ const MAX_LOCAL_RESETS: usize = 1024;
 /// Connections at a time, in the whole process.
 pub const MAX_CONNECTIONS: usize = 4096;
 
-/// How often a peer is asked whether it is there, and how long it has to answer.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(20);
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long the last answers have to leave.
-const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
-
-/// What an operator may set. All else is constant.
+/// What an operator or a test may set. All else is constant.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerSettings {
     /// When a connection is told to go, as soon as no call is under way on it; a client
@@ -67,15 +60,26 @@ pub struct ServerSettings {
     /// How long the calls under way have after that.
     pub drain_timeout: Duration,
     pub response_limit: ResponseLimit,
+    /// Until the preface of HTTP/2 has been received.
+    pub preface_timeout: Duration,
+    /// Without a byte received. As long as keepalive needs to get an answer.
+    pub idle_timeout: Duration,
+    /// Without a byte accepted by the peer, while there are some to send.
+    pub write_timeout: Duration,
+    /// How often a peer is asked whether it is there, and how long it has to answer.
+    pub keepalive_interval: Duration,
+    pub keepalive_timeout: Duration,
+    /// How long the last answers have to leave, after calls were cut off.
+    pub flush_timeout: Duration,
 }
 
 impl ServerSettings {
     const fn connections(&self) -> ConnectionLimits {
         ConnectionLimits {
             max_connections: MAX_CONNECTIONS,
-            preface_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(30),
-            write_timeout: Duration::from_secs(30),
+            preface_timeout: self.preface_timeout,
+            idle_timeout: self.idle_timeout,
+            write_timeout: self.write_timeout,
             max_age: self.max_connection_age.saturating_mul(2),
         }
     }
@@ -171,8 +175,8 @@ pub async fn serve<D: InboxDirectory>(
         .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
         .http2_max_header_list_size(MAX_METADATA_BYTES)
         .http2_max_local_error_reset_streams(Some(MAX_LOCAL_RESETS))
-        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
-        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .http2_keepalive_interval(Some(settings.keepalive_interval))
+        .http2_keepalive_timeout(Some(settings.keepalive_timeout))
         // Without grace: with it, tonic would not tell the client to go.
         .max_connection_age(settings.max_connection_age)
         .serve_with_incoming_shutdown(
@@ -226,5 +230,5 @@ async fn drain(
         _ = stop.recv() => draining.cancel(),
     }
     cut_off.cancel();
-    sleep(FLUSH_TIMEOUT).await;
+    sleep(settings.flush_timeout).await;
 }

@@ -57,6 +57,7 @@ pub(super) async fn connect(
         search_path,
         pgbouncer,
         tls_files,
+        connection_retry_interval,
     } = settings;
     let unreachable = |reason: &str| OpenError::Unreachable {
         setting: place.setting(),
@@ -98,8 +99,13 @@ pub(super) async fn connect(
             .filter(|_| *pgbouncer)
             .map(|path| format!("; SET LOCAL search_path TO {path}").into()),
     };
-    Connections::new(connector, connections, acquire_timeout)
-        .ok_or_else(|| unreachable("there is no timer"))
+    Connections::new(
+        connector,
+        connections,
+        acquire_timeout,
+        *connection_retry_interval,
+    )
+    .ok_or_else(|| unreachable("there is no timer"))
 }
 
 /// Connections that each have a session of their own, whatever is served through:

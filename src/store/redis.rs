@@ -1,6 +1,6 @@
 //! Redis, which may be away at any time without holding anything up.
 //!
-//! A read has [`PATIENCE`] and no more. The first one that gets nothing says so
+//! A read has its time-out and no more. The first one that gets nothing says so
 //! in the log, and from then on nobody waits: a task in the background tries
 //! until Redis is back, and says that too.
 //!
@@ -28,9 +28,6 @@ type Reply = Result<Option<Vec<u8>>, Refusal>;
 /// How an error reply begins: `WRONGTYPE`.
 type Refusal = &'static str;
 
-/// For how long a read may be held up.
-const PATIENCE: Duration = Duration::from_millis(200);
-
 /// Between two attempts to connect: at first, and in the long run.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
@@ -45,6 +42,13 @@ pub struct RedisSettings {
     pub place: RedisPlace,
     pub username: Option<String>,
     pub password: Option<SecretString>,
+    /// For how long a read may be held up.
+    pub timeout: Duration,
+}
+
+impl RedisSettings {
+    /// The time-out of a read, where a test sets no other.
+    pub const TIMEOUT: Duration = Duration::from_millis(200);
 }
 
 #[derive(Clone)]
@@ -159,7 +163,7 @@ impl Redis {
     /// The replies to some keys, in one round trip; `None` if Redis does not tell
     /// them in time.
     pub async fn values(&self, keys: &[String]) -> Option<Vec<Reply>> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.link.settings.timeout;
         let mut state = self.link.state.subscribe();
         // That a connection had ended says nothing of Redis, which may have been
         // restarted: a second one is tried.

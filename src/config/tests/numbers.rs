@@ -66,3 +66,43 @@ fn numbers_are_within_bounds() {
         }
     }
 }
+
+/// As docs/limits.md says them. The flags are for tests; the help does not show them.
+#[test]
+fn hidden_time_outs_have_their_defaults_and_bounds() {
+    let variables = [
+        ("DATABASE_URL", "postgres://h/d"),
+        ("REDIS_URL", "redis://h"),
+    ];
+    let serve = served(&[], &variables);
+    let seconds = Duration::from_secs;
+    assert_eq!(serve.timeouts.preface_timeout, seconds(10));
+    assert_eq!(serve.timeouts.idle_timeout, seconds(30));
+    assert_eq!(serve.timeouts.write_timeout, seconds(30));
+    assert_eq!(serve.timeouts.keepalive_interval, seconds(20));
+    assert_eq!(serve.timeouts.keepalive_timeout, seconds(10));
+    assert_eq!(serve.timeouts.max_queue_timeout, seconds(3));
+    assert_eq!(serve.timeouts.flush_timeout, Duration::from_millis(500));
+    assert_eq!(postgres(&serve).connection_retry_interval, seconds(30));
+    assert_eq!(serve.redis.unwrap().timeout, Duration::from_millis(200));
+    let flags = ["--connection-retry-interval=1s", "--redis-timeout=2s"];
+    let serve = served(&flags, &variables);
+    assert_eq!(postgres(&serve).connection_retry_interval, seconds(1));
+    assert_eq!(serve.redis.unwrap().timeout, seconds(2));
+    for flag in [
+        "--preface-timeout",
+        "--idle-timeout",
+        "--write-timeout",
+        "--keepalive-interval",
+        "--keepalive-timeout",
+        "--max-queue-timeout",
+        "--flush-timeout",
+        "--redis-timeout",
+        "--connection-retry-interval",
+    ] {
+        for wrong in ["0s", "2h", "x"] {
+            let expected = format!("{flag}: must be a duration from 1ms to 1h, such as 10s");
+            assert_eq!(refused(&[&format!("{flag}={wrong}")], &variables), expected);
+        }
+    }
+}

@@ -13,7 +13,10 @@ fn now() -> Instant {
 
 fn limit(max_reads: usize, connections: usize) -> (LoadLimit, watch::Sender<usize>) {
     let (available, connections) = watch::channel(connections);
-    (LoadLimit::new(max_reads, connections), available)
+    (
+        LoadLimit::new(max_reads, 3 * SECOND, connections),
+        available,
+    )
 }
 
 fn is_overloaded(outcome: &Result<OwnedSemaphorePermit, DirectoryError>) -> bool {

@@ -1,6 +1,6 @@
 //! Where a PostgreSQL is and how it is reached, as settings say it.
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
@@ -37,6 +37,8 @@ pub struct PostgresSettings {
     pub pgbouncer: bool,
     /// What certificates are verified with and proven by, as the place has it too.
     pub tls_files: Vec<TlsFile>,
+    /// After this time, the database is asked for more connections than it gave.
+    pub connection_retry_interval: Duration,
 }
 
 /// A file that a setting names.
@@ -139,6 +141,9 @@ impl fmt::Debug for PostgresPlace {
 }
 
 impl PostgresSettings {
+    /// Where a test sets no other.
+    pub const CONNECTION_RETRY_INTERVAL: Duration = Duration::from_secs(30);
+
     /// For each host.
     pub(super) fn options(&self) -> Vec<PgConnectOptions> {
         let hosts = self.place.hosts.iter().cloned();

@@ -34,9 +34,6 @@ use crate::store::{encoding::Encoding, error::StoreError, patience::Patience};
 /// of service.
 const MAX_CONNECTION_AGE: Duration = Duration::from_mins(30);
 
-/// After this time, the database is asked for more connections than it gave.
-const RETRY_INTERVAL: Duration = Duration::from_secs(30);
-
 /// Before connections are counted that are opened at the same time.
 const SETTLE_DELAY: Duration = Duration::from_millis(200);
 
@@ -118,6 +115,8 @@ struct Inner {
     prepares: bool,
     max_connections: usize,
     acquire_timeout: Duration,
+    /// After this time, the database is asked for more connections than it gave.
+    retry_interval: Duration,
     /// How many connections the database gives, as far as is known.
     available: watch::Sender<usize>,
     /// Whether that is fewer than it was asked for.
@@ -134,6 +133,7 @@ impl Connections {
         connector: Connector,
         connections: NonZeroUsize,
         acquire_timeout: Duration,
+        retry_interval: Duration,
     ) -> Option<Self> {
         let prepares = !connector.pgbouncer;
         let create_timeout = acquire_timeout * connector.hosts.max_attempts();
@@ -151,6 +151,7 @@ impl Connections {
             prepares,
             max_connections,
             acquire_timeout,
+            retry_interval,
             available: watch::Sender::new(max_connections),
             is_short: AtomicBool::new(false),
             logged: AtomicUsize::new(max_connections),
@@ -242,6 +243,7 @@ impl Connections {
         if self.inner.is_short.swap(true, Ordering::Relaxed) {
             return;
         }
+        let retry_interval = self.inner.retry_interval;
         let inner = Arc::downgrade(&self.inner);
         tokio::spawn(async move {
             // Others may just be opened.
@@ -257,7 +259,7 @@ impl Connections {
                     );
                 }
             }
-            sleep(RETRY_INTERVAL).await;
+            sleep(retry_interval).await;
             if let Some(inner) = inner.upgrade() {
                 inner.is_short.store(false, Ordering::Relaxed);
                 inner.available.send_replace(inner.max_connections);

@@ -183,7 +183,7 @@ async fn try_connect(
     let keys: Vec<_> = keys
         .filter_map(|kind| reauthorization::key(kind, 0))
         .collect();
-    let replies = timeout(super::PATIENCE, get_all(redis.clone(), &keys))
+    let replies = timeout(settings.timeout, get_all(redis.clone(), &keys))
         .await
         .unwrap_or(Err(Failure::Silent))?;
     Ok((redis, refusals(&replies)))
