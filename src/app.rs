@@ -140,7 +140,7 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
         _ = stop.recv() => return Ok(()),
     };
     let etags = match &secret_key_base {
-        Some(secret) => EtagKey::derived(secret),
+        Some(secret) => EtagKey::derive(secret),
         None => EtagKey::random(entropy().ok_or_else(|| AppError::System {
             what: "random bytes",
             reason: "none to be had".to_owned(),

@@ -10,7 +10,7 @@ mod etag;
 mod inbox_service;
 mod layer;
 mod listener;
-mod page;
+mod page_token;
 mod response_limit;
 mod server;
 mod status;

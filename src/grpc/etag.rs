@@ -12,7 +12,7 @@ use super::pb;
 use crate::domain::access::Role;
 
 /// Bytes of a hash that a tag keeps: enough never to meet two alike.
-const LENGTH: usize = 16;
+const TAG_BYTES: usize = 16;
 
 /// The key of administrators' tags. They cover secrets, and an unkeyed hash
 /// could be used to try guesses of these.
@@ -20,8 +20,8 @@ pub struct EtagKey(Zeroizing<Vec<u8>>);
 
 impl EtagKey {
     /// Derived from SECRET_KEY_BASE: the same on every replica.
-    pub fn derived(secret_key_base: &SecretString) -> Self {
-        Self(Zeroizing::new(keyed(
+    pub fn derive(secret_key_base: &SecretString) -> Self {
+        Self(Zeroizing::new(hmac_sha256(
             secret_key_base.expose_secret().as_bytes(),
             b"leadchat-inbox administrator etag",
         )))
@@ -38,11 +38,11 @@ impl EtagKey {
         let content = Zeroizing::new(inbox.encode_to_vec());
         let hash = match role {
             Role::Agent => Sha256::digest(&*content).to_vec(),
-            Role::Administrator => keyed(&self.0, &content),
+            Role::Administrator => hmac_sha256(&self.0, &content),
         };
         hash.iter()
-            .take(LENGTH)
-            .fold(String::with_capacity(2 * LENGTH), |mut tag, byte| {
+            .take(TAG_BYTES)
+            .fold(String::with_capacity(2 * TAG_BYTES), |mut tag, byte| {
                 // Writing to a String cannot fail.
                 let _ = write!(tag, "{byte:02x}");
                 tag
@@ -51,7 +51,7 @@ impl EtagKey {
 }
 
 /// HMAC-SHA256. It takes keys of any length, so there is always a hash.
-fn keyed(key: &[u8], content: &[u8]) -> Vec<u8> {
+fn hmac_sha256(key: &[u8], content: &[u8]) -> Vec<u8> {
     Hmac::<Sha256>::new_from_slice(key)
         .map(|mac| mac.chain_update(content).finalize().into_bytes().to_vec())
         .unwrap_or_default()

@@ -8,13 +8,13 @@ use tonic::{Request, Response, Status};
 use super::{
     etag::EtagKey,
     layer::{access_log::record_viewer, deadline::deadline_of},
-    page::{After, MAX_TOKEN_BYTES},
+    page_token::{Cursor, MAX_TOKEN_BYTES},
     pb,
     response_limit::{PageBuilder, ResponseLimit},
     status::CallError,
     wire::{
-        inbox::inbox,
-        request::{Asked, BatchGetInboxes, Detail, FindInboxes, GetInbox, ListInboxes},
+        inbox::to_inbox,
+        request::{BatchGetInboxes, Detail, FindInboxes, GetInbox, ListInboxes, Scope},
     },
 };
 use crate::{
@@ -42,12 +42,12 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         request: Request<pb::GetInboxRequest>,
     ) -> Result<Response<pb::GetInboxResponse>, Status> {
         let deadline = deadline_of(request.extensions());
-        let GetInbox { asked, inbox: id } = request.into_inner().try_into()?;
-        let account = self.some(asked, &[id], deadline).await?;
-        let access = self.access(account.as_deref(), asked.viewer)?;
+        let GetInbox { scope, inbox: id } = request.into_inner().try_into()?;
+        let account = self.load(scope, &[id], deadline).await?;
+        let access = self.access(account.as_deref(), scope.viewer)?;
         let view = access.inbox(id).ok_or(CallError::InboxNotFound)?;
         Ok(Response::new(pb::GetInboxResponse {
-            inbox: Some(self.message(&view, asked.detail)),
+            inbox: Some(self.message(&view, scope.detail)),
             disclosed_as: pb::Role::from(access.role()).into(),
         }))
     }
@@ -57,15 +57,15 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         request: Request<pb::ListInboxesRequest>,
     ) -> Result<Response<pb::ListInboxesResponse>, Status> {
         let deadline = deadline_of(request.extensions());
-        let asked = ListInboxes::try_from(request.into_inner())?;
-        let Asked {
+        let request = ListInboxes::try_from(request.into_inner())?;
+        let Scope {
             account, viewer, ..
-        } = asked.asked;
+        } = request.scope;
         record_viewer(Some(account), viewer);
         let account = self.directory.account(account, viewer, deadline).await;
         let account = account.map_err(CallError::from)?;
         let access = self.access(account.as_deref(), viewer)?;
-        Ok(Response::new(self.page(&access, &asked)))
+        Ok(Response::new(self.list_response(&access, &request)))
     }
 
     async fn batch_get_inboxes(
@@ -73,9 +73,9 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         request: Request<pb::BatchGetInboxesRequest>,
     ) -> Result<Response<pb::BatchGetInboxesResponse>, Status> {
         let deadline = deadline_of(request.extensions());
-        let BatchGetInboxes { asked, inboxes } = request.into_inner().try_into()?;
-        let account = self.some(asked, &inboxes, deadline).await?;
-        let access = self.access(account.as_deref(), asked.viewer)?;
+        let BatchGetInboxes { scope, inboxes } = request.into_inner().try_into()?;
+        let account = self.load(scope, &inboxes, deadline).await?;
+        let access = self.access(account.as_deref(), scope.viewer)?;
 
         let ids: Vec<_> = inboxes.iter().map(|id| id.0).collect();
         let mut response = pb::BatchGetInboxesResponse {
@@ -91,7 +91,7 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         for id in inboxes {
             match access.inbox(id) {
                 None => response.not_found.push(id.0),
-                Some(view) if page.try_push(self.message(&view, asked.detail)) => {}
+                Some(view) if page.try_push(self.message(&view, scope.detail)) => {}
                 Some(_) => response.remaining_ids.push(id.0),
             }
         }
@@ -116,7 +116,7 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
                 let found = self.directory.find(id, viewer, address, deadline).await;
                 let account = found.map_err(CallError::from)?;
                 let access = self.access(account.as_deref(), viewer)?;
-                self.found(access.role(), &[access], detail)
+                self.find_response(access.role(), &[access], detail)
             }
             None => {
                 let found = self.directory.find_everywhere(address, deadline).await;
@@ -126,7 +126,7 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
                     .iter()
                     .filter_map(|account| account.access(viewer, self.caller.rights).ok())
                     .collect();
-                self.found(self.caller.rights.of_service(), &accesses, detail)
+                self.find_response(self.caller.rights.of_service(), &accesses, detail)
             }
         };
         Ok(Response::new(response))
@@ -134,16 +134,16 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
 }
 
 impl<D: InboxDirectory> InboxService<D> {
-    async fn some(
+    async fn load(
         &self,
-        asked: Asked,
+        scope: Scope,
         inboxes: &[InboxId],
         deadline: Instant,
     ) -> Result<Option<Arc<Account>>, CallError> {
-        record_viewer(Some(asked.account), asked.viewer);
+        record_viewer(Some(scope.account), scope.viewer);
         Ok(self
             .directory
-            .inboxes(asked.account, asked.viewer, inboxes, deadline)
+            .inboxes(scope.account, scope.viewer, inboxes, deadline)
             .await?)
     }
 
@@ -159,7 +159,7 @@ impl<D: InboxDirectory> InboxService<D> {
     }
 
     /// All inboxes of some accounts.
-    fn found(
+    fn find_response(
         &self,
         role: Role,
         accounts: &[Access<'_>],
@@ -188,19 +188,19 @@ impl<D: InboxDirectory> InboxService<D> {
         response
     }
 
-    fn page(&self, access: &Access<'_>, asked: &ListInboxes) -> pb::ListInboxesResponse {
+    fn list_response(&self, access: &Access<'_>, request: &ListInboxes) -> pb::ListInboxesResponse {
         let visible: Vec<_> = access
             .inboxes()
-            .filter(|(name, view)| is_wanted(asked, name, view))
+            .filter(|(name, view)| matches(request, name, view))
             .collect();
-        let positions: Vec<_> = visible
+        let keys: Vec<_> = visible
             .iter()
             .map(|(name, view)| move || (*name, view.inbox().id))
             .collect();
-        let passed = asked
-            .after
+        let offset = request
+            .cursor
             .as_ref()
-            .map_or(0, |after| after.passed(&positions));
+            .map_or(0, |cursor| cursor.offset_in(&keys));
 
         let mut response = pb::ListInboxesResponse {
             inboxes: Vec::new(),
@@ -209,28 +209,28 @@ impl<D: InboxDirectory> InboxService<D> {
             next_page_token: " ".repeat(MAX_TOKEN_BYTES),
         };
         let mut page = PageBuilder::new(self.limit, &response);
-        for (_, view) in visible.iter().skip(passed).take(asked.page_size) {
-            if !page.try_push(self.message(view, asked.asked.detail)) {
+        for (_, view) in visible.iter().skip(offset).take(request.page_size) {
+            if !page.try_push(self.message(view, request.scope.detail)) {
                 break;
             }
         }
-        let end = passed + page.inboxes.len();
+        let end = offset + page.inboxes.len();
         let next = visible
             .get(end)
             .and_then(|_| visible.get(end.checked_sub(1)?));
         response.next_page_token = next
-            .map(|(name, view)| After::new(name, view.inbox().id).token(&asked.binding))
+            .map(|(name, view)| Cursor::new(name, view.inbox().id).token(&request.binding))
             .unwrap_or_default();
         response.inboxes = page.inboxes;
         response
     }
 
     fn message(&self, view: &InboxView<'_>, detail: Detail) -> pb::Inbox {
-        inbox(view, self.limit, &self.etags, detail)
+        to_inbox(view, self.limit, &self.etags, detail)
     }
 }
 
-fn is_wanted(asked: &ListInboxes, folded_name: &str, view: &InboxView<'_>) -> bool {
+fn matches(request: &ListInboxes, folded_name: &str, view: &InboxView<'_>) -> bool {
     let kind = view
         .inbox()
         .channel
@@ -239,5 +239,5 @@ fn is_wanted(asked: &ListInboxes, folded_name: &str, view: &InboxView<'_>) -> bo
     let of_kind = |kinds: &std::collections::BTreeSet<ChannelKind>| {
         kinds.is_empty() || kind.is_some_and(|kind| kinds.contains(&kind))
     };
-    of_kind(&asked.kinds) && has_prefix(folded_name, &asked.name_prefix)
+    of_kind(&request.kinds) && has_prefix(folded_name, &request.name_prefix)
 }

@@ -97,7 +97,7 @@ impl Listener {
                         return;
                     }
                 }
-                Err(error) if is_of_peer(&error) => {}
+                Err(error) if is_peer_error(&error) => {}
                 Err(error) => {
                     let reason = error.kind();
                     warn!(%reason, "cannot accept connections, trying again in a second");
@@ -125,7 +125,7 @@ impl Listener {
 }
 
 /// Whether an error concerns one peer, which is gone already or was kept out.
-fn is_of_peer(error: &io::Error) -> bool {
+fn is_peer_error(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted

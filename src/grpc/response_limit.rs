@@ -17,7 +17,7 @@ use values::Visit;
 
 /// What a response holds beside the content of one inbox: its etag, role, page token, and
 /// the ids of a batch.
-const ENVELOPE_BYTES: usize = 8 << 10;
+const RESERVED_BYTES: usize = 8 << 10;
 
 /// The most bytes of a response message.
 #[derive(Clone, Copy, Debug)]
@@ -33,15 +33,15 @@ impl ResponseLimit {
     /// Leaves out the largest values of an inbox that would not fit into a response of its
     /// own, so that it does. Its etag must not be set yet.
     pub(super) fn fit(self, inbox: &mut pb::Inbox) {
-        let limit = self.bytes.saturating_sub(ENVELOPE_BYTES);
+        let limit = self.bytes.saturating_sub(RESERVED_BYTES);
         let bytes = inbox.encoded_len();
         if bytes > limit {
-            leave_out(inbox, bytes, limit);
+            omit_largest(inbox, bytes, limit);
         }
     }
 }
 
-fn leave_out(inbox: &mut pb::Inbox, mut bytes: usize, limit: usize) {
+fn omit_largest(inbox: &mut pb::Inbox, mut bytes: usize, limit: usize) {
     let degradations = mem::take(&mut inbox.degradations);
     let mut values = Vec::new();
     inbox.visit("", &mut |path, bytes| {
@@ -54,27 +54,27 @@ fn leave_out(inbox: &mut pb::Inbox, mut bytes: usize, limit: usize) {
     // Of equal ones, the first.
     let mut largest: Vec<_> = values.iter().collect();
     largest.sort_by_key(|(_, bytes)| Reverse(*bytes));
-    let mut left_out = BTreeSet::new();
+    let mut omitted = BTreeSet::new();
     for (path, freed) in largest {
         if bytes <= limit {
             break;
         }
-        bytes = bytes.saturating_sub(*freed) + element_bytes(&too_large(path));
-        left_out.insert(path.as_str());
+        bytes = bytes.saturating_sub(*freed) + element_bytes(&too_large_degradation(path));
+        omitted.insert(path.as_str());
     }
 
-    inbox.visit("", &mut |path, _| left_out.contains(path));
-    let is_left_out = |field: &str| left_out.iter().any(|path| is_within(field, path));
-    let kept = degradations
-        .into_iter()
-        .filter(|it| !is_left_out(&it.field));
+    inbox.visit("", &mut |path, _| omitted.contains(path));
+    let is_omitted = |field: &str| omitted.iter().any(|path| is_within(field, path));
+    let kept = degradations.into_iter().filter(|it| !is_omitted(&it.field));
     // In the order of fields: an order by size would change with what is not shown.
     let paths = values.iter().map(|(path, _)| path.as_str());
-    let added = paths.filter(|path| left_out.contains(path)).map(too_large);
+    let added = paths
+        .filter(|path| omitted.contains(path))
+        .map(too_large_degradation);
     inbox.degradations = kept.chain(added).collect();
 }
 
-fn too_large(path: &str) -> pb::Degradation {
+fn too_large_degradation(path: &str) -> pb::Degradation {
     pb::Degradation {
         field: path.to_owned(),
         reason: DegradationReason::TooLarge.into(),

@@ -105,7 +105,7 @@ pub async fn serve<D: InboxDirectory>(
     etags: EtagKey,
     random: fn() -> Option<u128>,
     settings: ServerSettings,
-    stop: mpsc::Receiver<()>,
+    shutdown_signals: mpsc::Receiver<()>,
 ) -> Result<(), ServeError> {
     let inboxes = InboxServiceServer::new(InboxService {
         directory: Arc::new(directory),
@@ -128,15 +128,15 @@ pub async fn serve<D: InboxDirectory>(
     let reflection_v1alpha = reflection()?.build_v1alpha()?;
 
     // Cancelled when what is left of the calls is cut off.
-    let cut_off = CancellationToken::new();
+    let cancelled = CancellationToken::new();
     // From the outside to the inside.
     let layers = ServiceBuilder::new()
         // An id that would spoil the log counts as none.
-        .map_request(request_id::discard_unfit)
+        .map_request(request_id::remove_invalid)
         // Every call has an id; the caller's own, or one made here.
         .layer(SetRequestIdLayer::new(
             request_id::header(),
-            request_id::Random(random),
+            request_id::RandomIds(random),
         ))
         // The answer bears the id, whatever became of the call.
         .layer(PropagateRequestIdLayer::new(request_id::header()))
@@ -145,22 +145,22 @@ pub async fn serve<D: InboxDirectory>(
             TraceLayer::new_for_grpc()
                 .make_span_with(access_log::CallSpan::new()?)
                 .on_request(())
-                .on_response(access_log::answered)
+                .on_response(access_log::log_answered)
                 .on_body_chunk(())
                 .on_eos(())
                 .on_failure(()),
         )
         // A call that its caller cancels has a line, too. Below the span.
-        .layer(access_log::cancelled())
+        .layer(access_log::log_cancelled())
         // What tonic answers by itself gets the form of our errors.
         .layer(from_fn(error_details::complete))
         // A call that a stop cuts off is told so.
-        .layer(from_fn_with_state(cut_off.clone(), shutdown::cancel))
+        .layer(from_fn_with_state(cancelled.clone(), shutdown::cancel))
         // A call is answered by its deadline, a moment before tonic would.
         .layer(from_fn(deadline::enforce))
         // A panic costs its call and nothing else. Innermost, so that the layers above see
         // an answer.
-        .layer(CatchPanicLayer::custom(status::panicked::<Body>));
+        .layer(CatchPanicLayer::custom(status::panic_response::<Body>));
     let routes = Routes::new(inboxes)
         .add_service(health_service.max_decoding_message_size(MAX_REQUEST_BYTES))
         .add_service(reflection_v1.max_decoding_message_size(MAX_REQUEST_BYTES))
@@ -169,7 +169,7 @@ pub async fn serve<D: InboxDirectory>(
         .layer(layers);
 
     let draining = CancellationToken::new();
-    let serving = Server::builder()
+    let server = Server::builder()
         // Called when a call arrives, as tonic's own timer is; the layers are polled later.
         .layer(MapRequestLayer::new(deadline::set))
         .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
@@ -184,17 +184,17 @@ pub async fn serve<D: InboxDirectory>(
             listener.incoming(settings.connections(), draining.clone()),
             draining.cancelled(),
         );
-    let stopping = drain(
+    let drained = drain(
         health,
         InboxServiceServer::<InboxService<D>>::NAME,
         settings,
-        stop,
+        shutdown_signals,
         &draining,
-        &cut_off,
+        &cancelled,
     );
     tokio::select! {
-        served = serving => served?,
-        () = stopping => info!("connections were cut off"),
+        served = server => served?,
+        () = drained => info!("connections were cut off"),
     }
     Ok(())
 }
@@ -205,18 +205,18 @@ async fn drain(
     mut health: HealthReporter,
     service: &str,
     settings: ServerSettings,
-    mut stop: mpsc::Receiver<()>,
+    mut shutdown_signals: mpsc::Receiver<()>,
     draining: &CancellationToken,
-    cut_off: &CancellationToken,
+    cancelled: &CancellationToken,
 ) {
-    stop.recv().await;
+    shutdown_signals.recv().await;
     info!("stopping");
     for service in ["", service] {
         health
             .set_service_status(service, ServingStatus::NotServing)
             .await;
     }
-    let drained = async {
+    let drain = async {
         sleep(settings.drain_wait).await;
         // Ends the streams of those that watch the health: they would be waited for.
         for service in ["", service] {
@@ -226,9 +226,9 @@ async fn drain(
         sleep(settings.drain_timeout).await;
     };
     tokio::select! {
-        () = drained => {}
-        _ = stop.recv() => draining.cancel(),
+        () = drain => {}
+        _ = shutdown_signals.recv() => draining.cancel(),
     }
-    cut_off.cancel();
+    cancelled.cancel();
     sleep(settings.flush_timeout).await;
 }

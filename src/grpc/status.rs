@@ -24,20 +24,20 @@ const RETRY_PUSHBACK_MS: &str = "1000";
 pub const ACCEPT_ENCODING: &str = "grpc-accept-encoding";
 
 /// So that the details of a hopeless request stay small.
-pub const MOST_VIOLATIONS: usize = 16;
+pub const MAX_VIOLATIONS: usize = 16;
 
 /// Why a call fails.
 #[derive(Debug)]
 pub enum CallError {
-    Invalid(Vec<Violation>),
+    InvalidRequest(Vec<Violation>),
     InvalidPageToken,
-    Undecodable,
-    TooLarge,
+    UndecodableRequest,
+    RequestTooLarge,
     AccessDenied,
-    Suspended,
+    AccountSuspended,
     InboxNotFound,
     DeadlineExceeded,
-    Unavailable,
+    StoreUnavailable,
     Overloaded,
     ShuttingDown,
     UnknownMethod,
@@ -56,7 +56,7 @@ pub struct Violation {
 impl CallError {
     const fn parts(&self) -> (Code, ErrorReason, &'static str) {
         match self {
-            Self::Invalid(_) => (
+            Self::InvalidRequest(_) => (
                 Code::InvalidArgument,
                 ErrorReason::InvalidRequest,
                 "the request is invalid; the details name the fields",
@@ -66,12 +66,12 @@ impl CallError {
                 ErrorReason::InvalidPageToken,
                 "the page token was not made for this request",
             ),
-            Self::Undecodable => (
+            Self::UndecodableRequest => (
                 Code::InvalidArgument,
                 ErrorReason::UndecodableRequest,
                 "the request is not a message of its type",
             ),
-            Self::TooLarge => (
+            Self::RequestTooLarge => (
                 Code::ResourceExhausted,
                 ErrorReason::RequestTooLarge,
                 "the request is too large",
@@ -81,7 +81,7 @@ impl CallError {
                 ErrorReason::AccessDenied,
                 "there is no such account, or the viewer does not belong to it",
             ),
-            Self::Suspended => (
+            Self::AccountSuspended => (
                 Code::PermissionDenied,
                 ErrorReason::AccountSuspended,
                 "the account is suspended",
@@ -96,7 +96,7 @@ impl CallError {
                 ErrorReason::DeadlineExceeded,
                 "the deadline passed before there was an answer",
             ),
-            Self::Unavailable => (
+            Self::StoreUnavailable => (
                 Code::Unavailable,
                 ErrorReason::StoreUnavailable,
                 "the database does not answer; try again",
@@ -152,7 +152,7 @@ impl From<CallError> for Status {
             _ => None,
         };
         let violations = match error {
-            CallError::Invalid(violations) => violations,
+            CallError::InvalidRequest(violations) => violations,
             CallError::InvalidPageToken => vec![Violation {
                 field: "page_token".to_owned(),
                 description: "was not made for this request",
@@ -160,7 +160,7 @@ impl From<CallError> for Status {
             _ => Vec::new(),
         };
         if !violations.is_empty() {
-            let violations = violations.into_iter().take(MOST_VIOLATIONS);
+            let violations = violations.into_iter().take(MAX_VIOLATIONS);
             details.set_bad_request(
                 violations
                     .map(|violation| FieldViolation::new(violation.field, violation.description))
@@ -180,7 +180,7 @@ impl From<CallError> for Status {
 impl From<DirectoryError> for CallError {
     fn from(error: DirectoryError) -> Self {
         match error {
-            DirectoryError::Unavailable => Self::Unavailable,
+            DirectoryError::Unavailable => Self::StoreUnavailable,
             DirectoryError::Overloaded => Self::Overloaded,
             DirectoryError::Fault => Self::Internal,
         }
@@ -191,14 +191,14 @@ impl From<Refusal> for CallError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::NotAMember => Self::AccessDenied,
-            Refusal::Suspended => Self::Suspended,
+            Refusal::Suspended => Self::AccountSuspended,
         }
     }
 }
 
 /// The answer to a call in which something panicked. The message of the panic may quote a
 /// value, and is not looked at.
-pub fn panicked<B: Default>(_: Box<dyn Any + Send>) -> Response<B> {
+pub fn panic_response<B: Default>(_: Box<dyn Any + Send>) -> Response<B> {
     response(CallError::Internal)
 }
 

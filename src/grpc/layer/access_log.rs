@@ -24,7 +24,7 @@ use crate::{
 
 /// What stands for the path of a method that there is not: a path may be any
 /// text, of any length.
-const UNKNOWN: &str = "unknown";
+const UNKNOWN_METHOD: &str = "unknown";
 
 /// Makes the spans of calls.
 #[derive(Clone)]
@@ -45,7 +45,10 @@ impl CallSpan {
 impl<B> MakeSpan<B> for CallSpan {
     fn make_span(&mut self, request: &Request<B>) -> Span {
         let path = request.uri().path();
-        let method = self.methods.get(path).map_or(UNKNOWN, String::as_str);
+        let method = self
+            .methods
+            .get(path)
+            .map_or(UNKNOWN_METHOD, String::as_str);
         let id = request.extensions().get::<RequestId>();
         let id = id.and_then(|id| id.header_value().to_str().ok());
         // Of the highest level, so that RUST_LOG=error too says which call it was.
@@ -76,13 +79,13 @@ pub fn record_viewer(account: Option<AccountId>, viewer: Viewer) {
 
 /// Logs the calls whose callers cancel them: before there is an answer, or before all of
 /// it was sent.
-pub fn cancelled<B>() -> OnEarlyDropLayer<impl OnFutureDrop<B> + Clone, impl OnBodyDrop<B> + Clone>
-{
+pub fn log_cancelled<B>()
+-> OnEarlyDropLayer<impl OnFutureDrop<B> + Clone, impl OnBodyDrop<B> + Clone> {
     let before_answer = |_: &Request<B>| {
         let (call, began) = (Span::current(), Instant::now());
         move || {
             let took_us = microseconds(began.elapsed());
-            info!(parent: &call, code = name(Code::Cancelled), took_us, "cancelled");
+            info!(parent: &call, code = code_name(Code::Cancelled), took_us, "cancelled");
         }
     };
     let within_answer = OnBodyDropFn::new(|_: &Request<B>| {
@@ -95,11 +98,11 @@ pub fn cancelled<B>() -> OnEarlyDropLayer<impl OnFutureDrop<B> + Clone, impl OnB
 }
 
 /// Logs how a call ended.
-pub fn answered<B>(response: &Response<B>, took: Duration, _: &Span) {
+pub fn log_answered<B>(response: &Response<B>, took: Duration, _: &Span) {
     // An error comes in the headers; a stream's end is not waited for.
     let code = response.headers().get(Status::GRPC_STATUS);
     let code = code.map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()));
-    info!(code = %name(code), took_us = microseconds(took), "answered");
+    info!(code = %code_name(code), took_us = microseconds(took), "answered");
 }
 
 /// As a number that JSON has: it has none of 128 bits.
@@ -108,7 +111,7 @@ fn microseconds(took: Duration) -> u64 {
 }
 
 /// gRPC's own name, as other languages and dashboards have it.
-const fn name(code: Code) -> &'static str {
+const fn code_name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",
         Code::Cancelled => "CANCELLED",

@@ -16,7 +16,7 @@ use crate::grpc::status::{CallError, response};
 const MAX_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How much earlier than tonic this layer answers.
-const LEAD_TIMEOUT: Duration = Duration::from_millis(1);
+const LEAD_WINDOW: Duration = Duration::from_millis(1);
 
 /// With less time than this, an answer could not come before tonic's.
 const MIN_TIMEOUT: Duration = Duration::from_millis(2);
@@ -35,14 +35,17 @@ pub fn deadline_of(extensions: &Extensions) -> std::time::Instant {
 
 /// Notes the deadline of a call that arrives.
 pub fn set<B>(mut request: http::Request<B>) -> http::Request<B> {
-    let timeout = request.headers().get("grpc-timeout").and_then(timeout);
+    let timeout = request
+        .headers()
+        .get("grpc-timeout")
+        .and_then(parse_timeout);
     let timeout = timeout.map_or(MAX_TIMEOUT, |timeout| timeout.min(MAX_TIMEOUT));
     // Nothing is begun for a call that is as good as late.
     let is_late = timeout < MIN_TIMEOUT;
     let timeout = if is_late {
         Duration::ZERO
     } else {
-        timeout.saturating_sub(LEAD_TIMEOUT)
+        timeout.saturating_sub(LEAD_WINDOW)
     };
     let deadline = Deadline(Instant::now() + timeout);
     request.extensions_mut().insert(deadline);
@@ -66,7 +69,7 @@ pub async fn enforce(request: Request, next: Next) -> Response {
 /// `grpc-timeout`: at most eight digits and a unit. What is not of this form is
 /// ignored. A digit may be a plus in front: gRPC knows of none, but tonic's own servers
 /// take it.
-fn timeout(header: &HeaderValue) -> Option<Duration> {
+fn parse_timeout(header: &HeaderValue) -> Option<Duration> {
     let text = header.to_str().ok()?;
     let unit = text.chars().next_back()?;
     let digits = text.strip_suffix(unit).filter(|digits| {
@@ -92,7 +95,7 @@ mod tests {
     use super::*;
 
     fn read(text: &'static str) -> Option<Duration> {
-        timeout(&HeaderValue::from_static(text))
+        parse_timeout(&HeaderValue::from_static(text))
     }
 
     #[test]

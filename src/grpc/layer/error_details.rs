@@ -63,12 +63,12 @@ fn foreign_error(headers: &HeaderMap) -> Option<CallError> {
     let code = headers.get(Status::GRPC_STATUS)?;
     Some(match Code::from_bytes(code.as_bytes()) {
         Code::Ok | Code::NotFound => return None,
-        Code::OutOfRange | Code::ResourceExhausted => CallError::TooLarge,
+        Code::OutOfRange | Code::ResourceExhausted => CallError::RequestTooLarge,
         _ if is_about_compression(headers) => CallError::CompressionNotSupported,
         Code::Unimplemented => CallError::UnknownMethod,
         // Nothing of ours answers so without details: tonic could not read the request, for
         // its bytes or because its stream broke.
-        _ => CallError::Undecodable,
+        _ => CallError::UndecodableRequest,
     })
 }
 

@@ -10,13 +10,13 @@ pub const fn header() -> HeaderName {
 }
 
 /// Longer ids than this, and ids with odd characters, are replaced.
-const LONGEST: usize = 128;
+const MAX_ID_BYTES: usize = 128;
 
 /// Makes ids of random numbers.
 #[derive(Clone, Copy)]
-pub struct Random(pub fn() -> Option<u128>);
+pub struct RandomIds(pub fn() -> Option<u128>);
 
-impl MakeRequestId for Random {
+impl MakeRequestId for RandomIds {
     fn make_request_id<B>(&mut self, _: &Request<B>) -> Option<RequestId> {
         let id = format!("{:032x}", (self.0)()?);
         let mut id = HeaderValue::from_str(&id).ok()?;
@@ -28,17 +28,17 @@ impl MakeRequestId for Random {
 }
 
 /// Takes away an id that is not fit for a log.
-pub fn discard_unfit<B>(mut request: Request<B>) -> Request<B> {
+pub fn remove_invalid<B>(mut request: Request<B>) -> Request<B> {
     let mut ids = request.headers().get_all(HEADER).iter();
-    let fit = ids.next().is_some_and(is_fit) && ids.next().is_none();
-    if !fit {
+    let is_single_valid = ids.next().is_some_and(is_valid) && ids.next().is_none();
+    if !is_single_valid {
         request.headers_mut().remove(HEADER);
     }
     request
 }
 
-fn is_fit(id: &HeaderValue) -> bool {
-    (1..=LONGEST).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
+fn is_valid(id: &HeaderValue) -> bool {
+    (1..=MAX_ID_BYTES).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ const LIMITS: ConnectionLimits = ConnectionLimits {
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-fn pair(draining: &CancellationToken) -> (Connection, UnixStream) {
+fn connect(draining: &CancellationToken) -> (Connection, UnixStream) {
     let (server, client) = UnixStream::pair().unwrap();
     let permits = Arc::new(Semaphore::new(1));
     let permit = permits.try_acquire_owned().unwrap();
@@ -34,9 +34,9 @@ async fn seconds_until_timeout<T>(outcome: impl Future<Output = io::Result<T>>) 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_never_speaks_has_ten_seconds() {
+async fn a_peer_without_a_preface_is_disconnected() {
     let draining = CancellationToken::new();
-    let (mut connection, mut client) = pair(&draining);
+    let (mut connection, mut client) = connect(&draining);
     // All but the last byte.
     client.write_all(&PREFACE[..23]).await.unwrap();
     let mut received = [0; 24];
@@ -45,10 +45,10 @@ async fn a_peer_that_never_speaks_has_ten_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_drain_ends_a_connection_that_has_not_spoken_alone() {
+async fn a_drain_ends_only_connections_without_a_preface() {
     let draining = CancellationToken::new();
-    let (mut silent, _client) = pair(&draining);
-    let (mut spoken, mut client) = pair(&draining);
+    let (mut silent, _client) = connect(&draining);
+    let (mut spoken, mut client) = connect(&draining);
     client.write_all(PREFACE).await.unwrap();
     spoken.read_exact(&mut [0; 24]).await.unwrap();
     draining.cancel();
@@ -58,7 +58,7 @@ async fn a_drain_ends_a_connection_that_has_not_spoken_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_accepts_no_bytes_is_disconnected() {
-    let (mut connection, client) = pair(&CancellationToken::new());
+    let (mut connection, client) = connect(&CancellationToken::new());
     let bytes = vec![0; 16 << 20];
     assert_eq!(
         seconds_until_timeout(connection.write_all(&bytes)).await,
@@ -68,8 +68,8 @@ async fn a_peer_that_accepts_no_bytes_is_disconnected() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_ends_at_its_age_though_its_peer_speaks() {
-    let (mut connection, mut client) = pair(&CancellationToken::new());
+async fn an_active_connection_ends_at_its_maximum_age() {
+    let (mut connection, mut client) = connect(&CancellationToken::new());
     tokio::spawn(async move {
         while client.write_all(PREFACE).await.is_ok() {
             sleep(Duration::from_secs(7)).await;

@@ -64,10 +64,10 @@ fn decoded(message: &DynamicMessage) -> pb::Inbox {
     pb::Inbox::decode(message.encode_to_vec().as_slice()).unwrap()
 }
 
-fn left_out(inbox: &pb::Inbox) -> Vec<&str> {
+fn omitted(inbox: &pb::Inbox) -> Vec<&str> {
     let too_large = |it: &&pb::Degradation| it.reason() == DegradationReason::TooLarge;
-    let left_out = inbox.degradations.iter().filter(too_large);
-    left_out.map(|it| it.field.as_str()).collect()
+    let omitted = inbox.degradations.iter().filter(too_large);
+    omitted.map(|it| it.field.as_str()).collect()
 }
 
 /// Whether a message says anything at a path.
@@ -99,30 +99,30 @@ fn large_values(message: &MessageDescriptor, prefix: &str, paths: &mut Vec<Strin
 }
 
 #[test]
-fn whatever_is_large_fits_into_the_least_limit() {
+fn large_values_fit_into_the_minimum_limit() {
     let descriptor = descriptor();
     let channel = descriptor
         .oneofs()
         .find(|oneof| oneof.name() == "channel")
         .unwrap();
-    let mut all_left_out = BTreeSet::new();
+    let mut all_omitted = BTreeSet::new();
     let mut channels = 0;
     for channel in channel.fields() {
         let message = filled(&descriptor, MEBIBYTE, channel.name());
         let mut inbox = decoded(&message);
         LIMIT.fit(&mut inbox);
         assert!(
-            inbox.encoded_len() <= LIMIT.bytes - ENVELOPE_BYTES,
+            inbox.encoded_len() <= LIMIT.bytes - RESERVED_BYTES,
             "{}",
             channel.name()
         );
         let shown = DynamicMessage::decode(descriptor.clone(), inbox.encode_to_vec().as_slice());
-        for path in left_out(&inbox) {
+        for path in omitted(&inbox) {
             assert!(
                 is_there(&message, path) && !is_there(shown.as_ref().unwrap(), path),
                 "{path}"
             );
-            all_left_out.insert(path.to_owned());
+            all_omitted.insert(path.to_owned());
         }
         channels += 1;
     }
@@ -130,12 +130,12 @@ fn whatever_is_large_fits_into_the_least_limit() {
     let mut paths = Vec::new();
     large_values(&descriptor, "", &mut paths);
     assert!(paths.len() > 70, "{paths:?}");
-    assert_eq!(all_left_out, paths.into_iter().collect());
+    assert_eq!(all_omitted, paths.into_iter().collect());
 }
 
 /// Many notes on what is left out go with it.
 #[test]
-fn degradations_go_with_what_they_are_about() {
+fn degradations_are_omitted_with_their_fields() {
     let note = |field: String| pb::Degradation {
         field,
         reason: DegradationReason::NumberOutOfRange.into(),
@@ -151,7 +151,7 @@ fn degradations_go_with_what_they_are_about() {
     LIMIT.fit(&mut inbox);
     let expected = [
         note("working_hours_enabled".to_owned()),
-        too_large("working_hours"),
+        too_large_degradation("working_hours"),
     ];
     assert!(inbox.degradations == expected);
     assert!(inbox.working_hours.is_empty());
@@ -159,25 +159,25 @@ fn degradations_go_with_what_they_are_about() {
 
 /// As much as may come of the JSON columns of one inbox stays.
 #[test]
-fn the_most_that_remains_fits_into_the_least_limit() {
+fn the_maximum_of_degradations_fits_into_the_minimum_limit() {
     // 65 for each of five columns, with the longest paths.
-    const MOST_OF_A_COLUMN: usize = 65;
-    const LONGEST_PATH: usize = 300;
+    const MAX_PER_COLUMN: usize = 65;
+    const MAX_PATH_BYTES: usize = 300;
     let remaining = pb::Degradation {
-        field: "x".repeat(LONGEST_PATH),
+        field: "x".repeat(MAX_PATH_BYTES),
         reason: DegradationReason::NumberOutOfRange.into(),
     };
     let mut inbox = decoded(&filled(&descriptor(), MEBIBYTE, "web_widget"));
-    inbox.degradations = vec![remaining; 5 * MOST_OF_A_COLUMN];
+    inbox.degradations = vec![remaining; 5 * MAX_PER_COLUMN];
     LIMIT.fit(&mut inbox);
-    assert!(inbox.encoded_len() <= LIMIT.bytes - ENVELOPE_BYTES);
-    assert!(inbox.degradations.len() > 5 * MOST_OF_A_COLUMN);
+    assert!(inbox.encoded_len() <= LIMIT.bytes - RESERVED_BYTES);
+    assert!(inbox.degradations.len() > 5 * MAX_PER_COLUMN);
 }
 
 #[test]
-fn the_largest_go_first_and_no_more_than_must() {
+fn the_largest_are_omitted_first_and_no_more_than_needed() {
     let text = |bytes: usize| Some("x".repeat(bytes));
-    let room = LIMIT.bytes - ENVELOPE_BYTES;
+    let room = LIMIT.bytes - RESERVED_BYTES;
     let inbox = |name: usize, greeting: usize, absence: usize| pb::Inbox {
         name: "x".repeat(name),
         greeting_message: text(greeting),
@@ -187,7 +187,7 @@ fn the_largest_go_first_and_no_more_than_must() {
     let fitted = |mut inbox: pb::Inbox| {
         LIMIT.fit(&mut inbox);
         assert!(inbox.encoded_len() <= room);
-        left_out(&inbox).join(" ")
+        omitted(&inbox).join(" ")
     };
     let overhead = inbox(1, 300, 300).encoded_len() - 601 + 2;
     assert_eq!(fitted(inbox(1, room - 300 - overhead, 300)), "");

@@ -21,7 +21,7 @@ pub trait Visit {
 /// What an optional field may hold.
 trait Content: Message {
     /// Whether to leave it out as a whole.
-    fn is_left_out(&mut self, path: &str, visitor: &mut Visitor<'_>) -> bool {
+    fn is_omitted(&mut self, path: &str, visitor: &mut Visitor<'_>) -> bool {
         visitor(path, self.encoded_len())
     }
 }
@@ -33,7 +33,7 @@ impl Content for Value {}
 impl<T: Content> Visit for Option<T> {
     fn visit(&mut self, path: &str, visitor: &mut Visitor<'_>) {
         if let Some(content) = self
-            && content.is_left_out(path, visitor)
+            && content.is_omitted(path, visitor)
         {
             *self = None;
         }
@@ -58,21 +58,21 @@ impl Visit for String {
 }
 
 /// What is always small.
-macro_rules! small {
+macro_rules! fixed_size {
     ($($number:ty),*) => {
         $(impl Visit for $number {
             fn visit(&mut self, _: &str, _: &mut Visitor<'_>) {}
         }
 
         impl Content for $number {
-            fn is_left_out(&mut self, _: &str, _: &mut Visitor<'_>) -> bool {
+            fn is_omitted(&mut self, _: &str, _: &mut Visitor<'_>) -> bool {
                 false
             }
         })*
     };
 }
 
-small!(bool, i32, i64);
+fixed_size!(bool, i32, i64);
 
 /// The fields of messages. Those behind a semicolon are not visited.
 macro_rules! messages {
@@ -81,12 +81,12 @@ macro_rules! messages {
             fn visit(&mut self, path: &str, visitor: &mut Visitor<'_>) {
                 let Self { $($field,)* $($($other: _,)*)? } = self;
                 let _ = (path, &visitor);
-                $($field.visit(&joined(path, stringify!($field)), visitor);)*
+                $($field.visit(&join_path(path, stringify!($field)), visitor);)*
             }
         }
 
         impl Content for pb::$message {
-            fn is_left_out(&mut self, path: &str, visitor: &mut Visitor<'_>) -> bool {
+            fn is_omitted(&mut self, path: &str, visitor: &mut Visitor<'_>) -> bool {
                 self.visit(path, visitor);
                 false
             }
@@ -94,7 +94,7 @@ macro_rules! messages {
     };
 }
 
-fn joined(path: &str, field: &str) -> String {
+fn join_path(path: &str, field: &str) -> String {
     match path {
         "" => field.to_owned(),
         path => format!("{path}.{field}"),

@@ -20,15 +20,15 @@ fn violations(count: usize) -> Vec<Violation> {
 
 fn every_error() -> Vec<CallError> {
     vec![
-        CallError::Invalid(violations(1000)),
+        CallError::InvalidRequest(violations(1000)),
         CallError::InvalidPageToken,
-        CallError::Undecodable,
-        CallError::TooLarge,
+        CallError::UndecodableRequest,
+        CallError::RequestTooLarge,
         CallError::AccessDenied,
-        CallError::Suspended,
+        CallError::AccountSuspended,
         CallError::InboxNotFound,
         CallError::DeadlineExceeded,
-        CallError::Unavailable,
+        CallError::StoreUnavailable,
         CallError::Overloaded,
         CallError::ShuttingDown,
         CallError::UnknownMethod,
@@ -38,7 +38,7 @@ fn every_error() -> Vec<CallError> {
 }
 
 #[test]
-fn every_reason_is_answered_as_its_comment_says() {
+fn every_reason_is_answered_as_documented() {
     let mut answered = BTreeSet::new();
     for error in every_error() {
         let name = error.parts().1.as_str_name();
@@ -73,8 +73,12 @@ fn every_reason_is_answered_as_its_comment_says() {
             "{name}: {constant}"
         );
 
-        let again = matches!(status.code(), Code::Unavailable | Code::ResourceExhausted);
-        assert_eq!(status.get_details_retry_info().is_some(), again, "{name}");
+        let is_retryable = matches!(status.code(), Code::Unavailable | Code::ResourceExhausted);
+        assert_eq!(
+            status.get_details_retry_info().is_some(),
+            is_retryable,
+            "{name}"
+        );
         let names_fields = name.ends_with("INVALID_REQUEST") || name.ends_with("PAGE_TOKEN");
         assert_eq!(
             status.get_details_bad_request().is_some(),
@@ -91,9 +95,9 @@ fn every_reason_is_answered_as_its_comment_says() {
 }
 
 #[tokio::test]
-async fn a_panic_is_answered_without_its_words() {
+async fn a_panic_is_answered_without_its_message() {
     let mut service = ServiceBuilder::new()
-        .layer(CatchPanicLayer::custom(panicked::<Body>))
+        .layer(CatchPanicLayer::custom(panic_response::<Body>))
         .service(service_fn(
             async |_: http::Request<Body>| -> Result<Response<Body>, Status> {
                 panic!("a secret value")

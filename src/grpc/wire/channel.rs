@@ -3,7 +3,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::json::value;
+use super::json::to_value;
 use crate::{
     domain::{
         access::InboxView,
@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// The channel of a view's inbox, as the view discloses it.
-pub fn kind(channel: &Channel, view: &InboxView<'_>) -> pb::inbox::Channel {
+pub fn to_channel(channel: &Channel, view: &InboxView<'_>) -> pb::inbox::Channel {
     use pb::inbox::Channel as Wire;
 
     match channel {
@@ -79,7 +79,7 @@ fn web_widget(channel: &WebWidget, view: &InboxView<'_>) -> pb::WebWidgetChannel
             .map(|feature| pb::WidgetFeature::from(*feature).into())
             .collect(),
         reply_time: reply_time.map(|time| pb::ReplyTime::from(time).into()),
-        hmac_token: text(hmac_token, view),
+        hmac_token: reveal_text(hmac_token, view),
         pre_chat_form_enabled: *pre_chat_form_enabled,
         pre_chat_form_options: pre_chat_form_options.as_ref().map(Into::into),
         continuity_via_email: *continuity_via_email,
@@ -97,11 +97,11 @@ fn api(channel: &Api, view: &InboxView<'_>) -> pb::ApiChannel {
     } = channel;
     pb::ApiChannel {
         hmac_mandatory: *hmac_mandatory,
-        hmac_token: text(hmac_token, view),
+        hmac_token: reveal_text(hmac_token, view),
         webhook_url: webhook_url.clone(),
         inbox_identifier: inbox_identifier.clone(),
-        additional_attributes: additional_attributes.as_ref().map(value),
-        secret: text(secret, view),
+        additional_attributes: additional_attributes.as_ref().map(to_value),
+        secret: reveal_text(secret, view),
     }
 }
 
@@ -121,7 +121,9 @@ fn email(channel: &Email, view: &InboxView<'_>) -> pb::EmailChannel {
         forward_to_email: forward_to_email.clone(),
         imap: view.reveal(imap).and_then(Option::as_ref).map(Into::into),
         smtp: view.reveal(smtp).and_then(Option::as_ref).map(Into::into),
-        reauthorization: view.reveal(reauthorization).and_then(|state| known(*state)),
+        reauthorization: view
+            .reveal(reauthorization)
+            .and_then(|state| to_reauthorization(*state)),
         provider: provider.clone(),
     }
 }
@@ -149,10 +151,10 @@ fn twilio_sms(channel: &TwilioSms, view: &InboxView<'_>) -> pb::TwilioSmsChannel
         messaging_service_sid: messaging_service_sid.clone(),
         phone_number: phone_number.clone(),
         medium: medium.map(|medium| pb::TwilioMedium::from(medium).into()),
-        content_templates: content_templates.as_ref().map(value),
-        auth_token: text(auth_token, view),
-        account_sid: text(account_sid, view),
-        api_key_sid: text(api_key_sid, view),
+        content_templates: content_templates.as_ref().map(to_value),
+        auth_token: reveal_text(auth_token, view),
+        account_sid: reveal_text(account_sid, view),
+        api_key_sid: reveal_text(api_key_sid, view),
         voice_enabled: *voice_enabled,
         inbound_calls_enabled: *inbound_calls_enabled,
         voice_configured: *voice_configured,
@@ -175,28 +177,28 @@ fn whatsapp(channel: &Whatsapp, view: &InboxView<'_>) -> pb::WhatsappChannel {
     pb::WhatsappChannel {
         phone_number: phone_number.clone(),
         provider: provider.clone(),
-        message_templates: message_templates.as_ref().map(value),
+        message_templates: message_templates.as_ref().map(to_value),
         provider_config: view
             .reveal(provider_config)
             .and_then(Option::as_ref)
-            .map(|config| value(config)),
-        reauthorization: known(*reauthorization),
+            .map(|config| to_value(config)),
+        reauthorization: to_reauthorization(*reauthorization),
         voice_enabled: *voice_enabled,
         inbound_calls_enabled: *inbound_calls_enabled,
     }
 }
 
 /// A sealed text, for those who may see it.
-fn text(sealed: &SecretText, view: &InboxView<'_>) -> Option<String> {
+fn reveal_text(sealed: &SecretText, view: &InboxView<'_>) -> Option<String> {
     view.reveal(sealed)
-        .and_then(|secret| exposed(secret.as_ref()))
+        .and_then(|secret| expose(secret.as_ref()))
 }
 
-fn exposed(secret: Option<&SecretString>) -> Option<String> {
+fn expose(secret: Option<&SecretString>) -> Option<String> {
     secret.map(|secret| secret.expose_secret().to_owned())
 }
 
-fn known(state: Option<Reauthorization>) -> Option<i32> {
+fn to_reauthorization(state: Option<Reauthorization>) -> Option<i32> {
     state.map(|state| pb::Reauthorization::from(state).into())
 }
 
@@ -213,7 +215,7 @@ impl From<&Imap> for pb::ImapSettings {
         } = imap;
         Self {
             login: login.clone(),
-            password: exposed(password.as_ref()),
+            password: expose(password.as_ref()),
             address: address.clone(),
             port: *port,
             enabled: *enabled,
@@ -239,7 +241,7 @@ impl From<&Smtp> for pb::SmtpSettings {
         } = smtp;
         Self {
             login: login.clone(),
-            password: exposed(password.as_ref()),
+            password: expose(password.as_ref()),
             address: address.clone(),
             port: *port,
             enabled: *enabled,
@@ -261,7 +263,7 @@ impl From<&FacebookPage> for pb::FacebookPageChannel {
         } = channel;
         Self {
             page_id: page_id.clone(),
-            reauthorization: known(*reauthorization),
+            reauthorization: to_reauthorization(*reauthorization),
             instagram_id: instagram_id.clone(),
         }
     }
@@ -274,7 +276,7 @@ impl From<&Instagram> for pb::InstagramChannel {
             instagram_id,
         } = channel;
         Self {
-            reauthorization: known(*reauthorization),
+            reauthorization: to_reauthorization(*reauthorization),
             instagram_id: instagram_id.clone(),
         }
     }
@@ -284,7 +286,7 @@ impl From<&Tiktok> for pb::TiktokChannel {
     fn from(channel: &Tiktok) -> Self {
         let Tiktok { reauthorization } = channel;
         Self {
-            reauthorization: known(*reauthorization),
+            reauthorization: to_reauthorization(*reauthorization),
         }
     }
 }
@@ -349,7 +351,7 @@ impl From<&PreChatFormOptions> for pb::PreChatFormOptions {
             pre_chat_message: pre_chat_message.clone(),
             require_email: *require_email,
             pre_chat_fields: pre_chat_fields.iter().map(Into::into).collect(),
-            unrecognized: unrecognized.as_ref().map(value),
+            unrecognized: unrecognized.as_ref().map(to_value),
         }
     }
 }
@@ -382,7 +384,7 @@ impl From<&PreChatField> for pb::PreChatField {
             values: values.clone(),
             regex_pattern: regex_pattern.clone(),
             regex_cue: regex_cue.clone(),
-            unrecognized: unrecognized.as_ref().map(value),
+            unrecognized: unrecognized.as_ref().map(to_value),
         }
     }
 }

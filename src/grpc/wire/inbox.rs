@@ -2,7 +2,7 @@
 //! values are taken apart without `..`, so that a new field that is not placed
 //! here does not compile.
 
-use super::{channel::kind, json::value, request::Detail};
+use super::{channel::to_channel, json::to_value, request::Detail};
 use crate::{
     domain::{
         access::InboxView,
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// An inbox as disclosed, with its tag, in the detail asked for. It fits into a response.
-pub fn inbox(
+pub fn to_inbox(
     view: &InboxView<'_>,
     limit: ResponseLimit,
     etags: &EtagKey,
@@ -28,12 +28,12 @@ pub fn inbox(
     inbox.etag = etags.tag(&inbox, view.role());
     match detail {
         Detail::Full => inbox,
-        Detail::Basic => basic(inbox),
+        Detail::Basic => to_basic(inbox),
     }
 }
 
 /// What a picker needs of an inbox.
-fn basic(inbox: pb::Inbox) -> pb::Inbox {
+fn to_basic(inbox: pb::Inbox) -> pb::Inbox {
     const FIELDS: [&str; 4] = ["avatar_url", "channel_id", "channel_type", "name"];
     pb::Inbox {
         id: inbox.id,
@@ -124,7 +124,7 @@ impl From<&InboxView<'_>> for pb::Inbox {
             sender_name_type: sender_name_type.map(|name| pb::SenderNameType::from(name).into()),
             business_name: business_name.clone(),
             help_center: help_center.as_ref().map(Into::into),
-            channel: channel.as_ref().map(|channel| kind(channel, view)),
+            channel: channel.as_ref().map(|channel| to_channel(channel, view)),
         }
     }
 }
@@ -180,7 +180,7 @@ impl From<&CsatConfig> for pb::CsatConfig {
             language: language.clone(),
             survey_rules: survey_rules.as_ref().map(Into::into),
             template: template.as_ref().map(Into::into),
-            unrecognized: unrecognized.as_ref().map(value),
+            unrecognized: unrecognized.as_ref().map(to_value),
         }
     }
 }
@@ -195,7 +195,7 @@ impl From<&CsatSurveyRules> for pb::CsatSurveyRules {
         Self {
             operator: operator.clone(),
             values: values.clone(),
-            unrecognized: unrecognized.as_ref().map(value),
+            unrecognized: unrecognized.as_ref().map(to_value),
         }
     }
 }
@@ -222,7 +222,7 @@ impl From<&CsatTemplate> for pb::CsatTemplate {
             content_sid: content_sid.clone(),
             approval_sid: approval_sid.clone(),
             status: status.clone(),
-            unrecognized: unrecognized.as_ref().map(value),
+            unrecognized: unrecognized.as_ref().map(to_value),
         }
     }
 }
@@ -235,7 +235,7 @@ impl From<&AutoAssignmentConfig> for pb::AutoAssignmentConfig {
         } = config;
         Self {
             max_assignment_limit: *max_assignment_limit,
-            unrecognized: unrecognized.as_ref().map(value),
+            unrecognized: unrecognized.as_ref().map(to_value),
         }
     }
 }

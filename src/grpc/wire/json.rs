@@ -12,19 +12,19 @@ impl From<&Json> for Kind {
             Json::Number(number) => Self::NumberValue(*number),
             Json::String(text) => Self::StringValue(text.clone()),
             Json::Array(elements) => Self::ListValue(ListValue {
-                values: elements.iter().map(value).collect(),
+                values: elements.iter().map(to_value).collect(),
             }),
             Json::Object(entries) => Self::StructValue(Struct {
                 fields: entries
                     .iter()
-                    .map(|(key, entry)| (key.clone(), value(entry)))
+                    .map(|(key, entry)| (key.clone(), to_value(entry)))
                     .collect(),
             }),
         }
     }
 }
 
-pub fn value(json: &Json) -> Value {
+pub fn to_value(json: &Json) -> Value {
     Value {
         kind: Some(json.into()),
     }

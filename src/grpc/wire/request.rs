@@ -13,22 +13,22 @@ use crate::{
         id::{AccountId, AgentBotId, InboxId, UserId},
     },
     grpc::{
-        page::After,
+        page_token::Cursor,
         pb,
-        status::{CallError, MOST_VIOLATIONS, Violation},
+        status::{CallError, MAX_VIOLATIONS, Violation},
     },
 };
 
-const DEFAULT_PAGE: usize = 100;
-const LARGEST_PAGE: usize = 1000;
-const LARGEST_BATCH: usize = 100;
+const DEFAULT_PAGE_SIZE: usize = 100;
+const MAX_PAGE_SIZE: usize = 1000;
+const MAX_BATCH_SIZE: usize = 100;
 
 /// In bytes; beyond anything that leadchat stores.
-const LONGEST_KEY: usize = 1024;
+const MAX_KEY_BYTES: usize = 1024;
 
 const REQUIRED: &str = "is required";
-const POSITIVE: &str = "must be positive";
-const UNKNOWN: &str = "is not a known value";
+const NOT_POSITIVE: &str = "must be positive";
+const UNKNOWN_VALUE: &str = "is not a known value";
 
 /// How much of an inbox is asked for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,21 +39,21 @@ pub enum Detail {
 
 /// What every request says.
 #[derive(Clone, Copy)]
-pub struct Asked {
+pub struct Scope {
     pub account: AccountId,
     pub viewer: Viewer,
     pub detail: Detail,
 }
 
 pub struct GetInbox {
-    pub asked: Asked,
+    pub scope: Scope,
     pub inbox: InboxId,
 }
 
 pub struct ListInboxes {
-    pub asked: Asked,
+    pub scope: Scope,
     pub page_size: usize,
-    pub after: Option<After>,
+    pub cursor: Option<Cursor>,
     /// Empty for all.
     pub kinds: BTreeSet<ChannelKind>,
     /// Folded.
@@ -63,7 +63,7 @@ pub struct ListInboxes {
 }
 
 pub struct BatchGetInboxes {
-    pub asked: Asked,
+    pub scope: Scope,
     pub inboxes: Vec<InboxId>,
 }
 
@@ -85,12 +85,12 @@ impl TryFrom<pb::GetInboxRequest> for GetInbox {
             viewer,
             detail,
         } = request;
-        let mut faults = Faults::default();
-        let asked = faults.asked(account_id, viewer, detail);
-        let inbox = faults.id("inbox_id", inbox_id);
-        faults.or(|| {
+        let mut violations = Violations::default();
+        let scope = violations.scope(account_id, viewer, detail);
+        let inbox = violations.id("inbox_id", inbox_id);
+        violations.finish(|| {
             Some(Self {
-                asked: asked?,
+                scope: scope?,
                 inbox: InboxId(inbox?),
             })
         })
@@ -110,36 +110,39 @@ impl TryFrom<pb::ListInboxesRequest> for ListInboxes {
             channel_kinds,
             name_prefix,
         } = request;
-        let mut faults = Faults::default();
-        let asked = faults.asked(account_id, viewer, detail);
+        let mut violations = Violations::default();
+        let scope = violations.scope(account_id, viewer, detail);
         let page_size = match usize::try_from(page_size) {
-            Ok(0) => DEFAULT_PAGE,
-            Ok(size) => size.min(LARGEST_PAGE),
+            Ok(0) => DEFAULT_PAGE_SIZE,
+            Ok(size) => size.min(MAX_PAGE_SIZE),
             Err(_) => {
-                faults.add("page_size", "must not be negative");
-                DEFAULT_PAGE
+                violations.add("page_size", "must not be negative");
+                DEFAULT_PAGE_SIZE
             }
         };
         let mut kinds = BTreeSet::new();
         for (index, kind) in channel_kinds.into_iter().enumerate() {
-            match pb::ChannelKind::try_from(kind).ok().and_then(kind_of) {
+            match pb::ChannelKind::try_from(kind)
+                .ok()
+                .and_then(to_channel_kind)
+            {
                 Some(kind) => _ = kinds.insert(kind),
-                None => faults.add(format!("channel_kinds[{index}]"), UNKNOWN),
+                None => violations.add(format!("channel_kinds[{index}]"), UNKNOWN_VALUE),
             }
         }
         let name_prefix = fold(&name_prefix);
-        let (asked, after, binding) = faults.or(|| {
-            let asked = asked?;
-            let binding = binding(asked, &kinds, &name_prefix);
-            let after = Some(page_token)
+        let (scope, cursor, binding) = violations.finish(|| {
+            let scope = scope?;
+            let binding = binding(scope, &kinds, &name_prefix);
+            let cursor = Some(page_token)
                 .filter(|token| !token.is_empty())
-                .map(|token| After::parse(&token, &binding));
-            Some((asked, after, binding))
+                .map(|token| Cursor::parse(&token, &binding));
+            Some((scope, cursor, binding))
         })?;
         Ok(Self {
-            asked,
+            scope,
             page_size,
-            after: after.transpose()?,
+            cursor: cursor.transpose()?,
             kinds,
             name_prefix,
             binding,
@@ -157,26 +160,26 @@ impl TryFrom<pb::BatchGetInboxesRequest> for BatchGetInboxes {
             detail,
             inbox_ids,
         } = request;
-        let mut faults = Faults::default();
-        let asked = faults.asked(account_id, viewer, detail);
+        let mut violations = Violations::default();
+        let scope = violations.scope(account_id, viewer, detail);
         if inbox_ids.is_empty() {
-            faults.add("inbox_ids", REQUIRED);
+            violations.add("inbox_ids", REQUIRED);
         }
-        if inbox_ids.len() > LARGEST_BATCH {
-            faults.add("inbox_ids", "must not be more than 100");
+        if inbox_ids.len() > MAX_BATCH_SIZE {
+            violations.add("inbox_ids", "must not be more than 100");
         }
         let mut seen = BTreeSet::new();
-        for (index, id) in inbox_ids.iter().take(LARGEST_BATCH).enumerate() {
+        for (index, id) in inbox_ids.iter().take(MAX_BATCH_SIZE).enumerate() {
             if *id <= 0 {
-                faults.add(format!("inbox_ids[{index}]"), POSITIVE);
+                violations.add(format!("inbox_ids[{index}]"), NOT_POSITIVE);
             } else if !seen.insert(*id) {
-                faults.add(format!("inbox_ids[{index}]"), "is a duplicate");
+                violations.add(format!("inbox_ids[{index}]"), "is a duplicate");
             }
         }
         let inboxes = inbox_ids.into_iter().map(InboxId).collect();
-        faults.or(|| {
+        violations.finish(|| {
             Some(Self {
-                asked: asked?,
+                scope: scope?,
                 inboxes,
             })
         })
@@ -193,15 +196,15 @@ impl TryFrom<pb::FindInboxesRequest> for FindInboxes {
             detail,
             key,
         } = request;
-        let mut faults = Faults::default();
-        let account = account_id.and_then(|id| faults.id("account_id", id));
-        let viewer = faults.viewer(viewer);
+        let mut violations = Violations::default();
+        let account = account_id.and_then(|id| violations.id("account_id", id));
+        let viewer = violations.viewer(viewer);
         if account_id.is_none() && viewer.is_some_and(|viewer| viewer != Viewer::Service) {
-            faults.add("account_id", "is required for all viewers but a service");
+            violations.add("account_id", "is required for all viewers but a service");
         }
-        let detail = faults.detail(detail);
-        let address = faults.address(key);
-        faults.or(|| {
+        let detail = violations.detail(detail);
+        let address = violations.address(key);
+        violations.finish(|| {
             Some(Self {
                 account: account.map(AccountId),
                 viewer: viewer?,
@@ -214,12 +217,12 @@ impl TryFrom<pb::FindInboxesRequest> for FindInboxes {
 
 /// What is wrong with a request.
 #[derive(Default)]
-struct Faults(Vec<Violation>);
+struct Violations(Vec<Violation>);
 
-impl Faults {
+impl Violations {
     fn add(&mut self, field: impl Into<String>, description: &'static str) {
         // More are not told. A request may be wrong in millions of places.
-        if self.0.len() < MOST_VIOLATIONS {
+        if self.0.len() < MAX_VIOLATIONS {
             self.0.push(Violation {
                 field: field.into(),
                 description,
@@ -227,11 +230,11 @@ impl Faults {
         }
     }
 
-    fn asked(&mut self, account: i64, viewer: Option<pb::Viewer>, detail: i32) -> Option<Asked> {
+    fn scope(&mut self, account: i64, viewer: Option<pb::Viewer>, detail: i32) -> Option<Scope> {
         let account = self.id("account_id", account);
         let viewer = self.viewer(viewer);
         let detail = self.detail(detail);
-        Some(Asked {
+        Some(Scope {
             account: AccountId(account?),
             viewer: viewer?,
             detail: detail?,
@@ -243,20 +246,20 @@ impl Faults {
             Ok(pb::InboxDetail::Basic) => Some(Detail::Basic),
             Ok(pb::InboxDetail::Full | pb::InboxDetail::Unspecified) => Some(Detail::Full),
             Err(_) => {
-                self.add("detail", UNKNOWN);
+                self.add("detail", UNKNOWN_VALUE);
                 None
             }
         }
     }
 
     fn address(&mut self, key: Option<pb::find_inboxes_request::Key>) -> Option<Address> {
-        let Some((field, kind, text)) = key.map(address_of) else {
+        let Some((field, kind, text)) = key.map(to_address) else {
             self.add("key", REQUIRED);
             return None;
         };
         if text.trim().is_empty() {
             self.add(field, "must not be blank");
-        } else if text.len() > LONGEST_KEY {
+        } else if text.len() > MAX_KEY_BYTES {
             self.add(field, "must not be longer than 1024 bytes");
         } else if text.contains('\0') {
             self.add(field, "must not hold a NUL");
@@ -288,15 +291,15 @@ impl Faults {
         match id {
             1.. => return Some(id),
             0 => self.add(field, REQUIRED),
-            _ => self.add(field, POSITIVE),
+            _ => self.add(field, NOT_POSITIVE),
         }
         None
     }
 
     /// The request, if nothing was wrong with it.
-    fn or<T>(self, request: impl FnOnce() -> Option<T>) -> Result<T, CallError> {
+    fn finish<T>(self, request: impl FnOnce() -> Option<T>) -> Result<T, CallError> {
         if !self.0.is_empty() {
-            return Err(CallError::Invalid(self.0));
+            return Err(CallError::InvalidRequest(self.0));
         }
         // Whatever leaves a part unread adds a fault.
         request().ok_or(CallError::Internal)
@@ -305,12 +308,12 @@ impl Faults {
 
 /// What a page token is good for: this account, viewer, detail and filter. The
 /// page size may change during a walk.
-fn binding(asked: Asked, kinds: &BTreeSet<ChannelKind>, name_prefix: &str) -> Vec<u8> {
-    let Asked {
+fn binding(scope: Scope, kinds: &BTreeSet<ChannelKind>, name_prefix: &str) -> Vec<u8> {
+    let Scope {
         account,
         viewer,
         detail,
-    } = asked;
+    } = scope;
     let principal = match viewer {
         Viewer::User(id) => pb::viewer::Principal::UserId(id.0),
         Viewer::AgentBot(id) => pb::viewer::Principal::AgentBotId(id.0),
@@ -337,7 +340,7 @@ fn binding(asked: Asked, kinds: &BTreeSet<ChannelKind>, name_prefix: &str) -> Ve
     .encode_to_vec()
 }
 
-const fn kind_of(kind: pb::ChannelKind) -> Option<ChannelKind> {
+const fn to_channel_kind(kind: pb::ChannelKind) -> Option<ChannelKind> {
     Some(match kind {
         pb::ChannelKind::Unspecified => return None,
         pb::ChannelKind::WebWidget => ChannelKind::WebWidget,
@@ -357,7 +360,7 @@ const fn kind_of(kind: pb::ChannelKind) -> Option<ChannelKind> {
 }
 
 /// The field, and what its text is.
-fn address_of(key: pb::find_inboxes_request::Key) -> (&'static str, AddressKind, String) {
+fn to_address(key: pb::find_inboxes_request::Key) -> (&'static str, AddressKind, String) {
     use AddressKind as Kind;
     use pb::find_inboxes_request::Key;
 

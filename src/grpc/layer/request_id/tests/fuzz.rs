@@ -6,9 +6,9 @@ use super::super::*;
 use crate::tests::{damaged, for_all, noise};
 
 #[test]
-fn an_id_that_stays_is_fit_for_a_log() {
-    let fit = "[!-~]{1,140}".prop_map(String::into_bytes);
-    let values = damaged(prop_oneof![4 => fit, 1 => noise()])
+fn only_one_printable_id_is_kept() {
+    let printable = "[!-~]{1,140}".prop_map(String::into_bytes);
+    let values = damaged(prop_oneof![4 => printable, 1 => noise()])
         .prop_filter_map("no value of a header", |bytes| {
             HeaderValue::from_bytes(&bytes).ok()
         });
@@ -17,17 +17,17 @@ fn an_id_that_stays_is_fit_for_a_log() {
         for id in &ids {
             request.headers_mut().append(HEADER, id.clone());
         }
-        let kept: Vec<_> = discard_unfit(request)
+        let kept: Vec<_> = remove_invalid(request)
             .headers()
             .get_all(HEADER)
             .iter()
             .cloned()
             .collect();
-        let is_fit = |id: &HeaderValue| {
+        let is_valid = |id: &HeaderValue| {
             let text = std::str::from_utf8(id.as_bytes()).unwrap_or_default();
             (1..=128).contains(&text.len()) && text.chars().all(|it| ('!'..='~').contains(&it))
         };
-        let expected = if ids.len() == 1 && is_fit(&ids[0]) {
+        let expected = if ids.len() == 1 && is_valid(&ids[0]) {
             ids
         } else {
             Vec::new()

@@ -29,7 +29,7 @@ const SAMPLES: [&str; 5] = [
 ];
 
 #[test]
-fn what_is_read_arrives_whole() {
+fn json_survives_the_wire() {
     let texts = prop_oneof![
         damaged_one_of(&SAMPLES),
         (json::tree(), json::space()).prop_map(|(tree, space)| tree.text(space)),
@@ -40,7 +40,7 @@ fn what_is_read_arrives_whole() {
             return;
         };
         // Response, event of a stream, inbox, channel, typed message, element.
-        assert!(6 + messages(&value(&json)) <= 100);
+        assert!(6 + messages(&to_value(&json)) <= 100);
 
         let sent = pb::ListInboxesResponse {
             inboxes: vec![
@@ -54,7 +54,7 @@ fn what_is_read_arrives_whole() {
                         (&AutoAssignmentConfig::from(json.clone())).into(),
                     ),
                     ..inbox(pb::inbox::Channel::Api(pb::ApiChannel {
-                        additional_attributes: Some(value(&json)),
+                        additional_attributes: Some(to_value(&json)),
                         ..Default::default()
                     }))
                 },
@@ -94,22 +94,24 @@ fn messages(value: &Value) -> usize {
 
 /// The columns of an inbox, as they were before they became messages.
 fn columns(inbox: pb::Inbox) -> Vec<Json> {
-    let csat_config = inbox.csat_config.map(of_csat_config);
-    let auto_assignment_config = inbox.auto_assignment_config.map(of_auto_assignment_config);
-    let of_channel = match inbox.channel.unwrap() {
-        pb::inbox::Channel::WebWidget(channel) => {
-            channel.pre_chat_form_options.map(of_pre_chat_form_options)
-        }
-        pb::inbox::Channel::Api(channel) => channel.additional_attributes.map(of_value),
+    let csat_config = inbox.csat_config.map(csat_config_to_json);
+    let auto_assignment_config = inbox
+        .auto_assignment_config
+        .map(auto_assignment_config_to_json);
+    let channel_json = match inbox.channel.unwrap() {
+        pb::inbox::Channel::WebWidget(channel) => channel
+            .pre_chat_form_options
+            .map(pre_chat_form_options_to_json),
+        pb::inbox::Channel::Api(channel) => channel.additional_attributes.map(value_to_json),
         _ => None,
     };
-    [csat_config, auto_assignment_config, of_channel]
+    [csat_config, auto_assignment_config, channel_json]
         .into_iter()
         .flatten()
         .collect()
 }
 
-fn of_csat_config(config: pb::CsatConfig) -> Json {
+fn csat_config_to_json(config: pb::CsatConfig) -> Json {
     let pb::CsatConfig {
         display_type,
         message,
@@ -119,33 +121,33 @@ fn of_csat_config(config: pb::CsatConfig) -> Json {
         template,
         unrecognized,
     } = config;
-    whole(
+    merge(
         [
-            ("display_type", of_text(display_type)),
-            ("message", of_text(message)),
-            ("button_text", of_text(button_text)),
-            ("language", of_text(language)),
-            ("survey_rules", survey_rules.map(of_survey_rules)),
-            ("template", template.map(of_template)),
+            ("display_type", text_to_json(display_type)),
+            ("message", text_to_json(message)),
+            ("button_text", text_to_json(button_text)),
+            ("language", text_to_json(language)),
+            ("survey_rules", survey_rules.map(survey_rules_to_json)),
+            ("template", template.map(template_to_json)),
         ],
         unrecognized,
     )
 }
 
-fn of_survey_rules(rules: pb::CsatSurveyRules) -> Json {
+fn survey_rules_to_json(rules: pb::CsatSurveyRules) -> Json {
     let pb::CsatSurveyRules {
         operator,
         values,
         unrecognized,
     } = rules;
     let entries = [
-        ("operator", of_text(operator)),
-        ("values", of_texts(values)),
+        ("operator", text_to_json(operator)),
+        ("values", texts_to_json(values)),
     ];
-    whole(entries, unrecognized)
+    merge(entries, unrecognized)
 }
 
-fn of_template(template: pb::CsatTemplate) -> Json {
+fn template_to_json(template: pb::CsatTemplate) -> Json {
     let pb::CsatTemplate {
         name,
         template_id,
@@ -157,49 +159,52 @@ fn of_template(template: pb::CsatTemplate) -> Json {
         status,
         unrecognized,
     } = template;
-    whole(
+    merge(
         [
-            ("name", of_text(name)),
-            ("template_id", of_text(template_id)),
-            ("created_at", of_text(created_at)),
-            ("language", of_text(language)),
-            ("friendly_name", of_text(friendly_name)),
-            ("content_sid", of_text(content_sid)),
-            ("approval_sid", of_text(approval_sid)),
-            ("status", of_text(status)),
+            ("name", text_to_json(name)),
+            ("template_id", text_to_json(template_id)),
+            ("created_at", text_to_json(created_at)),
+            ("language", text_to_json(language)),
+            ("friendly_name", text_to_json(friendly_name)),
+            ("content_sid", text_to_json(content_sid)),
+            ("approval_sid", text_to_json(approval_sid)),
+            ("status", text_to_json(status)),
         ],
         unrecognized,
     )
 }
 
-fn of_auto_assignment_config(config: pb::AutoAssignmentConfig) -> Json {
+fn auto_assignment_config_to_json(config: pb::AutoAssignmentConfig) -> Json {
     let pb::AutoAssignmentConfig {
         max_assignment_limit,
         unrecognized,
     } = config;
     let limit = max_assignment_limit.map(|limit| Json::Number(limit.into()));
-    whole([("max_assignment_limit", limit)], unrecognized)
+    merge([("max_assignment_limit", limit)], unrecognized)
 }
 
-fn of_pre_chat_form_options(options: pb::PreChatFormOptions) -> Json {
+fn pre_chat_form_options_to_json(options: pb::PreChatFormOptions) -> Json {
     let pb::PreChatFormOptions {
         pre_chat_message,
         require_email,
         pre_chat_fields,
         unrecognized,
     } = options;
-    let fields: Vec<_> = pre_chat_fields.into_iter().map(of_pre_chat_field).collect();
-    whole(
+    let fields: Vec<_> = pre_chat_fields
+        .into_iter()
+        .map(pre_chat_field_to_json)
+        .collect();
+    merge(
         [
-            ("pre_chat_message", of_text(pre_chat_message)),
+            ("pre_chat_message", text_to_json(pre_chat_message)),
             ("require_email", require_email.map(Json::Bool)),
-            ("pre_chat_fields", of_list(fields)),
+            ("pre_chat_fields", list_to_json(fields)),
         ],
         unrecognized,
     )
 }
 
-fn of_pre_chat_field(field: pb::PreChatField) -> Json {
+fn pre_chat_field_to_json(field: pb::PreChatField) -> Json {
     let pb::PreChatField {
         field_type,
         label,
@@ -214,43 +219,43 @@ fn of_pre_chat_field(field: pb::PreChatField) -> Json {
         regex_cue,
         unrecognized,
     } = field;
-    whole(
+    merge(
         [
-            ("field_type", of_text(field_type)),
-            ("label", of_text(label)),
-            ("placeholder", of_text(placeholder)),
-            ("name", of_text(name)),
+            ("field_type", text_to_json(field_type)),
+            ("label", text_to_json(label)),
+            ("placeholder", text_to_json(placeholder)),
+            ("name", text_to_json(name)),
             ("enabled", enabled.map(Json::Bool)),
-            ("type", of_text(r#type)),
+            ("type", text_to_json(r#type)),
             ("required", required.map(Json::Bool)),
-            ("locale", of_text(locale)),
-            ("values", of_texts(values)),
-            ("regex_pattern", of_text(regex_pattern)),
-            ("regex_cue", of_text(regex_cue)),
+            ("locale", text_to_json(locale)),
+            ("values", texts_to_json(values)),
+            ("regex_pattern", text_to_json(regex_pattern)),
+            ("regex_cue", text_to_json(regex_cue)),
         ],
         unrecognized,
     )
 }
 
-fn of_text(text: Option<String>) -> Option<Json> {
+fn text_to_json(text: Option<String>) -> Option<Json> {
     text.map(Json::String)
 }
 
-fn of_texts(texts: Vec<String>) -> Option<Json> {
-    of_list(texts.into_iter().map(Json::String).collect())
+fn texts_to_json(texts: Vec<String>) -> Option<Json> {
+    list_to_json(texts.into_iter().map(Json::String).collect())
 }
 
-fn of_list(list: Vec<Json>) -> Option<Json> {
+fn list_to_json(list: Vec<Json>) -> Option<Json> {
     (!list.is_empty()).then_some(Json::Array(list))
 }
 
 /// What was taken, together with what was not.
-fn whole<const N: usize>(taken: [(&str, Option<Json>); N], unrecognized: Option<Value>) -> Json {
+fn merge<const N: usize>(taken: [(&str, Option<Json>); N], unrecognized: Option<Value>) -> Json {
     let taken = taken
         .into_iter()
         .filter_map(|(key, json)| Some((key.to_owned(), json?)));
     let mut entries: BTreeMap<_, _> = taken.collect();
-    match unrecognized.map(of_value) {
+    match unrecognized.map(value_to_json) {
         None => {}
         Some(Json::Object(rest)) => {
             let length = entries.len() + rest.len();
@@ -264,16 +269,16 @@ fn whole<const N: usize>(taken: [(&str, Option<Json>); N], unrecognized: Option<
     Json::Object(entries)
 }
 
-fn of_value(value: Value) -> Json {
+fn value_to_json(value: Value) -> Json {
     match value.kind.unwrap() {
         Kind::NullValue(_) => Json::Null,
         Kind::BoolValue(value) => Json::Bool(value),
         Kind::NumberValue(number) => Json::Number(number),
         Kind::StringValue(text) => Json::String(text),
-        Kind::ListValue(list) => Json::Array(list.values.into_iter().map(of_value).collect()),
+        Kind::ListValue(list) => Json::Array(list.values.into_iter().map(value_to_json).collect()),
         Kind::StructValue(object) => {
             let entries = object.fields.into_iter();
-            Json::Object(entries.map(|(key, it)| (key, of_value(it))).collect())
+            Json::Object(entries.map(|(key, it)| (key, value_to_json(it))).collect())
         }
     }
 }

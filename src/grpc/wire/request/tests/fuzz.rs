@@ -11,15 +11,15 @@ use super::super::{pb::find_inboxes_request::Key, *};
 use crate::tests::{MARK, damaged, for_all, noise, text};
 
 /// What holds for any bytes. A line a request.
-fn are_answered(bytes: &[u8]) {
-    is_answered::<pb::GetInboxRequest, GetInbox>(bytes);
-    is_answered::<pb::ListInboxesRequest, ListInboxes>(bytes);
-    is_answered::<pb::BatchGetInboxesRequest, BatchGetInboxes>(bytes);
-    is_answered::<pb::FindInboxesRequest, FindInboxes>(bytes);
+fn assert_all_answered(bytes: &[u8]) {
+    assert_answered::<pb::GetInboxRequest, GetInbox>(bytes);
+    assert_answered::<pb::ListInboxesRequest, ListInboxes>(bytes);
+    assert_answered::<pb::BatchGetInboxesRequest, BatchGetInboxes>(bytes);
+    assert_answered::<pb::FindInboxesRequest, FindInboxes>(bytes);
 }
 
 /// The bytes are no such message, or a request, or refused in our own words.
-fn is_answered<M, R>(bytes: &[u8])
+fn assert_answered<M, R>(bytes: &[u8])
 where
     M: Message + Default,
     R: TryFrom<M, Error = CallError>,
@@ -27,13 +27,13 @@ where
     if let Ok(message) = M::decode(bytes)
         && let Err(error) = R::try_from(message)
     {
-        is_said_in_our_words(error);
+        assert_valid_error(error);
     }
 }
 
-fn is_said_in_our_words(error: CallError) {
+fn assert_valid_error(error: CallError) {
     // A request may be wrong in as many places as it has bytes.
-    if let CallError::Invalid(violations) = &error {
+    if let CallError::InvalidRequest(violations) = &error {
         assert!((1..=16).contains(&violations.len()));
     }
     let status = Status::from(error);
@@ -42,8 +42,8 @@ fn is_said_in_our_words(error: CallError) {
     let fields = status.get_details_bad_request().unwrap().field_violations;
     assert!((1..=16).contains(&fields.len()));
 
-    let said = format!("{status:?} {}", String::from_utf8_lossy(status.details()));
-    assert!(!said.contains(MARK), "{said}");
+    let text = format!("{status:?} {}", String::from_utf8_lossy(status.details()));
+    assert!(!text.contains(MARK), "{text}");
     // Places in a list are numbers of ours. Numbers of callers are longer here.
     for field in fields {
         let digits = field.field.matches(|it: char| it.is_ascii_digit()).count();
@@ -70,7 +70,7 @@ fn number() -> impl Strategy<Value = i32> {
 }
 
 /// Texts that must not come back.
-fn marked() -> impl Strategy<Value = String> {
+fn marked_text() -> impl Strategy<Value = String> {
     prop_oneof![
         2 => Just(String::new()),
         1 => (text(6), text(6)).prop_map(|(before, behind)| format!("{before}{MARK}{behind}")),
@@ -78,8 +78,8 @@ fn marked() -> impl Strategy<Value = String> {
 }
 
 #[derive(Clone, Debug)]
-enum Who {
-    Nobody,
+enum TestViewer {
+    Unset,
     NoPrincipal,
     User(i64),
     AgentBot(i64),
@@ -88,79 +88,79 @@ enum Who {
 
 /// What every request says. Messages do not print themselves.
 #[derive(Clone, Debug)]
-struct Said {
+struct TestScope {
     account_id: i64,
-    who: Who,
+    viewer: TestViewer,
     detail: i32,
 }
 
-impl Said {
-    fn is_sound(&self) -> bool {
-        let is_somebody = match self.who {
-            Who::Nobody | Who::NoPrincipal => false,
-            Who::User(id) | Who::AgentBot(id) => id > 0,
-            Who::Service => true,
+impl TestScope {
+    fn is_valid(&self) -> bool {
+        let is_viewer_valid = match self.viewer {
+            TestViewer::Unset | TestViewer::NoPrincipal => false,
+            TestViewer::User(id) | TestViewer::AgentBot(id) => id > 0,
+            TestViewer::Service => true,
         };
-        is_somebody && self.account_id > 0 && (0..3).contains(&self.detail)
+        is_viewer_valid && self.account_id > 0 && (0..3).contains(&self.detail)
     }
 
     fn viewer(&self) -> Option<pb::Viewer> {
         use pb::viewer::Principal;
 
-        let principal = match self.who {
-            Who::Nobody => return None,
-            Who::NoPrincipal => None,
-            Who::User(id) => Some(Principal::UserId(id)),
-            Who::AgentBot(id) => Some(Principal::AgentBotId(id)),
-            Who::Service => Some(Principal::Service(pb::ServiceViewer {})),
+        let principal = match self.viewer {
+            TestViewer::Unset => return None,
+            TestViewer::NoPrincipal => None,
+            TestViewer::User(id) => Some(Principal::UserId(id)),
+            TestViewer::AgentBot(id) => Some(Principal::AgentBotId(id)),
+            TestViewer::Service => Some(Principal::Service(pb::ServiceViewer {})),
         };
         Some(pb::Viewer { principal })
     }
 }
 
-fn said() -> impl Strategy<Value = Said> {
-    let who = prop_oneof![
-        1 => Just(Who::Nobody),
-        1 => Just(Who::NoPrincipal),
-        6 => id().prop_map(Who::User),
-        2 => id().prop_map(Who::AgentBot),
-        3 => Just(Who::Service),
+fn scope() -> impl Strategy<Value = TestScope> {
+    let viewer = prop_oneof![
+        1 => Just(TestViewer::Unset),
+        1 => Just(TestViewer::NoPrincipal),
+        6 => id().prop_map(TestViewer::User),
+        2 => id().prop_map(TestViewer::AgentBot),
+        3 => Just(TestViewer::Service),
     ];
-    (id(), who, number()).prop_map(|(account_id, who, detail)| Said {
+    (id(), viewer, number()).prop_map(|(account_id, viewer, detail)| TestScope {
         account_id,
-        who,
+        viewer,
         detail,
     })
 }
 
-type Get = (Said, i64);
+type Get = (TestScope, i64);
 
 fn get() -> impl Strategy<Value = Get> {
-    (said(), id())
+    (scope(), id())
 }
 
-fn get_message((said, inbox_id): &Get) -> pb::GetInboxRequest {
+fn get_message((scope, inbox_id): &Get) -> pb::GetInboxRequest {
     pb::GetInboxRequest {
-        account_id: said.account_id,
+        account_id: scope.account_id,
         inbox_id: *inbox_id,
-        viewer: said.viewer(),
-        detail: said.detail,
+        viewer: scope.viewer(),
+        detail: scope.detail,
     }
 }
 
 /// With page size, page token, kinds and beginning of the name.
-type List = (Said, i32, String, Vec<i32>, String);
+type List = (TestScope, i32, String, Vec<i32>, String);
 
 fn list() -> impl Strategy<Value = List> {
     let kinds = prop_oneof![3 => vec(1_i32..14, 0..4), 1 => vec(number(), 0..40)];
-    (said(), number(), marked(), kinds, marked())
+    (scope(), number(), marked_text(), kinds, marked_text())
 }
 
-fn list_message((said, page_size, page_token, kinds, prefix): &List) -> pb::ListInboxesRequest {
+fn list_message((scope, page_size, page_token, kinds, prefix): &List) -> pb::ListInboxesRequest {
     pb::ListInboxesRequest {
-        account_id: said.account_id,
-        viewer: said.viewer(),
-        detail: said.detail,
+        account_id: scope.account_id,
+        viewer: scope.viewer(),
+        detail: scope.detail,
         page_size: *page_size,
         page_token: page_token.clone(),
         channel_kinds: kinds.clone(),
@@ -168,7 +168,7 @@ fn list_message((said, page_size, page_token, kinds, prefix): &List) -> pb::List
     }
 }
 
-type Batch = (Said, Vec<i64>);
+type Batch = (TestScope, Vec<i64>);
 
 fn batch() -> impl Strategy<Value = Batch> {
     let ids = prop_oneof![
@@ -176,14 +176,14 @@ fn batch() -> impl Strategy<Value = Batch> {
         vec(id(), 0..130),
         hash_set(1_i64.., 0..130).prop_map(Vec::from_iter),
     ];
-    (said(), ids)
+    (scope(), ids)
 }
 
-fn batch_message((said, ids): &Batch) -> pb::BatchGetInboxesRequest {
+fn batch_message((scope, ids): &Batch) -> pb::BatchGetInboxesRequest {
     pb::BatchGetInboxesRequest {
-        account_id: said.account_id,
-        viewer: said.viewer(),
-        detail: said.detail,
+        account_id: scope.account_id,
+        viewer: scope.viewer(),
+        detail: scope.detail,
         inbox_ids: ids.clone(),
     }
 }
@@ -205,14 +205,14 @@ const KEYS: [fn(String) -> Key; AddressKind::ALL.len()] = [
 ];
 
 /// With the account, and with the number of a key and its text.
-type Find = (Said, Option<i64>, Option<(usize, String)>);
+type Find = (TestScope, Option<i64>, Option<(usize, String)>);
 
 fn find() -> impl Strategy<Value = Find> {
     let account = prop_oneof![Just(None), id().prop_map(Some)];
     // What is too long, or holds a NUL, is refused for that alone.
     let text = prop_oneof![
         3 => text(8),
-        3 => marked(),
+        3 => marked_text(),
         1 => text(3).prop_map(|text| format!("{MARK}{}", text.repeat(400))),
         1 => text(3).prop_map(|text| format!("{text}{MARK}\0")),
     ];
@@ -220,14 +220,14 @@ fn find() -> impl Strategy<Value = Find> {
         1 => Just(None),
         20 => (0..KEYS.len(), text).prop_map(Some),
     ];
-    (said(), account, key)
+    (scope(), account, key)
 }
 
-fn find_message((said, account_id, key): &Find) -> pb::FindInboxesRequest {
+fn find_message((scope, account_id, key): &Find) -> pb::FindInboxesRequest {
     pb::FindInboxesRequest {
         account_id: *account_id,
-        viewer: said.viewer(),
-        detail: said.detail,
+        viewer: scope.viewer(),
+        detail: scope.detail,
         key: key
             .as_ref()
             .map(|(number, text)| KEYS[*number](text.clone())),
@@ -235,7 +235,7 @@ fn find_message((said, account_id, key): &Find) -> pb::FindInboxesRequest {
 }
 
 #[test]
-fn no_bytes_are_too_odd_to_be_answered() {
+fn any_bytes_are_answered() {
     let messages = prop_oneof![
         get().prop_map(|it| get_message(&it).encode_to_vec()),
         list().prop_map(|it| list_message(&it).encode_to_vec()),
@@ -243,95 +243,95 @@ fn no_bytes_are_too_odd_to_be_answered() {
         find().prop_map(|it| find_message(&it).encode_to_vec()),
     ];
     let bytes = prop_oneof![1 => noise(), 9 => damaged(messages)];
-    for_all(800, bytes, |bytes| are_answered(&bytes));
+    for_all(800, bytes, |bytes| assert_all_answered(&bytes));
 }
 
 #[test]
-fn an_inbox_is_asked_for_by_a_sound_request_alone() {
+fn only_valid_get_requests_are_accepted() {
     for_all(1000, get(), |get| {
-        let asked = GetInbox::try_from(get_message(&get)).ok();
-        let (said, id) = get;
-        assert_eq!(asked.is_some(), said.is_sound() && id > 0);
-        if let Some(asked) = asked {
-            assert_eq!(asked.asked.account, AccountId(said.account_id));
-            assert_eq!(asked.inbox, InboxId(id));
+        let request = GetInbox::try_from(get_message(&get)).ok();
+        let (scope, id) = get;
+        assert_eq!(request.is_some(), scope.is_valid() && id > 0);
+        if let Some(request) = request {
+            assert_eq!(request.scope.account, AccountId(scope.account_id));
+            assert_eq!(request.inbox, InboxId(id));
         }
     });
 }
 
 #[test]
-fn a_list_is_asked_for_within_bounds() {
+fn only_valid_list_requests_are_accepted() {
     for_all(700, list(), |list| {
         let message = list_message(&list);
-        let asked = ListInboxes::try_from(message.clone()).ok();
-        let (said, page_size, page_token, kinds, prefix) = list;
-        let is_sound = said.is_sound()
+        let request = ListInboxes::try_from(message.clone()).ok();
+        let (scope, page_size, page_token, kinds, prefix) = list;
+        let is_valid = scope.is_valid()
             && page_size >= 0
             && page_token.is_empty()
             && kinds.iter().all(|kind| (1..14).contains(kind));
-        assert_eq!(asked.is_some(), is_sound);
-        let Some(asked) = asked else { return };
-        assert!((1..=LARGEST_PAGE).contains(&asked.page_size));
-        assert_eq!(asked.kinds.len(), BTreeSet::from_iter(kinds).len());
-        assert_eq!(asked.name_prefix, fold(&prefix));
+        assert_eq!(request.is_some(), is_valid);
+        let Some(request) = request else { return };
+        assert!((1..=MAX_PAGE_SIZE).contains(&request.page_size));
+        assert_eq!(request.kinds.len(), BTreeSet::from_iter(kinds).len());
+        assert_eq!(request.name_prefix, fold(&prefix));
 
         // Its own token leads on, and not in another account.
-        let page_token = After::new("a", InboxId(1)).token(&asked.binding);
+        let page_token = Cursor::new("a", InboxId(1)).token(&request.binding);
         let mut next = pb::ListInboxesRequest {
             page_token,
             ..message
         };
-        assert!(ListInboxes::try_from(next.clone()).is_ok_and(|next| next.after.is_some()));
+        assert!(ListInboxes::try_from(next.clone()).is_ok_and(|next| next.cursor.is_some()));
         next.account_id ^= 1 << 40;
-        let refused = ListInboxes::try_from(next).err();
-        assert!(matches!(refused, Some(CallError::InvalidPageToken)));
+        let rejected = ListInboxes::try_from(next).err();
+        assert!(matches!(rejected, Some(CallError::InvalidPageToken)));
     });
 }
 
 #[test]
-fn a_batch_is_asked_for_within_bounds() {
+fn only_valid_batch_requests_are_accepted() {
     for_all(400, batch(), |batch| {
-        let asked = BatchGetInboxes::try_from(batch_message(&batch)).ok();
-        let (said, ids) = batch;
+        let request = BatchGetInboxes::try_from(batch_message(&batch)).ok();
+        let (scope, ids) = batch;
         let distinct: BTreeSet<_> = ids.iter().filter(|id| **id > 0).collect();
-        let is_sound =
-            said.is_sound() && (1..=100).contains(&ids.len()) && distinct.len() == ids.len();
-        assert_eq!(asked.is_some(), is_sound);
-        if let Some(asked) = asked {
-            let asked: Vec<_> = asked.inboxes.iter().map(|id| id.0).collect();
-            assert_eq!(asked, ids);
+        let is_valid =
+            scope.is_valid() && (1..=100).contains(&ids.len()) && distinct.len() == ids.len();
+        assert_eq!(request.is_some(), is_valid);
+        if let Some(request) = request {
+            let request: Vec<_> = request.inboxes.iter().map(|id| id.0).collect();
+            assert_eq!(request, ids);
         }
     });
 }
 
 #[test]
-fn an_address_is_looked_for_by_a_sound_request_alone() {
+fn only_valid_find_requests_are_accepted() {
     for_all(1000, find(), |find| {
-        let asked = FindInboxes::try_from(find_message(&find));
-        let (said, account_id, key) = find;
-        let is_service = matches!(said.who, Who::Service);
-        let is_sound = Said {
+        let request = FindInboxes::try_from(find_message(&find));
+        let (scope, account_id, key) = find;
+        let is_service = matches!(scope.viewer, TestViewer::Service);
+        let is_valid = TestScope {
             account_id: 1,
-            ..said
+            ..scope
         }
-        .is_sound()
+        .is_valid()
             && account_id.map_or(is_service, |id| id > 0)
             && key.as_ref().is_some_and(|(_, text)| {
-                !text.trim().is_empty() && text.len() <= LONGEST_KEY && !text.contains('\0')
+                !text.trim().is_empty() && text.len() <= MAX_KEY_BYTES && !text.contains('\0')
             });
-        assert_eq!(asked.is_ok(), is_sound);
-        match asked {
+        assert_eq!(request.is_ok(), is_valid);
+        match request {
             // Each key stands for a kind of its own.
-            Ok(asked) => assert_eq!(
-                Some(asked.address.kind),
+            Ok(request) => assert_eq!(
+                Some(request.address.kind),
                 key.map(|key| AddressKind::ALL[key.0])
             ),
-            Err(error) => is_said_in_our_words(error),
+            Err(error) => assert_valid_error(error),
         }
     });
 }
 
 #[test]
-fn guided_bytes_are_a_request_or_refused() {
-    bolero::check!().for_each(are_answered);
+fn guided_bytes_are_a_request_or_rejected() {
+    bolero::check!().for_each(assert_all_answered);
 }

@@ -12,27 +12,27 @@ use super::status::CallError;
 use crate::domain::id::InboxId;
 
 /// The part of a long name that a token holds, in bytes.
-const LONGEST_NAME: usize = 512;
+const MAX_NAME_BYTES: usize = 512;
 
 const VERSION: u8 = 1;
-const DIGEST: usize = 16;
-const ID: usize = size_of::<i64>();
+const DIGEST_BYTES: usize = 16;
+const ID_BYTES: usize = size_of::<i64>();
 
 /// The most characters of a token.
-pub const MAX_TOKEN_BYTES: usize = (1 + DIGEST + ID + LONGEST_NAME).div_ceil(3) * 4;
+pub const MAX_TOKEN_BYTES: usize = (1 + DIGEST_BYTES + ID_BYTES + MAX_NAME_BYTES).div_ceil(3) * 4;
 
 /// The position behind an inbox in the order of names.
 #[derive(Debug, PartialEq, Eq)]
-pub struct After {
+pub struct Cursor {
     /// The folded name, cut to what a token holds.
     name: Vec<u8>,
     id: InboxId,
 }
 
-impl After {
+impl Cursor {
     pub fn new(folded_name: &str, id: InboxId) -> Self {
         Self {
-            name: start(folded_name).to_vec(),
+            name: prefix(folded_name).to_vec(),
             id,
         }
     }
@@ -56,8 +56,8 @@ impl After {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).ok();
         let parts = || {
             let (version, rest) = bytes.as_deref()?.split_first()?;
-            let (claimed, rest) = rest.split_first_chunk::<DIGEST>()?;
-            let (id, name) = rest.split_first_chunk::<ID>()?;
+            let (claimed, rest) = rest.split_first_chunk::<DIGEST_BYTES>()?;
+            let (id, name) = rest.split_first_chunk::<ID_BYTES>()?;
             (*version == VERSION && *claimed == digest(binding, name, *id)).then(|| Self {
                 name: name.to_vec(),
                 id: InboxId(i64::from_be_bytes(*id)),
@@ -71,37 +71,37 @@ impl After {
     /// Names longer than a token holds are told apart by finding the inbox
     /// itself; where it is gone, those of the same beginning are shown again
     /// rather than skipped.
-    pub fn passed<'a>(&self, inboxes: &[impl Fn() -> (&'a str, InboxId)]) -> usize {
-        let cut = self.name.len() == LONGEST_NAME;
+    pub fn offset_in<'a>(&self, inboxes: &[impl Fn() -> (&'a str, InboxId)]) -> usize {
+        let cut = self.name.len() == MAX_NAME_BYTES;
         if !cut {
             return inboxes.partition_point(|inbox| {
                 let (name, id) = inbox();
                 (name.as_bytes(), id) <= (&self.name, self.id)
             });
         }
-        let begin = inboxes.partition_point(|inbox| start(inbox().0) < self.name.as_slice());
+        let begin = inboxes.partition_point(|inbox| prefix(inbox().0) < self.name.as_slice());
         let alike = inboxes
             .iter()
             .skip(begin)
-            .take_while(|inbox| start(inbox().0) == self.name);
+            .take_while(|inbox| prefix(inbox().0) == self.name);
         let found = alike.map(|inbox| inbox().1).position(|id| id == self.id);
         begin + found.map_or(0, |index| index + 1)
     }
 }
 
-fn start(name: &str) -> &[u8] {
+fn prefix(name: &str) -> &[u8] {
     let name = name.as_bytes();
-    name.get(..LONGEST_NAME).unwrap_or(name)
+    name.get(..MAX_NAME_BYTES).unwrap_or(name)
 }
 
 /// Covers the position too, so that a damaged token is found out.
-fn digest(binding: &[u8], name: &[u8], id: [u8; ID]) -> [u8; DIGEST] {
+fn digest(binding: &[u8], name: &[u8], id: [u8; ID_BYTES]) -> [u8; DIGEST_BYTES] {
     let hash = Sha256::new()
         .chain_update(Sha256::digest(binding))
         .chain_update(id)
         .chain_update(name)
         .finalize();
-    let mut digest = [0; DIGEST];
+    let mut digest = [0; DIGEST_BYTES];
     digest
         .iter_mut()
         .zip(hash)

@@ -13,7 +13,7 @@ fn binding() -> impl Strategy<Value = Vec<u8>> {
 
 /// Short names, and long ones that differ behind what a token holds or nowhere.
 fn name() -> impl Strategy<Value = String> {
-    let long = (LONGEST_NAME - 3..LONGEST_NAME + 3, letter(), text(3)).prop_map(
+    let long = (MAX_NAME_BYTES - 3..MAX_NAME_BYTES + 3, letter(), text(3)).prop_map(
         |(length, letter, end)| {
             let mut name = String::new();
             while name.len() < length {
@@ -22,7 +22,7 @@ fn name() -> impl Strategy<Value = String> {
             name + &end
         },
     );
-    let alike = (LONGEST_NAME - 2..LONGEST_NAME + 2, "[ab]{0,2}")
+    let alike = (MAX_NAME_BYTES - 2..MAX_NAME_BYTES + 2, "[ab]{0,2}")
         .prop_map(|(length, end)| "x".repeat(length) + &end);
     prop_oneof![3 => "[ab]{0,3}", 2 => text(10), 2 => alike, 1 => long]
 }
@@ -39,7 +39,7 @@ fn forged(version: u8, name: &[u8], id: i64, binding: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn no_text_but_a_token_is_taken_for_one() {
+fn other_texts_are_no_tokens() {
     let forged = (0_u8..3, bytes(), any::<i64>())
         .prop_map(|(version, name, id)| forged(version, &name, id, b"b"))
         .boxed();
@@ -54,8 +54,8 @@ fn no_text_but_a_token_is_taken_for_one() {
     ]
     .prop_map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
     for_all(800, texts, |text| {
-        if let Ok(after) = After::parse(&text, b"b") {
-            assert_eq!(after.token(b"b"), text);
+        if let Ok(cursor) = Cursor::parse(&text, b"b") {
+            assert_eq!(cursor.token(b"b"), text);
         }
     });
 }
@@ -68,38 +68,38 @@ fn a_token_of_any_position_is_harmless() {
     let inboxes = vec((name(), id()), 0..12);
     for_all(400, (names, id(), inboxes), |(name, id, mut inboxes)| {
         let token = BASE64_URL_SAFE_NO_PAD.encode(forged(VERSION, &name, id, b"b"));
-        let after = After::parse(&token, b"b").unwrap();
-        assert_eq!((&after.name, after.id), (&name, InboxId(id)));
+        let cursor = Cursor::parse(&token, b"b").unwrap();
+        assert_eq!((&cursor.name, cursor.id), (&name, InboxId(id)));
         inboxes.sort();
-        assert_eq!(passed_of(&after, &inboxes), counted(&name, id, &inboxes));
+        assert_eq!(offset_of(&cursor, &inboxes), counted(&name, id, &inboxes));
     });
 }
 
 #[test]
-fn a_token_is_read_back_whatever_it_holds() {
+fn any_cursor_is_read_back() {
     for_all(
         800,
         (name(), any::<i64>(), binding()),
         |(name, id, binding)| {
-            let after = After::new(&name, InboxId(id));
-            let token = after.token(&binding);
+            let cursor = Cursor::new(&name, InboxId(id));
+            let token = cursor.token(&binding);
             assert!(token.len() < 1024);
-            assert_eq!(After::parse(&token, &binding).ok(), Some(after));
+            assert_eq!(Cursor::parse(&token, &binding).ok(), Some(cursor));
         },
     );
 }
 
 #[test]
-fn a_token_with_another_letter_is_refused() {
+fn a_changed_token_is_rejected() {
     let changed = (any::<Index>(), prop_oneof!["[A-Za-z0-9_=+/-]", text(3)]);
     let tokens = (name(), any::<i64>(), binding(), changed);
     for_all(1000, tokens, |(name, id, binding, (place, letter))| {
-        let token = After::new(&name, InboxId(id)).token(&binding);
+        let token = Cursor::new(&name, InboxId(id)).token(&binding);
         let place = place.index(token.len());
         let changed = format!("{}{letter}{}", &token[..place], &token[place + 1..]);
         let is_same = changed == token;
         assert_eq!(
-            After::parse(&changed, &binding).is_ok(),
+            Cursor::parse(&changed, &binding).is_ok(),
             is_same,
             "{changed}"
         );
@@ -107,37 +107,37 @@ fn a_token_with_another_letter_is_refused() {
 }
 
 #[test]
-fn a_token_for_another_request_is_refused() {
+fn a_token_for_another_request_is_rejected() {
     let bindings = (damaged(binding()), binding());
     for_all(
         600,
         (name(), any::<i64>(), bindings),
         |(name, id, (one, other))| {
-            let token = After::new(&name, InboxId(id)).token(&one);
+            let token = Cursor::new(&name, InboxId(id)).token(&one);
             for binding in [
                 other,
                 [one.as_slice(), b"\0"].concat(),
                 one[..one.len() / 2].to_vec(),
             ] {
                 let is_same = binding == one;
-                assert_eq!(After::parse(&token, &binding).is_ok(), is_same);
+                assert_eq!(Cursor::parse(&token, &binding).is_ok(), is_same);
             }
         },
     );
 }
 
-fn passed_of(after: &After, inboxes: &[(String, i64)]) -> usize {
+fn offset_of(cursor: &Cursor, inboxes: &[(String, i64)]) -> usize {
     let inboxes: Vec<_> = inboxes
         .iter()
         .map(|(name, id)| (name.as_str(), *id))
         .collect();
-    passed(after, &inboxes)
+    offset_in(cursor, &inboxes)
 }
 
 /// How many inboxes lie before a position, counted one by one.
 fn counted(name: &[u8], id: i64, inboxes: &[(String, i64)]) -> usize {
-    let cut = |name: &str| name.as_bytes()[..name.len().min(LONGEST_NAME)].to_vec();
-    if name.len() != LONGEST_NAME {
+    let cut = |name: &str| name.as_bytes()[..name.len().min(MAX_NAME_BYTES)].to_vec();
+    if name.len() != MAX_NAME_BYTES {
         let before =
             |(other, other_id): &&(String, i64)| (other.as_bytes(), *other_id) <= (name, id);
         return inboxes.iter().filter(before).count();
@@ -154,17 +154,17 @@ fn counted(name: &[u8], id: i64, inboxes: &[(String, i64)]) -> usize {
 
 /// Walks page by page; what was shown and does not stay is gone when the next
 /// page is asked for. Gives what was shown.
-fn walk(all: &[(String, i64, bool)], page: usize, the_last_stays: bool) -> Vec<i64> {
+fn walk(all: &[(String, i64, bool)], page: usize, last_stays: bool) -> Vec<i64> {
     let mut shown = Vec::new();
-    let mut after: Option<(After, i64)> = None;
+    let mut cursor: Option<(Cursor, i64)> = None;
     loop {
-        let is_last = |id| the_last_stays && after.as_ref().is_some_and(|(_, last)| *last == id);
+        let is_last = |id| last_stays && cursor.as_ref().is_some_and(|(_, last)| *last == id);
         let there: Vec<_> = all
             .iter()
             .filter(|(_, id, stays)| *stays || !shown.contains(id) || is_last(*id))
             .map(|(name, id, _)| (name.clone(), *id))
             .collect();
-        let begin = after.map_or(0, |(after, _)| passed_of(&after, &there));
+        let begin = cursor.map_or(0, |(cursor, _)| offset_of(&cursor, &there));
         let end = there.len().min(begin + page);
         shown.extend(there[begin..end].iter().map(|(_, id)| *id));
         if end == there.len() {
@@ -172,12 +172,12 @@ fn walk(all: &[(String, i64, bool)], page: usize, the_last_stays: bool) -> Vec<i
         }
         assert!(shown.len() < 1000, "it does not come to an end");
         let (name, id) = &there[end - 1];
-        after = Some((After::new(name, InboxId(*id)), *id));
+        cursor = Some((Cursor::new(name, InboxId(*id)), *id));
     }
 }
 
 #[test]
-fn a_walk_skips_nothing_whatever_goes_meanwhile() {
+fn a_walk_skips_nothing_while_inboxes_are_deleted() {
     let inboxes = vec((name(), any::<bool>()), 0..25);
     for_all(200, (inboxes, 1_usize..4), |(inboxes, page)| {
         let mut all: Vec<_> = (1..)
@@ -195,14 +195,14 @@ fn a_walk_skips_nothing_whatever_goes_meanwhile() {
 }
 
 #[test]
-fn guided_bytes_are_a_token_or_refused() {
+fn guided_bytes_are_a_token_or_rejected() {
     bolero::check!().for_each(|bytes: &[u8]| {
         for text in [
             String::from_utf8_lossy(bytes).into_owned(),
             BASE64_URL_SAFE_NO_PAD.encode(bytes),
         ] {
-            if let Ok(after) = After::parse(&text, b"b") {
-                assert_eq!(after.token(b"b"), text);
+            if let Ok(cursor) = Cursor::parse(&text, b"b") {
+                assert_eq!(cursor.token(b"b"), text);
             }
         }
     });
