@@ -18,7 +18,7 @@ use tokio::{
 use tracing::{info, level_filters::LevelFilter, warn};
 
 use crate::{
-    check::{self, Progress, Subject},
+    check::{self, CheckConfig, Progress},
     config::{Check, ListenAddress, Serve, Task},
     demo::{Demo, DemoError},
     directory::{LoadLimit, StoreDirectory},
@@ -82,7 +82,7 @@ async fn check(settings: Check) -> Result<ExitCode, AppError> {
         as_json,
     } = settings;
     let mut stop = stop()?;
-    let subject = Subject {
+    let config = CheckConfig {
         database,
         connections: database_connections,
         redis,
@@ -97,7 +97,7 @@ async fn check(settings: Check) -> Result<ExitCode, AppError> {
         Progress::shown()
     };
     let stopped = async { _ = stop.recv().await };
-    let report = check::examine(subject, progress, stopped).await;
+    let report = check::run(config, progress, stopped).await;
     print(&if as_json {
         report.to_json()
     } else {

@@ -28,7 +28,7 @@ pub use report::Report;
 use report::{Accounts, Encryption, Facts, Redis, Tables};
 
 /// What is checked: all that a service is started with, but for where it listens.
-pub struct Subject {
+pub struct CheckConfig {
     pub database: DatabaseSettings,
     /// How many connections to it there are at most.
     pub connections: NonZeroUsize,
@@ -38,73 +38,73 @@ pub struct Subject {
 }
 
 /// Looks at everything, or as far as it gets until it is told to `stop`.
-pub async fn examine(
-    subject: Subject,
+pub async fn run(
+    config: CheckConfig,
     progress: Progress,
     stop: impl Future<Output = ()>,
 ) -> Report {
-    let mut facts = Facts::of(&subject);
+    let mut facts = Facts::of(&config);
     let stopped = CancellationToken::new();
-    let is_whole = tokio::select! {
+    let is_complete = tokio::select! {
         biased;
         () = stop => false,
-        () = look(&mut facts, subject, progress, &stopped) => true,
+        () = inspect_all(&mut facts, config, progress, &stopped) => true,
     };
     stopped.cancel();
-    Report::new(facts, is_whole)
+    Report::new(facts, is_complete)
 }
 
 /// One after the other. What cannot be done is noted, and ends only what needs it.
-async fn look(
+async fn inspect_all(
     facts: &mut Facts,
-    subject: Subject,
+    config: CheckConfig,
     progress: Progress,
     stopped: &CancellationToken,
 ) {
-    if let Some(settings) = &subject.redis {
-        facts.redis = Redis::probed(settings, settings.probe().await);
+    if let Some(settings) = &config.redis {
+        facts.redis = Redis::from_probe(settings, settings.probe().await);
     }
-    if let Err(error) = look_at_store(facts, subject, progress, stopped).await {
+    if let Err(error) = inspect_store(facts, config, progress, stopped).await {
         facts.store.error = Some(error.to_string());
     }
 }
 
-async fn look_at_store(
+async fn inspect_store(
     facts: &mut Facts,
-    subject: Subject,
+    config: CheckConfig,
     progress: Progress,
     stopped: &CancellationToken,
 ) -> Result<(), OpenError> {
-    let inspection = Inspection::of(&subject.database, subject.connections).await?;
+    let inspection = Inspection::of(&config.database, config.connections).await?;
     let connections = inspection.connections();
-    let looked = look_inside(facts, inspection, subject, progress, stopped).await;
+    let outcome = inspect(facts, inspection, config, progress, stopped).await;
     connections.close().await;
-    looked
+    outcome
 }
 
-async fn look_inside(
+async fn inspect(
     facts: &mut Facts,
     inspection: Inspection,
-    subject: Subject,
+    config: CheckConfig,
     progress: Progress,
     stopped: &CancellationToken,
 ) -> Result<(), OpenError> {
-    let Subject {
+    let CheckConfig {
         database: _,
         connections: _,
         redis,
         installation,
         keys,
-    } = subject;
-    facts.store.looked_at(&inspection);
+    } = config;
+    facts.store.set_server(&inspection);
     let mut tables = Tables::of(&inspection);
     let is_complete = tables.is_complete();
     tables.completeness = Completeness::of(&inspection, is_complete).await?;
     facts.tables = Some(tables);
     let keys_set = keys.encryption.has_keys();
     facts.encryption = match inspection.sample(&keys.encryption).await {
-        Ok(sampled) => Encryption::sampled(keys_set, &sampled),
-        Err(error) => Encryption::not_sampled(keys_set, &error),
+        Ok(sampled) => Encryption::from_sample(keys_set, &sampled),
+        Err(error) => Encryption::without_sample(keys_set, &error),
     };
     if !is_complete {
         return Ok(());
@@ -113,7 +113,7 @@ async fn look_inside(
     let counted = facts.accounts.insert(Accounts::default());
     accounts::read_all(&store, counted, &progress, stopped).await;
     if let Some(refusals) = store.redis_refusals() {
-        facts.redis.refused(refusals);
+        facts.redis.set_refusals(refusals);
     }
     Ok(())
 }

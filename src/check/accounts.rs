@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     progress::Progress,
-    report::{Accounts, Place, UNKNOWN},
+    report::{Accounts, DegradedField, UNKNOWN_KIND},
 };
 use crate::{
     domain::{
@@ -27,13 +27,13 @@ use crate::{
 
 /// How many are read at a time, each over a connection of its own. The next page of
 /// ids is read when one of them has ended.
-const AT_A_TIME: usize = 4;
+const MAX_CONCURRENT_READS: usize = 4;
 
 /// As for a call.
-const LONGEST: Duration = Duration::from_secs(30);
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long what is in the way of an account has to pass.
-const PAUSE: Duration = Duration::from_secs(1);
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// What became of one account.
 type Outcome = Result<Option<Accounts>, StoreError>;
@@ -57,80 +57,80 @@ async fn read_pages(
     progress: &Progress,
     stopped: &CancellationToken,
 ) -> Result<(), StoreError> {
-    let total = store.account_count(&patience(stopped)).await?;
+    let total = store.account_count(&deadline(stopped)).await?;
     counted.total = Some(total);
     progress.begin(total);
     let mut readers = JoinSet::new();
     let mut last = None;
     loop {
-        wait_for(AT_A_TIME - 1, &mut readers, counted, progress).await;
-        let page = store.account_ids(last, &patience(stopped)).await;
+        wait_until_at_most(MAX_CONCURRENT_READS - 1, &mut readers, counted, progress).await;
+        let page = store.account_ids(last, &deadline(stopped)).await;
         let page = match page {
             Ok(page) => page,
             Err(error) => {
                 // What is under way is counted all the same.
-                wait_for(0, &mut readers, counted, progress).await;
+                wait_until_at_most(0, &mut readers, counted, progress).await;
                 return Err(error);
             }
         };
         let Some(end) = page.last() else {
-            wait_for(0, &mut readers, counted, progress).await;
+            wait_until_at_most(0, &mut readers, counted, progress).await;
             return Ok(());
         };
         last = Some(*end);
         for account in page {
-            wait_for(AT_A_TIME - 1, &mut readers, counted, progress).await;
+            wait_until_at_most(MAX_CONCURRENT_READS - 1, &mut readers, counted, progress).await;
             let (store, stopped) = (Arc::clone(store), stopped.clone());
-            readers.spawn(async move { read(&store, account, &stopped).await });
+            readers.spawn(async move { read_account(&store, account, &stopped).await });
         }
     }
 }
 
 /// Counts what is read, until no more than so many are under way.
-async fn wait_for(
-    most: usize,
+async fn wait_until_at_most(
+    max: usize,
     readers: &mut JoinSet<Outcome>,
     counted: &mut Accounts,
     progress: &Progress,
 ) {
-    while readers.len() > most {
+    while readers.len() > max {
         if let Some(read) = readers.join_next().await {
-            count(read, counted, progress);
+            record(read, counted, progress);
         }
     }
 }
 
-fn count(read: Result<Outcome, JoinError>, counted: &mut Accounts, progress: &Progress) {
+fn record(read: Result<Outcome, JoinError>, counted: &mut Accounts, progress: &Progress) {
     match read {
         Ok(Ok(Some(account))) => counted.add(account),
-        Ok(Ok(None)) => counted.gone += 1,
-        Ok(Err(error)) => counted.has_failed(error.to_string()),
-        Err(_) => counted.has_failed("the read stopped short".to_owned()),
+        Ok(Ok(None)) => counted.deleted += 1,
+        Ok(Err(error)) => counted.record_failure(error.to_string()),
+        Err(_) => counted.record_failure("the read stopped short".to_owned()),
     }
-    progress.is_at(counted.settled());
+    progress.set(counted.done());
 }
 
-fn patience(stopped: &CancellationToken) -> Patience {
-    let deadline = Instant::now() + LONGEST;
+fn deadline(stopped: &CancellationToken) -> Patience {
+    let deadline = Instant::now() + READ_TIMEOUT;
     Patience::new(deadline.into_std(), stopped.clone())
 }
 
 /// Trouble that passes, such as a migration's lock, costs a second try and not the
 /// check.
-async fn read(store: &Store, id: AccountId, stopped: &CancellationToken) -> Outcome {
-    let account = async || store.account(id, Viewer::Service, &patience(stopped)).await;
+async fn read_account(store: &Store, id: AccountId, stopped: &CancellationToken) -> Outcome {
+    let account = async || store.account(id, Viewer::Service, &deadline(stopped)).await;
     let account = match account().await {
         Err(StoreError::Unavailable(_)) => {
             // Whether it was stopped meanwhile, the next try finds out.
-            _ = tokio::time::timeout(PAUSE, stopped.cancelled()).await;
+            _ = tokio::time::timeout(RETRY_DELAY, stopped.cancelled()).await;
             account().await?
         }
         read => read?,
     };
-    Ok(account.as_ref().map(counted))
+    Ok(account.as_ref().map(count_account))
 }
 
-fn counted(account: &Account) -> Accounts {
+fn count_account(account: &Account) -> Accounts {
     const RIGHTS: Rights = Rights {
         as_service: Role::Administrator,
         ceiling: Role::Administrator,
@@ -148,10 +148,10 @@ fn counted(account: &Account) -> Accounts {
     };
     for (_, view) in access.inboxes() {
         let channel = view.inbox().channel.as_ref();
-        let kind = channel.map_or(UNKNOWN, |channel| channel.kind().field());
-        let degradations = view.degradations().map(|degradation| Place {
+        let kind = channel.map_or(UNKNOWN_KIND, |channel| channel.kind().field());
+        let degradations = view.degradations().map(|degradation| DegradedField {
             kind,
-            field: without_places(degradation.known_field()),
+            field: without_indices(degradation.known_field()),
             reason: degradation.reason.into(),
         });
         counted.inboxes.add(kind, degradations);
@@ -160,31 +160,31 @@ fn counted(account: &Account) -> Accounts {
 }
 
 /// `working_hours[3].open_hour` as `working_hours[].open_hour`.
-fn without_places(field: &str) -> String {
-    let mut is_place = false;
+fn without_indices(field: &str) -> String {
+    let mut is_index = false;
     let outside = field.chars().filter(|letter| {
-        is_place = match letter {
+        is_index = match letter {
             '[' => true,
             ']' => false,
-            _ => is_place,
+            _ => is_index,
         };
-        !is_place || *letter == '['
+        !is_index || *letter == '['
     });
     outside.collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::without_places;
+    use super::without_indices;
 
     #[test]
-    fn a_field_is_the_same_at_every_place_of_a_list() {
+    fn a_field_is_the_same_at_every_index() {
         for (field, general) in [
             ("timezone", "timezone"),
             ("working_hours[3].open_hour", "working_hours[].open_hour"),
             ("a[12][3].b", "a[][].b"),
         ] {
-            assert_eq!(without_places(field), general);
+            assert_eq!(without_indices(field), general);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 
-use super::report::{Accounts, Count, Inboxes, Place, ReasonName, UNKNOWN};
+use super::report::{Accounts, Count, DegradedField, Inboxes, ReasonName, UNKNOWN_KIND};
 use crate::domain::{channel::ChannelKind, degradation::Reason};
 
 impl Accounts {
@@ -13,14 +13,14 @@ impl Accounts {
             total: _,
             read,
             suspended,
-            gone,
+            deleted,
             failed,
             error: _,
             inboxes,
         } = other;
         self.read += read;
         self.suspended += suspended;
-        self.gone += gone;
+        self.deleted += deleted;
         for (reason, accounts) in failed {
             *self.failed.entry(reason).or_default() += accounts;
         }
@@ -36,14 +36,14 @@ impl Accounts {
         for (kind, inboxes) in kinds {
             *sum.kinds.entry(kind).or_default() += inboxes;
         }
-        for (place, count) in degradations {
-            let known = sum.degradations.entry(place).or_default();
+        for (field, count) in degradations {
+            let known = sum.degradations.entry(field).or_default();
             known.inboxes += count.inboxes;
             known.values += count.values;
         }
     }
 
-    pub fn has_failed(&mut self, reason: String) {
+    pub fn record_failure(&mut self, reason: String) {
         *self.failed.entry(reason).or_default() += 1;
     }
 
@@ -52,23 +52,23 @@ impl Accounts {
     }
 
     /// How many there is nothing left to do for.
-    pub fn settled(&self) -> u64 {
-        self.read + self.gone + self.failures()
+    pub fn done(&self) -> u64 {
+        self.read + self.deleted + self.failures()
     }
 }
 
 impl Inboxes {
     /// One inbox with what could not be read of it.
-    pub fn add(&mut self, kind: &'static str, degradations: impl Iterator<Item = Place>) {
-        let mut of_inbox: BTreeMap<_, u64> = BTreeMap::new();
-        for place in degradations {
-            *of_inbox.entry(place).or_default() += 1;
+    pub fn add(&mut self, kind: &'static str, degradations: impl Iterator<Item = DegradedField>) {
+        let mut values_by_field: BTreeMap<_, u64> = BTreeMap::new();
+        for field in degradations {
+            *values_by_field.entry(field).or_default() += 1;
         }
         self.total += 1;
         *self.kinds.entry(kind).or_default() += 1;
-        self.degraded += u64::from(!of_inbox.is_empty());
-        for (place, values) in of_inbox {
-            let count = self.degradations.entry(place).or_default();
+        self.degraded += u64::from(!values_by_field.is_empty());
+        for (field, values) in values_by_field {
+            let count = self.degradations.entry(field).or_default();
             count.inboxes += 1;
             count.values += values;
         }
@@ -83,7 +83,7 @@ impl Default for Inboxes {
             total: 0,
             kinds: kinds
                 .into_iter()
-                .chain([UNKNOWN])
+                .chain([UNKNOWN_KIND])
                 .map(|kind| (kind, 0))
                 .collect(),
             degraded: 0,
@@ -113,23 +113,27 @@ impl From<Reason> for ReasonName {
 }
 
 /// Places with their counts, each as one object.
-pub fn as_list<S: Serializer>(
-    counts: &BTreeMap<Place, Count>,
+pub fn serialize_degradations<S: Serializer>(
+    counts: &BTreeMap<DegradedField, Count>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
-    struct Line<'a> {
+    struct Degradation<'a> {
         #[serde(flatten)]
-        place: &'a Place,
+        field: &'a DegradedField,
         #[serde(flatten)]
         count: &'a Count,
     }
 
-    serializer.collect_seq(counts.iter().map(|(place, count)| Line { place, count }))
+    serializer.collect_seq(
+        counts
+            .iter()
+            .map(|(field, count)| Degradation { field, count }),
+    )
 }
 
 /// Reasons with their counts, each as one object.
-pub fn as_reasons<S: Serializer>(
+pub fn serialize_failures<S: Serializer>(
     failed: &BTreeMap<String, u64>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {

@@ -7,13 +7,13 @@
 
 use serde::Serialize;
 
-use super::report::{Accounts, Database, Facts, Keys, RedisState, Tables};
+use super::report::{Accounts, DatabaseKind, Facts, KeyState, RedisState, Tables};
 use crate::leadchat::links::FrontendUrl;
 
 /// One of them.
 #[derive(Debug, Serialize)]
 pub struct Finding {
-    pub code: Code,
+    pub code: FindingCode,
     pub text: String,
 }
 
@@ -26,7 +26,7 @@ pub struct Findings {
 /// What a finding is, for machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Code {
+pub enum FindingCode {
     Stopped,
     StoreUnusable,
     TablesOld,
@@ -57,7 +57,7 @@ impl Findings {
         let mut findings = Self::default();
         if !is_complete {
             findings.problem(
-                Code::Stopped,
+                FindingCode::Stopped,
                 "it was stopped; what is said here is what was found until then",
             );
         }
@@ -74,19 +74,19 @@ impl Findings {
         findings
     }
 
-    fn problem(&mut self, code: Code, text: impl Into<String>) {
+    fn problem(&mut self, code: FindingCode, text: impl Into<String>) {
         let text = text.into();
         self.problems.push(Finding { code, text });
     }
 
-    fn note(&mut self, code: Code, text: impl Into<String>) {
+    fn note(&mut self, code: FindingCode, text: impl Into<String>) {
         let text = text.into();
         self.notes.push(Finding { code, text });
     }
 
     fn store(&mut self, facts: &Facts) {
         if let Some(error) = &facts.store.error {
-            self.problem(Code::StoreUnusable, error);
+            self.problem(FindingCode::StoreUnusable, error);
         }
         let Some(tables) = &facts.tables else {
             return;
@@ -98,28 +98,28 @@ impl Findings {
             return;
         }
         if !tables.missing.is_empty() {
-            let count = counted(
+            let count = pluralize(
                 tables.missing.len(),
                 "table or column is",
                 "tables or columns are",
             );
             self.problem(
-                Code::ColumnsMissing,
+                FindingCode::ColumnsMissing,
                 format!("{count} missing that nothing works without; is this leadchat's database?"),
             );
         }
         if !tables.not_granted.is_empty() {
-            let count = counted(tables.not_granted.len(), "column is", "columns are");
+            let count = pluralize(tables.not_granted.len(), "column is", "columns are");
             self.problem(
-                Code::ColumnsNotGranted,
+                FindingCode::ColumnsNotGranted,
                 format!("{count} not granted to this user that nothing works without"),
             );
         }
-        let hidden = &tables.left_out.not_granted;
+        let hidden = &tables.omitted.not_granted;
         if !hidden.is_empty() {
-            let count = counted(hidden.len(), "column is", "columns are");
+            let count = pluralize(hidden.len(), "column is", "columns are");
             self.note(
-                Code::OptionalColumnsNotGranted,
+                FindingCode::OptionalColumnsNotGranted,
                 format!(
                     "{count} there but not granted to this user, and left out: {}",
                     hidden.join(", ")
@@ -130,9 +130,9 @@ impl Findings {
 
     fn rows(&mut self, tables: &Tables) {
         if !tables.row_security.is_empty() {
-            let count = counted(tables.row_security.len(), "table is", "tables are");
+            let count = pluralize(tables.row_security.len(), "table is", "tables are");
             self.problem(
-                Code::RowSecurityActive,
+                FindingCode::RowSecurityActive,
                 format!(
                     "{count} under row-level security, which may hide rows from this user: \
                      a superuser lifts it by ALTER ROLE ... BYPASSRLS"
@@ -146,7 +146,7 @@ impl Findings {
                 references => format!("these refer to rows that are not there: {references}"),
             };
             self.note(
-                Code::RowsNotKnown,
+                FindingCode::RowsNotKnown,
                 format!(
                     "whether these show all of their rows cannot be known: {}; {found}",
                     completeness.tables()
@@ -155,54 +155,54 @@ impl Findings {
         }
     }
 
-    fn migrations(&mut self, database: Database, tables: &Tables) {
+    fn migrations(&mut self, database: DatabaseKind, tables: &Tables) {
         if !tables.is_old() {
             return;
         }
         if tables.migration.is_none() {
             let text = "the database has none of leadchat's tables; create them with \
                         `leadchat-inbox migrate`";
-            self.problem(Code::TablesOld, text);
-        } else if database == Database::Sqlite && tables.is_complete() {
+            self.problem(FindingCode::TablesOld, text);
+        } else if database == DatabaseKind::Sqlite && tables.is_complete() {
             let text = "the tables are older than this program; `serve` brings them up to date";
-            self.note(Code::TablesOld, text);
+            self.note(FindingCode::TablesOld, text);
         } else {
             let text = "the tables are older than this program; bring them up to date with \
                         `leadchat-inbox migrate`";
-            self.problem(Code::TablesOld, text);
+            self.problem(FindingCode::TablesOld, text);
         }
     }
 
     fn encryption(&mut self, facts: &Facts) {
         let encryption = &facts.encryption;
-        let unopened: u64 = encryption.sample.iter().map(|it| it.not_opened).sum();
+        let not_opened: u64 = encryption.sample.iter().map(|it| it.not_opened).sum();
         match encryption.state {
-            Keys::Missing => self.problem(
-                Code::KeysNotSet,
+            KeyState::Missing => self.problem(
+                FindingCode::KeysNotSet,
                 "leadchat has encrypted values, and no keys are set; set its three variables \
                  ACTIVE_RECORD_ENCRYPTION_*",
             ),
-            Keys::NotUsable => self.problem(
-                Code::KeysNotUsable,
+            KeyState::NotUsable => self.problem(
+                FindingCode::KeysNotUsable,
                 "what leadchat has encrypted does not open with these keys; are they those of this \
                  database, and is the digest theirs?",
             ),
-            Keys::Usable if unopened > 0 => self.note(
-                Code::ValuesNotOpened,
+            KeyState::Usable if not_opened > 0 => self.note(
+                FindingCode::ValuesNotOpened,
                 format!(
-                    "the keys are right, but {unopened} of the values tried do not open: they are \
+                    "the keys are right, but {not_opened} of the values tried do not open: they are \
                  damaged, or from before the keys were changed"
                 ),
             ),
-            Keys::Unknown => {
+            KeyState::Unknown => {
                 if let Some(error) = &encryption.error {
                     self.problem(
-                        Code::KeysUnknown,
+                        FindingCode::KeysUnknown,
                         format!("whether the keys are right cannot be told: {error}"),
                     );
                 }
             }
-            Keys::Usable | Keys::NothingEncrypted => {}
+            KeyState::Usable | KeyState::NothingEncrypted => {}
         }
     }
 
@@ -210,21 +210,21 @@ impl Findings {
         let reason = facts.redis.reason.as_deref().unwrap_or_default();
         match facts.redis.state {
             RedisState::Refuses => self.problem(
-                Code::RedisRefuses,
+                FindingCode::RedisRefuses,
                 format!(
                     "Redis refuses reads: {reason}; whether these channels must be authorized \
                      again is unknown"
                 ),
             ),
             RedisState::Away => self.problem(
-                Code::RedisAway,
+                FindingCode::RedisAway,
                 format!(
                     "Redis cannot be read: {reason}; which channels must be authorized \
                      again is unknown"
                 ),
             ),
             RedisState::NotSet if facts.store.is_attached() => self.note(
-                Code::RedisNotSet,
+                FindingCode::RedisNotSet,
                 "neither REDIS_URL nor REDIS_SENTINELS is set: which channels must be authorized \
                  again is unknown",
             ),
@@ -240,13 +240,13 @@ impl Findings {
                                     calls have no address";
                 // Every leadchat has it. Who fills a store of their own may need none.
                 if facts.store.is_attached() {
-                    self.problem(Code::FrontendUrlNotSet, TEXT);
+                    self.problem(FindingCode::FrontendUrlNotSet, TEXT);
                 } else {
-                    self.note(Code::FrontendUrlNotSet, TEXT);
+                    self.note(FindingCode::FrontendUrlNotSet, TEXT);
                 }
             }
             FrontendUrl::NotUsable => self.problem(
-                Code::FrontendUrlNotUsable,
+                FindingCode::FrontendUrlNotUsable,
                 "FRONTEND_URL is no http:// or https:// URL: no address or widget script that \
                  is made of it can be opened",
             ),
@@ -254,7 +254,7 @@ impl Findings {
                 ends_with_slash: true,
                 ..
             } => self.note(
-                Code::FrontendUrlEndsWithSlash,
+                FindingCode::FrontendUrlEndsWithSlash,
                 "FRONTEND_URL ends with a slash: as in leadchat itself, addresses made of it \
                  have two",
             ),
@@ -262,7 +262,7 @@ impl Findings {
         }
         if !facts.settings.secret_key_base_set {
             self.note(
-                Code::SecretKeyBaseNotSet,
+                FindingCode::SecretKeyBaseNotSet,
                 "SECRET_KEY_BASE is not set: pictures have no address, and the etags of \
                  administrators hold for one process",
             );
@@ -272,20 +272,23 @@ impl Findings {
     fn accounts(&mut self, accounts: &Accounts) {
         let failures = accounts.failures();
         if failures > 0 {
-            let count = counted(failures, "account", "accounts");
-            self.problem(Code::AccountsFailed, format!("{count} could not be read"));
+            let count = pluralize(failures, "account", "accounts");
+            self.problem(
+                FindingCode::AccountsFailed,
+                format!("{count} could not be read"),
+            );
         }
         if let Some(error) = &accounts.error {
             self.problem(
-                Code::AccountsNotListed,
+                FindingCode::AccountsNotListed,
                 format!("the accounts could not be listed to the end: {error}"),
             );
         }
         let degraded = accounts.inboxes.degraded;
         if degraded > 0 {
-            let count = counted(degraded, "inbox has", "inboxes have");
+            let count = pluralize(degraded, "inbox has", "inboxes have");
             self.note(
-                Code::InboxesDegraded,
+                FindingCode::InboxesDegraded,
                 format!("{count} fields that are left out, rounded or shown as stored"),
             );
         }
@@ -293,9 +296,9 @@ impl Findings {
 
     fn no_accounts(&mut self, tables: Option<&Tables>) {
         match tables.map(|tables| tables.other_schemas.as_slice()) {
-            None | Some([]) => self.note(Code::NoAccounts, "there are no accounts"),
+            None | Some([]) => self.note(FindingCode::NoAccounts, "there are no accounts"),
             Some(others) => self.problem(
-                Code::NoAccounts,
+                FindingCode::NoAccounts,
                 format!(
                     "there are no accounts here, but leadchat's or Rails' tables are also in \
                      other schemas of the database: {}; set schema_search_path in the URL or \
@@ -308,7 +311,7 @@ impl Findings {
 }
 
 /// `1 column is`, `2 columns are`.
-fn counted(count: impl TryInto<u64>, one: &str, many: &str) -> String {
+fn pluralize(count: impl TryInto<u64>, one: &str, many: &str) -> String {
     match count.try_into().unwrap_or(u64::MAX) {
         1 => format!("1 {one}"),
         count => format!("{count} {many}"),

@@ -27,7 +27,7 @@ impl Progress {
         self.0.set_length(accounts);
     }
 
-    pub(super) fn is_at(&self, accounts: u64) {
+    pub(super) fn set(&self, accounts: u64) {
         self.0.set_position(accounts);
     }
 }

@@ -3,16 +3,16 @@
 //! Keys are only ever added; docs/check.md says what they mean. Nothing here may hold
 //! a text that is stored in a row: fields and reasons are named in our own words.
 
-mod flags;
+mod redis;
 
 use std::{collections::BTreeMap, fmt::Display};
 
 use serde::Serialize;
 
 use super::{
-    Subject,
+    CheckConfig,
     completeness::Completeness,
-    counts::{as_list, as_reasons},
+    counts::{serialize_degradations, serialize_failures},
     findings::{Finding, Findings},
 };
 use crate::{
@@ -20,13 +20,13 @@ use crate::{
     store::{DatabaseSettings, Inspection, Lacks, Migrations, Ownership, Sampled, Server},
 };
 
-pub use flags::{Redis, RedisState};
+pub use redis::{Redis, RedisState};
 
 /// Goes up when a key changes its meaning or goes away.
-const FORMAT: u32 = 1;
+const FORMAT_VERSION: u32 = 1;
 
 /// Where inboxes are counted that are of none of the thirteen kinds.
-pub const UNKNOWN: &str = "unknown";
+pub const UNKNOWN_KIND: &str = "unknown";
 
 /// The answer, and what it follows from.
 #[derive(Debug, Serialize)]
@@ -56,7 +56,7 @@ pub struct Facts {
 
 #[derive(Debug, Serialize)]
 pub struct StoreFacts {
-    pub database: Database,
+    pub database: DatabaseKind,
     /// Host, port and name, or the path of a file.
     pub place: String,
     /// `None` where it could not be reached.
@@ -71,7 +71,7 @@ pub struct StoreFacts {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Database {
+pub enum DatabaseKind {
     Postgres,
     Sqlite,
 }
@@ -92,12 +92,14 @@ pub struct Tables {
     pub migration: Option<i64>,
     pub newest_migration: Option<i64>,
     /// The month from which on leadchat is as new as these columns.
-    pub as_new_as: Option<&'static str>,
+    #[serde(rename = "as_new_as")]
+    pub released: Option<&'static str>,
     pub missing: Vec<String>,
     pub not_granted: Vec<String>,
     /// Tables whose rows a policy may hide from this user.
     pub row_security: Vec<String>,
-    pub left_out: LeftOut,
+    #[serde(rename = "left_out")]
+    pub omitted: OmittedColumns,
     /// Schemas outside the search path with leadchat's or Rails' tables.
     pub other_schemas: Vec<String>,
     #[serde(flatten)]
@@ -106,7 +108,7 @@ pub struct Tables {
 
 /// Columns that newer leadchats have, which are done without.
 #[derive(Debug, Serialize)]
-pub struct LeftOut {
+pub struct OmittedColumns {
     pub missing: Vec<String>,
     pub not_granted: Vec<String>,
 }
@@ -114,7 +116,7 @@ pub struct LeftOut {
 #[derive(Debug, Serialize)]
 pub struct Encryption {
     pub keys_set: bool,
-    pub state: Keys,
+    pub state: KeyState,
     /// Columns in which envelopes were found.
     pub sample: Vec<SampledColumn>,
     /// Why there is no sample.
@@ -124,7 +126,7 @@ pub struct Encryption {
 /// What the keys are good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Keys {
+pub enum KeyState {
     /// They open what was tried, at least some of it.
     Usable,
     /// They open nothing, where there is something.
@@ -159,9 +161,10 @@ pub struct Accounts {
     /// The service shows nothing of these, and none of their inboxes was read.
     pub suspended: u64,
     /// Deleted between being listed and being read.
-    pub gone: u64,
+    #[serde(rename = "gone")]
+    pub deleted: u64,
     /// By reason.
-    #[serde(serialize_with = "as_reasons")]
+    #[serde(serialize_with = "serialize_failures")]
     pub failed: BTreeMap<String, u64>,
     /// Why they could not be listed to the end.
     pub error: Option<String>,
@@ -175,13 +178,13 @@ pub struct Inboxes {
     pub kinds: BTreeMap<&'static str, u64>,
     /// How many have a field that cannot be shown as it should be.
     pub degraded: u64,
-    #[serde(serialize_with = "as_list")]
-    pub degradations: BTreeMap<Place, Count>,
+    #[serde(serialize_with = "serialize_degradations")]
+    pub degradations: BTreeMap<DegradedField, Count>,
 }
 
 /// What a degradation is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Place {
+pub struct DegradedField {
     pub kind: &'static str,
     pub field: String,
     pub reason: ReasonName,
@@ -201,7 +204,7 @@ impl Report {
     pub fn new(facts: Facts, is_complete: bool) -> Self {
         let Findings { problems, notes } = Findings::of(&facts, is_complete);
         Self {
-            format: FORMAT,
+            format: FORMAT_VERSION,
             version: env!("CARGO_PKG_VERSION"),
             serves_well: problems.is_empty(),
             complete: is_complete,
@@ -220,19 +223,19 @@ impl Report {
 
 impl Facts {
     /// What the settings say by themselves.
-    pub fn of(subject: &Subject) -> Self {
-        let Subject {
+    pub fn of(config: &CheckConfig) -> Self {
+        let CheckConfig {
             database,
             connections: _,
             redis,
             installation,
             keys,
-        } = subject;
+        } = config;
         Self {
             store: StoreFacts {
                 database: match database {
-                    DatabaseSettings::Postgres(_) => Database::Postgres,
-                    DatabaseSettings::Sqlite(_) => Database::Sqlite,
+                    DatabaseSettings::Postgres(_) => DatabaseKind::Postgres,
+                    DatabaseSettings::Sqlite(_) => DatabaseKind::Sqlite,
                 },
                 place: database.to_string(),
                 ownership: None,
@@ -245,7 +248,7 @@ impl Facts {
             tables: None,
             encryption: Encryption {
                 keys_set: keys.encryption.has_keys(),
-                state: Keys::Unknown,
+                state: KeyState::Unknown,
                 sample: Vec::new(),
                 error: None,
             },
@@ -268,7 +271,7 @@ impl Facts {
 }
 
 impl StoreFacts {
-    pub fn looked_at(&mut self, inspection: &Inspection) {
+    pub fn set_server(&mut self, inspection: &Inspection) {
         let Server {
             version,
             user,
@@ -301,18 +304,18 @@ impl Tables {
             not_granted,
             row_security,
         } = inspection.lacks().clone();
-        let left_out = inspection.left_out();
+        let omitted = inspection.left_out();
         Self {
             rails_version,
             migration,
             newest_migration,
-            as_new_as: inspection.age().as_new_as(),
+            released: inspection.age().as_new_as(),
             missing,
             not_granted,
             row_security,
-            left_out: LeftOut {
-                missing: left_out.missing,
-                not_granted: left_out.not_granted,
+            omitted: OmittedColumns {
+                missing: omitted.missing,
+                not_granted: omitted.not_granted,
             },
             other_schemas: inspection.other_schemas(),
             completeness: Completeness::default(),
@@ -330,29 +333,29 @@ impl Tables {
 }
 
 impl Encryption {
-    pub fn sampled(keys_set: bool, sampled: &[Sampled]) -> Self {
-        let is_found = |it: &&Sampled| it.opened + it.not_opened > 0;
+    pub fn from_sample(keys_set: bool, sampled: &[Sampled]) -> Self {
+        let has_envelopes = |it: &&Sampled| it.opened + it.not_opened > 0;
         // Each key by itself: one may be wrong and the other right.
-        let is_lost = [true, false].into_iter().any(|is_deterministic| {
-            let mut of_key = sampled
+        let is_useless = [true, false].into_iter().any(|is_deterministic| {
+            let mut columns = sampled
                 .iter()
-                .filter(is_found)
+                .filter(has_envelopes)
                 .filter(|it| it.is_deterministic == is_deterministic)
                 .peekable();
-            of_key.peek().is_some() && of_key.all(|it| it.opened == 0)
+            columns.peek().is_some() && columns.all(|it| it.opened == 0)
         });
-        let state = match (keys_set, sampled.iter().any(|it| is_found(&it))) {
-            (_, false) => Keys::NothingEncrypted,
-            (false, true) => Keys::Missing,
-            (true, true) if is_lost => Keys::NotUsable,
-            (true, true) => Keys::Usable,
+        let state = match (keys_set, sampled.iter().any(|it| has_envelopes(&it))) {
+            (_, false) => KeyState::NothingEncrypted,
+            (false, true) => KeyState::Missing,
+            (true, true) if is_useless => KeyState::NotUsable,
+            (true, true) => KeyState::Usable,
         };
         Self {
             keys_set,
             state,
             sample: sampled
                 .iter()
-                .filter(is_found)
+                .filter(has_envelopes)
                 .map(|it| SampledColumn {
                     column: format!("{}.{}", it.table, it.column),
                     opened: it.opened,
@@ -363,10 +366,10 @@ impl Encryption {
         }
     }
 
-    pub fn not_sampled(keys_set: bool, error: &impl Display) -> Self {
+    pub fn without_sample(keys_set: bool, error: &impl Display) -> Self {
         Self {
             keys_set,
-            state: Keys::Unknown,
+            state: KeyState::Unknown,
             sample: Vec::new(),
             error: Some(error.to_string()),
         }

@@ -5,17 +5,17 @@ use std::fmt::{self, Display, Formatter};
 use super::{
     findings::Finding,
     report::{
-        Accounts, Database, Encryption, Facts, Inboxes, Keys, OwnershipName, Redis, RedisState,
-        Report, Settings, StoreFacts, Tables, UNKNOWN,
+        Accounts, DatabaseKind, Encryption, Facts, Inboxes, KeyState, OwnershipName, Redis,
+        RedisState, Report, Settings, StoreFacts, Tables, UNKNOWN_KIND,
     },
 };
 use crate::{domain::channel::ChannelKind, leadchat::links::FrontendUrl};
 
 /// How wide a line may be.
-const WIDTH: usize = 100;
+const MAX_LINE_COLUMNS: usize = 100;
 
 /// Where what is said of a thing begins.
-const COLUMN: usize = 24;
+const VALUE_COLUMN: usize = 24;
 
 impl Display for Report {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -70,8 +70,8 @@ fn write_store(f: &mut Formatter<'_>, store: &StoreFacts) -> fmt::Result {
         error: _,
     } = store;
     let name = match database {
-        Database::Postgres => "PostgreSQL",
-        Database::Sqlite => "SQLite",
+        DatabaseKind::Postgres => "PostgreSQL",
+        DatabaseKind::Sqlite => "SQLite",
     };
     let version = server_version.as_deref().unwrap_or_default();
     writeln!(f, "Store")?;
@@ -81,12 +81,12 @@ fn write_store(f: &mut Formatter<'_>, store: &StoreFacts) -> fmt::Result {
         line("database", format!("{name} {version}").trim_end())
     )?;
     writeln!(f, "{}", line("place", place))?;
-    let whose = match ownership {
+    let owner = match ownership {
         Some(OwnershipName::Attached) => "Rails': it is only read, and never migrated",
         Some(OwnershipName::Own) => "an own one, with the tables of `leadchat-inbox migrate`",
         None => "not known",
     };
-    writeln!(f, "{}", line("whose", whose))?;
+    writeln!(f, "{}", line("whose", owner))?;
     if let Some(user) = user {
         writeln!(f, "{}", line("user", user))?;
     }
@@ -108,11 +108,11 @@ fn write_tables(f: &mut Formatter<'_>, tables: &Tables) -> fmt::Result {
         rails_version,
         migration,
         newest_migration,
-        as_new_as,
+        released,
         missing,
         not_granted,
         row_security,
-        left_out,
+        omitted,
         other_schemas,
         completeness,
     } = tables;
@@ -124,11 +124,11 @@ fn write_tables(f: &mut Formatter<'_>, tables: &Tables) -> fmt::Result {
         (None, _, None) => "not granted to this user, and not needed".to_owned(),
     };
     writeln!(f, "{}", line("schema version", &version))?;
-    let age = match as_new_as {
+    let release = match released {
         Some(month) => format!("of {month} or newer, by their columns"),
         None => "of before April 2026, by their columns".to_owned(),
     };
-    writeln!(f, "{}", line("leadchat", &age))?;
+    writeln!(f, "{}", line("leadchat", &release))?;
     let mut listed = |label, names: &[String]| match names {
         [] => Ok(()),
         _ => writeln!(f, "{}", line(label, &names.join(", "))),
@@ -139,12 +139,12 @@ fn write_tables(f: &mut Formatter<'_>, tables: &Tables) -> fmt::Result {
     listed("missing", missing)?;
     listed("not granted", not_granted)?;
     listed("row-level security", row_security)?;
-    let optional = [&*left_out.missing, &*left_out.not_granted].concat();
+    let optional = [&*omitted.missing, &*omitted.not_granted].concat();
     if optional.is_empty() {
         listed("optional columns", &["all are there".to_owned()])?;
     }
-    listed("left out, not there", &left_out.missing)?;
-    listed("left out, no grant", &left_out.not_granted)?;
+    listed("left out, not there", &omitted.missing)?;
+    listed("left out, no grant", &omitted.not_granted)?;
     listed("other schemas", other_schemas)?;
     let partial = completeness.partial.iter().map(|it| it.table.clone());
     listed("rows not known", &partial.collect::<Vec<_>>())?;
@@ -161,11 +161,11 @@ fn write_encryption(f: &mut Formatter<'_>, encryption: &Encryption) -> fmt::Resu
     writeln!(f, "Encryption")?;
     let set = if *keys_set { "set" } else { "not set" };
     let state = match state {
-        Keys::Usable => "and usable",
-        Keys::NotUsable => "and not usable",
-        Keys::Missing => "though there are encrypted values",
-        Keys::NothingEncrypted => "and nothing is encrypted",
-        Keys::Unknown => "and not tried",
+        KeyState::Usable => "and usable",
+        KeyState::NotUsable => "and not usable",
+        KeyState::Missing => "though there are encrypted values",
+        KeyState::NothingEncrypted => "and nothing is encrypted",
+        KeyState::Unknown => "and not tried",
     };
     writeln!(f, "{}", line("keys", &format!("{set}, {state}")))?;
     for column in sample {
@@ -184,14 +184,14 @@ fn write_redis(f: &mut Formatter<'_>, redis: &Redis) -> fmt::Result {
     } = redis;
     let place = place.as_deref().unwrap_or_default();
     let reason = reason.as_deref().unwrap_or_default();
-    let said = match state {
+    let text = match state {
         RedisState::NotSet => "not set".to_owned(),
         RedisState::Answers => format!("answers ({place})"),
         RedisState::Refuses => format!("refuses reads: {reason} ({place})"),
         RedisState::Away => format!("cannot be read: {reason} ({place})"),
         RedisState::Unknown => format!("not tried ({place})"),
     };
-    writeln!(f, "Redis\n{}\n", line("state", &said))
+    writeln!(f, "Redis\n{}\n", line("state", &text))
 }
 
 fn write_settings(f: &mut Formatter<'_>, settings: &Settings) -> fmt::Result {
@@ -205,10 +205,14 @@ fn write_settings(f: &mut Formatter<'_>, settings: &Settings) -> fmt::Result {
         FrontendUrl::NotUsable => "set, and no URL of http or https",
         FrontendUrl::Usable { origin, .. } => origin,
     };
-    let set = |is_set: bool| if is_set { "set" } else { "not set" };
+    let set_or_not = |is_set: bool| if is_set { "set" } else { "not set" };
     writeln!(f, "Settings")?;
     writeln!(f, "{}", line("FRONTEND_URL", url))?;
-    writeln!(f, "{}", line("SECRET_KEY_BASE", set(*secret_key_base_set)))?;
+    writeln!(
+        f,
+        "{}",
+        line("SECRET_KEY_BASE", set_or_not(*secret_key_base_set))
+    )?;
     let forwarding = match forwarding_addresses {
         true => "shown (MAILER_INBOUND_EMAIL_DOMAIN is set)",
         false => "not shown (MAILER_INBOUND_EMAIL_DOMAIN is not set)",
@@ -221,7 +225,7 @@ fn write_accounts(f: &mut Formatter<'_>, accounts: &Accounts) -> fmt::Result {
         total,
         read,
         suspended,
-        gone,
+        deleted,
         failed,
         error: _,
         inboxes,
@@ -230,11 +234,11 @@ fn write_accounts(f: &mut Formatter<'_>, accounts: &Accounts) -> fmt::Result {
     let of = total.map_or_else(String::new, |total| format!(" of {total}"));
     writeln!(f, "{}", line("read", &format!("{read}{of}")))?;
     if *suspended > 0 {
-        let said = format!("{suspended} of these, whose inboxes nobody is shown and none was read");
-        writeln!(f, "{}", line("suspended", &said))?;
+        let text = format!("{suspended} of these, whose inboxes nobody is shown and none was read");
+        writeln!(f, "{}", line("suspended", &text))?;
     }
-    if *gone > 0 {
-        writeln!(f, "{}", line("gone meanwhile", &gone.to_string()))?;
+    if *deleted > 0 {
+        writeln!(f, "{}", line("gone meanwhile", &deleted.to_string()))?;
     }
     for (reason, count) in failed {
         writeln!(f, "{}", line("failed", &format!("{count}: {reason}")))?;
@@ -250,7 +254,7 @@ fn write_accounts(f: &mut Formatter<'_>, accounts: &Accounts) -> fmt::Result {
     for kind in ChannelKind::ALL
         .map(ChannelKind::field)
         .into_iter()
-        .chain([UNKNOWN])
+        .chain([UNKNOWN_KIND])
     {
         let count = kinds.get(kind).copied().unwrap_or_default();
         if count > 0 {
@@ -312,29 +316,29 @@ fn write_findings(f: &mut Formatter<'_>, title: &str, findings: &[Finding]) -> f
         return writeln!(f, "  none");
     }
     for finding in findings {
-        writeln!(f, "{}", wrapped("  * ", &finding.text, 4))?;
+        writeln!(f, "{}", wrap("  * ", &finding.text, 4))?;
     }
     Ok(())
 }
 
 /// A thing, and what is said of it.
-fn line(label: &str, said: &str) -> String {
-    wrapped(
-        &format!("  {label:<width$}", width = COLUMN - 2),
-        said,
-        COLUMN,
+fn line(label: &str, text: &str) -> String {
+    wrap(
+        &format!("  {label:<width$}", width = VALUE_COLUMN - 2),
+        text,
+        VALUE_COLUMN,
     )
 }
 
 /// Words behind a beginning, each further line as far from the margin.
-fn wrapped(begin: &str, words: &str, margin: usize) -> String {
+fn wrap(prefix: &str, words: &str, margin: usize) -> String {
     // Numbers come with their blanks.
     let indented = words.len() - words.trim_start().len();
-    let mut text = format!("{begin}{}", " ".repeat(indented));
+    let mut text = format!("{prefix}{}", " ".repeat(indented));
     let mut width = text.len();
     let mut is_first = true;
     for word in words.split_whitespace() {
-        if !is_first && width + 1 + word.len() > WIDTH {
+        if !is_first && width + 1 + word.len() > MAX_LINE_COLUMNS {
             text.push('\n');
             text.push_str(&" ".repeat(margin));
             width = margin;

@@ -24,7 +24,7 @@ pub enum RedisState {
 }
 
 impl Redis {
-    pub fn probed(settings: &RedisSettings, answer: Result<Option<String>, String>) -> Self {
+    pub fn from_probe(settings: &RedisSettings, answer: Result<Option<String>, String>) -> Self {
         let (state, reason) = match answer {
             Ok(None) => (RedisState::Answers, None),
             Ok(refusals) => (RedisState::Refuses, refusals),
@@ -38,7 +38,7 @@ impl Redis {
     }
 
     /// Flags of real channels were refused.
-    pub fn refused(&mut self, refusals: String) {
+    pub fn set_refusals(&mut self, refusals: String) {
         self.state = RedisState::Refuses;
         self.reason = Some(refusals);
     }
