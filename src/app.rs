@@ -63,7 +63,7 @@ pub async fn run(task: Task) -> Result<ExitCode, AppError> {
         Task::Check(settings) => return check(*settings).await,
         Task::Migrate(database) => {
             Store::migrate(&database).await?;
-            say(&format!("The tables of {database} are up to date."));
+            print_line(&format!("The tables of {database} are up to date."));
         }
         Task::Grants { database, role } => {
             print(Grants::of(&database, &role).await?.to_string().trim_end())?;
@@ -81,13 +81,13 @@ async fn check(settings: Check) -> Result<ExitCode, AppError> {
         secrets,
         as_json,
     } = settings;
-    let mut stop = stop()?;
+    let mut shutdown_signals = shutdown_signals()?;
     let config = CheckConfig {
         database,
         connections: database_connections,
         redis,
         installation,
-        keys: derived(secrets).await?,
+        keys: derive_keys(secrets).await?,
     };
     // A bar and lines of a log would spoil each other.
     let is_logging = LevelFilter::current() > LevelFilter::ERROR;
@@ -96,7 +96,7 @@ async fn check(settings: Check) -> Result<ExitCode, AppError> {
     } else {
         Progress::shown()
     };
-    let stopped = async { _ = stop.recv().await };
+    let stopped = async { _ = shutdown_signals.recv().await };
     let report = check::run(config, progress, stopped).await;
     print(&if as_json {
         report.to_json()
@@ -126,41 +126,41 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
         max_response_bytes,
         timeouts,
     } = settings;
-    let mut stop = stop()?;
+    let mut shutdown_signals = shutdown_signals()?;
     // SQLite has three files a connection.
     let open_files = MAX_CONNECTIONS + 3 * database_connections.get() + OTHER_OPEN_FILES;
     raise_open_files_limit(open_files as u64);
 
     let secret_key_base = secrets.secret_key_base.clone();
     let is_embedded = !matches!(database, Some(DatabaseSettings::Postgres(_)));
-    let opening = open(database, database_connections, redis, installation, secrets);
+    let opening = open_store(database, database_connections, redis, installation, secrets);
     let (store, demo) = tokio::select! {
         opened = opening => opened?,
         // A database may let us wait.
-        _ = stop.recv() => return Ok(()),
+        _ = shutdown_signals.recv() => return Ok(()),
     };
     let etags = match &secret_key_base {
         Some(secret) => EtagKey::derive(secret),
-        None => EtagKey::random(entropy().ok_or_else(|| AppError::System {
+        None => EtagKey::random(random_bytes().ok_or_else(|| AppError::System {
             what: "random bytes",
             reason: "none to be had".to_owned(),
         })?),
     };
     let (listener, address) = bind(&listen).await?;
     let socket = match &listen {
-        ListenAddress::Unix(path) => identity(path),
+        ListenAddress::Unix(path) => socket_identity(path),
         ListenAddress::Tcp(_) => None,
     };
 
-    say(&format!(
+    print_line(&format!(
         "leadchat-inbox {} is listening on {address}",
         env!("CARGO_PKG_VERSION")
     ));
     if let ListenAddress::Unix(_) = &address {
-        say(SOCKET_HINT);
+        print_line(SOCKET_HINT);
     }
     if let Some(demo) = &demo {
-        say(&demo.introduction(&address));
+        print_line(&demo.introduction(&address));
     }
     info!(%address, "serving");
 
@@ -182,22 +182,22 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
         keepalive_timeout: timeouts.keepalive_timeout,
         flush_timeout: timeouts.flush_timeout,
     };
-    grpc::serve(listener, directory, caller, etags, random, settings, stop).await?;
+    grpc::serve(listener, directory, caller, etags, random_id, settings, shutdown_signals).await?;
     if let ListenAddress::Unix(path) = &listen {
         // While calls were drained, a successor may have put its own there.
-        if identity(path) == socket {
+        if socket_identity(path) == socket {
             // A leftover is replaced at the next start.
             let _ = std::fs::remove_file(path);
         }
     }
-    tell(&losses);
+    log_decryption_failures(&losses);
     info!("stopped");
     Ok(())
 }
 
 /// How many values could not be decrypted, of which the first were logged when
 /// they were met.
-fn tell(losses: &Losses) {
+fn log_decryption_failures(losses: &Losses) {
     for (field, count) in losses.counts() {
         warn!(field, count, "values that could not be decrypted");
     }
@@ -230,7 +230,7 @@ fn raise_open_files_limit(wanted: u64) {
 }
 
 /// The store to serve, and what keeps demonstration data alive.
-async fn open(
+async fn open_store(
     database: Option<DatabaseSettings>,
     connections: NonZeroUsize,
     redis: Option<RedisSettings>,
@@ -239,7 +239,7 @@ async fn open(
 ) -> Result<(Store, Option<Demo>), AppError> {
     match database {
         Some(database) => {
-            let keys = derived(secrets).await?;
+            let keys = derive_keys(secrets).await?;
             Ok((
                 Store::open(&database, connections, redis, installation, keys).await?,
                 None,
@@ -258,7 +258,7 @@ async fn open(
 }
 
 /// Keys are slow to derive, so as to be slow to guess.
-async fn derived(secrets: Secrets) -> Result<Keys, AppError> {
+async fn derive_keys(secrets: Secrets) -> Result<Keys, AppError> {
     let derive = move || Keys::derived(&secrets);
     task::spawn_blocking(derive)
         .await
@@ -269,14 +269,14 @@ async fn derived(secrets: Secrets) -> Result<Keys, AppError> {
 }
 
 /// What tells a file from another that takes its place: device and number.
-fn identity(path: &Path) -> Option<(u64, u64)> {
+fn socket_identity(path: &Path) -> Option<(u64, u64)> {
     std::fs::symlink_metadata(path)
         .ok()
         .map(|file| (file.dev(), file.ino()))
 }
 
 async fn bind(listen: &ListenAddress) -> Result<(Listener, ListenAddress), AppError> {
-    let refused = |error: io::Error| AppError::Listen {
+    let listen_error = |error: io::Error| AppError::Listen {
         address: listen.clone(),
         reason: match error.kind() {
             io::ErrorKind::AddrInUse => "it is in use".to_owned(),
@@ -286,33 +286,33 @@ async fn bind(listen: &ListenAddress) -> Result<(Listener, ListenAddress), AppEr
     };
     match listen {
         ListenAddress::Tcp(address) => {
-            let listener = TcpListener::bind(address).await.map_err(refused)?;
-            let address = listener.local_addr().map_err(refused)?;
+            let listener = TcpListener::bind(address).await.map_err(listen_error)?;
+            let address = listener.local_addr().map_err(listen_error)?;
             Ok((Listener::Tcp(listener), ListenAddress::Tcp(address)))
         }
         ListenAddress::Unix(path) => {
-            remove_abandoned(path).await;
-            let listener = UnixListener::bind(path).map_err(refused)?;
+            remove_stale_socket(path).await;
+            let listener = UnixListener::bind(path).map_err(listen_error)?;
             Ok((Listener::Unix(listener), listen.clone()))
         }
     }
 }
 
 /// Removes a socket that nobody listens on any more.
-async fn remove_abandoned(path: &Path) {
+async fn remove_stale_socket(path: &Path) {
     let is_socket = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
-    let abandoned = is_socket
+    let is_stale = is_socket
         && UnixStream::connect(path)
             .await
             .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
-    if abandoned {
+    if is_stale {
         // If it cannot be removed, binding says so.
         let _ = std::fs::remove_file(path);
     }
 }
 
 /// Receives whenever the process is told to stop, by Ctrl-C or SIGTERM.
-fn stop() -> Result<mpsc::Receiver<()>, AppError> {
+fn shutdown_signals() -> Result<mpsc::Receiver<()>, AppError> {
     let listen = |kind| {
         signal(kind).map_err(|error| AppError::System {
             what: "to report signals",
@@ -323,23 +323,23 @@ fn stop() -> Result<mpsc::Receiver<()>, AppError> {
         listen(SignalKind::interrupt())?,
         listen(SignalKind::terminate())?,
     );
-    let (tell, told) = mpsc::channel(2);
+    let (sender, receiver) = mpsc::channel(2);
     tokio::spawn(async move {
         loop {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
-            if tell.send(()).await.is_err() {
+            if sender.send(()).await.is_err() {
                 return;
             }
         }
     });
-    Ok(told)
+    Ok(receiver)
 }
 
 /// Nobody may be reading.
-fn say(text: &str) {
+fn print_line(text: &str) {
     let _ = writeln!(io::stdout(), "{text}");
 }
 
@@ -355,13 +355,13 @@ fn print(text: &str) -> Result<(), AppError> {
     }
 }
 
-fn entropy<const N: usize>() -> Option<[u8; N]> {
+fn random_bytes<const N: usize>() -> Option<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).ok()?;
     Some(bytes)
 }
 
 /// For ids of calls.
-fn random() -> Option<u128> {
-    entropy().map(u128::from_ne_bytes)
+fn random_id() -> Option<u128> {
+    random_bytes().map(u128::from_ne_bytes)
 }
