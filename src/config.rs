@@ -90,7 +90,7 @@ pub struct Check {
 
 impl Task {
     /// What is logged where RUST_LOG does not say.
-    pub const fn logged(&self) -> &'static str {
+    pub const fn default_log_filter(&self) -> &'static str {
         match self {
             // What it finds is in its report.
             Self::Check(_) => "error",
@@ -112,7 +112,7 @@ pub enum ConfigError {
 }
 
 /// The program was started without a word.
-const HELP_WANTED: ErrorKind = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+const HELP_ON_MISSING_COMMAND: ErrorKind = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
 
 impl ConfigError {
     fn setting(setting: &'static str, reason: impl Into<String>) -> Self {
@@ -130,14 +130,14 @@ impl ConfigError {
                 let _ = help.print();
                 ExitCode::SUCCESS
             }
-            Self::Usage(help) if help.kind() == HELP_WANTED => {
+            Self::Usage(help) if help.kind() == HELP_ON_MISSING_COMMAND => {
                 let _ = help.print();
                 ExitCode::from(2)
             }
             Self::Usage(error) => {
                 eprintln!(
                     "leadchat-inbox: {}; see --help",
-                    arguments::in_one_line(error)
+                    arguments::describe_error(error)
                 );
                 ExitCode::from(2)
             }
@@ -167,7 +167,7 @@ pub fn read(
                 Some(address) => ListenAddress::parse("--listen", &address)?,
                 None => {
                     let address = set("LISTEN_ADDR");
-                    let address = address.as_deref().unwrap_or(listen::DEFAULT);
+                    let address = address.as_deref().unwrap_or(listen::DEFAULT_ADDRESS);
                     ListenAddress::parse("LISTEN_ADDR", address)?
                 }
             };
@@ -246,7 +246,7 @@ fn database(flags: &DataArguments, set: Environment<'_>) -> Result<DatabaseSetti
     let database = database::read(flags.database_url.clone(), set)?;
     let database = database.unwrap_or_else(database::default);
     Ok(if flags.pgbouncer {
-        database::through_pgbouncer(database)
+        database::with_pgbouncer(database)
     } else {
         database
     })

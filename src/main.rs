@@ -30,8 +30,8 @@ async fn main() -> ExitCode {
         Ok(settings) => settings,
         Err(error) => return error.report(),
     };
-    let logged = environment("RUST_LOG");
-    telemetry::start(log_format, logged.as_deref(), task.logged());
+    let log_filter = environment("RUST_LOG");
+    telemetry::start(log_format, log_filter.as_deref(), task.default_log_filter());
     match app::run(task).await {
         Ok(code) => code,
         Err(error) => {

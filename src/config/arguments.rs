@@ -333,7 +333,7 @@ Exit code: 0 when the SQL is printed, 1 when the tables cannot be looked at, 2 f
 
 /// What is wrong with a command line. A value is quoted only where it cannot be
 /// a secret.
-pub fn in_one_line(error: &clap::Error) -> String {
+pub fn describe_error(error: &clap::Error) -> String {
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) if !may_hold_password(text) => Some(text.clone()),
         Some(ContextValue::Strings(texts)) => Some(texts.join(", ")),

@@ -93,7 +93,7 @@ pub fn read(
 }
 
 /// The same database, by way of PgBouncer.
-pub fn through_pgbouncer(database: DatabaseSettings) -> DatabaseSettings {
+pub fn with_pgbouncer(database: DatabaseSettings) -> DatabaseSettings {
     match database {
         DatabaseSettings::Postgres(settings) => DatabaseSettings::Postgres(PostgresSettings {
             pgbouncer: true,
@@ -109,14 +109,14 @@ fn postgres(
     environment: Environment<'_>,
 ) -> Result<DatabaseSettings, ConfigError> {
     // Beside a URL, a schema does not ask for leadchat's defaults of the other parts.
-    let asks = |part: &&(&str, &str)| url.is_none() || **part != SCHEMA;
-    let mut parts = PARTS.iter().filter(asks);
+    let is_counted = |part: &&(&str, &str)| url.is_none() || **part != SCHEMA;
+    let mut parts = PARTS.iter().filter(is_counted);
     let has_parts = parts.any(|(name, _)| environment(name).is_some());
     let part = |(name, default): (&str, &str)| {
         has_parts.then(|| environment(name).unwrap_or_else(|| default.to_owned()))
     };
     // The other PG* variables are read when a connection is opened; these may be lists.
-    let listed = |of_leadchat: (&'static str, &str), of_libpq: &[&'static str]| {
+    let host_list = |of_leadchat: (&'static str, &str), of_libpq: &[&'static str]| {
         let given = |setting, text| NamedText { setting, text };
         let mut of_libpq = of_libpq.iter().filter(|_| !has_parts);
         let of_libpq = of_libpq.find_map(|name| Some(given(*name, environment(name)?)));
@@ -125,8 +125,8 @@ fn postgres(
     let tls_files = tls_files(url.as_ref(), environment)?;
     let search_path = search_path(url.as_ref(), environment)?;
     let target = target(url.as_ref())?;
-    let mut host = listed(HOST, &["PGHOSTADDR", "PGHOST"]);
-    let mut port = listed(PORT, &["PGPORT"]);
+    let mut host = host_list(HOST, &["PGHOSTADDR", "PGHOST"]);
+    let mut port = host_list(PORT, &["PGPORT"]);
     let mut parts = PostgresParts {
         hosts: Vec::new(),
         database: part(DATABASE),
@@ -145,7 +145,7 @@ fn postgres(
         parts.password = url.password.or(parts.password);
         parts.parameters = url.parameters;
     }
-    parts.hosts = hosts::list(host, port)?;
+    parts.hosts = hosts::parse(host, port)?;
     let place = PostgresPlace::new(named.1, &parts)
         .ok_or_else(|| ConfigError::setting(named.0, "has a part that cannot be used"))?;
     Ok(DatabaseSettings::Postgres(PostgresSettings {
@@ -181,8 +181,8 @@ fn search_path(
     const REASON: &str = "must be names of schemas, with commas between them";
     let in_url = url.and_then(|(setting, url)| Some((setting, url.parameter(&SEARCH_PATH)?)));
     if let Some((setting, list)) = in_url {
-        let refusal = || ConfigError::setting(setting, format!("schema_search_path {REASON}"));
-        return SearchPath::parse(list).ok_or_else(refusal).map(Some);
+        let invalid = || ConfigError::setting(setting, format!("schema_search_path {REASON}"));
+        return SearchPath::parse(list).ok_or_else(invalid).map(Some);
     }
     let parse = |list: String| {
         SearchPath::parse(&list).ok_or_else(|| ConfigError::setting(SCHEMA.0, REASON))

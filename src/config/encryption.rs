@@ -6,13 +6,13 @@ use super::{ConfigError, Environment, secret};
 use crate::leadchat::encryption::{Digest, KeyTexts};
 
 /// leadchat's variables. It encrypts only where all of them say something.
-const NAMES: [&str; 3] = [
+const KEY_VARIABLES: [&str; 3] = [
     "ACTIVE_RECORD_ENCRYPTION_PRIMARY_KEY",
     "ACTIVE_RECORD_ENCRYPTION_DETERMINISTIC_KEY",
     "ACTIVE_RECORD_ENCRYPTION_KEY_DERIVATION_SALT",
 ];
 
-const DIGEST: &str = "ACTIVE_RECORD_ENCRYPTION_HASH_DIGEST_CLASS";
+const DIGEST_VARIABLE: &str = "ACTIVE_RECORD_ENCRYPTION_HASH_DIGEST_CLASS";
 
 /// `None` where none of the keys is set.
 pub fn read(
@@ -21,11 +21,11 @@ pub fn read(
 ) -> Result<Option<KeyTexts>, ConfigError> {
     let digest = match digest {
         Some(digest) => digest,
-        None => variable(environment)?,
+        None => digest_from_environment(environment)?,
     };
     let mut texts = Vec::new();
     let mut missing = Vec::new();
-    for name in NAMES {
+    for name in KEY_VARIABLES {
         match secret(name, environment)? {
             Some(text) => texts.push(text),
             None => missing.push(name),
@@ -54,13 +54,13 @@ pub fn read(
     }
 }
 
-fn variable(environment: Environment<'_>) -> Result<Digest, ConfigError> {
-    let Some(name) = environment(DIGEST) else {
+fn digest_from_environment(environment: Environment<'_>) -> Result<Digest, ConfigError> {
+    let Some(name) = environment(DIGEST_VARIABLE) else {
         return Ok(Digest::default());
     };
     // Rails' own name of it is in upper case, a flag's in lower.
     Digest::from_str(&name, true)
-        .map_err(|_| ConfigError::setting(DIGEST, "must be SHA1 or SHA256"))
+        .map_err(|_| ConfigError::setting(DIGEST_VARIABLE, "must be SHA1 or SHA256"))
 }
 
 impl ValueEnum for Digest {

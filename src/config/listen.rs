@@ -4,7 +4,7 @@ use std::{fmt, net::SocketAddr, path::PathBuf};
 
 use super::{ConfigError, may_hold_password};
 
-pub const DEFAULT: &str = "127.0.0.1:50051";
+pub const DEFAULT_ADDRESS: &str = "127.0.0.1:50051";
 
 /// An address that only this machine reaches.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl ListenAddress {
             ConfigError::setting(
                 setting,
                 format!(
-                    "{what} is neither an address with a port, such as {DEFAULT}, nor unix:PATH"
+                    "{what} is neither an address with a port, such as {DEFAULT_ADDRESS}, nor unix:PATH"
                 ),
             )
         })?;

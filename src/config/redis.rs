@@ -14,9 +14,9 @@ use crate::{
     store::{RedisPlace, RedisSettings, Sentinels},
 };
 
-const PORT: u16 = 6379;
-const SENTINEL_PORT: u16 = 26379;
-const MASTER_NAME: &str = "mymaster";
+const DEFAULT_PORT: u16 = 6379;
+const DEFAULT_SENTINEL_PORT: u16 = 26379;
+const DEFAULT_MASTER_NAME: &str = "mymaster";
 
 /// `None` where no Redis is named. `raw` tells a variable that is empty from one
 /// that is not set.
@@ -29,14 +29,14 @@ pub fn read(
     if let Some(sentinels) = text("REDIS_SENTINELS") {
         // Without a name of its own, a sentinel's password is that of Redis; an
         // empty one is none.
-        let of_sentinels = raw("REDIS_SENTINEL_PASSWORD").or_else(|| password.clone());
-        let of_sentinels = of_sentinels.filter(|password| !is_blank(password));
+        let sentinel_password = raw("REDIS_SENTINEL_PASSWORD").or_else(|| password.clone());
+        let sentinel_password = sentinel_password.filter(|password| !is_blank(password));
         return Ok(Some(RedisSettings {
             place: RedisPlace::Sentinels(Sentinels {
-                addresses: addresses(&sentinels)?,
-                password: of_sentinels.map(Into::into),
+                addresses: parse_addresses(&sentinels)?,
+                password: sentinel_password.map(Into::into),
                 master_name: text("REDIS_SENTINEL_MASTER_NAME")
-                    .unwrap_or_else(|| MASTER_NAME.to_owned()),
+                    .unwrap_or_else(|| DEFAULT_MASTER_NAME.to_owned()),
             }),
             username: None,
             password: password.map(Into::into),
@@ -94,7 +94,7 @@ fn parse(url: &str) -> Option<RedisSettings> {
     let (username, password) = match (parsed.username(), parsed.password()) {
         ("", password) => (None, password),
         (password, None) => (None, Some(password)),
-        (username, password) => (Some(decoded(username)?), password),
+        (username, password) => (Some(decode(username)?), password),
     };
     Some(RedisSettings {
         place: RedisPlace::Server {
@@ -104,12 +104,12 @@ fn parse(url: &str) -> Option<RedisSettings> {
                 _ => return None,
             },
             host,
-            port: parsed.port().unwrap_or(PORT),
+            port: parsed.port().unwrap_or(DEFAULT_PORT),
             database,
         },
         username,
         password: match password {
-            Some(password) => Some(decoded(password)?.into()),
+            Some(password) => Some(decode(password)?.into()),
             None => None,
         },
         timeout: RedisSettings::TIMEOUT,
@@ -117,7 +117,7 @@ fn parse(url: &str) -> Option<RedisSettings> {
 }
 
 /// As a form is decoded, where a plus sign is a space.
-fn decoded(text: &str) -> Option<String> {
+fn decode(text: &str) -> Option<String> {
     let text = text.replace('+', " ");
     let decoded = percent_decode_str(&text).decode_utf8().ok()?;
     Some(decoded.into_owned())
@@ -125,14 +125,14 @@ fn decoded(text: &str) -> Option<String> {
 
 /// Hosts and ports with commas between them. What it is not is not quoted: it
 /// may be a URL with a password.
-fn addresses(list: &str) -> Result<Vec<(String, u16)>, ConfigError> {
+fn parse_addresses(list: &str) -> Result<Vec<(String, u16)>, ConfigError> {
     let address = |text: &str| {
         let (host, port) = match text.split_once(':') {
             Some((host, port)) => (host.trim(), port.trim()),
             None => (text.trim(), ""),
         };
         let port = match port {
-            "" => SENTINEL_PORT,
+            "" => DEFAULT_SENTINEL_PORT,
             port => port.parse().ok()?,
         };
         let is_name = |letter: char| letter.is_ascii_alphanumeric() || "-._".contains(letter);

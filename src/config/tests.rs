@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use super::*;
 use crate::store::PostgresSettings;
 
-fn reading(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Settings, ConfigError> {
+fn read_settings(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Settings, ConfigError> {
     let variables: HashMap<_, _> = variables.iter().copied().collect();
     let arguments = ["leadchat-inbox"]
         .iter()
@@ -23,8 +23,8 @@ fn reading(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Settings, C
     })
 }
 
-fn served(arguments: &[&str], variables: &[(&str, &str)]) -> Serve {
-    match reading(&[&["serve"], arguments].concat(), variables).map(|settings| settings.task) {
+fn serve_settings(arguments: &[&str], variables: &[(&str, &str)]) -> Serve {
+    match read_settings(&[&["serve"], arguments].concat(), variables).map(|settings| settings.task) {
         Ok(Task::Serve(serve)) => *serve,
         other => panic!("{other:?}"),
     }
@@ -37,17 +37,17 @@ fn postgres(serve: &Serve) -> &PostgresSettings {
     }
 }
 
-fn refused(arguments: &[&str], variables: &[(&str, &str)]) -> String {
-    match reading(&[&["serve"], arguments].concat(), variables) {
+fn rejection(arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    match read_settings(&[&["serve"], arguments].concat(), variables) {
         Err(error @ ConfigError::Setting { .. }) => error.to_string(),
-        Err(ConfigError::Usage(error)) => arguments::in_one_line(&error),
+        Err(ConfigError::Usage(error)) => arguments::describe_error(&error),
         Ok(settings) => panic!("{settings:?}"),
     }
 }
 
 #[test]
 fn defaults_are_a_file_and_loopback() {
-    let serve = served(&[], &[]);
+    let serve = serve_settings(&[], &[]);
     assert_eq!(serve.listen.to_string(), "127.0.0.1:50051");
     assert!(matches!(serve.local_role, Role::Agent));
     assert!(
@@ -59,7 +59,7 @@ fn defaults_are_a_file_and_loopback() {
 fn a_response_has_a_size_between_bounds() {
     const FLAG: &str = "--max-response-bytes";
     const VARIABLE: &str = "MAX_RESPONSE_BYTES";
-    let set = |text| served(&[], &[(VARIABLE, text)]).max_response_bytes;
+    let set = |text| serve_settings(&[], &[(VARIABLE, text)]).max_response_bytes;
     assert_eq!(set(""), 3 << 20);
     for (text, bytes) in [
         ("3145728", 3 << 20),
@@ -70,7 +70,7 @@ fn a_response_has_a_size_between_bounds() {
     ] {
         assert_eq!(set(text), bytes, "{text}");
     }
-    let both = served(&[FLAG, "4MiB"], &[(VARIABLE, "5MiB")]);
+    let both = serve_settings(&[FLAG, "4MiB"], &[(VARIABLE, "5MiB")]);
     assert_eq!(both.max_response_bytes, 4 << 20);
     for wrong in [
         "0",
@@ -90,28 +90,28 @@ fn a_response_has_a_size_between_bounds() {
     ] {
         let reason = "must be a size from 256KiB to 64MiB, such as 3MiB or 3145728";
         assert_eq!(
-            refused(&[], &[(VARIABLE, wrong)]),
+            rejection(&[], &[(VARIABLE, wrong)]),
             format!("{VARIABLE}: {reason}")
         );
         let flag = format!("{FLAG}={wrong}");
-        assert_eq!(refused(&[&flag], &[]), format!("{FLAG}: {reason}"));
+        assert_eq!(rejection(&[&flag], &[]), format!("{FLAG}: {reason}"));
     }
 }
 
 #[test]
-fn a_check_takes_what_is_served() {
+fn a_check_has_the_settings_of_serve() {
     let variables = [
         ("FRONTEND_URL", "https://chat.example.test"),
         ("REDIS_URL", "redis://h/2"),
         ("SECRET_KEY_BASE", "s"),
         ("DATABASE_URL", "sqlite://from-variable"),
     ];
-    let settings = reading(&["check", "--json"], &variables).unwrap();
-    assert_eq!(settings.task.logged(), "error");
+    let settings = read_settings(&["check", "--json"], &variables).unwrap();
+    assert_eq!(settings.task.default_log_filter(), "error");
     let Task::Check(check) = settings.task else {
         panic!()
     };
-    let serve = served(&[], &variables);
+    let serve = serve_settings(&[], &variables);
     let said = |it: &dyn std::fmt::Debug| format!("{it:?}");
     assert!(check.as_json);
     assert_eq!(said(&Some(&check.database)), said(&serve.database.as_ref()));
@@ -127,9 +127,9 @@ fn a_flag_counts_before_its_variable() {
         ("LISTEN_ADDR", "[::1]:1"),
         ("DATABASE_URL", "sqlite://from-variable"),
     ];
-    let serve = served(&[], &variables);
+    let serve = serve_settings(&[], &variables);
     assert_eq!(serve.listen.to_string(), "[::1]:1");
-    let serve = served(
+    let serve = serve_settings(
         &["--listen", "localhost:2", "--database-url", "sqlite:flag"],
         &variables,
     );
@@ -140,22 +140,22 @@ fn a_flag_counts_before_its_variable() {
 }
 
 #[test]
-fn demo_takes_no_notice_of_the_database() {
+fn demo_ignores_the_database() {
     assert!(
-        served(&["--demo"], &[("DATABASE_URL", "nonsense")])
+        serve_settings(&["--demo"], &[("DATABASE_URL", "nonsense")])
             .database
             .is_none()
     );
 }
 
 #[test]
-fn only_this_machine_may_be_listened_to() {
+fn only_loopback_addresses_are_accepted() {
     assert_eq!(
-        served(&["--listen", "unix:/run/x"], &[]).listen.to_string(),
+        serve_settings(&["--listen", "unix:/run/x"], &[]).listen.to_string(),
         "unix:/run/x"
     );
     for address in ["0.0.0.0:1", "10.0.0.1:1", "[::]:1", "[2001:db8::1]:80"] {
-        let error = refused(&["--listen", address], &[]);
+        let error = rejection(&["--listen", address], &[]);
         assert!(error.starts_with("--listen"), "{error}");
         assert!(
             error.contains("can be reached from other machines"),
@@ -171,7 +171,7 @@ fn only_this_machine_may_be_listened_to() {
         "127.0.0.1:70000",
     ] {
         assert!(
-            refused(&["--listen", address], &[]).starts_with("--listen"),
+            rejection(&["--listen", address], &[]).starts_with("--listen"),
             "{address}"
         );
     }
@@ -184,29 +184,29 @@ fn a_password_is_taken_from_the_environment_alone() {
         "postgres://db/x?password=hunter2",
         "postgres://a:hunter2@[/",
     ] {
-        let error = refused(&["--database-url", url], &[]);
+        let error = rejection(&["--database-url", url], &[]);
         assert!(error.starts_with("--database-url: a password"), "{error}");
         assert!(!error.contains("hunter2"), "{error}");
-        let error = refused(&[url], &[]);
+        let error = rejection(&[url], &[]);
         assert!(!error.contains("hunter2"), "{error}");
     }
-    let serve = served(&[], &[("DATABASE_URL", "postgres://me:hunter2@db/x")]);
+    let serve = serve_settings(&[], &[("DATABASE_URL", "postgres://me:hunter2@db/x")]);
     assert!(!format!("{serve:?}").contains("hunter2"), "{serve:?}");
-    served(&["--database-url", "postgresql://me@db/x"], &[]);
+    serve_settings(&["--database-url", "postgresql://me@db/x"], &[]);
 }
 
 #[test]
-fn what_may_be_a_misplaced_url_is_not_quoted() {
+fn a_misplaced_url_is_not_quoted() {
     for url in ["postgres://me:hunter2@db/x", "postgres:/me:hunter2@db/x"] {
         for arguments in [&["--listen", url], &["--local-role", url], &["--demo", url]] {
-            let error = refused(arguments, &[]);
+            let error = rejection(arguments, &[]);
             assert!(!error.contains("hunter2"), "{error}");
         }
-        let error = refused(&[], &[("LISTEN_ADDR", url)]);
+        let error = rejection(&[], &[("LISTEN_ADDR", url)]);
         assert!(error.starts_with("LISTEN_ADDR: this is neither"), "{error}");
     }
     // Anything else is.
-    let error = refused(&[], &[("LISTEN_ADDR", "example.com:1")]);
+    let error = rejection(&[], &[("LISTEN_ADDR", "example.com:1")]);
     assert!(
         error.starts_with("LISTEN_ADDR: \"example.com:1\" is"),
         "{error}"
@@ -214,7 +214,7 @@ fn what_may_be_a_misplaced_url_is_not_quoted() {
 }
 
 #[test]
-fn pgbouncer_is_told_by_flag_or_variable() {
+fn pgbouncer_is_a_flag_or_a_variable() {
     let url = ("DATABASE_URL", "postgres://db/x");
     for (arguments, variable, through) in [
         (vec![], "", false),
@@ -223,26 +223,26 @@ fn pgbouncer_is_told_by_flag_or_variable() {
         (vec!["--pgbouncer"], "", true),
         (vec!["--pgbouncer"], "false", true),
     ] {
-        let serve = served(&arguments, &[url, ("PGBOUNCER", variable)]);
+        let serve = serve_settings(&arguments, &[url, ("PGBOUNCER", variable)]);
         assert_eq!(postgres(&serve).pgbouncer, through);
     }
     let parts = [("POSTGRES_HOST", "db"), ("PGBOUNCER", "true")];
-    assert!(postgres(&served(&[], &parts)).pgbouncer);
-    let error = refused(&[], &[url, ("PGBOUNCER", "yes")]);
+    assert!(postgres(&serve_settings(&[], &parts)).pgbouncer);
+    let error = rejection(&[], &[url, ("PGBOUNCER", "yes")]);
     assert_eq!(error, "PGBOUNCER: must be true or false");
 }
 
 /// A word that is none would be taken for the default, which verifies nothing.
 #[test]
-fn how_certificates_are_verified_is_not_guessed() {
+fn unknown_tls_modes_are_rejected() {
     let url = ("DATABASE_URL", "postgres://db/x");
-    let error = refused(&[], &[url, ("PGSSLMODE", "verify_full")]);
+    let error = rejection(&[], &[url, ("PGSSLMODE", "verify_full")]);
     assert!(
         error.starts_with("PGSSLMODE: must be one of disable, "),
         "{error}"
     );
     for mode in ["verify-full", "require", ""] {
-        served(&[], &[url, ("PGSSLMODE", mode)]);
+        serve_settings(&[], &[url, ("PGSSLMODE", mode)]);
     }
     let files = |url: &str| {
         let variables = [
@@ -250,7 +250,7 @@ fn how_certificates_are_verified_is_not_guessed() {
             ("PGSSLROOTCERT", "/from/variable"),
             ("PGSSLKEY", "-----BEGIN PRIVATE KEY-----"),
         ];
-        let settings = postgres(&served(&[], &variables)).clone();
+        let settings = postgres(&serve_settings(&[], &variables)).clone();
         let files = settings.tls_files.into_iter();
         files
             .map(|file| (file.setting, file.path, file.is_authority))
@@ -285,14 +285,14 @@ fn wrong_urls_and_flags_are_named() {
         "postgres",
     ] {
         assert!(
-            refused(&[], &[("DATABASE_URL", url)]).starts_with("DATABASE_URL: "),
+            rejection(&[], &[("DATABASE_URL", url)]).starts_with("DATABASE_URL: "),
             "{url}"
         );
     }
-    let error = refused(&["--local-role", "owner"], &[]);
+    let error = rejection(&["--local-role", "owner"], &[]);
     assert!(error.contains("--local-role"), "{error}");
     assert!(error.contains("agent, administrator"), "{error}");
-    assert!(refused(&["--nope"], &[]).contains("--nope"));
+    assert!(rejection(&["--nope"], &[]).contains("--nope"));
 }
 
 #[test]
@@ -300,7 +300,7 @@ fn logs_are_for_people_unless_json_is_asked_for() {
     let format = |arguments: &[&str], variable: &str| {
         let variables = [("LOG_FORMAT", variable), ("DATABASE_URL", "sqlite:x")];
         ["serve", "migrate"].map(|command| {
-            let settings = reading(&[&[command], arguments].concat(), &variables);
+            let settings = read_settings(&[&[command], arguments].concat(), &variables);
             settings.unwrap().log_format
         })
     };
@@ -316,9 +316,9 @@ fn logs_are_for_people_unless_json_is_asked_for() {
         [LogFormat::Json; 2]
     );
 
-    let error = refused(&[], &[("LOG_FORMAT", "JSON")]);
+    let error = rejection(&[], &[("LOG_FORMAT", "JSON")]);
     assert_eq!(error, "LOG_FORMAT: \"JSON\" is neither pretty nor json");
-    let error = refused(&["--log-format", "xml"], &[]);
+    let error = rejection(&["--log-format", "xml"], &[]);
     assert!(error.contains("--log-format"), "{error}");
     assert!(error.contains("pretty, json"), "{error}");
 }
@@ -326,7 +326,7 @@ fn logs_are_for_people_unless_json_is_asked_for() {
 #[test]
 fn force_ssl_and_the_mail_domain_are_read_as_rails_reads_them() {
     let voice = |variables: &[(&str, &str)]| {
-        served(&[], variables)
+        serve_settings(&[], variables)
             .installation
             .links
             .voice_call("+1")
@@ -339,7 +339,7 @@ fn force_ssl_and_the_mail_domain_are_read_as_rails_reads_them() {
 
     let forwards = |domain| {
         let variables = [("MAILER_INBOUND_EMAIL_DOMAIN", domain)];
-        served(&[], &variables).installation.forwarding_enabled
+        serve_settings(&[], &variables).installation.forwarding_enabled
     };
     assert!(forwards("mail.test"));
     assert!(!forwards(" \u{a0}\t"));

@@ -13,17 +13,17 @@ pub struct NamedText {
 }
 
 /// Pairs hosts with ports: one port for all, or one for each.
-pub fn list(
+pub fn parse(
     host: Option<NamedText>,
     port: Option<NamedText>,
 ) -> Result<Vec<PostgresHost>, ConfigError> {
-    let names = host.map(|host| names(&host)).transpose()?;
+    let names = host.map(|host| parse_names(&host)).transpose()?;
     let names = names.unwrap_or_else(|| vec![None]);
     let Some(given) = port else {
         let without_port = |name| PostgresHost { name, port: None };
         return Ok(names.into_iter().map(without_port).collect());
     };
-    let ports = ports(&given)?;
+    let ports = parse_ports(&given)?;
     if ports.len() != 1 && ports.len() != names.len() {
         let (ports, hosts) = (ports.len(), names.len());
         let reason =
@@ -38,7 +38,7 @@ pub fn list(
     Ok(hosts.map(with_port).collect())
 }
 
-fn names(host: &NamedText) -> Result<Vec<Option<String>>, ConfigError> {
+fn parse_names(host: &NamedText) -> Result<Vec<Option<String>>, ConfigError> {
     let names: Vec<_> = host
         .text
         .split(',')
@@ -59,7 +59,7 @@ fn names(host: &NamedText) -> Result<Vec<Option<String>>, ConfigError> {
         .collect())
 }
 
-fn ports(given: &NamedText) -> Result<Vec<u16>, ConfigError> {
+fn parse_ports(given: &NamedText) -> Result<Vec<u16>, ConfigError> {
     let port = |port: &str| match port.trim() {
         "" => Ok(DEFAULT_PORT),
         port => port.parse().map_err(|_| {

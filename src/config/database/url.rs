@@ -33,21 +33,21 @@ impl PostgresUrl {
         }
         let (user, server) = authority.rsplit_once('@').unwrap_or(("", authority));
         let (username, password) = user.split_once(':').unwrap_or((user, ""));
-        let addresses: Vec<_> = server.split(',').map(address).collect::<Option<_>>()?;
+        let addresses: Vec<_> = server.split(',').map(split_address).collect::<Option<_>>()?;
         let (hosts, ports): (Vec<_>, Vec<_>) = addresses.into_iter().unzip();
         let ports = Some(ports).filter(|ports| ports.iter().any(|port| !port.is_empty()));
         let (path, query) = behind.split_once('?').unwrap_or((behind, ""));
         let mut parsed = Self {
-            host: unless_blank(decoded(&hosts.join(","))?),
-            port: unless_blank(decoded(&ports.unwrap_or_default().join(","))?),
-            database: unless_blank(decoded(path.trim_start_matches('/'))?),
-            username: unless_blank(decoded(username)?),
-            password: unless_blank(decoded(password)?).map(Into::into),
+            host: non_empty(decode(&hosts.join(","))?),
+            port: non_empty(decode(&ports.unwrap_or_default().join(","))?),
+            database: non_empty(decode(path.trim_start_matches('/'))?),
+            username: non_empty(decode(username)?),
+            password: non_empty(decode(password)?).map(Into::into),
             parameters: Vec::new(),
         };
         for pair in query.split('&') {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            parsed.set(decoded(key)?, decoded(value)?);
+            parsed.set(decode(key)?, decode(value)?);
         }
         // libpq connects to the address; the host is a name for it.
         if let Some(addresses) = parsed.parameter(&["hostaddr"]).map(ToOwned::to_owned) {
@@ -81,7 +81,7 @@ impl PostgresUrl {
 }
 
 /// Host and port of an address. One of IPv6 has brackets, and colons of its own.
-fn address(text: &str) -> Option<(&str, &str)> {
+fn split_address(text: &str) -> Option<(&str, &str)> {
     let (host, behind) = match text.strip_prefix('[') {
         Some(text) => text.split_once(']')?,
         None => text.split_at_checked(text.find(':').unwrap_or(text.len()))?,
@@ -93,12 +93,12 @@ fn address(text: &str) -> Option<(&str, &str)> {
 }
 
 /// A text without its escapes, in which a plus sign stays one.
-fn decoded(text: &str) -> Option<String> {
+fn decode(text: &str) -> Option<String> {
     let text = percent_decode_str(text).decode_utf8().ok()?;
     // A zero would end it where PostgreSQL is sent it.
     Some(text.into_owned()).filter(|text| !text.contains('\0'))
 }
 
-fn unless_blank(text: String) -> Option<String> {
+fn non_empty(text: String) -> Option<String> {
     Some(text).filter(|text| !text.is_empty())
 }

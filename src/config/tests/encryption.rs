@@ -14,10 +14,10 @@ fn encryption_takes_all_three_keys_or_none() {
     // What is blank to Rails is not set.
     for blank in ["", " ", "\t\u{a0}\n"] {
         let variables = ENCRYPTION.map(|name| (name, blank));
-        assert!(served(&[], &variables).secrets.encryption.is_none());
+        assert!(serve_settings(&[], &variables).secrets.encryption.is_none());
     }
     let variables = ENCRYPTION.map(|name| (name, "hunter2"));
-    let serve = served(&[], &variables);
+    let serve = serve_settings(&[], &variables);
     assert!(serve.secrets.encryption.is_some());
     assert!(!format!("{serve:?}").contains("hunter2"), "{serve:?}");
 
@@ -28,7 +28,7 @@ fn encryption_takes_all_three_keys_or_none() {
             let value = if is_set(index) { "hunter2" } else { " " };
             (*name, value)
         });
-        let error = refused(&[], &variables.collect::<Vec<_>>());
+        let error = rejection(&[], &variables.collect::<Vec<_>>());
         for (index, name) in ENCRYPTION.iter().enumerate() {
             assert_eq!(error.contains(name), !is_set(index), "{error}");
         }
@@ -45,7 +45,7 @@ fn the_digest_of_keys_is_sha1_unless_said_otherwise() {
         let name = "ACTIVE_RECORD_ENCRYPTION_HASH_DIGEST_CLASS";
         let keys = ENCRYPTION.iter().map(|name| (*name, "key"));
         let variables: Vec<_> = keys.chain([(name, variable)]).collect();
-        served(arguments, &variables)
+        serve_settings(arguments, &variables)
             .secrets
             .encryption
             .unwrap()
@@ -65,24 +65,24 @@ fn the_digest_of_keys_is_sha1_unless_said_otherwise() {
     );
 
     let variable = ("ACTIVE_RECORD_ENCRYPTION_HASH_DIGEST_CLASS", "MD5");
-    let error = refused(&[], &[variable]);
+    let error = rejection(&[], &[variable]);
     assert_eq!(
         error,
         "ACTIVE_RECORD_ENCRYPTION_HASH_DIGEST_CLASS: must be SHA1 or SHA256"
     );
-    let error = refused(&["--encryption-digest", "md5"], &[]);
+    let error = rejection(&["--encryption-digest", "md5"], &[]);
     assert!(error.contains("sha1, sha256"), "{error}");
 }
 
 /// Another key would be derived from what is left of it, and nobody would notice.
 #[test]
-fn a_secret_that_is_not_utf8_is_refused() {
+fn a_secret_that_is_not_utf8_is_rejected() {
     for name in ENCRYPTION.into_iter().chain(["SECRET_KEY_BASE"]) {
-        let error = refused(&[], &[(name, "hunter2\u{fffd}")]);
+        let error = rejection(&[], &[(name, "hunter2\u{fffd}")]);
         assert_eq!(error, format!("{name}: is not UTF-8"));
     }
     assert!(
-        served(&[], &[("SECRET_KEY_BASE", " ")])
+        serve_settings(&[], &[("SECRET_KEY_BASE", " ")])
             .secrets
             .secret_key_base
             .is_none()

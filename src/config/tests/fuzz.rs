@@ -64,10 +64,10 @@ fn password() -> impl Strategy<Value = String> {
 }
 
 /// What an operator reads of a setting.
-fn shown(setting: Result<impl fmt::Debug, ConfigError>) -> String {
+fn display(setting: Result<impl fmt::Debug, ConfigError>) -> String {
     match setting {
         Ok(setting) => format!("{setting:?}"),
-        Err(ConfigError::Usage(error)) => arguments::in_one_line(&error),
+        Err(ConfigError::Usage(error)) => arguments::describe_error(&error),
         Err(error) => error.to_string(),
     }
 }
@@ -81,7 +81,7 @@ fn database(flag: Option<String>, url: Option<&str>) -> Result<impl fmt::Debug, 
 #[test]
 fn no_address_of_a_database_shows_its_password() {
     for_all(1000, address_with_password(), |address| {
-        let shown = shown(database(None, Some(&address)));
+        let shown = display(database(None, Some(&address)));
         assert!(!shown.contains(MARK), "{shown}");
     });
 }
@@ -108,7 +108,7 @@ fn no_address_of_redis_shows_its_password() {
                 .filter(|_| is_read)
                 .map(|(_, value)| (*value).clone())
         };
-        let shown = shown(super::super::redis::read(&environment, &environment));
+        let shown = display(super::super::redis::read(&environment, &environment));
         assert!(!shown.contains(MARK), "{shown}");
     });
 }
@@ -138,9 +138,9 @@ fn no_misplaced_address_shows_its_password() {
             _ if is_joined => arguments.push(&joined),
             flag => arguments.extend([flag, &address]),
         }
-        let shown = shown(reading(&arguments, &[]));
+        let shown = display(read_settings(&arguments, &[]));
         assert!(!shown.contains(MARK), "{shown}");
-        let shown = self::shown(ListenAddress::parse("LISTEN_ADDR", &address));
+        let shown = self::display(ListenAddress::parse("LISTEN_ADDR", &address));
         assert!(!shown.contains(MARK), "{shown}");
     });
 }
@@ -172,7 +172,7 @@ fn no_part_of_a_database_shows_the_password() {
             Ok(_) => assert_eq!(read.is_ok(), is_list_of_hosts(hosts)),
             Err(_) => assert!(read.is_err() || port.contains(',') || port.trim().is_empty()),
         }
-        let shown = shown(read);
+        let shown = display(read);
         assert!(!shown.contains(MARK), "{shown}");
     });
 }
@@ -183,7 +183,7 @@ fn is_list_of_hosts(text: &str) -> bool {
 }
 
 #[test]
-fn any_text_is_a_database_or_refused() {
+fn any_text_is_a_database_or_rejected() {
     const ADDRESSES: [&str; 10] = [
         "postgres://me@a:1,[::1]:2,c/name?target_session_attrs=primary&schema_search_path=a,%22b%22",
         "postgres://me:pw@db:5432/name?sslmode=require&options[a]=b&options[=c&pool=5",
@@ -215,7 +215,7 @@ fn any_text_is_a_database_or_refused() {
 }
 
 #[test]
-fn any_text_is_an_address_of_this_machine_or_refused() {
+fn any_text_is_a_loopback_address_or_rejected() {
     const ADDRESSES: [&str; 9] = [
         "127.0.0.1:50051",
         "localhost:0",

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn durations_have_a_unit_or_are_seconds() {
-    let wait = |text| served(&["--drain-wait", text], &[]).drain_wait;
+    let wait = |text| serve_settings(&["--drain-wait", text], &[]).drain_wait;
     for (text, milliseconds) in [
         ("0", 0),
         ("0s", 0),
@@ -17,25 +17,25 @@ fn durations_have_a_unit_or_are_seconds() {
     ] {
         assert_eq!(wait(text), Duration::from_millis(milliseconds), "{text}");
     }
-    let serve = served(&[], &[]);
+    let serve = serve_settings(&[], &[]);
     assert_eq!(serve.max_connection_age, Duration::from_mins(15));
     assert_eq!(serve.drain_wait, Duration::ZERO);
     assert_eq!(serve.drain_timeout, Duration::from_secs(10));
     let variables = [("MAX_CONNECTION_AGE", "2s"), ("DRAIN_TIMEOUT", "1m")];
-    let serve = served(&["--drain-timeout", "3"], &variables);
+    let serve = serve_settings(&["--drain-timeout", "3"], &variables);
     assert_eq!(serve.max_connection_age, Duration::from_secs(2));
     assert_eq!(serve.drain_timeout, Duration::from_secs(3));
 }
 
 #[test]
-fn what_is_no_duration_or_out_of_bounds_is_refused() {
+fn invalid_durations_are_rejected() {
     for wrong in ["x", "-1", "1.5", "5 parsecs", "2h", "99999999999999999999s"] {
-        let refused = refused(&[], &[("DRAIN_WAIT", wrong)]);
+        let refused = rejection(&[], &[("DRAIN_WAIT", wrong)]);
         let expected = "DRAIN_WAIT: must be a duration up to 1h, such as 5s";
         assert_eq!(refused, expected, "{wrong}");
     }
     for wrong in ["0", "500ms", "25h"] {
-        let refused = refused(&["--max-connection-age", wrong], &[]);
+        let refused = rejection(&["--max-connection-age", wrong], &[]);
         let expected = "--max-connection-age: must be a duration from 1s to 24h, such as 15m";
         assert_eq!(refused, expected, "{wrong}");
     }
@@ -43,11 +43,11 @@ fn what_is_no_duration_or_out_of_bounds_is_refused() {
 
 #[test]
 fn numbers_are_within_bounds() {
-    let serve = served(&[], &[]);
+    let serve = serve_settings(&[], &[]);
     assert_eq!(serve.database_connections.get(), 16);
     assert_eq!(serve.max_concurrent_reads, None);
     let variables = [("DATABASE_CONNECTIONS", "1"), ("MAX_CONCURRENT_READS", "5")];
-    let serve = served(&["--max-concurrent-reads", "1000"], &variables);
+    let serve = serve_settings(&["--max-concurrent-reads", "1000"], &variables);
     assert_eq!(serve.database_connections.get(), 1);
     assert_eq!(
         serve.max_concurrent_reads.map(NonZeroUsize::get),
@@ -59,9 +59,9 @@ fn numbers_are_within_bounds() {
     ] {
         for wrong in ["0", "-1", "1001", "4x", "1.0"] {
             let expected = "must be a number from 1 to 1000";
-            let by_flag = refused(&[&format!("{setting}={wrong}")], &[]);
+            let by_flag = rejection(&[&format!("{setting}={wrong}")], &[]);
             assert_eq!(by_flag, format!("{setting}: {expected}"));
-            let by_variable = refused(&[], &[(variable, wrong)]);
+            let by_variable = rejection(&[], &[(variable, wrong)]);
             assert_eq!(by_variable, format!("{variable}: {expected}"));
         }
     }
@@ -74,7 +74,7 @@ fn hidden_time_outs_have_their_defaults_and_bounds() {
         ("DATABASE_URL", "postgres://h/d"),
         ("REDIS_URL", "redis://h"),
     ];
-    let serve = served(&[], &variables);
+    let serve = serve_settings(&[], &variables);
     let seconds = Duration::from_secs;
     assert_eq!(serve.timeouts.preface_timeout, seconds(10));
     assert_eq!(serve.timeouts.idle_timeout, seconds(30));
@@ -86,7 +86,7 @@ fn hidden_time_outs_have_their_defaults_and_bounds() {
     assert_eq!(postgres(&serve).connection_retry_interval, seconds(30));
     assert_eq!(serve.redis.unwrap().timeout, Duration::from_millis(200));
     let flags = ["--connection-retry-interval=1s", "--redis-timeout=2s"];
-    let serve = served(&flags, &variables);
+    let serve = serve_settings(&flags, &variables);
     assert_eq!(postgres(&serve).connection_retry_interval, seconds(1));
     assert_eq!(serve.redis.unwrap().timeout, seconds(2));
     for flag in [
@@ -102,7 +102,10 @@ fn hidden_time_outs_have_their_defaults_and_bounds() {
     ] {
         for wrong in ["0s", "2h", "x"] {
             let expected = format!("{flag}: must be a duration from 1ms to 1h, such as 10s");
-            assert_eq!(refused(&[&format!("{flag}={wrong}")], &variables), expected);
+            assert_eq!(
+                rejection(&[&format!("{flag}={wrong}")], &variables),
+                expected
+            );
         }
     }
 }

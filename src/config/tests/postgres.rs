@@ -4,11 +4,11 @@ use super::*;
 use crate::store::TargetSession;
 
 fn place(variables: &[(&str, &str)]) -> String {
-    postgres(&served(&[], variables)).to_string()
+    postgres(&serve_settings(&[], variables)).to_string()
 }
 
 #[test]
-fn leadchats_parts_make_a_database() {
+fn leadchats_variables_are_a_database() {
     let parts = [("POSTGRES_HOST", "db"), ("POSTGRES_PORT", "6432")];
     assert_eq!(place(&parts), "db:6432/chatwoot_production");
     for variable in [
@@ -23,7 +23,7 @@ fn leadchats_parts_make_a_database() {
         };
         assert_eq!(place(&[(variable, "x")]), expected);
     }
-    assert!(refused(&[], &[("POSTGRES_PORT", "x")]).starts_with("POSTGRES_PORT"));
+    assert!(rejection(&[], &[("POSTGRES_PORT", "x")]).starts_with("POSTGRES_PORT"));
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn a_url_is_laid_over_the_parts() {
     ] {
         let variables = [&PARTS[..], &[("DATABASE_URL", url)]].concat();
         assert_eq!(place(&variables), expected, "{url}");
-        let serve = served(&["--database-url", &url.replace(":pw", "")], &PARTS);
+        let serve = serve_settings(&["--database-url", &url.replace(":pw", "")], &PARTS);
         assert_eq!(postgres(&serve).to_string(), expected, "{url}");
     }
     for url in [
@@ -67,7 +67,7 @@ fn a_url_is_laid_over_the_parts() {
         "postgres://%ff@url",
     ] {
         let variables = [&PARTS[..], &[("DATABASE_URL", url)]].concat();
-        let error = refused(&[], &variables);
+        let error = rejection(&[], &variables);
         assert!(error.starts_with("DATABASE_URL: "), "{url}: {error}");
     }
 }
@@ -80,7 +80,7 @@ fn the_search_path_is_that_of_the_url_or_its_variable() {
             ("DATABASE_URL", url.as_str()),
             ("POSTGRES_SCHEMA", variable),
         ];
-        let serve = served(&[], &variables);
+        let serve = serve_settings(&[], &variables);
         let path = postgres(&serve).search_path.as_ref();
         path.map(ToString::to_string)
     };
@@ -92,12 +92,12 @@ fn the_search_path_is_that_of_the_url_or_its_variable() {
     assert_eq!(path("schema_search_path=", "chatwoot"), named("chatwoot"));
 
     let url = ("DATABASE_URL", "postgres://db/x?schema_search_path=a,,b");
-    let error = refused(&[], &[url]);
+    let error = rejection(&[], &[url]);
     assert!(
         error.starts_with("DATABASE_URL: schema_search_path must be names"),
         "{error}"
     );
-    let error = refused(&[], &[("POSTGRES_SCHEMA", "a;b")]);
+    let error = rejection(&[], &[("POSTGRES_SCHEMA", "a;b")]);
     assert!(
         error.starts_with("POSTGRES_SCHEMA: must be names"),
         "{error}"
@@ -189,12 +189,12 @@ fn several_hosts_are_lists_as_libpq_has_them() {
             "PGPORT: \"x\" is not a port",
         ),
     ] {
-        assert_eq!(refused(&[], &variables), expected, "{variables:?}");
+        assert_eq!(rejection(&[], &variables), expected, "{variables:?}");
     }
 
     let target = |name: &str| {
         let url = format!("postgres://a/x?target_session_attrs={name}");
-        let serve = served(&[], &[("DATABASE_URL", url.as_str())]);
+        let serve = serve_settings(&[], &[("DATABASE_URL", url.as_str())]);
         postgres(&serve).target
     };
     for (name, expected) in TargetSession::NAMES {
@@ -202,7 +202,7 @@ fn several_hosts_are_lists_as_libpq_has_them() {
     }
     assert_eq!(target(""), TargetSession::Any);
     let url = ("DATABASE_URL", "postgres://a/x?target_session_attrs=master");
-    let error = refused(&[], &[url]);
+    let error = rejection(&[], &[url]);
     assert!(
         error.starts_with("DATABASE_URL: target_session_attrs must be one of any, "),
         "{error}"

@@ -5,7 +5,7 @@ use crate::store::{RedisPlace, RedisSettings};
 use secrecy::ExposeSecret;
 
 fn redis(variables: &[(&str, &str)]) -> Option<RedisSettings> {
-    served(&[], variables).redis
+    serve_settings(&[], variables).redis
 }
 
 /// User and password of what is at an address.
@@ -36,7 +36,7 @@ fn none_is_used_unless_it_is_named() {
     }
     // The demonstration takes no notice.
     assert!(
-        served(&["--demo"], &[("REDIS_URL", "nonsense")])
+        serve_settings(&["--demo"], &[("REDIS_URL", "nonsense")])
             .redis
             .is_none()
     );
@@ -77,7 +77,7 @@ fn a_url_says_where() {
         "unix:///run/redis.sock#hunter2",
         "unix:///:hunter2@run/redis.sock",
     ] {
-        let error = refused(&[], &[("REDIS_URL", url)]);
+        let error = rejection(&[], &[("REDIS_URL", url)]);
         assert!(error.starts_with("REDIS_URL: must be"), "{url}: {error}");
     }
 }
@@ -135,7 +135,7 @@ fn sentinels_count_before_a_url() {
         "redis://one:1",
         ":hunter2@one:1",
     ] {
-        let error = refused(&[], &[("REDIS_SENTINELS", sentinels)]);
+        let error = rejection(&[], &[("REDIS_SENTINELS", sentinels)]);
         assert!(error.starts_with("REDIS_SENTINELS: must be"), "{error}");
         assert!(!error.contains("one"), "{error}");
     }
