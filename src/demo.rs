@@ -11,7 +11,7 @@ use crate::{
     store::{DatabaseSettings, OpenError, Store},
 };
 
-const ROWS: &str = include_str!("demo/rows.sql");
+const DEMO_SQL: &str = include_str!("demo/rows.sql");
 
 /// A store of demonstration data, gone when dropped.
 pub struct Demo {
@@ -34,7 +34,7 @@ impl Demo {
             .tempdir()
             .map_err(|error| DemoError::Folder(error.kind()))?;
         let demo = Self { folder };
-        Store::fill_sqlite(&demo.file(), ROWS).await?;
+        Store::fill_sqlite(&demo.file(), DEMO_SQL).await?;
         Ok(demo)
     }
 
@@ -108,7 +108,7 @@ go install github.com/fullstorydev/grpcurl/cmd/grpcurl@latest):
                 "
   # {comment}
   grpcurl -plaintext -d '{request}' {} leadchat.inbox.v1.InboxService/{method}",
-                target(address)
+                grpcurl_target(address)
             );
         }
         text
@@ -116,7 +116,7 @@ go install github.com/fullstorydev/grpcurl/cmd/grpcurl@latest):
 }
 
 /// The address as grpcurl takes it from a shell.
-fn target(address: &ListenAddress) -> String {
+fn grpcurl_target(address: &ListenAddress) -> String {
     match address {
         ListenAddress::Tcp(address) => quoted(&address.to_string()),
         ListenAddress::Unix(path) => format!("-unix {}", quoted(&path.display().to_string())),

@@ -33,12 +33,12 @@ pub fn start(format: LogFormat, filter: Option<&str>, default: &str) {
     tracing_subscriber::registry()
         .with(EnvFilter::builder().parse_lossy(readable.join(",")))
         .with(filter_fn(|about| is_logged(about.target())))
-        .with(lines(format))
+        .with(format_layer(format))
         .init();
     panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string);
+        let location = panic.location().map(ToString::to_string);
         error!(
-            place = place.as_deref().unwrap_or("unknown"),
+            place = location.as_deref().unwrap_or("unknown"),
             "a task panicked"
         );
     }));
@@ -53,7 +53,7 @@ pub fn report(format: LogFormat, error: &impl fmt::Display) {
     match format {
         LogFormat::Pretty => eprintln!("leadchat-inbox: {error}"),
         LogFormat::Json => {
-            let all = Registry::default().with(lines(format));
+            let all = Registry::default().with(format_layer(format));
             subscriber::with_default(all, || error!("{error}"));
         }
     }
@@ -66,15 +66,15 @@ fn is_logged(target: &str) -> bool {
     !unlogged.any(|unlogged| target.starts_with(unlogged))
 }
 
-fn lines<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
+fn format_layer<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {
-    let lines = layer().with_writer(stderr);
+    let layer = layer().with_writer(stderr);
     match format {
-        LogFormat::Pretty => lines.with_ansi(stderr().is_terminal()).boxed(),
+        LogFormat::Pretty => layer.with_ansi(stderr().is_terminal()).boxed(),
         // The call is one object, `span`, however deep an event lies in it.
-        LogFormat::Json => lines
+        LogFormat::Json => layer
             .json()
             .flatten_event(true)
             .with_span_list(false)
