@@ -37,7 +37,7 @@ use secrecy::{ExposeSecret, SecretString};
 use it::support::{Backend, Client, Database, Program, golden, pb, viewer};
 
 const INBOXES: usize = 1000;
-const MEASURED: Duration = Duration::from_secs(20);
+const MEASURE_WINDOW: Duration = Duration::from_secs(20);
 
 /// What the inboxes of an account hold; its number is that of its place.
 const ACCOUNTS: [(i64, &str); 3] = [(1, "plain"), (2, "encrypted"), (3, "plain, with a picture")];
@@ -67,38 +67,38 @@ fn keys() -> Encryption {
 }
 
 async fn measure(backend: Backend, keys: &Encryption) {
-    let database = filled(backend, keys).await;
-    let quiet = || Program::serving(&database).env("RUST_LOG", "warn");
+    let database = create_database(backend, keys).await;
+    let program = || Program::serving(&database).env("RUST_LOG", "warn");
     let began = Instant::now();
-    drop(quiet().start());
+    drop(program().start());
     let without_keys = milliseconds(began);
     let began = Instant::now();
-    let server = quiet().with_keys().start();
+    let server = program().with_keys().start();
     let with_keys = milliseconds(began);
     let client = server.client().await;
 
-    let mut waits = ACCOUNTS.map(|_| Vec::new());
+    let mut durations = ACCOUNTS.map(|_| Vec::new());
     // Once each, so that none is the first.
     for (account, _) in ACCOUNTS {
         list(&client, account).await;
     }
-    let end = Instant::now() + MEASURED;
+    let end = Instant::now() + MEASURE_WINDOW;
     while Instant::now() < end {
-        for ((account, _), waits) in ACCOUNTS.iter().zip(&mut waits) {
+        for ((account, _), durations) in ACCOUNTS.iter().zip(&mut durations) {
             let began = Instant::now();
             list(&client, *account).await;
-            waits.push(milliseconds(began));
+            durations.push(milliseconds(began));
         }
     }
 
     println!("{}, {INBOXES} email inboxes a list", backend.name());
     println!("  a start takes {without_keys:.0} ms, with keys {with_keys:.0} ms");
-    let floor = waits.first().map_or(f64::NAN, |plain| median(plain));
-    for ((_, what), waits) in ACCOUNTS.iter().zip(&waits) {
-        let median = median(waits);
+    let floor = durations.first().map_or(f64::NAN, |plain| median(plain));
+    for ((_, what), durations) in ACCOUNTS.iter().zip(&durations) {
+        let median = median(durations);
         println!(
             "  {what:22} p50 {median:7.2} ms of {:4} lists, {:.2} times the plain one",
-            waits.len(),
+            durations.len(),
             median / floor
         );
     }
@@ -125,14 +125,14 @@ fn milliseconds(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1e3
 }
 
-fn median(waits: &[f64]) -> f64 {
-    let mut sorted = waits.to_vec();
+fn median(durations: &[f64]) -> f64 {
+    let mut sorted = durations.to_vec();
     sorted.sort_by(f64::total_cmp);
     sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// The accounts, which differ in nothing else.
-async fn filled(backend: Backend, keys: &Encryption) -> Database {
+async fn create_database(backend: Backend, keys: &Encryption) -> Database {
     let database = backend.empty();
     let now = "'2026-01-01', '2026-01-01'";
     let user =

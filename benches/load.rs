@@ -42,7 +42,7 @@ use tonic::{Code, Request, Status, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use tonic_types::StatusExt;
 
-const SHAPES: [(&str, usize, bool); 5] = [
+const CALLER_SHAPES: [(&str, usize, bool); 5] = [
     ("1 caller", 1, true),
     ("4 callers", 4, true),
     ("16 callers", 16, true),
@@ -64,7 +64,7 @@ struct Outcome {
     milliseconds: Vec<f64>,
     refused: usize,
     /// Refusals that are not typed as they have to be, and other failures.
-    odd: Vec<String>,
+    unexpected: Vec<String>,
 }
 
 #[tokio::main]
@@ -82,19 +82,19 @@ async fn main() -> ExitCode {
                 method,
                 account_id: 1,
             };
-            let best = closed_loops(&server, target, &mut failures).await;
+            let best = measure_closed_loops(&server, target, &mut failures).await;
             match (store, method) {
                 ("PostgreSQL", "ListInboxes") => {
-                    overload(&server, target, best, 10.0, Some(&mut failures)).await;
+                    measure_overload(&server, target, best, 10.0, Some(&mut failures)).await;
                 }
                 (_, "GetInbox") => {
-                    overload(&server, target, best, 2.0, Some(&mut failures)).await;
-                    overload(&server, target, best, 10.0, None).await;
+                    measure_overload(&server, target, best, 2.0, Some(&mut failures)).await;
+                    measure_overload(&server, target, best, 10.0, None).await;
                 }
                 _ => {}
             }
         }
-        beside_busy_programs(&server, store, &mut failures).await;
+        measure_beside_busy_processes(&server, store, &mut failures).await;
     }
     for failure in &failures {
         println!("FELL SHORT: {failure}");
@@ -103,16 +103,16 @@ async fn main() -> ExitCode {
 }
 
 /// How long each row is measured.
-fn measured() -> Duration {
+fn measure_window() -> Duration {
     let seconds = env::var("LOAD_SECONDS").ok().and_then(|it| it.parse().ok());
     Duration::from_secs(seconds.unwrap_or(5))
 }
 
 /// Callers that ask again as soon as they are answered. The best figure served.
-async fn closed_loops(server: &Server, target: Target, failures: &mut Vec<String>) -> f64 {
+async fn measure_closed_loops(server: &Server, target: Target, failures: &mut Vec<String>) -> f64 {
     let Target { store, method, .. } = target;
     let (mut best, mut with_64) = (0.0_f64, f64::INFINITY);
-    for (shape, callers, own_connections) in SHAPES {
+    for (shape, callers, own_connections) in CALLER_SHAPES {
         let first = server.client().await;
         let mut clients = vec![first; callers];
         if own_connections {
@@ -121,7 +121,7 @@ async fn closed_loops(server: &Server, target: Target, failures: &mut Vec<String
         // Once each, so that none is the first.
         join_all(clients.iter().map(|client| call(client, target, None))).await;
         let (cpu, began) = (server.cpu_seconds(), Instant::now());
-        let end = began + measured();
+        let end = began + measure_window();
         let loops = clients.into_iter().map(|client| {
             tokio::spawn(async move {
                 let mut outcome = Outcome::default();
@@ -146,11 +146,11 @@ async fn closed_loops(server: &Server, target: Target, failures: &mut Vec<String
         if callers == 64 {
             with_64 = with_64.min(served);
         }
-        if outcome.refused > 0 || !outcome.odd.is_empty() {
-            let odd = outcome.odd.first().cloned().unwrap_or_default();
+        if outcome.refused > 0 || !outcome.unexpected.is_empty() {
+            let unexpected = outcome.unexpected.first().cloned().unwrap_or_default();
             let refused = outcome.refused;
             failures.push(format!(
-                "{store} {method}, {shape}: {refused} refused {odd}"
+                "{store} {method}, {shape}: {refused} refused {unexpected}"
             ));
         }
     }
@@ -164,22 +164,22 @@ async fn closed_loops(server: &Server, target: Target, failures: &mut Vec<String
 
 /// Calls that come at `times` the best rate, whatever becomes of those before, each with
 /// five seconds. Health is asked meanwhile.
-async fn overload(
+async fn measure_overload(
     server: &Server,
     target: Target,
     best: f64,
     times: f64,
     failures: Option<&mut Vec<String>>,
 ) {
-    const TICK: Duration = Duration::from_millis(5);
+    const SEND_INTERVAL: Duration = Duration::from_millis(5);
     let Target { store, method, .. } = target;
     let clients = join_all((0..32).map(|_| server.client())).await;
     let outcome = Arc::new(Mutex::new(Outcome::default()));
     let health = server.health().await;
-    let checks = tokio::spawn(ask_health(health, measured() * 2));
+    let checks = tokio::spawn(max_health_latency(health, measure_window() * 2));
     let (began, mut sent, mut calls) = (Instant::now(), 0_usize, Vec::new());
-    let mut ticks = interval(TICK);
-    while began.elapsed() < measured() * 2 {
+    let mut ticks = interval(SEND_INTERVAL);
+    while began.elapsed() < measure_window() * 2 {
         ticks.tick().await;
         let due = (began.elapsed().as_secs_f64() * best * times) as usize;
         while sent < due {
@@ -205,7 +205,7 @@ async fn overload(
         "{store:10} {method:11} {times:4.0} times the best {served:7.0} served/s of {best:.0}, \
          p50 {:.0} ms, {refused:.1} % refused, {} otherwise, health {:.0} ms at most",
         outcome.percentile(50),
-        outcome.odd.len(),
+        outcome.unexpected.len(),
         health.as_secs_f64() * 1e3,
     );
     let Some(failures) = failures else { return };
@@ -219,26 +219,32 @@ async fn overload(
             "{store} {method}, {times} times: {served:.0} of {best:.0} served"
         ));
     }
-    if let Some(odd) = outcome.odd.first() {
-        let count = outcome.odd.len();
-        failures.push(format!("{store} {method}, {times} times: {count} of {odd}"));
+    if let Some(unexpected) = outcome.unexpected.first() {
+        let count = outcome.unexpected.len();
+        failures.push(format!(
+            "{store} {method}, {times} times: {count} of {unexpected}"
+        ));
     }
 }
 
 /// The longest that health took to answer.
-async fn ask_health(mut health: HealthClient<Channel>, within: Duration) -> Duration {
-    let (began, mut most) = (Instant::now(), Duration::ZERO);
+async fn max_health_latency(mut health: HealthClient<Channel>, within: Duration) -> Duration {
+    let (began, mut max) = (Instant::now(), Duration::ZERO);
     while began.elapsed() < within {
         let asked = Instant::now();
         health.check(HealthCheckRequest::default()).await.unwrap();
-        most = most.max(asked.elapsed());
+        max = max.max(asked.elapsed());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    most
+    max
 }
 
 /// One caller, alone and beside two processes that only count, in turn.
-async fn beside_busy_programs(server: &Server, store: &'static str, failures: &mut Vec<String>) {
+async fn measure_beside_busy_processes(
+    server: &Server,
+    store: &'static str,
+    failures: &mut Vec<String>,
+) {
     let target = Target {
         store,
         method: "GetInbox",
@@ -247,10 +253,10 @@ async fn beside_busy_programs(server: &Server, store: &'static str, failures: &m
     let client = server.client().await;
     let (mut alone, mut beside) = (Vec::new(), Vec::new());
     for _ in 0..3 {
-        alone.push(one_caller(&client, target).await);
-        let mut busy = [Counting::start(), Counting::start()];
-        beside.push(one_caller(&client, target).await);
-        busy.iter_mut().for_each(Counting::stop);
+        alone.push(measure_one_caller(&client, target).await);
+        let mut busy = [BusyProcess::start(), BusyProcess::start()];
+        beside.push(measure_one_caller(&client, target).await);
+        busy.iter_mut().for_each(BusyProcess::stop);
     }
     let (alone, beside) = (median(alone), median(beside));
     let times = beside / alone;
@@ -263,8 +269,8 @@ async fn beside_busy_programs(server: &Server, store: &'static str, failures: &m
     }
 }
 
-async fn one_caller(client: &Client, target: Target) -> f64 {
-    let end = Instant::now() + measured() * 2;
+async fn measure_one_caller(client: &Client, target: Target) -> f64 {
+    let end = Instant::now() + measure_window() * 2;
     let mut outcome = Outcome::default();
     while Instant::now() < end {
         outcome.add(client, target, None).await;
@@ -273,9 +279,9 @@ async fn one_caller(client: &Client, target: Target) -> f64 {
 }
 
 /// A process that only counts.
-struct Counting(Child);
+struct BusyProcess(Child);
 
-impl Counting {
+impl BusyProcess {
     fn start() -> Self {
         let count = "i=0; while :; do i=$((i + 1)); done";
         Self(Command::new("sh").args(["-c", count]).spawn().unwrap())
@@ -287,7 +293,7 @@ impl Counting {
     }
 }
 
-impl Drop for Counting {
+impl Drop for BusyProcess {
     fn drop(&mut self) {
         let _ = self.0.kill();
     }
@@ -334,7 +340,7 @@ impl Outcome {
                 if is_typed {
                     self.refused += 1;
                 } else {
-                    self.odd
+                    self.unexpected
                         .push(format!("{:?} {}", status.code(), status.message()));
                 }
             }
@@ -344,7 +350,7 @@ impl Outcome {
     fn add_all(&mut self, other: Self) {
         self.milliseconds.extend(other.milliseconds);
         self.refused += other.refused;
-        self.odd.extend(other.odd);
+        self.unexpected.extend(other.unexpected);
     }
 
     fn sum(all: impl Iterator<Item = Self>) -> Self {
@@ -355,7 +361,7 @@ impl Outcome {
     }
 
     fn all(&self) -> usize {
-        self.milliseconds.len() + self.refused + self.odd.len()
+        self.milliseconds.len() + self.refused + self.unexpected.len()
     }
 
     fn percentile(&self, percent: usize) -> f64 {

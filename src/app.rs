@@ -182,7 +182,16 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
         keepalive_timeout: timeouts.keepalive_timeout,
         flush_timeout: timeouts.flush_timeout,
     };
-    grpc::serve(listener, directory, caller, etags, random_id, settings, shutdown_signals).await?;
+    grpc::serve(
+        listener,
+        directory,
+        caller,
+        etags,
+        random_id,
+        settings,
+        shutdown_signals,
+    )
+    .await?;
     if let ListenAddress::Unix(path) = &listen {
         // While calls were drained, a successor may have put its own there.
         if socket_identity(path) == socket {

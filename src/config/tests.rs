@@ -24,7 +24,8 @@ fn read_settings(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Setti
 }
 
 fn serve_settings(arguments: &[&str], variables: &[(&str, &str)]) -> Serve {
-    match read_settings(&[&["serve"], arguments].concat(), variables).map(|settings| settings.task) {
+    match read_settings(&[&["serve"], arguments].concat(), variables).map(|settings| settings.task)
+    {
         Ok(Task::Serve(serve)) => *serve,
         other => panic!("{other:?}"),
     }
@@ -151,7 +152,9 @@ fn demo_ignores_the_database() {
 #[test]
 fn only_loopback_addresses_are_accepted() {
     assert_eq!(
-        serve_settings(&["--listen", "unix:/run/x"], &[]).listen.to_string(),
+        serve_settings(&["--listen", "unix:/run/x"], &[])
+            .listen
+            .to_string(),
         "unix:/run/x"
     );
     for address in ["0.0.0.0:1", "10.0.0.1:1", "[::]:1", "[2001:db8::1]:80"] {
@@ -339,7 +342,9 @@ fn force_ssl_and_the_mail_domain_are_read_as_rails_reads_them() {
 
     let forwards = |domain| {
         let variables = [("MAILER_INBOUND_EMAIL_DOMAIN", domain)];
-        serve_settings(&[], &variables).installation.forwarding_enabled
+        serve_settings(&[], &variables)
+            .installation
+            .forwarding_enabled
     };
     assert!(forwards("mail.test"));
     assert!(!forwards(" \u{a0}\t"));

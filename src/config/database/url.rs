@@ -33,7 +33,10 @@ impl PostgresUrl {
         }
         let (user, server) = authority.rsplit_once('@').unwrap_or(("", authority));
         let (username, password) = user.split_once(':').unwrap_or((user, ""));
-        let addresses: Vec<_> = server.split(',').map(split_address).collect::<Option<_>>()?;
+        let addresses: Vec<_> = server
+            .split(',')
+            .map(split_address)
+            .collect::<Option<_>>()?;
         let (hosts, ports): (Vec<_>, Vec<_>) = addresses.into_iter().unzip();
         let ports = Some(ports).filter(|ports| ports.iter().any(|port| !port.is_empty()));
         let (path, query) = behind.split_once('?').unwrap_or((behind, ""));
