@@ -21,11 +21,11 @@ use crate::{
     check::{self, CheckConfig, Progress},
     config::{Check, ListenAddress, Serve, Task},
     demo::{Demo, DemoError},
-    directory::{LoadLimit, StoreDirectory},
+    directory::{LoadLimit, directory},
     grpc::{self, EtagKey, Listener, MAX_CONNECTIONS, ResponseLimit, ServeError, ServerSettings},
     identity::Caller,
     leadchat::{Installation, Keys, Secrets},
-    store::{DatabaseSettings, Grants, Losses, OpenError, RedisSettings, Store},
+    store::{DatabaseSettings, Grants, Losses, OpenError, RedisFlags, RedisSettings, Store},
 };
 
 /// Open files beside the connections of callers and to the database.
@@ -134,7 +134,7 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
     let secret_key_base = secrets.secret_key_base.clone();
     let is_embedded = !matches!(database, Some(DatabaseSettings::Postgres(_)));
     let opening = open_store(database, database_connections, redis, installation, secrets);
-    let (store, demo) = tokio::select! {
+    let (store, flags, demo) = tokio::select! {
         opened = opening => opened?,
         // A database may let us wait.
         _ = shutdown_signals.recv() => return Ok(()),
@@ -168,7 +168,7 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
     let max_reads = max_concurrent_reads
         .map_or_else(|| default_concurrent_reads(is_embedded), NonZeroUsize::get);
     let load_limit = LoadLimit::new(max_reads, timeouts.max_queue_timeout, store.connections());
-    let directory = StoreDirectory::new(store, load_limit);
+    let directory = directory(store, load_limit, flags);
     let caller = Caller::local(local_role);
     let settings = ServerSettings {
         max_connection_age,
@@ -245,14 +245,14 @@ async fn open_store(
     redis: Option<RedisSettings>,
     installation: Installation,
     secrets: Secrets,
-) -> Result<(Store, Option<Demo>), AppError> {
+) -> Result<(Store, RedisFlags, Option<Demo>), AppError> {
+    let has_flags = redis.is_some();
     match database {
         Some(database) => {
             let keys = derive_keys(secrets).await?;
-            Ok((
-                Store::open(&database, connections, redis, installation, keys).await?,
-                None,
-            ))
+            let store = Store::open(&database, connections, has_flags, installation, keys).await?;
+            let flags = RedisFlags::open(redis, store.ownership()).await;
+            Ok((store, flags, None))
         }
         None => {
             let demo = Demo::create().await?;
@@ -260,8 +260,9 @@ async fn open_store(
             let keys = Keys::default();
             let installation = Demo::installation();
             let store =
-                Store::open(&demo.database(), connections, None, installation, keys).await?;
-            Ok((store, Some(demo)))
+                Store::open(&demo.database(), connections, false, installation, keys).await?;
+            let flags = RedisFlags::open(None, store.ownership()).await;
+            Ok((store, flags, Some(demo)))
         }
     }
 }

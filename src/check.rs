@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     leadchat::{Installation, Keys},
-    store::{DatabaseSettings, Inspection, OpenError, RedisSettings},
+    store::{DatabaseSettings, Inspection, OpenError, RedisFlags, RedisSettings},
 };
 use completeness::Completeness;
 pub use progress::Progress;
@@ -109,10 +109,13 @@ async fn inspect(
     if !is_complete {
         return Ok(());
     }
-    let store = Arc::new(inspection.store(redis, installation, keys).await?);
+    let has_flags = redis.is_some();
+    let store = inspection.store(has_flags, installation, keys).await?;
+    let flags = Arc::new(RedisFlags::open(redis, store.ownership()).await);
+    let store = Arc::new(store);
     let counted = facts.accounts.insert(Accounts::default());
-    accounts::read_all(&store, counted, &progress, stopped).await;
-    if let Some(refusals) = store.redis_refusals() {
+    accounts::read_all(&store, &flags, counted, &progress, stopped).await;
+    if let Some(refusals) = flags.refusals() {
         facts.redis.set_refusals(refusals);
     }
     Ok(())

@@ -22,7 +22,7 @@ use clap::{Parser, error::ErrorKind};
 use secrecy::SecretString;
 
 use crate::{
-    domain::access::Role,
+    domain::viewer::Role,
     leadchat::{Installation, Secrets, encryption::Digest, is_blank, is_true, links::Links},
     store::{DatabaseSettings, PostgresSettings, RedisSettings},
 };

@@ -13,5 +13,8 @@ pub mod directory;
 pub mod id;
 pub mod inbox;
 pub mod json;
+pub mod members;
+pub mod reauthorization;
 pub mod schedule;
 pub mod secret;
+pub mod viewer;

@@ -4,7 +4,7 @@
 //! caller is "somebody on this machine": it may act for any viewer, and as its
 //! own viewer has the role that the operator gave it.
 
-use crate::domain::access::{Rights, Role};
+use crate::domain::viewer::{Rights, Role};
 
 /// The service on the other end of a connection.
 #[derive(Clone, Copy, Debug)]

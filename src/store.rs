@@ -10,19 +10,16 @@
 //! This is the one place that seals: `assemble` decides what of a row is for
 //! administrators. Who asks, and what they may see, is not known here.
 
-mod accounts;
+mod account_list;
 mod assemble;
-mod channel_tables;
-mod channels;
 mod columns;
 mod completeness;
-mod decryption;
 mod derived;
 mod encoding;
 mod error;
-mod find;
 mod grants;
 mod inspection;
+mod load;
 mod look_ups;
 mod looked;
 mod migrations;
@@ -30,9 +27,6 @@ mod pace;
 mod patience;
 mod plan;
 mod postgres;
-mod read;
-mod reading;
-mod reauthorizations;
 mod redis;
 mod retries;
 mod rows;
@@ -51,8 +45,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use assemble::secrets::Losses;
 pub use completeness::{Dangling, PartialTable};
-pub use decryption::Losses;
 pub use error::{OpenError, StoreError};
 pub use grants::Grants;
 pub use inspection::{Inspection, Migrations, Server};
@@ -61,21 +55,20 @@ pub use postgres::{
     PostgresHost, PostgresParts, PostgresPlace, PostgresSettings, SearchPath, TargetSession,
     TlsFile,
 };
-pub use redis::{RedisPlace, RedisSettings, Sentinels};
+pub use redis::{RedisPlace, RedisSettings, Sentinels, flags::RedisFlags};
 pub use sample::Sampled;
 pub use schema::Lacks;
 use tokio::sync::watch;
 use tracing::info;
 
 use crate::leadchat::{Installation, Keys, avatar::Signer};
-use decryption::Decryption;
+use assemble::secrets::Decryption;
 use look_ups::Order;
 use looked::Looked;
 use plan::Plan;
-use redis::Redis;
 use schema::Wanted;
-use snapshot::Pool;
-use statements::Dialect;
+use snapshot::{Argument, Pool, Row, Snapshot};
+use statements::{Dialect, Statement};
 use tries::Plans;
 
 /// What may quote a row or a password, and is not for any log: the targets that
@@ -115,8 +108,8 @@ pub struct Store {
     wanted: Wanted,
     plans: Plans,
     ownership: Ownership,
-    /// Where Rails keeps what it keeps in no table.
-    redis: Option<Redis>,
+    /// Whether our own table says which channels must be connected again.
+    has_state_table: bool,
     installation: Installation,
     signer: Option<Signer>,
     decryption: Decryption,
@@ -134,11 +127,11 @@ pub enum Ownership {
 impl Store {
     /// Connects, makes sure that the schema can be served, and says which store
     /// it is. SQLite is created and migrated as needed; PostgreSQL never is.
-    /// Redis may be away.
+    /// `has_flags` says that leadchat's flags are read from Redis, also for an own store.
     pub async fn open(
         settings: &DatabaseSettings,
         connections: NonZeroUsize,
-        redis: Option<RedisSettings>,
+        has_flags: bool,
         installation: Installation,
         keys: Keys,
     ) -> Result<Self, OpenError> {
@@ -167,13 +160,13 @@ impl Store {
             return Err(OpenError::SchemaLacks(lacks.clone()));
         }
         info!(left_out = %looked.schema.left_out(), "tables looked at");
-        Self::over(looked, redis, installation, keys).await
+        Self::over(looked, has_flags, installation, keys).await
     }
 
     /// Over tables that lack nothing. Every statement is tried once.
     async fn over(
         looked: Looked,
-        redis: Option<RedisSettings>,
+        has_flags: bool,
         installation: Installation,
         keys: Keys,
     ) -> Result<Self, OpenError> {
@@ -193,12 +186,12 @@ impl Store {
             wanted,
             plans: Plans::new(Plan::new(dialect, order, schema, 0)),
             ownership,
-            redis: reauthorizations::source(redis, ownership).await,
+            has_state_table: ownership == Ownership::Own && !has_flags,
             installation,
             signer: keys.signer,
             decryption: Decryption::new(keys.encryption),
         };
-        store.try_statements().await?;
+        store.verify_statements().await?;
         Ok(store)
     }
 
@@ -213,9 +206,37 @@ impl Store {
         self.pool.available()
     }
 
-    /// Why Redis refuses to tell flags, if it does, in a few words.
-    pub fn redis_refusals(&self) -> Option<String> {
-        self.redis.as_ref().and_then(Redis::refusals)
+    /// Whose tables these are.
+    pub const fn ownership(&self) -> Ownership {
+        self.ownership
+    }
+
+    /// Runs one read: an attempt in a read-only transaction over one snapshot, with the
+    /// statements for the tables as they are. There is another attempt, in a transaction of
+    /// its own, where the tables have changed or the database has interrupted it.
+    async fn read<O: ReadOperation>(
+        &self,
+        patience: &Patience,
+        operation: &O,
+    ) -> Result<O::Answer, StoreError> {
+        let mut tries = self.tries(patience);
+        loop {
+            let plan = tries.plan();
+            let answer = async {
+                let mut connection = self.pool.acquire(patience).await?;
+                let mut read = Read {
+                    store: self,
+                    plan: &plan,
+                    snapshot: connection.begin(patience).await?,
+                };
+                let answer = operation.attempt(&mut read).await?;
+                read.snapshot.end(&plan).await?;
+                Ok(answer)
+            };
+            if let Some(answer) = tries.outcome(answer.await).await {
+                return answer;
+            }
+        }
     }
 
     /// Runs a script of `INSERT`s on an SQLite file, for demonstration data.
@@ -241,5 +262,33 @@ impl Store {
             }
         };
         migrations::migrate(&pool).await
+    }
+}
+
+/// A read, as a value that can be attempted again. (An `async` closure over a borrowed
+/// snapshot would say the same, but cannot be shown to be `Send`.)
+trait ReadOperation: Sync {
+    type Answer: Send;
+
+    fn attempt(
+        &self,
+        read: &mut Read<'_>,
+    ) -> impl Future<Output = Result<Self::Answer, StoreError>> + Send;
+}
+
+/// One attempt of a read.
+struct Read<'a> {
+    store: &'a Store,
+    plan: &'a Plan,
+    snapshot: Snapshot<'a>,
+}
+
+impl Read<'_> {
+    async fn fetch<R: Row>(
+        &mut self,
+        statement: &Statement,
+        arguments: &[Argument],
+    ) -> Result<Vec<R>, StoreError> {
+        self.snapshot.fetch(statement, arguments).await
     }
 }

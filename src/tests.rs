@@ -14,6 +14,12 @@ use proptest::{
     test_runner::{TestRunner, contextualize_config},
 };
 
+use crate::domain::{
+    id::{AccountId, ChannelId, InboxId},
+    inbox::{Inbox, Settings},
+    secret::AdminOnly,
+};
+
 /// Stands in input, and must not come back in what is said about it.
 pub const MARK: &str = "h8NTER2";
 
@@ -166,5 +172,40 @@ impl Damage {
             Instead::Repeated(times) => stretch.repeat(times),
         };
         bytes.splice(begin..end, instead);
+    }
+}
+
+/// An inbox of account 1 without a channel.
+pub fn inbox(id: i64, name: &str) -> Inbox {
+    Inbox {
+        id: InboxId(id),
+        account_id: AccountId(1),
+        name: name.to_owned(),
+        channel_type: None,
+        channel_id: ChannelId(1),
+        avatar_url: None,
+        settings: Settings {
+            greeting_enabled: None,
+            greeting_message: None,
+            working_hours_enabled: None,
+            enable_email_collect: None,
+            csat_survey_enabled: None,
+            csat_config: None,
+            enable_auto_assignment: None,
+            auto_assignment_config: None,
+            out_of_office_message: None,
+            working_hours: Vec::new(),
+            timezone: None,
+            callback_webhook_url: None,
+            allow_messages_after_resolved: None,
+            lock_to_single_conversation: None,
+            sender_name_type: None,
+            business_name: None,
+            help_center: None,
+        },
+        flag_key: None,
+        channel: None,
+        degradations: Vec::new(),
+        sealed_degradations: AdminOnly::seal(Vec::new()),
     }
 }

@@ -18,11 +18,13 @@ use super::{
 };
 use crate::{
     domain::{
-        access::{Refusal, Rights, Role, Viewer},
         account::Account,
         id::AccountId,
+        members::AccessDenied,
+        reauthorization::ReauthorizationFlags,
+        viewer::{Rights, Role, Viewer},
     },
-    store::{Patience, Store, StoreError},
+    store::{Patience, RedisFlags, Store, StoreError},
 };
 
 /// How many are read at a time, each over a connection of its own. The next page of
@@ -42,29 +44,31 @@ type Outcome = Result<Option<Accounts>, StoreError>;
 /// that.
 pub async fn read_all(
     store: &Arc<Store>,
+    flags: &Arc<RedisFlags>,
     counted: &mut Accounts,
     progress: &Progress,
     stopped: &CancellationToken,
 ) {
-    if let Err(error) = read_pages(store, counted, progress, stopped).await {
+    if let Err(error) = read_pages(store, flags, counted, progress, stopped).await {
         counted.error = Some(error.to_string());
     }
 }
 
 async fn read_pages(
     store: &Arc<Store>,
+    flags: &Arc<RedisFlags>,
     counted: &mut Accounts,
     progress: &Progress,
     stopped: &CancellationToken,
 ) -> Result<(), StoreError> {
-    let total = store.account_count(&deadline(stopped)).await?;
+    let total = store.account_count(deadline(stopped)).await?;
     counted.total = Some(total);
     progress.begin(total);
     let mut readers = JoinSet::new();
     let mut last = None;
     loop {
         wait_until_at_most(MAX_CONCURRENT_READS - 1, &mut readers, counted, progress).await;
-        let page = store.account_ids(last, &deadline(stopped)).await;
+        let page = store.account_ids(last, deadline(stopped)).await;
         let page = match page {
             Ok(page) => page,
             Err(error) => {
@@ -80,8 +84,9 @@ async fn read_pages(
         last = Some(*end);
         for account in page {
             wait_until_at_most(MAX_CONCURRENT_READS - 1, &mut readers, counted, progress).await;
-            let (store, stopped) = (Arc::clone(store), stopped.clone());
-            readers.spawn(async move { read_account(&store, account, &stopped).await });
+            let (store, flags) = (Arc::clone(store), Arc::clone(flags));
+            let stopped = stopped.clone();
+            readers.spawn(async move { read_account(&store, &flags, account, &stopped).await });
         }
     }
 }
@@ -112,13 +117,18 @@ fn record(read: Result<Outcome, JoinError>, counted: &mut Accounts, progress: &P
 
 fn deadline(stopped: &CancellationToken) -> Patience {
     let deadline = Instant::now() + READ_TIMEOUT;
-    Patience::new(deadline.into_std(), stopped.clone())
+    Patience::without_permit(deadline.into_std(), stopped.clone())
 }
 
 /// Trouble that passes, such as a migration's lock, costs a second try and not the
 /// check.
-async fn read_account(store: &Store, id: AccountId, stopped: &CancellationToken) -> Outcome {
-    let account = async || store.account(id, Viewer::Service, &deadline(stopped)).await;
+async fn read_account(
+    store: &Store,
+    flags: &RedisFlags,
+    id: AccountId,
+    stopped: &CancellationToken,
+) -> Outcome {
+    let account = async || store.account(id, deadline(stopped)).await;
     let account = match account().await {
         Err(StoreError::Unavailable(_)) => {
             // Whether it was stopped meanwhile, the next try finds out.
@@ -127,10 +137,15 @@ async fn read_account(store: &Store, id: AccountId, stopped: &CancellationToken)
         }
         read => read?,
     };
-    Ok(account.as_ref().map(count_account))
+    let Some(account) = account else {
+        return Ok(None);
+    };
+    // Also to learn what Redis refuses.
+    let flags = flags.read(account.flag_keys()).await;
+    Ok(Some(count_account(&account, &flags)))
 }
 
-fn count_account(account: &Account) -> Accounts {
+fn count_account(account: &Account, flags: &ReauthorizationFlags) -> Accounts {
     const RIGHTS: Rights = Rights {
         as_service: Role::Administrator,
         ceiling: Role::Administrator,
@@ -139,9 +154,9 @@ fn count_account(account: &Account) -> Accounts {
         read: 1,
         ..Accounts::default()
     };
-    let access = match account.access(Viewer::Service, RIGHTS) {
+    let access = match account.access(flags, Viewer::Service, RIGHTS) {
         Ok(access) => access,
-        Err(Refusal::Suspended | Refusal::NotAMember) => {
+        Err(AccessDenied::Suspended | AccessDenied::NotAMember) => {
             counted.suspended = 1;
             return counted;
         }

@@ -6,7 +6,7 @@ use clap::{
 };
 
 use super::{LogFormat, may_hold_password, timeouts::TimeoutArguments};
-use crate::{domain::access::Role, leadchat::encryption::Digest};
+use crate::{domain::viewer::Role, leadchat::encryption::Digest};
 
 /// Answers "this inbox, as this viewer may see it, now" for leadchat, over gRPC.
 ///

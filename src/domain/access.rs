@@ -1,139 +1,58 @@
-//! The role rule, on one page.
+//! What is disclosed: the only way from an account to its inboxes.
 //!
-//! An [`Account`] holds who belongs to it and what there is. The only way to an
-//! inbox in it is [`Account::access`], which decides what the viewer is in the
-//! account, and [`Access::inbox`] or [`Access::inboxes`], which hand out
-//! [`InboxView`]s of what is visible. What is sealed in an inbox opens only
-//! through [`InboxView::reveal`], and only for an administrator.
+//! [`Account::access`] applies the role rule ([`members`](super::members)), and
+//! [`Access::inbox`] and [`Access::inboxes`] hand out [`InboxView`]s of the visible
+//! inboxes. A sealed value of an inbox opens only through [`InboxView::reveal`], and only
+//! for an administrator.
 //!
-//! Roles come from `account_users`, never from a request.
-
-use std::collections::HashSet;
+//! | to get | there is only | which needs |
+//! |---|---|---|
+//! | an [`Access`] | [`Account::access`] | a viewer that belongs to the account |
+//! | an [`InboxView`] | [`Access::inbox`], [`Access::inboxes`] | an inbox that the viewer sees |
+//! | an [`AdminProof`] | a view for the role administrator | the role, limited by the caller's rights |
+//! | a sealed value | [`InboxView::reveal`] | the proof |
 
 use super::{
-    account::{Account, Parts},
+    account::Account,
     degradation::Degradation,
-    id::{AgentBotId, InboxId, UserId},
+    id::InboxId,
     inbox::Inbox,
+    members::{AccessDenied, Grant},
+    reauthorization::{FlagSource, Reauthorization, ReauthorizationFlags},
     secret::AdminOnly,
+    viewer::{Rights, Role, Viewer},
 };
-
-/// On whose behalf a caller asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Viewer {
-    User(UserId),
-    AgentBot(AgentBotId),
-    /// The calling service itself.
-    Service,
-}
-
-/// What a viewer is in an account. Ordered: an administrator may do all that an
-/// agent may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Role {
-    Agent,
-    Administrator,
-}
-
-/// What the caller may do, whoever the viewer is.
-#[derive(Clone, Copy, Debug)]
-pub struct Rights {
-    /// The caller's role when it is its own viewer.
-    pub as_service: Role,
-    /// No viewer's role counts for more than this.
-    pub ceiling: Role,
-}
-
-impl Rights {
-    /// The caller's role as its own viewer, which is the same in every account.
-    pub fn of_service(self) -> Role {
-        self.as_service.min(self.ceiling)
-    }
-}
-
-/// Why a viewer gets nothing of an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// The viewer does not belong to the account.
-    NotAMember,
-    /// It does, but the account is suspended.
-    Suspended,
-}
 
 /// A viewer's rights in one account.
 pub struct Access<'a> {
     account: &'a Account,
-    sight: Sight<'a>,
+    flags: &'a ReauthorizationFlags,
+    grant: Grant<'a>,
     role: Role,
 }
 
-/// Which inboxes of the account are visible.
-enum Sight<'a> {
-    All,
-    Only(&'a HashSet<InboxId>),
-}
-
-/// Proof that administrator rights were established. Made only below, and only
-/// ever lent.
+/// Proof that administrator rights were established. Made only below, and only ever
+/// lent.
 pub struct AdminProof(());
 
 static ADMINISTRATOR: AdminProof = AdminProof(());
 
 impl Account {
-    /// Decides what `viewer` may see here. Whether the account is suspended is
-    /// told only to those who belong to it.
-    pub fn access(&self, viewer: Viewer, rights: Rights) -> Result<Access<'_>, Refusal> {
-        let (role, sight) = match viewer {
-            Viewer::User(user) => match self.member(user).ok_or(Refusal::NotAMember)? {
-                (Role::Administrator, _) => (Role::Administrator, Sight::All),
-                (Role::Agent, inboxes) => (Role::Agent, Sight::Only(inboxes)),
-            },
-            Viewer::AgentBot(bot) => {
-                let inboxes = self.agent_bot(bot).ok_or(Refusal::NotAMember)?;
-                (Role::Agent, Sight::Only(inboxes))
-            }
-            Viewer::Service => (rights.as_service, Sight::All),
-        };
-        if self.is_suspended() {
-            return Err(Refusal::Suspended);
-        }
+    /// Decides what `viewer` may see here, for a caller with `rights`. `flags` are those of
+    /// [`Account::flag_keys`], as far as they could be read.
+    pub fn access<'a>(
+        &'a self,
+        flags: &'a ReauthorizationFlags,
+        viewer: Viewer,
+        rights: Rights,
+    ) -> Result<Access<'a>, AccessDenied> {
+        let grant = self.members().access(viewer)?;
         Ok(Access {
             account: self,
-            sight,
-            role: role.min(rights.ceiling),
+            flags,
+            role: grant.role(rights),
+            grant,
         })
-    }
-}
-
-impl Parts {
-    /// Whether the viewer belongs to the account, and is served: nobody else is
-    /// made to wait while its inboxes are read.
-    pub fn is_open_to(&self, viewer: Viewer) -> bool {
-        let belongs = match viewer {
-            Viewer::User(user) => self.roles.iter().any(|(member, _)| *member == user),
-            Viewer::AgentBot(bot) => self.agent_bots.contains(&bot),
-            Viewer::Service => true,
-        };
-        belongs && !self.suspended
-    }
-
-    /// Which of these inboxes the viewer may see, as far as is known before the
-    /// inboxes are read: no more than [`Account::access`] would show, so that a
-    /// hidden inbox costs no more time than a missing one.
-    pub fn worth_reading(&self, viewer: Viewer, inboxes: &[InboxId]) -> Vec<InboxId> {
-        let is_visible = |inbox: &InboxId| match viewer {
-            _ if self.suspended => false,
-            Viewer::User(user) => match self.roles.iter().find(|(member, _)| *member == user) {
-                Some((_, Role::Administrator)) => true,
-                Some((_, Role::Agent)) => self.memberships.contains(&(user, *inbox)),
-                None => false,
-            },
-            Viewer::AgentBot(bot) => {
-                self.agent_bots.contains(&bot) && self.connections.contains(&(bot, *inbox))
-            }
-            Viewer::Service => true,
-        };
-        inboxes.iter().copied().filter(is_visible).collect()
     }
 }
 
@@ -147,7 +66,7 @@ impl<'a> Access<'a> {
     pub fn inbox(&self, id: InboxId) -> Option<InboxView<'a>> {
         self.account
             .inbox(id)
-            .filter(|inbox| self.sees(inbox))
+            .filter(|inbox| self.grant.shows(inbox.id))
             .map(|inbox| self.view(inbox))
     }
 
@@ -155,15 +74,8 @@ impl<'a> Access<'a> {
     pub fn inboxes(&self) -> impl Iterator<Item = (&'a str, InboxView<'a>)> + '_ {
         self.account
             .inboxes()
-            .filter(|(_, inbox)| self.sees(inbox))
+            .filter(|(_, inbox)| self.grant.shows(inbox.id))
             .map(|(folded_name, inbox)| (folded_name, self.view(inbox)))
-    }
-
-    fn sees(&self, inbox: &Inbox) -> bool {
-        match self.sight {
-            Sight::All => true,
-            Sight::Only(inboxes) => inboxes.contains(&inbox.id),
-        }
     }
 
     fn view(&self, inbox: &'a Inbox) -> InboxView<'a> {
@@ -171,13 +83,18 @@ impl<'a> Access<'a> {
             Role::Administrator => Some(&ADMINISTRATOR),
             Role::Agent => None,
         };
-        InboxView { inbox, proof }
+        InboxView {
+            inbox,
+            flags: self.flags,
+            proof,
+        }
     }
 }
 
 /// An inbox as one viewer may see it: the only form in which it leaves.
 pub struct InboxView<'a> {
     inbox: &'a Inbox,
+    flags: &'a ReauthorizationFlags,
     proof: Option<&'static AdminProof>,
 }
 
@@ -186,9 +103,14 @@ impl<'a> InboxView<'a> {
         self.inbox
     }
 
-    /// What is sealed, if the viewer is an administrator.
+    /// A sealed value, if the viewer is an administrator.
     pub fn reveal<'s, T>(&self, sealed: &'s AdminOnly<T>) -> Option<&'s T> {
         self.proof.map(|proof| sealed.open(proof))
+    }
+
+    /// Whether the channel must be connected again; `None` where leadchat does not say.
+    pub fn reauthorization(&self, source: FlagSource) -> Option<Reauthorization> {
+        self.flags.resolve(source, self.inbox.flag_key)
     }
 
     /// What could not be read of the fields that the viewer may see.

@@ -143,12 +143,3 @@ impl ChannelKind {
         }
     }
 }
-
-/// Whether a channel must be connected to its platform again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reauthorization {
-    Required,
-    NotRequired,
-    /// No source of the state is configured, or it does not answer.
-    Unknown,
-}

@@ -6,34 +6,37 @@
 use std::{sync::Arc, time::Instant};
 
 use super::{
-    access::Viewer,
+    access::Access,
     account::Account,
     address::Address,
     id::{AccountId, InboxId},
+    members::AccessDenied,
+    reauthorization::ReauthorizationFlags,
+    viewer::{Rights, Viewer},
 };
 
-/// Where inboxes come from. Nobody waits for an answer after its deadline, and
-/// no work needs to go on then, or when an answer is dropped before it came.
+/// Where inboxes come from. No answer comes after its deadline, and work for an answer
+/// may end there, or when the answer's future is dropped.
 pub trait InboxDirectory: Send + Sync + 'static {
-    /// A whole account, from one snapshot. Where this viewer sees none of its
-    /// inboxes, it may come without them.
+    /// A whole account, from one snapshot. It holds no viewer's answer, so that it can be
+    /// kept for others. It costs what its inboxes cost: membership is asked first, by
+    /// [`inboxes`](Self::inboxes) with no id.
     fn account(
         &self,
         account: AccountId,
-        viewer: Viewer,
         deadline: Instant,
-    ) -> impl Future<Output = Result<Option<Arc<Account>>, DirectoryError>> + Send;
+    ) -> impl Future<Output = Result<Option<Answer>, DirectoryError>> + Send;
 
-    /// These inboxes of an account and the rights of this viewer, from one
-    /// snapshot. Costs no more for an account of ten thousand inboxes than for
-    /// one of ten.
+    /// These inboxes of an account and the rights of this viewer, from one snapshot. An
+    /// account of ten thousand inboxes costs no more than one of ten. An inbox that the
+    /// viewer does not see costs no more than a missing one.
     fn inboxes(
         &self,
         account: AccountId,
         viewer: Viewer,
         inboxes: &[InboxId],
         deadline: Instant,
-    ) -> impl Future<Output = Result<Option<Arc<Account>>, DirectoryError>> + Send;
+    ) -> impl Future<Output = Result<Option<Answer>, DirectoryError>> + Send;
 
     /// The inboxes of an account that own an address and the rights of this
     /// viewer, from one snapshot.
@@ -43,7 +46,7 @@ pub trait InboxDirectory: Send + Sync + 'static {
         viewer: Viewer,
         address: Address,
         deadline: Instant,
-    ) -> impl Future<Output = Result<Option<Arc<Account>>, DirectoryError>> + Send;
+    ) -> impl Future<Output = Result<Option<Answer>, DirectoryError>> + Send;
 
     /// The inboxes that own an address in any account, from one snapshot, for
     /// the calling service: the accounts, ordered by id, each with those inboxes
@@ -52,7 +55,30 @@ pub trait InboxDirectory: Send + Sync + 'static {
         &self,
         address: Address,
         deadline: Instant,
-    ) -> impl Future<Output = Result<Vec<Arc<Account>>, DirectoryError>> + Send;
+    ) -> impl Future<Output = Result<Vec<Answer>, DirectoryError>> + Send;
+}
+
+/// An account, or an excerpt of one, and the flags that its inboxes' states depend on.
+#[derive(Clone)]
+pub struct Answer {
+    pub account: Arc<Account>,
+    /// Read beside the account; empty where none is needed or can be read.
+    pub flags: Arc<ReauthorizationFlags>,
+}
+
+impl Answer {
+    /// Without flags.
+    pub fn new(account: Account) -> Self {
+        Self {
+            account: Arc::new(account),
+            flags: Arc::default(),
+        }
+    }
+
+    /// Decides what `viewer` may see, for a caller with `rights`.
+    pub fn access(&self, viewer: Viewer, rights: Rights) -> Result<Access<'_>, AccessDenied> {
+        self.account.access(&self.flags, viewer, rights)
+    }
 }
 
 /// Why there is no answer. The cause is in the log; it never reaches a caller.
@@ -64,5 +90,5 @@ pub enum DirectoryError {
     #[error("the store is overloaded")]
     Overloaded,
     #[error("the store answered something unexpected")]
-    Fault,
+    Unexpected,
 }

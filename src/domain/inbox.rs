@@ -5,6 +5,7 @@ use super::{
     degradation::Degradation,
     id::{AccountId, ChannelId, InboxId},
     json::{Fields, Json},
+    reauthorization::FlagKey,
     schedule::WorkingHours,
     secret::AdminOnly,
 };
@@ -25,6 +26,9 @@ pub struct Inbox {
     pub settings: Settings,
     /// `None` where `channel_type` names none of the thirteen kinds.
     pub channel: Option<Channel>,
+    /// The flag that says whether the channel must be connected again, where one does.
+    /// Not disclosed: it says where to look, not what is there.
+    pub flag_key: Option<FlagKey>,
     /// What could not be read of the fields that every viewer may see.
     pub degradations: Vec<Degradation>,
     /// What could not be read of the fields for administrators.

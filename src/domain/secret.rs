@@ -24,6 +24,12 @@ impl<T> AdminOnly<T> {
     }
 }
 
+impl<T: Default> Default for AdminOnly<T> {
+    fn default() -> Self {
+        Self::seal(T::default())
+    }
+}
+
 impl<T> fmt::Debug for AdminOnly<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("AdminOnly(..)")

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::pb;
-use crate::domain::access::Role;
+use crate::domain::viewer::Role;
 
 /// Bytes of a hash that a tag keeps: enough never to meet two alike.
 const TAG_BYTES: usize = 16;

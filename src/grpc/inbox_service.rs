@@ -14,16 +14,17 @@ use super::{
     status::CallError,
     wire::{
         inbox::to_inbox,
-        request::{BatchGetInboxes, Detail, FindInboxes, GetInbox, ListInboxes, Scope},
+        request::{BatchGetInboxes, FindInboxes, GetInbox, ListInboxes, Scope},
     },
 };
 use crate::{
     domain::{
-        access::{Access, InboxView, Role, Viewer},
-        account::{Account, has_prefix},
+        access::{Access, InboxView},
+        account::has_prefix,
         channel::ChannelKind,
-        directory::InboxDirectory,
+        directory::{Answer, InboxDirectory},
         id::InboxId,
+        viewer::{Detail, Role, Viewer},
     },
     identity::Caller,
 };
@@ -43,8 +44,8 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
     ) -> Result<Response<pb::GetInboxResponse>, Status> {
         let deadline = deadline_of(request.extensions());
         let GetInbox { scope, inbox: id } = request.into_inner().try_into()?;
-        let account = self.load(scope, &[id], deadline).await?;
-        let access = self.access(account.as_deref(), scope.viewer)?;
+        let answer = self.load(scope, &[id], deadline).await?;
+        let access = self.access(answer.as_ref(), scope.viewer)?;
         let view = access.inbox(id).ok_or(CallError::InboxNotFound)?;
         Ok(Response::new(pb::GetInboxResponse {
             inbox: Some(self.message(&view, scope.detail)),
@@ -61,10 +62,12 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         let Scope {
             account, viewer, ..
         } = request.scope;
-        record_viewer(Some(account), viewer);
-        let account = self.directory.account(account, viewer, deadline).await;
-        let account = account.map_err(CallError::from)?;
-        let access = self.access(account.as_deref(), viewer)?;
+        // A viewer that does not belong is refused in the time that a missing account takes.
+        let members = self.load(request.scope, &[], deadline).await?;
+        self.access(members.as_ref(), viewer)?;
+        let answer = self.directory.account(account, deadline).await;
+        let answer = answer.map_err(CallError::from)?;
+        let access = self.access(answer.as_ref(), viewer)?;
         Ok(Response::new(self.list_response(&access, &request)))
     }
 
@@ -74,8 +77,8 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
     ) -> Result<Response<pb::BatchGetInboxesResponse>, Status> {
         let deadline = deadline_of(request.extensions());
         let BatchGetInboxes { scope, inboxes } = request.into_inner().try_into()?;
-        let account = self.load(scope, &inboxes, deadline).await?;
-        let access = self.access(account.as_deref(), scope.viewer)?;
+        let answer = self.load(scope, &inboxes, deadline).await?;
+        let access = self.access(answer.as_ref(), scope.viewer)?;
 
         let ids: Vec<_> = inboxes.iter().map(|id| id.0).collect();
         let mut response = pb::BatchGetInboxesResponse {
@@ -114,19 +117,19 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         let response = match account {
             Some(id) => {
                 let found = self.directory.find(id, viewer, address, deadline).await;
-                let account = found.map_err(CallError::from)?;
-                let access = self.access(account.as_deref(), viewer)?;
+                let answer = found.map_err(CallError::from)?;
+                let access = self.access(answer.as_ref(), viewer)?;
                 self.find_response(access.role(), &[access], detail)
             }
             None => {
                 let found = self.directory.find_everywhere(address, deadline).await;
-                let accounts = found.map_err(CallError::from)?;
+                let answers = found.map_err(CallError::from)?;
                 // Those that refuse are suspended.
-                let accesses: Vec<_> = accounts
+                let accesses: Vec<_> = answers
                     .iter()
-                    .filter_map(|account| account.access(viewer, self.caller.rights).ok())
+                    .filter_map(|answer| answer.access(viewer, self.caller.rights).ok())
                     .collect();
-                self.find_response(self.caller.rights.of_service(), &accesses, detail)
+                self.find_response(self.caller.rights.service_role(), &accesses, detail)
             }
         };
         Ok(Response::new(response))
@@ -139,7 +142,7 @@ impl<D: InboxDirectory> InboxService<D> {
         scope: Scope,
         inboxes: &[InboxId],
         deadline: Instant,
-    ) -> Result<Option<Arc<Account>>, CallError> {
+    ) -> Result<Option<Answer>, CallError> {
         record_viewer(Some(scope.account), scope.viewer);
         Ok(self
             .directory
@@ -151,11 +154,11 @@ impl<D: InboxDirectory> InboxService<D> {
     /// not belong to.
     fn access<'a>(
         &self,
-        account: Option<&'a Account>,
+        answer: Option<&'a Answer>,
         viewer: Viewer,
     ) -> Result<Access<'a>, CallError> {
-        let account = account.ok_or(CallError::AccessDenied)?;
-        Ok(account.access(viewer, self.caller.rights)?)
+        let answer = answer.ok_or(CallError::AccessDenied)?;
+        Ok(answer.access(viewer, self.caller.rights)?)
     }
 
     /// All inboxes of some accounts.

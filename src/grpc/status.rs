@@ -10,7 +10,7 @@ use tonic::{Code, Status, metadata::MetadataValue};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 use super::pb::ErrorReason;
-use crate::domain::{access::Refusal, directory::DirectoryError};
+use crate::domain::{directory::DirectoryError, members::AccessDenied};
 
 const DOMAIN: &str = "inbox.leadchat";
 
@@ -182,16 +182,16 @@ impl From<DirectoryError> for CallError {
         match error {
             DirectoryError::Unavailable => Self::StoreUnavailable,
             DirectoryError::Overloaded => Self::Overloaded,
-            DirectoryError::Fault => Self::Internal,
+            DirectoryError::Unexpected => Self::Internal,
         }
     }
 }
 
-impl From<Refusal> for CallError {
-    fn from(refusal: Refusal) -> Self {
+impl From<AccessDenied> for CallError {
+    fn from(refusal: AccessDenied) -> Self {
         match refusal {
-            Refusal::NotAMember => Self::AccessDenied,
-            Refusal::Suspended => Self::AccountSuspended,
+            AccessDenied::NotAMember => Self::AccessDenied,
+            AccessDenied::Suspended => Self::AccountSuspended,
         }
     }
 }

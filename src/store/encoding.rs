@@ -5,13 +5,6 @@
 //! statement. So stored bytes without an encoding are not converted at all, and what
 //! is looked for is first asked whether it can be.
 
-use std::collections::BTreeSet;
-
-use secrecy::{ExposeSecret, SecretString};
-
-use super::{error::StoreError, snapshot::Snapshot};
-use crate::domain::address::{Address, Letters, Spelling};
-
 /// The encoding of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Encoding {
@@ -41,80 +34,4 @@ impl Encoding {
             Self::Utf8 | Self::Other => "",
         }
     }
-}
-
-/// An address as far as it can be stored in a database; `None` where it cannot be.
-pub(super) async fn storable(
-    snapshot: &mut Snapshot<'_>,
-    address: &Address,
-) -> Result<Option<Address>, StoreError> {
-    let spelling = match &address.spelling {
-        Spelling::OneOf(texts) => texts_storable(snapshot, texts).await?.map(Spelling::OneOf),
-        Spelling::PhoneNumber { exact, whatsapp } => {
-            let exact = texts_storable(snapshot, exact).await?;
-            exact.map(|exact| Spelling::PhoneNumber {
-                exact,
-                whatsapp: whatsapp.clone(),
-            })
-        }
-        Spelling::AnyCase(letters) => letters_storable(snapshot, letters)
-            .await?
-            .map(Spelling::AnyCase),
-    };
-    Ok(spelling.map(|spelling| Address {
-        kind: address.kind,
-        spelling,
-    }))
-}
-
-async fn texts_storable(
-    snapshot: &mut Snapshot<'_>,
-    texts: &[SecretString],
-) -> Result<Option<Vec<SecretString>>, StoreError> {
-    let mut storable = Vec::new();
-    for text in texts {
-        if snapshot.can_spell(text.expose_secret()).await? {
-            storable.push(text.clone());
-        }
-    }
-    Ok(Some(storable).filter(|texts| !texts.is_empty()))
-}
-
-/// With the forms of each letter that can be stored. Most texts take one question; a
-/// letter that cannot be stored is found by halves.
-async fn letters_storable(
-    snapshot: &mut Snapshot<'_>,
-    letters: &Letters,
-) -> Result<Option<Letters>, StoreError> {
-    let distinct: BTreeSet<_> = letters.0.iter().collect();
-    let mut parts = vec![distinct.into_iter().collect::<Vec<_>>()];
-    let mut unknown = BTreeSet::new();
-    while let Some(part) = parts.pop() {
-        let text: String = part
-            .iter()
-            .flat_map(|forms| forms.iter())
-            .cloned()
-            .collect();
-        if snapshot.can_spell(&text).await? {
-            continue;
-        }
-        if let [forms] = part.as_slice() {
-            for form in *forms {
-                if !snapshot.can_spell(form).await? {
-                    unknown.insert(form);
-                }
-            }
-            if forms.iter().all(|form| unknown.contains(form)) {
-                return Ok(None);
-            }
-        } else {
-            let (left, right) = part.split_at(part.len() / 2);
-            parts.extend([right.to_vec(), left.to_vec()]);
-        }
-    }
-    let known = |forms: &Vec<String>| {
-        let known = forms.iter().filter(|form| !unknown.contains(form));
-        known.cloned().collect()
-    };
-    Ok(Some(Letters(letters.0.iter().map(known).collect())))
 }

@@ -143,14 +143,14 @@ impl Inspection {
     /// The store, if nothing is lacking.
     pub async fn store(
         self,
-        redis: Option<RedisSettings>,
+        has_flags: bool,
         installation: Installation,
         keys: Keys,
     ) -> Result<Store, OpenError> {
         if !self.lacks().is_empty() {
             return Err(OpenError::SchemaLacks(self.lacks().clone()));
         }
-        Store::over(self.looked, redis, installation, keys).await
+        Store::over(self.looked, has_flags, installation, keys).await
     }
 }
 

@@ -8,21 +8,37 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
-/// A caller's, while it waits.
-#[derive(Clone)]
+/// The deadline of a read, whether its caller has left, and the permit that it owns until
+/// it has ended.
 pub struct Patience {
     deadline: Option<Instant>,
     gone: CancellationToken,
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Patience {
-    /// Until the deadline, or until `gone` says that nobody waits.
-    pub const fn new(deadline: Instant, gone: CancellationToken) -> Self {
+    /// Of a read that owns a permit.
+    pub const fn new(
+        deadline: Instant,
+        gone: CancellationToken,
+        permit: OwnedSemaphorePermit,
+    ) -> Self {
         Self {
             deadline: Some(deadline),
             gone,
+            _permit: Some(permit),
+        }
+    }
+
+    /// Of a read that needs no permit.
+    pub const fn without_permit(deadline: Instant, gone: CancellationToken) -> Self {
+        Self {
+            deadline: Some(deadline),
+            gone,
+            _permit: None,
         }
     }
 
@@ -31,6 +47,7 @@ impl Patience {
         Self {
             deadline: None,
             gone: CancellationToken::new(),
+            _permit: None,
         }
     }
 
@@ -64,7 +81,7 @@ mod tests {
 
     fn until(wait: Duration) -> Patience {
         let now = tokio::time::Instant::now().into_std();
-        Patience::new(now + wait, CancellationToken::new())
+        Patience::without_permit(now + wait, CancellationToken::new())
     }
 
     #[tokio::test(start_paused = true)]

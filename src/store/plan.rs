@@ -1,7 +1,7 @@
 //! All statements, made for the tables as one look at them found them.
 
 use super::{
-    accounts::Listing,
+    account_list::AccountList,
     look_ups::{LookUps, Order},
     schema::Schema,
     statements::{Anywhere, Dialect, Scope, Statement, Statements, Target},
@@ -17,7 +17,7 @@ pub(super) struct Plan {
     pub look_ups: LookUps,
     pub anywhere: Anywhere,
     /// For all accounts, page by page.
-    pub listing: Listing,
+    pub listing: AccountList,
     /// Asked at the end of a read: whether all of it was read from the tables
     /// that the statements were made for.
     pub steady: Statement,
@@ -35,7 +35,7 @@ impl Plan {
             excerpt: Statements::new(target, Scope::Excerpt),
             look_ups: LookUps::new(target, order),
             anywhere: Anywhere::new(target),
-            listing: Listing::new(target),
+            listing: AccountList::new(target),
             steady: target.statement("the catalog", &steady(dialect, &schema)),
             schema,
         }

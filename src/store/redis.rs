@@ -8,6 +8,7 @@
 //! for each kind of error: only what a server says of all keys is as if it were away.
 
 mod connect;
+pub(super) mod flags;
 
 use std::{collections::BTreeSet, fmt, path::PathBuf, sync::Arc, time::Duration};
 

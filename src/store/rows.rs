@@ -324,6 +324,23 @@ rows! {
     }
 }
 
+/// A row of the table of a channel's kind.
+pub(super) enum ChannelRow {
+    WebWidget(WebWidgetRow),
+    Api(ApiRow),
+    Email(Box<EmailRow>),
+    FacebookPage(FacebookPageRow),
+    Instagram(InstagramRow),
+    Tiktok(TiktokRow),
+    TwilioSms(TwilioSmsRow),
+    TwitterProfile(TwitterProfileRow),
+    Telegram(TelegramRow),
+    Line(LineRow),
+    Sms(SmsRow),
+    Whatsapp(WhatsappRow),
+    Voice(VoiceRow),
+}
+
 /// The table of a kind of channel, and what is read of it.
 pub(super) const fn channel_table(kind: ChannelKind) -> (&'static str, &'static [Column]) {
     match kind {

@@ -37,7 +37,7 @@ pub(super) enum Connection {
 /// What was committed when the snapshot was taken, and nothing since.
 pub(super) struct Snapshot<'c> {
     transaction: Open<'c>,
-    patience: Patience,
+    patience: &'c Patience,
     /// A bit for each table that statements have named so far.
     tables: i64,
 }
@@ -111,7 +111,10 @@ impl Pool {
 }
 
 impl Connection {
-    pub async fn begin(&mut self, patience: &Patience) -> Result<Snapshot<'_>, StoreError> {
+    pub async fn begin<'c>(
+        &'c mut self,
+        patience: &'c Patience,
+    ) -> Result<Snapshot<'c>, StoreError> {
         let transaction = match self {
             Self::Postgres(lease) => {
                 let (prepares, encoding) = (lease.prepares(), lease.encoding());
@@ -149,7 +152,7 @@ impl Connection {
         };
         Ok(Snapshot {
             transaction,
-            patience: patience.clone(),
+            patience,
             tables: 0,
         })
     }

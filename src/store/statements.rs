@@ -68,7 +68,7 @@ pub(super) struct Statements {
     pub roles: Statement,
     pub memberships: Statement,
     pub agent_bots: Statement,
-    pub connections: Statement,
+    pub bot_inboxes: Statement,
     pub inboxes: InboxStatements,
 }
 
@@ -133,7 +133,7 @@ impl Statements {
                 ),
             ),
             // Status 0 is active.
-            connections: select::<AgentBotInboxRow>(
+            bot_inboxes: select::<AgentBotInboxRow>(
                 target,
                 &format!(
                     "FROM agent_bot_inboxes t WHERE t.status = 0 AND t.agent_bot_id IS NOT NULL \

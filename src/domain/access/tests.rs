@@ -2,9 +2,14 @@
 //! Who sees what is tested over the wire.
 
 use super::*;
-use crate::domain::{
-    id::{AccountId, ChannelId},
-    inbox::Settings,
+use crate::{
+    domain::{
+        channel::ChannelKind,
+        id::{AccountId, AgentBotId, ChannelId, UserId},
+        members::Members,
+        reauthorization::FlagKey,
+    },
+    tests::inbox,
 };
 
 const ALL: Rights = Rights {
@@ -17,53 +22,25 @@ const CAPPED: Rights = Rights {
 };
 
 fn account() -> Account {
-    let inbox = |id| Inbox {
-        id: InboxId(id),
-        account_id: AccountId(1),
-        name: "n".to_owned(),
-        channel_type: None,
-        channel_id: ChannelId(1),
-        avatar_url: None,
-        settings: Settings {
-            greeting_enabled: None,
-            greeting_message: None,
-            working_hours_enabled: None,
-            enable_email_collect: None,
-            csat_survey_enabled: None,
-            csat_config: None,
-            enable_auto_assignment: None,
-            auto_assignment_config: None,
-            out_of_office_message: None,
-            working_hours: Vec::new(),
-            timezone: None,
-            callback_webhook_url: None,
-            allow_messages_after_resolved: None,
-            lock_to_single_conversation: None,
-            sender_name_type: None,
-            business_name: None,
-            help_center: None,
-        },
-        channel: None,
-        degradations: Vec::new(),
-        sealed_degradations: AdminOnly::seal(Vec::new()),
+    let mut members = Members::new(false);
+    members.add_user(UserId(1), Role::Administrator);
+    members.add_user(UserId(2), Role::Agent);
+    members.add_user_inbox(UserId(2), InboxId(1));
+    members.add_user_inbox(UserId(3), InboxId(1));
+    members.add_agent_bot(AgentBotId(1));
+    members.add_agent_bot_inbox(AgentBotId(1), InboxId(2));
+    members.add_agent_bot_inbox(AgentBotId(2), InboxId(2));
+    let other = Inbox {
+        account_id: AccountId(2),
+        ..inbox(3, "n")
     };
-    let mut parts = Parts::new(AccountId(1), false);
-    parts.roles = vec![(UserId(1), Role::Administrator), (UserId(2), Role::Agent)];
-    parts.memberships = vec![(UserId(2), InboxId(1)), (UserId(3), InboxId(1))];
-    parts.inboxes = vec![
-        inbox(1),
-        inbox(2),
-        Inbox {
-            account_id: AccountId(2),
-            ..inbox(3)
-        },
-    ];
-    Account::from(parts)
+    let inboxes = vec![inbox(1, "n"), inbox(2, "n"), other];
+    Account::new(AccountId(1), members, inboxes)
 }
 
 #[test]
 fn a_ceiling_withholds_fields_and_hides_no_inbox() {
-    let account = account();
+    let (account, flags) = (account(), ReauthorizationFlags::default());
     let sealed = AdminOnly::seal(7);
     for (viewer, rights, role, seen) in [
         (Viewer::User(UserId(1)), ALL, Role::Administrator, 2),
@@ -72,7 +49,7 @@ fn a_ceiling_withholds_fields_and_hides_no_inbox() {
         (Viewer::Service, ALL, Role::Administrator, 2),
         (Viewer::Service, CAPPED, Role::Agent, 2),
     ] {
-        let access = account.access(viewer, rights).ok().unwrap();
+        let access = account.access(&flags, viewer, rights).ok().unwrap();
         assert_eq!(access.role(), role);
         assert_eq!(access.inboxes().count(), seen);
         let view = access.inbox(InboxId(1)).unwrap();
@@ -83,16 +60,59 @@ fn a_ceiling_withholds_fields_and_hides_no_inbox() {
 
 #[test]
 fn a_membership_without_a_role_gives_nothing() {
-    let account = account();
-    let refusal = account.access(Viewer::User(UserId(3)), ALL).err();
-    assert_eq!(refusal, Some(Refusal::NotAMember));
+    let (account, flags) = (account(), ReauthorizationFlags::default());
+    for viewer in [Viewer::User(UserId(3)), Viewer::AgentBot(AgentBotId(2))] {
+        let denied = account.access(&flags, viewer, ALL).err();
+        assert_eq!(denied, Some(AccessDenied::NotAMember));
+    }
 }
 
 #[test]
 fn an_inbox_of_another_account_is_not_held() {
-    let account = account();
-    let access = account.access(Viewer::Service, ALL).ok().unwrap();
+    let (account, flags) = (account(), ReauthorizationFlags::default());
+    let access = account.access(&flags, Viewer::Service, ALL).ok().unwrap();
     assert!(access.inbox(InboxId(3)).is_none());
+}
+
+#[test]
+fn a_suspended_account_says_so_to_its_members_alone() {
+    let mut members = Members::new(true);
+    members.add_user(UserId(1), Role::Administrator);
+    for (viewer, denied) in [
+        (Viewer::User(UserId(1)), AccessDenied::Suspended),
+        (Viewer::Service, AccessDenied::Suspended),
+        (Viewer::User(UserId(2)), AccessDenied::NotAMember),
+        (Viewer::AgentBot(AgentBotId(1)), AccessDenied::NotAMember),
+    ] {
+        assert_eq!(members.access(viewer).err(), Some(denied), "{viewer:?}");
+    }
+}
+
+#[test]
+fn a_state_comes_from_its_source() {
+    let key = |channel| FlagKey {
+        kind: ChannelKind::Email,
+        channel: ChannelId(channel),
+    };
+    let flags: ReauthorizationFlags = [(key(1), true), (key(2), false)].into_iter().collect();
+    for (source, flag, state) in [
+        (FlagSource::Absent, Some(1), None),
+        (
+            FlagSource::Fixed(Reauthorization::NotRequired),
+            Some(1),
+            Some(Reauthorization::NotRequired),
+        ),
+        (FlagSource::Flag, Some(1), Some(Reauthorization::Required)),
+        (
+            FlagSource::Flag,
+            Some(2),
+            Some(Reauthorization::NotRequired),
+        ),
+        (FlagSource::Flag, Some(3), Some(Reauthorization::Unknown)),
+        (FlagSource::Flag, None, Some(Reauthorization::Unknown)),
+    ] {
+        assert_eq!(flags.resolve(source, flag.map(key)), state, "{source:?}");
+    }
 }
 
 #[test]

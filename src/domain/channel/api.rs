@@ -3,7 +3,7 @@
 use super::SecretText;
 use crate::domain::json::Json;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Api {
     pub hmac_mandatory: Option<bool>,
     pub hmac_token: SecretText,

@@ -2,10 +2,9 @@
 
 use secrecy::SecretString;
 
-use super::Reauthorization;
-use crate::domain::secret::AdminOnly;
+use crate::domain::{reauthorization::FlagSource, secret::AdminOnly};
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Email {
     pub email: Option<String>,
     /// Whether the installation takes in forwarded mail.
@@ -15,7 +14,7 @@ pub struct Email {
     pub imap: AdminOnly<Option<Imap>>,
     pub smtp: AdminOnly<Option<Smtp>>,
     /// `None` unless the mailbox is Microsoft's or Google's.
-    pub reauthorization: AdminOnly<Option<Reauthorization>>,
+    pub reauthorization: AdminOnly<FlagSource>,
     pub provider: Option<String>,
 }
 

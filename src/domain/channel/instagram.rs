@@ -1,10 +1,10 @@
 //! An Instagram account connected on its own: `channel_instagram`.
 
-use super::Reauthorization;
+use crate::domain::reauthorization::FlagSource;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Instagram {
     /// Both are `None` where the stored Instagram id is blank.
-    pub reauthorization: Option<Reauthorization>,
+    pub reauthorization: FlagSource,
     pub instagram_id: Option<String>,
 }

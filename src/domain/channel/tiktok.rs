@@ -1,8 +1,8 @@
 //! A TikTok business account: `channel_tiktok`.
 
-use super::Reauthorization;
+use crate::domain::reauthorization::FlagSource;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Tiktok {
-    pub reauthorization: Option<Reauthorization>,
+    pub reauthorization: FlagSource,
 }

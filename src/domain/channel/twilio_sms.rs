@@ -3,7 +3,7 @@
 use super::SecretText;
 use crate::domain::json::Json;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct TwilioSms {
     pub messaging_service_sid: Option<String>,
     pub phone_number: Option<String>,

@@ -1,6 +1,6 @@
 //! A Twitter profile: `channel_twitter_profiles`.
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct TwitterProfile {
     pub tweets_enabled: Option<bool>,
 }

@@ -1,6 +1,6 @@
 //! A phone number for voice calls: `channel_voice`.
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Voice {
     pub phone_number: Option<String>,
     pub provider: Option<String>,

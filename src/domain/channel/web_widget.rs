@@ -3,7 +3,7 @@
 use super::SecretText;
 use crate::domain::json::{Fields, Json};
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct WebWidget {
     pub allowed_domains: Option<String>,
     pub widget_color: Option<String>,

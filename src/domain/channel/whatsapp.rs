@@ -2,17 +2,16 @@
 
 use zeroize::Zeroizing;
 
-use super::Reauthorization;
-use crate::domain::{json::Json, secret::AdminOnly};
+use crate::domain::{json::Json, reauthorization::FlagSource, secret::AdminOnly};
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Whatsapp {
     pub phone_number: Option<String>,
     pub provider: Option<String>,
     pub message_templates: Option<Json>,
     /// The provider's settings, its keys and tokens among them.
     pub provider_config: AdminOnly<Option<Zeroizing<Json>>>,
-    pub reauthorization: Option<Reauthorization>,
+    pub reauthorization: FlagSource,
     /// Whether the number can be called. `None`, as the other, where leadchat is
     /// too old to know.
     pub voice_enabled: Option<bool>,

@@ -18,7 +18,7 @@ use tower_http::{
 use tracing::{Span, error_span, field::Empty, info};
 
 use crate::{
-    domain::{access::Viewer, id::AccountId},
+    domain::{id::AccountId, viewer::Viewer},
     grpc::descriptors,
 };
 

@@ -8,7 +8,7 @@ use crate::{
     domain::{
         access::InboxView,
         channel::{
-            Channel, Reauthorization, SecretText,
+            Channel, SecretText,
             api::Api,
             email::{Email, Imap, Smtp},
             facebook_page::FacebookPage,
@@ -23,6 +23,7 @@ use crate::{
             web_widget::{PreChatField, PreChatFormOptions, WebWidget},
             whatsapp::Whatsapp,
         },
+        reauthorization::FlagSource,
     },
     grpc::pb,
 };
@@ -35,9 +36,9 @@ pub fn to_channel(channel: &Channel, view: &InboxView<'_>) -> pb::inbox::Channel
         Channel::WebWidget(channel) => Wire::WebWidget(web_widget(channel, view)),
         Channel::Api(channel) => Wire::Api(api(channel, view)),
         Channel::Email(channel) => Wire::Email(email(channel, view)),
-        Channel::FacebookPage(channel) => Wire::FacebookPage(channel.into()),
-        Channel::Instagram(channel) => Wire::Instagram(channel.into()),
-        Channel::Tiktok(channel) => Wire::Tiktok(channel.into()),
+        Channel::FacebookPage(channel) => Wire::FacebookPage(facebook_page(channel, view)),
+        Channel::Instagram(channel) => Wire::Instagram(instagram(channel, view)),
+        Channel::Tiktok(channel) => Wire::Tiktok(tiktok(channel, view)),
         Channel::TwilioSms(channel) => Wire::TwilioSms(twilio_sms(channel, view)),
         Channel::TwitterProfile(channel) => Wire::TwitterProfile(channel.into()),
         Channel::Telegram(channel) => Wire::Telegram(channel.into()),
@@ -123,8 +124,39 @@ fn email(channel: &Email, view: &InboxView<'_>) -> pb::EmailChannel {
         smtp: view.reveal(smtp).and_then(Option::as_ref).map(Into::into),
         reauthorization: view
             .reveal(reauthorization)
-            .and_then(|state| to_reauthorization(*state)),
+            .and_then(|source| to_reauthorization(*source, view)),
         provider: provider.clone(),
+    }
+}
+
+fn facebook_page(channel: &FacebookPage, view: &InboxView<'_>) -> pb::FacebookPageChannel {
+    let FacebookPage {
+        page_id,
+        reauthorization,
+        instagram_id,
+    } = channel;
+    pb::FacebookPageChannel {
+        page_id: page_id.clone(),
+        reauthorization: to_reauthorization(*reauthorization, view),
+        instagram_id: instagram_id.clone(),
+    }
+}
+
+fn instagram(channel: &Instagram, view: &InboxView<'_>) -> pb::InstagramChannel {
+    let Instagram {
+        reauthorization,
+        instagram_id,
+    } = channel;
+    pb::InstagramChannel {
+        reauthorization: to_reauthorization(*reauthorization, view),
+        instagram_id: instagram_id.clone(),
+    }
+}
+
+fn tiktok(channel: &Tiktok, view: &InboxView<'_>) -> pb::TiktokChannel {
+    let Tiktok { reauthorization } = channel;
+    pb::TiktokChannel {
+        reauthorization: to_reauthorization(*reauthorization, view),
     }
 }
 
@@ -182,7 +214,7 @@ fn whatsapp(channel: &Whatsapp, view: &InboxView<'_>) -> pb::WhatsappChannel {
             .reveal(provider_config)
             .and_then(Option::as_ref)
             .map(|config| to_value(config)),
-        reauthorization: to_reauthorization(*reauthorization),
+        reauthorization: to_reauthorization(*reauthorization, view),
         voice_enabled: *voice_enabled,
         inbound_calls_enabled: *inbound_calls_enabled,
     }
@@ -198,8 +230,9 @@ fn expose(secret: Option<&SecretString>) -> Option<String> {
     secret.map(|secret| secret.expose_secret().to_owned())
 }
 
-fn to_reauthorization(state: Option<Reauthorization>) -> Option<i32> {
-    state.map(|state| pb::Reauthorization::from(state).into())
+fn to_reauthorization(source: FlagSource, view: &InboxView<'_>) -> Option<i32> {
+    let state = view.reauthorization(source)?;
+    Some(pb::Reauthorization::from(state).into())
 }
 
 impl From<&Imap> for pb::ImapSettings {
@@ -250,43 +283,6 @@ impl From<&Smtp> for pb::SmtpSettings {
             enable_starttls_auto: *enable_starttls_auto,
             openssl_verify_mode: openssl_verify_mode.clone(),
             authentication: authentication.clone(),
-        }
-    }
-}
-
-impl From<&FacebookPage> for pb::FacebookPageChannel {
-    fn from(channel: &FacebookPage) -> Self {
-        let FacebookPage {
-            page_id,
-            reauthorization,
-            instagram_id,
-        } = channel;
-        Self {
-            page_id: page_id.clone(),
-            reauthorization: to_reauthorization(*reauthorization),
-            instagram_id: instagram_id.clone(),
-        }
-    }
-}
-
-impl From<&Instagram> for pb::InstagramChannel {
-    fn from(channel: &Instagram) -> Self {
-        let Instagram {
-            reauthorization,
-            instagram_id,
-        } = channel;
-        Self {
-            reauthorization: to_reauthorization(*reauthorization),
-            instagram_id: instagram_id.clone(),
-        }
-    }
-}
-
-impl From<&Tiktok> for pb::TiktokChannel {
-    fn from(channel: &Tiktok) -> Self {
-        let Tiktok { reauthorization } = channel;
-        Self {
-            reauthorization: to_reauthorization(*reauthorization),
         }
     }
 }

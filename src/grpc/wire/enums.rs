@@ -3,14 +3,15 @@
 
 use crate::{
     domain::{
-        access::Role,
         channel::{
-            ChannelKind, Reauthorization,
+            ChannelKind,
             twilio_sms::TwilioMedium,
             web_widget::{ReplyTime, WidgetFeature},
         },
         degradation::Reason,
         inbox::SenderNameType,
+        reauthorization::Reauthorization,
+        viewer::Role,
     },
     grpc::pb,
 };

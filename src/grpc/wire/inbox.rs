@@ -2,7 +2,7 @@
 //! values are taken apart without `..`, so that a new field that is not placed
 //! here does not compile.
 
-use super::{channel::to_channel, json::to_value, request::Detail};
+use super::{channel::to_channel, json::to_value};
 use crate::{
     domain::{
         access::InboxView,
@@ -12,6 +12,7 @@ use crate::{
             Settings,
         },
         schedule::WorkingHours,
+        viewer::Detail,
     },
     grpc::{etag::EtagKey, pb, response_limit::ResponseLimit},
 };
@@ -64,6 +65,8 @@ impl From<&InboxView<'_>> for pb::Inbox {
             avatar_url,
             settings,
             channel,
+            // Resolved with the channel.
+            flag_key: _,
             degradations,
             sealed_degradations,
         } = view.inbox();

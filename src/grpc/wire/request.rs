@@ -6,11 +6,11 @@ use prost::Message;
 
 use crate::{
     domain::{
-        access::Viewer,
         account::fold,
         address::{Address, AddressKind},
         channel::ChannelKind,
         id::{AccountId, AgentBotId, InboxId, UserId},
+        viewer::{Detail, Viewer},
     },
     grpc::{
         page_token::Cursor,
@@ -29,13 +29,6 @@ const MAX_KEY_BYTES: usize = 1024;
 const REQUIRED: &str = "is required";
 const NOT_POSITIVE: &str = "must be positive";
 const UNKNOWN_VALUE: &str = "is not a known value";
-
-/// How much of an inbox is asked for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Detail {
-    Basic,
-    Full,
-}
 
 /// What every request says.
 #[derive(Clone, Copy)]

@@ -20,7 +20,10 @@ use tokio::{
 };
 
 use super::{super::tls, RedisPlace, RedisSettings, Refusal, Sentinels, get_all, refusals};
-use crate::{domain::channel::ChannelKind, leadchat::reauthorization};
+use crate::{
+    domain::{channel::ChannelKind, id::ChannelId, reauthorization::FlagKey},
+    leadchat::reauthorization,
+};
 
 /// For how long a connection may be in the making; nobody waits for that but a
 /// start.
@@ -181,7 +184,12 @@ async fn try_connect(
     // As a read of a list does it: one may be allowed all but this, or some kinds alone.
     let keys = ChannelKind::ALL.into_iter();
     let keys: Vec<_> = keys
-        .filter_map(|kind| reauthorization::key(kind, 0))
+        .filter_map(|kind| {
+            reauthorization::key(FlagKey {
+                kind,
+                channel: ChannelId(0),
+            })
+        })
         .collect();
     let replies = timeout(settings.timeout, get_all(redis.clone(), &keys))
         .await

@@ -28,7 +28,7 @@ const ONLY_IN: [(&str, &[&str], &str); 11] = [
         "what an inbox is does not depend on where it is kept",
     ),
     (
-        r"\bStoreDirectory\b",
+        r"\bDirectDirectory\b",
         &["app", "directory"],
         "others ask an InboxDirectory, whichever it is",
     ),

@@ -5,12 +5,10 @@ use proptest::{collection::vec, prelude::*};
 use super::super::*;
 use crate::{
     domain::{
-        access::{Rights, Viewer},
-        id::ChannelId,
-        inbox::Settings,
-        secret::AdminOnly,
+        reauthorization::ReauthorizationFlags,
+        viewer::{Rights, Role, Viewer},
     },
-    tests::{for_all, letter, text},
+    tests::{for_all, inbox, letter, text},
 };
 
 #[test]
@@ -75,14 +73,14 @@ fn folding_again_changes_nothing() {
 fn an_account_has_one_order_however_it_is_read() {
     let names = vec(prop_oneof!["[aAäÄΣςσ]{0,3}", text(3)], 0..15);
     for_all(300, names.prop_flat_map(rows), |rows| {
-        let mut parts = Parts::new(AccountId(1), false);
-        parts.inboxes = rows.iter().map(|(id, name)| inbox(*id, name)).collect();
-        let account = Account::from(parts);
+        let inboxes = rows.iter().map(|(id, name)| inbox(*id, name)).collect();
+        let account = Account::new(AccountId(1), Members::new(false), inboxes);
+        let flags = ReauthorizationFlags::default();
         let rights = Rights {
             as_service: Role::Agent,
             ceiling: Role::Agent,
         };
-        let Ok(access) = account.access(Viewer::Service, rights) else {
+        let Ok(access) = account.access(&flags, Viewer::Service, rights) else {
             panic!("a service has access");
         };
         let listed: Vec<_> = access
@@ -103,39 +101,6 @@ fn an_account_has_one_order_however_it_is_read() {
 /// Ids and names, in the order of a database.
 fn rows(names: Vec<String>) -> impl Strategy<Value = Vec<(i64, String)>> {
     Just((1..).zip(names).collect::<Vec<_>>()).prop_shuffle()
-}
-
-fn inbox(id: i64, name: &str) -> Inbox {
-    Inbox {
-        id: InboxId(id),
-        account_id: AccountId(1),
-        name: name.to_owned(),
-        channel_type: None,
-        channel_id: ChannelId(1),
-        avatar_url: None,
-        settings: Settings {
-            greeting_enabled: None,
-            greeting_message: None,
-            working_hours_enabled: None,
-            enable_email_collect: None,
-            csat_survey_enabled: None,
-            csat_config: None,
-            enable_auto_assignment: None,
-            auto_assignment_config: None,
-            out_of_office_message: None,
-            working_hours: Vec::new(),
-            timezone: None,
-            callback_webhook_url: None,
-            allow_messages_after_resolved: None,
-            lock_to_single_conversation: None,
-            sender_name_type: None,
-            business_name: None,
-            help_center: None,
-        },
-        channel: None,
-        degradations: Vec::new(),
-        sealed_degradations: AdminOnly::seal(Vec::new()),
-    }
 }
 
 #[test]

@@ -9,13 +9,13 @@ use std::{
 use secrecy::SecretString;
 use tracing::warn;
 
-use super::columns::Stored;
 use crate::{
     domain::degradation::{Degradation, Reason},
     leadchat::encryption::{Encrypted, Encryption, Undecryptable},
+    store::columns::Stored,
 };
 
-pub(super) struct Decryption {
+pub(in crate::store) struct Decryption {
     pub encryption: Encryption,
     losses: Losses,
 }

@@ -1,0 +1,129 @@
+//! The directory over a store: every answer is read when it is asked for.
+//!
+//! A read waits for a permit and then runs in a task of its own, which owns the permit. A
+//! caller that gives up drops its wait, not the transaction: so no connection goes back to
+//! its pool in the middle of a statement. The read is cancelled, and begins no further
+//! statement.
+
+use std::{sync::Arc, time::Instant};
+
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, error, warn};
+
+use super::LoadLimit;
+use crate::{
+    domain::{
+        address::Address,
+        directory::{Answer, DirectoryError, InboxDirectory},
+        id::{AccountId, InboxId},
+        viewer::Viewer,
+    },
+    store::{Patience, Store, StoreError},
+};
+
+pub struct DirectDirectory {
+    store: Arc<Store>,
+    load_limit: LoadLimit,
+}
+
+impl DirectDirectory {
+    pub fn new(store: Store, load_limit: LoadLimit) -> Self {
+        Self {
+            store: Arc::new(store),
+            load_limit,
+        }
+    }
+
+    async fn read<T: Send + 'static, R>(
+        &self,
+        deadline: Instant,
+        read: impl FnOnce(Arc<Store>, Patience) -> R,
+    ) -> Result<T, DirectoryError>
+    where
+        R: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let permit = self.load_limit.acquire(deadline).await?;
+        let cancelled = CancellationToken::new();
+        let patience = Patience::new(deadline, cancelled.clone(), permit);
+        let read = read(Arc::clone(&self.store), patience);
+        let _cancel_on_drop = cancelled.drop_guard();
+        // Within the task, since the caller may have left.
+        let logged = async {
+            let answer = read.await;
+            match &answer {
+                Err(cause @ (StoreError::Unavailable(_) | StoreError::CutOff { .. })) => {
+                    warn!(%cause, "read failed");
+                }
+                Err(cause @ (StoreError::Fault(_) | StoreError::Outdated(_))) => {
+                    error!(%cause, "read failed");
+                }
+                Ok(_) | Err(StoreError::Abandoned) => {}
+            }
+            answer
+        };
+        match tokio::spawn(logged.in_current_span()).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(
+                StoreError::Unavailable(_) | StoreError::CutOff { .. } | StoreError::Abandoned,
+            )) => Err(DirectoryError::Unavailable),
+            Ok(Err(StoreError::Fault(_) | StoreError::Outdated(_))) => {
+                Err(DirectoryError::Unexpected)
+            }
+            Err(_) => {
+                error!("read task panicked");
+                Err(DirectoryError::Unexpected)
+            }
+        }
+    }
+}
+
+impl InboxDirectory for DirectDirectory {
+    async fn account(
+        &self,
+        account: AccountId,
+        deadline: Instant,
+    ) -> Result<Option<Answer>, DirectoryError> {
+        let read = self.read(deadline, async move |store, patience| {
+            store.account(account, patience).await
+        });
+        Ok(read.await?.map(Answer::new))
+    }
+
+    async fn inboxes(
+        &self,
+        account: AccountId,
+        viewer: Viewer,
+        inboxes: &[InboxId],
+        deadline: Instant,
+    ) -> Result<Option<Answer>, DirectoryError> {
+        let inboxes = inboxes.to_vec();
+        let read = self.read(deadline, async move |store, patience| {
+            store.inboxes(account, viewer, &inboxes, patience).await
+        });
+        Ok(read.await?.map(Answer::new))
+    }
+
+    async fn find(
+        &self,
+        account: AccountId,
+        viewer: Viewer,
+        address: Address,
+        deadline: Instant,
+    ) -> Result<Option<Answer>, DirectoryError> {
+        let read = self.read(deadline, async move |store, patience| {
+            store.find(account, viewer, &address, patience).await
+        });
+        Ok(read.await?.map(Answer::new))
+    }
+
+    async fn find_everywhere(
+        &self,
+        address: Address,
+        deadline: Instant,
+    ) -> Result<Vec<Answer>, DirectoryError> {
+        let read = self.read(deadline, async move |store, patience| {
+            store.find_everywhere(&address, patience).await
+        });
+        Ok(read.await?.into_iter().map(Answer::new).collect())
+    }
+}

@@ -1,0 +1,78 @@
+//! Whether a channel must be connected to its platform again.
+//!
+//! leadchat keeps that for some channels in Redis alone: a flag, which changes without a
+//! row changing. So an inbox says where its state comes from ([`FlagSource`]), and a view
+//! resolves it by the flags that were read beside the account. How Redis is asked is not
+//! known here.
+
+use std::collections::HashMap;
+
+use super::{channel::ChannelKind, id::ChannelId};
+
+/// Whether a channel must be connected to its platform again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reauthorization {
+    Required,
+    NotRequired,
+    /// No source of the state is configured, or it does not answer.
+    Unknown,
+}
+
+/// Where the state of a channel comes from. Decided once, by its row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FlagSource {
+    /// leadchat has no state for the row, or it cannot be read.
+    #[default]
+    Absent,
+    /// The database says it.
+    Fixed(Reauthorization),
+    /// The flag of the inbox (`Inbox::flag_key`) says it.
+    Flag,
+}
+
+/// A channel that leadchat may keep a flag for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FlagKey {
+    pub kind: ChannelKind,
+    pub channel: ChannelId,
+}
+
+/// The flags of some channels, as far as they could be read. A missing one is unknown.
+#[derive(Debug, Default)]
+pub struct ReauthorizationFlags(HashMap<FlagKey, bool>);
+
+impl FromIterator<(FlagKey, bool)> for ReauthorizationFlags {
+    /// Each with whether reauthorization is required.
+    fn from_iter<I: IntoIterator<Item = (FlagKey, bool)>>(flags: I) -> Self {
+        Self(flags.into_iter().collect())
+    }
+}
+
+impl ReauthorizationFlags {
+    /// The state of a channel; `None` where leadchat has none.
+    pub(super) fn resolve(
+        &self,
+        source: FlagSource,
+        key: Option<FlagKey>,
+    ) -> Option<Reauthorization> {
+        match source {
+            FlagSource::Absent => None,
+            FlagSource::Fixed(state) => Some(state),
+            FlagSource::Flag => Some(
+                key.and_then(|key| self.0.get(&key))
+                    .map_or(Reauthorization::Unknown, |required| (*required).into()),
+            ),
+        }
+    }
+}
+
+impl From<bool> for Reauthorization {
+    /// From whether it is required.
+    fn from(required: bool) -> Self {
+        if required {
+            Self::Required
+        } else {
+            Self::NotRequired
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Where it is read whether a channel must be connected again: decided once, by its row.
+
+use std::collections::HashMap;
+
+use super::Context;
+use crate::{
+    domain::{channel::ChannelKind, degradation::Degradation, reauthorization::FlagSource},
+    store::columns::Stored,
+};
+
+/// Where the states of channels are kept.
+#[derive(Default)]
+pub(in crate::store) enum StateSource {
+    /// Rows of our own table, by class name and id. A channel without one need not be
+    /// connected again.
+    Table(HashMap<(String, i64), Stored<bool>>),
+    /// leadchat's flags, which are read beside the account.
+    #[default]
+    Flags,
+}
+
+/// The source of a channel that leadchat keeps a state for.
+pub(super) fn flag_source(
+    context: &Context<'_>,
+    kind: ChannelKind,
+    id: i64,
+    degradations: &mut Vec<Degradation>,
+) -> FlagSource {
+    let rows = match &context.states {
+        StateSource::Flags => return FlagSource::Flag,
+        StateSource::Table(rows) => rows,
+    };
+    let Some(required) = rows.get(&(kind.class_name().to_owned(), id)) else {
+        return FlagSource::Fixed(false.into());
+    };
+    let field = format!("{}.reauthorization", kind.field());
+    let fixed = |required: Option<&bool>| FlagSource::Fixed(required.is_some_and(|it| *it).into());
+    required
+        .derive(&field, degradations, fixed)
+        .unwrap_or_default()
+}

@@ -1,0 +1,84 @@
+//! Every statement is run once at the start, so that a statement that cannot be served is
+//! found then and not by a caller.
+
+use super::{
+    account::{AccountReader, ReadScope},
+    address::{find_owners, read_accounts},
+    inboxes::read_inboxes,
+};
+use crate::{
+    domain::{
+        address::{Address, AddressKind},
+        channel::ChannelKind,
+        id::{AccountId, AgentBotId, InboxId, UserId},
+        members::Members,
+        viewer::Viewer,
+    },
+    store::{
+        Read, ReadOperation, Store, error::StoreError, patience::Patience, snapshot::Argument,
+    },
+};
+
+/// Ids that no row has.
+const ACCOUNT: AccountId = AccountId(0);
+const INBOX: InboxId = InboxId(0);
+
+impl Store {
+    pub(in crate::store) async fn verify_statements(&self) -> Result<(), StoreError> {
+        let excerpt = |viewer| ReadScope::Excerpt {
+            viewer,
+            inboxes: &[INBOX],
+        };
+        // One after the other, each with attempts of its own: a standby may often have
+        // something to replay.
+        for scope in [
+            ReadScope::Whole,
+            excerpt(Viewer::User(UserId(0))),
+            excerpt(Viewer::AgentBot(AgentBotId(0))),
+        ] {
+            self.read(&Patience::endless(), &VerifyAccount(scope))
+                .await?;
+        }
+        self.read(&Patience::endless(), &VerifyAddresses).await
+    }
+}
+
+struct VerifyAccount<'s>(ReadScope<'s>);
+
+impl ReadOperation for VerifyAccount<'_> {
+    type Answer = ();
+
+    async fn attempt(&self, read: &mut Read<'_>) -> Result<(), StoreError> {
+        let scope = self.0;
+        let inboxes = match scope {
+            ReadScope::Whole => None,
+            ReadScope::Excerpt { inboxes, .. } => Some(inboxes),
+            ReadScope::Owners { .. } => Some([INBOX].as_slice()),
+        };
+        let mut reader = AccountReader::new(read, ACCOUNT, scope);
+        reader.is_suspended().await?;
+        let mut members = Members::default();
+        reader.read_viewers(&mut members).await?;
+        reader.read_visibility(&mut members, inboxes).await?;
+        let every = Some(ChannelKind::ALL.into());
+        reader.read_inboxes(inboxes, every).await?;
+        Ok(())
+    }
+}
+
+struct VerifyAddresses;
+
+impl ReadOperation for VerifyAddresses {
+    type Answer = ();
+
+    async fn attempt(&self, read: &mut Read<'_>) -> Result<(), StoreError> {
+        for kind in AddressKind::ALL {
+            find_owners(read, &Address::new(kind, String::new())).await?;
+        }
+        read_accounts(read, &[(ACCOUNT, INBOX)]).await?;
+        let statements = &read.plan.anywhere.inboxes;
+        let every = Some(ChannelKind::ALL.into());
+        read_inboxes(read, statements, &[Argument::Ids(vec![0])], every).await?;
+        Ok(())
+    }
+}

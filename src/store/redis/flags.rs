@@ -1,0 +1,58 @@
+//! leadchat's flags of channels that must be connected again, which it keeps in Redis.
+
+use std::collections::BTreeSet;
+
+use tracing::{info, warn};
+
+use super::{Redis, RedisSettings};
+use crate::{
+    domain::reauthorization::{FlagKey, ReauthorizationFlags},
+    leadchat::reauthorization::{is_required, key},
+    store::Ownership,
+};
+
+/// The flags of a Redis, if there is one.
+pub struct RedisFlags(Option<Redis>);
+
+impl RedisFlags {
+    /// Connects to Redis, if there is one, and logs where the states come from. Redis may be
+    /// away.
+    pub async fn open(settings: Option<RedisSettings>, ownership: Ownership) -> Self {
+        let Some(settings) = settings else {
+            if ownership == Ownership::Attached {
+                warn!(
+                    "reauthorization is unknown: Rails keeps it in Redis, \
+                     and neither REDIS_URL nor REDIS_SENTINELS is set"
+                );
+            }
+            return Self(None);
+        };
+        info!(redis = %settings, "reauthorization is read from Redis");
+        Self(Some(Redis::open(settings).await))
+    }
+
+    /// The flags of some channels, in one round trip, or in none where there are no
+    /// channels. A flag that Redis refuses, or does not send in time, is missing.
+    pub async fn read(&self, channels: BTreeSet<FlagKey>) -> ReauthorizationFlags {
+        let Some(redis) = &self.0 else {
+            return ReauthorizationFlags::default();
+        };
+        let (channels, keys): (Vec<_>, Vec<_>) = channels
+            .into_iter()
+            .filter_map(|channel| Some((channel, key(channel)?)))
+            .unzip();
+        if keys.is_empty() {
+            return ReauthorizationFlags::default();
+        }
+        let replies = redis.values(&keys).await.unwrap_or_default();
+        let flags = channels.into_iter().zip(replies);
+        flags
+            .filter_map(|(channel, reply)| Some((channel, is_required(reply.ok()?.as_deref()))))
+            .collect()
+    }
+
+    /// Why Redis refuses to send flags, if it does, in a few words.
+    pub fn refusals(&self) -> Option<String> {
+        self.0.as_ref().and_then(Redis::refusals)
+    }
+}
