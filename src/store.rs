@@ -10,66 +10,47 @@
 //! This is the one place that seals: `assemble` decides what of a row is for
 //! administrators. Who asks, and what they may see, is not known here.
 
-mod account_list;
 mod assemble;
-mod columns;
-mod completeness;
-mod derived;
-mod encoding;
 mod error;
 mod grants;
-mod inspection;
+mod inspect;
 mod load;
-mod look_ups;
-mod looked;
 mod migrations;
-mod pace;
-mod patience;
-mod plan;
+mod open;
 mod postgres;
 mod redis;
-mod retries;
-mod rows;
-mod sample;
 mod schema;
 mod snapshot;
+mod sql;
 mod sqlite;
-mod statements;
-mod table_schemas;
 mod tls;
-mod tries;
 
-use std::{
-    fmt,
-    num::NonZeroUsize,
-    path::{Path, PathBuf},
-};
+use std::{fmt, path::PathBuf};
 
+use tokio::sync::watch;
+
+use crate::leadchat::{Installation, avatar::Signer};
+use assemble::secrets::Decryption;
 pub use assemble::secrets::Losses;
-pub use completeness::{Dangling, PartialTable};
-pub use error::{OpenError, StoreError};
+pub use error::{StoreError, open::OpenError};
 pub use grants::Grants;
-pub use inspection::{Inspection, Migrations, Server};
-pub use patience::Patience;
+pub use inspect::{
+    Inspection, Migrations, Server,
+    completeness::{Dangling, PartialTable},
+    sample::Sampled,
+};
 pub use postgres::{
     PostgresHost, PostgresParts, PostgresPlace, PostgresSettings, SearchPath, TargetSession,
     TlsFile,
 };
 pub use redis::{RedisPlace, RedisSettings, Sentinels, flags::RedisFlags};
-pub use sample::Sampled;
 pub use schema::Lacks;
-use tokio::sync::watch;
-use tracing::info;
-
-use crate::leadchat::{Installation, Keys, avatar::Signer};
-use assemble::secrets::Decryption;
-use look_ups::Order;
-use looked::Looked;
-use plan::Plan;
-use schema::Wanted;
-use snapshot::{Argument, Pool, Row, Snapshot};
-use statements::{Dialect, Statement};
-use tries::Plans;
+pub use snapshot::context::Patience;
+use snapshot::{
+    Pool, Row, Snapshot,
+    replan::{Planner, Tries},
+};
+use sql::{Argument, Statement, plan::Plan};
 
 /// What may quote a row or a password, and is not for any log: the targets that
 /// sqlx tells it under.
@@ -103,10 +84,7 @@ impl fmt::Display for DatabaseSettings {
 /// Inboxes in a database.
 pub struct Store {
     pool: Pool,
-    dialect: Dialect,
-    order: Order,
-    wanted: Wanted,
-    plans: Plans,
+    planner: Planner,
     ownership: Ownership,
     /// Whether our own table says which channels must be connected again.
     has_state_table: bool,
@@ -125,76 +103,6 @@ pub enum Ownership {
 }
 
 impl Store {
-    /// Connects, makes sure that the schema can be served, and says which store
-    /// it is. SQLite is created and migrated as needed; PostgreSQL never is.
-    /// `has_flags` says that leadchat's flags are read from Redis, also for an own store.
-    pub async fn open(
-        settings: &DatabaseSettings,
-        connections: NonZeroUsize,
-        has_flags: bool,
-        installation: Installation,
-        keys: Keys,
-    ) -> Result<Self, OpenError> {
-        let looked = match settings {
-            DatabaseSettings::Postgres(settings) => {
-                let connections = postgres::connect(settings, connections).await?;
-                let looked = Looked::at(Pool::Postgres(connections)).await?;
-                let (ownership, pgbouncer) = (looked.ownership, settings.pgbouncer);
-                info!(store = "postgres", ?ownership, pgbouncer, database = %settings, "store chosen");
-                let is_secured = !looked.schema.lacks.row_security.is_empty();
-                if ownership == Ownership::Own && !is_secured {
-                    migrations::require_current(&looked).await?;
-                }
-                looked.refuse_other_schema()?;
-                looked
-            }
-            DatabaseSettings::Sqlite(path) => {
-                let pool = Pool::Sqlite(sqlite::connect(path, connections).await?);
-                migrations::migrate(&pool).await?;
-                info!(store = "sqlite", path = %path.display(), "store chosen");
-                Looked::at(pool).await?
-            }
-        };
-        let lacks = &looked.schema.lacks;
-        if !lacks.is_empty() {
-            return Err(OpenError::SchemaLacks(lacks.clone()));
-        }
-        info!(left_out = %looked.schema.left_out(), "tables looked at");
-        Self::over(looked, has_flags, installation, keys).await
-    }
-
-    /// Over tables that lack nothing. Every statement is tried once.
-    async fn over(
-        looked: Looked,
-        has_flags: bool,
-        installation: Installation,
-        keys: Keys,
-    ) -> Result<Self, OpenError> {
-        let Looked {
-            pool,
-            dialect,
-            order,
-            ownership,
-            wanted,
-            schema,
-            table_schemas: _,
-        } = looked;
-        let store = Self {
-            pool,
-            dialect,
-            order,
-            wanted,
-            plans: Plans::new(Plan::new(dialect, order, schema, 0)),
-            ownership,
-            has_state_table: ownership == Ownership::Own && !has_flags,
-            installation,
-            signer: keys.signer,
-            decryption: Decryption::new(keys.encryption),
-        };
-        store.verify_statements().await?;
-        Ok(store)
-    }
-
     /// What becomes known of values that cannot be decrypted.
     pub fn losses(&self) -> Losses {
         self.decryption.losses()
@@ -219,7 +127,7 @@ impl Store {
         patience: &Patience,
         operation: &O,
     ) -> Result<O::Answer, StoreError> {
-        let mut tries = self.tries(patience);
+        let mut tries = Tries::new(&self.planner, patience);
         loop {
             let plan = tries.plan();
             let answer = async {
@@ -230,38 +138,13 @@ impl Store {
                     snapshot: connection.begin(patience).await?,
                 };
                 let answer = operation.attempt(&mut read).await?;
-                read.snapshot.end(&plan).await?;
+                read.snapshot.end(&plan.steady).await?;
                 Ok(answer)
             };
             if let Some(answer) = tries.outcome(answer.await).await {
                 return answer;
             }
         }
-    }
-
-    /// Runs a script of `INSERT`s on an SQLite file, for demonstration data.
-    pub async fn fill_sqlite(path: &Path, script: &'static str) -> Result<(), OpenError> {
-        let pool = sqlite::connect_without_statement_logging(path, NonZeroUsize::MIN).await?;
-        migrations::migrate(&Pool::Sqlite(pool.clone())).await?;
-        sqlx::raw_sql(script)
-            .execute(&pool)
-            .await
-            .map_err(OpenError::from)?;
-        pool.close().await;
-        Ok(())
-    }
-
-    /// Brings an own PostgreSQL store up to date; refuses Rails' database.
-    pub async fn migrate(settings: &DatabaseSettings) -> Result<(), OpenError> {
-        let pool = match settings {
-            DatabaseSettings::Postgres(settings) => {
-                Pool::Postgres(postgres::connect_straight(settings).await?)
-            }
-            DatabaseSettings::Sqlite(path) => {
-                Pool::Sqlite(sqlite::connect(path, NonZeroUsize::MIN).await?)
-            }
-        };
-        migrations::migrate(&pool).await
     }
 }
 

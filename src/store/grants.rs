@@ -12,13 +12,11 @@ use std::{
 };
 
 use super::{
-    error::{OpenError, StoreError},
-    looked::Looked,
+    error::{StoreError, open::OpenError},
     postgres::{self, PostgresSettings},
-    retries::retried,
-    schema::Lacks,
-    snapshot::{Argument, Pool},
-    statements::Statement,
+    schema::{Lacks, probe::Looked},
+    snapshot::{Pool, retry::retried},
+    sql::{Argument, Statement},
 };
 
 /// What is asked for at the start and by a check alone: how new the tables are.
@@ -67,7 +65,7 @@ impl Grants {
     }
 
     async fn found(looked: &Looked, role: &str) -> Result<Self, StoreError> {
-        let places = looked.wanted.places().chain(VERSIONS);
+        let places = looked.probe.wanted.places().chain(VERSIONS);
         let places: Vec<_> = places
             .map(|(table, column)| format!("('{table}', '{column}')"))
             .collect();

@@ -9,13 +9,10 @@ use sqlx::{
 
 use super::{
     Ownership,
-    error::{OpenError, StoreError},
-    looked::Looked,
-    patience::Patience,
-    retries::retried,
-    snapshot::{Argument, Pool},
-    statements::Statement,
-    table_schemas::{self, TableSchema},
+    error::{StoreError, open::OpenError},
+    schema::table_schemas::{self, MARK, TableSchema},
+    snapshot::{Pool, context::Patience},
+    sql::{Argument, Statement},
 };
 
 /// The migrations of one folder, in order. The list is by hand, because sqlx' macro for it
@@ -46,9 +43,6 @@ static SQLITE: LazyLock<Migrator> = migrator!("sqlite":
     3 "0003_newer_leadchat" "newer leadchat",
 );
 
-/// Rails marks its databases with a table of its own.
-pub(super) const MARK: &str = "ar_internal_metadata";
-
 /// Where sqlx keeps what was applied.
 const APPLIED: &str = "_sqlx_migrations";
 
@@ -58,15 +52,6 @@ pub(super) async fn ownership(pool: &Pool) -> Result<Ownership, StoreError> {
     } else {
         Ownership::Own
     })
-}
-
-/// Whether every migration of this program was applied.
-pub(super) async fn require_current(looked: &Looked) -> Result<(), OpenError> {
-    match retried(|| numbers(&looked.pool)).await? {
-        (None, _) => Err(looked.not_empty().unwrap_or(OpenError::SchemaMissing)),
-        (Some(applied), newest) if applied < newest => Err(OpenError::SchemaOld),
-        _ => Ok(()),
-    }
 }
 
 /// The numbers of the newest migration that was applied, if any was, and of the

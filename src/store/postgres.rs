@@ -7,6 +7,7 @@
 //! for a connection, and would meet those of others there: so each connection is
 //! asked whether it has a session of its own.
 
+pub(super) mod encoding;
 mod hosts;
 mod place;
 mod pool;
@@ -16,7 +17,8 @@ use std::{fs::File, num::NonZeroUsize, sync::Mutex, time::Duration};
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres, Transaction};
 
-use super::{encoding::Encoding, error::OpenError, pace::Pace};
+use super::{error::open::OpenError, snapshot::time_limits::Pace};
+use encoding::Encoding;
 use hosts::Hosts;
 pub use hosts::TargetSession;
 pub use place::{PostgresHost, PostgresParts, PostgresPlace, PostgresSettings, TlsFile};

@@ -6,61 +6,25 @@
 //! be missing, since it came or went with a newer leadchat, is then left out of
 //! the statements.
 
+pub(super) mod columns;
+mod computed;
+pub(super) mod probe;
+pub(super) mod rows;
+pub(super) mod table_schemas;
+pub(super) mod tables;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt::{self, Write},
+    fmt,
 };
 
-use super::{
-    Ownership,
-    columns::{Column, Columns},
-    error::StoreError,
-    look_ups,
-    patience::Patience,
-    rows::{
-        self, AccountRow, AccountUserRow, AgentBotInboxRow, AgentBotRow, AvatarRow, InboxMemberRow,
-        InboxRow, OfferedRow, ReauthorizationRow, SchemaVersionRow, WorkingHoursRow,
-    },
-    snapshot::Pool,
-    statements::{Dialect, Statement},
-};
+use super::Ownership;
 use crate::{
     domain::{address::AddressKind, channel::ChannelKind},
     leadchat::age::Age,
 };
-
-/// What is read of the tables other than the channels'.
-const ROWS: [(&str, &[Column]); 9] = [
-    ("accounts", AccountRow::COLUMNS),
-    ("account_users", AccountUserRow::COLUMNS),
-    ("inbox_members", InboxMemberRow::COLUMNS),
-    ("agent_bots", AgentBotRow::COLUMNS),
-    ("agent_bot_inboxes", AgentBotInboxRow::COLUMNS),
-    ("inboxes", InboxRow::COLUMNS),
-    ("working_hours", WorkingHoursRow::COLUMNS),
-    ("active_storage_attachments", AvatarRow::COLUMNS),
-    ("channel_reauthorizations", ReauthorizationRow::COLUMNS),
-];
-
-/// What statements compare, join and order by, beside what they read.
-const COMPARED: [(&str, &str); 16] = [
-    ("account_users", "account_id"),
-    ("users", "id"),
-    ("agent_bots", "account_id"),
-    ("agent_bot_inboxes", "status"),
-    ("inboxes", "channel_id"),
-    ("inboxes", "channel_type"),
-    ("inboxes", "portal_id"),
-    ("portals", "id"),
-    ("working_hours", "id"),
-    ("active_storage_attachments", "id"),
-    ("active_storage_attachments", "record_type"),
-    ("active_storage_attachments", "name"),
-    ("active_storage_attachments", "blob_id"),
-    ("active_storage_blobs", "id"),
-    ("channel_reauthorizations", "channel_type"),
-    ("channel_reauthorizations", "channel_id"),
-];
+use columns::Column;
+use tables::{COMPARED, ROWS, address_columns, channel_table, is_optional_table};
 
 pub(super) type Place = (&'static str, &'static str);
 
@@ -68,9 +32,6 @@ pub(super) type Place = (&'static str, &'static str);
 /// without. Known once it is known whose database it is.
 pub(super) struct Wanted {
     places: BTreeMap<Place, bool>,
-    columns: Statement,
-    /// SQLite counts the changes of its schema.
-    version: Option<Statement>,
 }
 
 /// What a database offers of it.
@@ -109,16 +70,16 @@ pub struct Lacks {
 }
 
 impl Wanted {
-    pub fn new(dialect: Dialect, ownership: Ownership) -> Self {
+    pub fn new(ownership: Ownership) -> Self {
         let mut places = BTreeMap::new();
         let mut want = |place, is_optional| {
             let known = places.entry(place).or_insert(is_optional);
             *known &= is_optional;
         };
-        let channels = ChannelKind::ALL.map(rows::channel_table);
+        let channels = ChannelKind::ALL.map(channel_table);
         for (table, columns) in ROWS.into_iter().chain(channels) {
             for column in columns {
-                let is_optional = column.optional || is_optional(table);
+                let is_optional = column.optional || is_optional_table(table);
                 for place in column.needs(table) {
                     want(place, is_optional);
                 }
@@ -128,25 +89,15 @@ impl Wanted {
             want((table, column), false);
         }
         for kind in AddressKind::ALL {
-            for (channel, column) in look_ups::columns(kind) {
-                let (table, _) = rows::channel_table(*channel);
-                want((table, *column), is_optional(table));
+            for (channel, column) in address_columns(kind) {
+                let (table, _) = channel_table(*channel);
+                want((table, *column), is_optional_table(table));
             }
         }
         if ownership == Ownership::Attached {
             places.retain(|(table, _), _| *table != "channel_reauthorizations");
         }
-
-        let tables: BTreeSet<_> = places.keys().map(|(table, _)| *table).collect();
-        let (columns, version) = match dialect {
-            Dialect::Postgres => (on_postgres(places.keys()), None),
-            Dialect::Sqlite => (on_sqlite(&tables), Some(SQLITE_VERSION)),
-        };
-        Self {
-            columns: Statement::of_catalog(&columns),
-            version: version.map(Statement::of_catalog),
-            places,
-        }
+        Self { places }
     }
 
     /// All of it, by table.
@@ -154,22 +105,7 @@ impl Wanted {
         self.places.keys().copied()
     }
 
-    /// Looks at the tables as they are.
-    pub async fn look_at(&self, pool: &Pool) -> Result<Schema, StoreError> {
-        let patience = Patience::endless();
-        let mut connection = pool.acquire(&patience).await?;
-        let mut snapshot = connection.begin(&patience).await?;
-        let mut version = 0;
-        if let Some(statement) = &self.version {
-            let rows: Vec<SchemaVersionRow> = snapshot.fetch(statement, &[]).await?;
-            version = rows.first().map_or(0, |row| row.version);
-        }
-        let rows: Vec<OfferedRow> = snapshot.fetch(&self.columns, &[]).await?;
-        snapshot.close().await?;
-        Ok(self.compare(rows.iter().filter_map(Found::read), version))
-    }
-
-    fn compare<'a>(&self, found: impl Iterator<Item = Found<'a>>, version: i64) -> Schema {
+    pub fn compare<'a>(&self, found: impl Iterator<Item = Found<'a>>, version: i64) -> Schema {
         let tables = self.places.keys().map(|(table, _)| (*table, None));
         let mut tables: BTreeMap<_, _> = tables.collect();
         let mut columns = BTreeMap::new();
@@ -229,28 +165,15 @@ impl Wanted {
     }
 }
 
-/// What a look found of a column.
-struct Found<'a> {
-    table: &'a str,
-    column: &'a str,
-    column_count: i64,
+/// What a probe found of a column.
+pub(super) struct Found<'a> {
+    pub table: &'a str,
+    pub column: &'a str,
+    pub column_count: i64,
     /// `None` where it is not there.
-    number: Option<i64>,
-    is_granted: bool,
-    is_secured: bool,
-}
-
-impl<'a> Found<'a> {
-    fn read(row: &'a OfferedRow) -> Option<Self> {
-        Some(Self {
-            table: row.table_name.text().ok()??,
-            column: row.column_name.text().ok()??,
-            column_count: *row.column_count.get().ok()??,
-            number: row.number.get().ok()?.copied(),
-            is_granted: matches!(row.granted.get(), Ok(Some(true))),
-            is_secured: matches!(row.secured.get(), Ok(Some(true))),
-        })
-    }
+    pub number: Option<i64>,
+    pub is_granted: bool,
+    pub is_secured: bool,
 }
 
 impl Schema {
@@ -269,8 +192,8 @@ impl Schema {
 
     /// Whether the channels of a kind have their table.
     pub fn has_channels(&self, kind: ChannelKind) -> bool {
-        let (table, _) = rows::channel_table(kind);
-        !is_optional(table) || !self.absent.iter().any(|absent| absent.table == table)
+        let (table, _) = channel_table(kind);
+        !is_optional_table(table) || !self.absent.iter().any(|absent| absent.table == table)
     }
 
     /// A column that is there and not granted tells, too.
@@ -334,46 +257,6 @@ impl Lacks {
         self.missing.is_empty() && self.not_granted.is_empty() && self.row_security.is_empty()
     }
 }
-
-/// Newer leadchats have no table of voice channels.
-fn is_optional(table: &str) -> bool {
-    table == rows::channel_table(ChannelKind::Voice).0
-}
-
-fn on_postgres<'a>(places: impl Iterator<Item = &'a Place>) -> String {
-    let mut values = String::new();
-    for (table, column) in places {
-        // Writing to a text cannot fail.
-        let _ = write!(values, ", ('{table}', '{column}')");
-    }
-    format!(
-        "SELECT w.table_name, w.column_name, CAST(c.relnatts AS bigint) AS column_count,
-            CAST(a.attnum AS bigint) AS number,
-            has_column_privilege(a.attrelid, a.attnum, 'SELECT') AS granted,
-            row_security_active(c.oid) AS secured
-        FROM (VALUES {}) AS w(table_name, column_name)
-        JOIN pg_catalog.pg_class c ON c.oid = to_regclass(w.table_name)
-        LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
-            AND a.attname = w.column_name AND a.attnum > 0 AND NOT a.attisdropped",
-        values.trim_start_matches(", ")
-    )
-}
-
-fn on_sqlite(tables: &BTreeSet<&str>) -> String {
-    let of_each: Vec<_> = tables
-        .iter()
-        .map(|table| {
-            format!(
-                "SELECT '{table}' AS table_name, name AS column_name, 0 AS column_count,
-                    cid AS number, true AS granted, false AS secured
-                FROM pragma_table_info('{table}')"
-            )
-        })
-        .collect();
-    of_each.join(" UNION ALL ")
-}
-
-const SQLITE_VERSION: &str = "SELECT schema_version AS version FROM pragma_schema_version";
 
 #[cfg(test)]
 mod tests;

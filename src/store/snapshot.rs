@@ -1,5 +1,10 @@
 //! One read-only transaction, on either database.
 
+pub(super) mod context;
+pub(super) mod replan;
+pub(super) mod retry;
+pub(super) mod time_limits;
+
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -11,15 +16,13 @@ use sqlx::{
 use tokio::{sync::watch, time::timeout};
 
 use super::{
-    encoding::Encoding,
     error::{CutOff, Outdated, StoreError, is_unspelled},
-    pace::Pace,
-    patience::Patience,
-    plan::Plan,
-    postgres::{self, Lease},
-    rows::SteadyRow,
-    statements::Statement,
+    postgres::{self, Lease, encoding::Encoding},
+    schema::rows::SteadyRow,
+    sql::{Argument, Statement},
 };
+use context::Patience;
+use time_limits::Pace;
 
 /// The connections to a database.
 #[derive(Clone)]
@@ -169,15 +172,6 @@ fn heard<T, E>(answer: Result<T, E>, is_unresponsive: &mut bool) -> Result<T, St
     })
 }
 
-/// A value bound to a statement.
-#[derive(Clone)]
-pub(super) enum Argument {
-    Id(i64),
-    Ids(Vec<i64>),
-    Text(String),
-    Texts(Vec<SecretString>),
-}
-
 /// A row of either database.
 pub(super) trait Row:
     for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin
@@ -309,13 +303,13 @@ impl Snapshot<'_> {
 
     /// Ends a read, unless its statements were made for other tables than it was
     /// answered from.
-    pub(super) async fn end(mut self, plan: &Plan) -> Result<(), StoreError> {
+    pub(super) async fn end(mut self, check: &Statement) -> Result<(), StoreError> {
         let tables = [Argument::Id(self.tables)];
         let arguments = match self.transaction {
             Open::Postgres { .. } => tables.as_slice(),
             Open::Sqlite(_) => &[],
         };
-        let rows: Vec<SteadyRow> = self.fetch(&plan.steady, arguments).await?;
+        let rows: Vec<SteadyRow> = self.fetch(check, arguments).await?;
         let is_steady = |row: &SteadyRow| matches!(row.steady.get(), Ok(Some(true)));
         if !rows.first().is_some_and(is_steady) {
             return Err(Outdated::Unsteady.into());

@@ -9,7 +9,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions},
 };
 
-use super::error::{OpenError, describe};
+use super::error::{describe, open::OpenError};
 
 /// How long a read waits for a writer of the same file, and a caller for a
 /// connection.

@@ -1,12 +1,16 @@
 //! A row of `channel_api`.
 
-use super::{ChannelParts, Context, Degradations, json, plain_secret};
+use super::{
+    Context, Degradations,
+    channel::{ChannelParts, plain_secret},
+    json,
+};
 use crate::{
     domain::{
         channel::{Channel, api::Api},
         secret::AdminOnly,
     },
-    store::rows::ApiRow,
+    store::schema::rows::ApiRow,
 };
 
 pub(super) fn assemble(

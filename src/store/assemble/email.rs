@@ -1,6 +1,8 @@
 //! A row of `channel_email`.
 
-use super::{ChannelParts, Context, Degradations, flags::flag_source, narrow, secrets::Decryption};
+use super::{
+    Context, Degradations, channel::ChannelParts, flags::flag_source, narrow, secrets::Decryption,
+};
 use crate::{
     domain::{
         channel::{
@@ -11,7 +13,7 @@ use crate::{
         reauthorization::{FlagSource, Reauthorization},
         secret::AdminOnly,
     },
-    store::{columns::Unreadable, rows::EmailRow},
+    store::schema::{columns::Unreadable, rows::EmailRow},
 };
 
 pub(super) fn assemble(

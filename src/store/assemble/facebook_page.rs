@@ -1,10 +1,10 @@
 //! A row of `channel_facebook_pages`.
 
-use super::{ChannelParts, Context, Degradations, flags::flag_source};
+use super::{Context, Degradations, channel::ChannelParts, flags::flag_source};
 use crate::{
     domain::channel::{Channel, ChannelKind, facebook_page::FacebookPage},
     leadchat::is_blank,
-    store::rows::FacebookPageRow,
+    store::schema::rows::FacebookPageRow,
 };
 
 pub(super) fn assemble(

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::Context;
 use crate::{
     domain::{channel::ChannelKind, degradation::Degradation, reauthorization::FlagSource},
-    store::columns::Stored,
+    store::schema::columns::Stored,
 };
 
 /// Where the states of channels are kept.

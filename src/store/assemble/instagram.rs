@@ -1,6 +1,6 @@
 //! A row of `channel_instagram`.
 
-use super::{ChannelParts, Context, Degradations, flags::flag_source};
+use super::{Context, Degradations, channel::ChannelParts, flags::flag_source};
 use crate::{
     domain::{
         channel::{Channel, ChannelKind, instagram::Instagram},
@@ -8,7 +8,7 @@ use crate::{
         reauthorization::FlagSource,
     },
     leadchat::is_blank,
-    store::rows::InstagramRow,
+    store::schema::rows::InstagramRow,
 };
 
 pub(super) fn assemble(

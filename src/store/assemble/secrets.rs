@@ -12,7 +12,7 @@ use tracing::warn;
 use crate::{
     domain::degradation::{Degradation, Reason},
     leadchat::encryption::{Encrypted, Encryption, Undecryptable},
-    store::columns::Stored,
+    store::schema::columns::Stored,
 };
 
 pub(in crate::store) struct Decryption {

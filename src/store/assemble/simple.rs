@@ -1,12 +1,16 @@
 //! The kinds without rules of their own: what is stored is shown.
 
-use super::{ChannelParts, Context, Degradations, callback, flags::flag_source};
+use super::{
+    Context, Degradations,
+    channel::{ChannelParts, callback},
+    flags::flag_source,
+};
 use crate::{
     domain::channel::{
         Channel, ChannelKind, line::Line, sms::Sms, telegram::Telegram, tiktok::Tiktok,
         twitter_profile::TwitterProfile,
     },
-    store::rows::{LineRow, SmsRow, TelegramRow, TiktokRow, TwitterProfileRow},
+    store::schema::rows::{LineRow, SmsRow, TelegramRow, TiktokRow, TwitterProfileRow},
 };
 
 /// A row of `channel_tiktok`.

@@ -3,7 +3,10 @@
 //! Newer leadchats can call such a number; of older ones nothing is said about calls.
 
 use super::{
-    ChannelParts, Context, Degradations, json, plain_secret, readable, state, voice::voice_url,
+    Context, Degradations,
+    channel::{ChannelParts, plain_secret, readable},
+    json, state,
+    voice::voice_url,
 };
 use crate::{
     domain::{
@@ -15,7 +18,7 @@ use crate::{
         secret::AdminOnly,
     },
     leadchat::{is_blank, links::Links},
-    store::{columns::Stored, rows::TwilioSmsRow},
+    store::schema::{columns::Stored, rows::TwilioSmsRow},
 };
 
 const MEDIUMS: [(i64, TwilioMedium); 2] = [(0, TwilioMedium::Sms), (1, TwilioMedium::Whatsapp)];

@@ -1,13 +1,16 @@
 //! A row of `channel_voice`.
 
-use super::{ChannelParts, Context, Degradations, linked};
+use super::{
+    Context, Degradations,
+    channel::{ChannelParts, linked},
+};
 use crate::{
     domain::{
         channel::{Channel, voice::Voice},
         degradation::{Degradation, Reason},
     },
     leadchat::links::Links,
-    store::{columns::Stored, rows::VoiceRow},
+    store::schema::{columns::Stored, rows::VoiceRow},
 };
 
 pub(super) fn assemble(

@@ -1,13 +1,17 @@
 //! A row of `channel_web_widgets`.
 
-use super::{ChannelParts, Context, Degradations, json, linked, narrow, plain_secret, state};
+use super::{
+    Context, Degradations,
+    channel::{ChannelParts, linked, plain_secret},
+    json, narrow, state,
+};
 use crate::{
     domain::channel::{
         Channel,
         web_widget::{ReplyTime, WebWidget, WidgetFeature},
     },
     leadchat::age::Age,
-    store::rows::WebWidgetRow,
+    store::schema::rows::WebWidgetRow,
 };
 
 const REPLY_TIMES: [(i64, ReplyTime); 3] = [

@@ -4,7 +4,12 @@
 
 use zeroize::Zeroizing;
 
-use super::{ChannelParts, Context, Degradations, callback, flags::flag_source, json, readable};
+use super::{
+    Context, Degradations,
+    channel::{ChannelParts, callback, readable},
+    flags::flag_source,
+    json,
+};
 use crate::{
     domain::{
         channel::{Channel, ChannelKind, whatsapp::Whatsapp},
@@ -13,7 +18,7 @@ use crate::{
         secret::AdminOnly,
     },
     leadchat::provider_config::ProviderConfig,
-    store::{columns::Unreadable, rows::WhatsappRow},
+    store::schema::{columns::Unreadable, rows::WhatsappRow},
 };
 
 pub(super) fn assemble(

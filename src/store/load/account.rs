@@ -20,12 +20,13 @@ use crate::{
     store::{
         Read, ReadOperation, Store,
         assemble::InboxRows,
-        columns::Stored,
         error::StoreError,
-        patience::Patience,
-        rows::{AccountRow, AccountUserRow, AgentBotInboxRow, AgentBotRow, InboxMemberRow},
-        snapshot::Argument,
-        statements::Statements,
+        schema::{
+            columns::Stored,
+            rows::{AccountRow, AccountUserRow, AgentBotInboxRow, AgentBotRow, InboxMemberRow},
+        },
+        snapshot::context::Patience,
+        sql::{Argument, select::Statements},
     },
 };
 

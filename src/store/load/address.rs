@@ -27,12 +27,17 @@ use crate::{
     store::{
         Read, ReadOperation, Store,
         assemble::InboxRows,
-        columns::Unreadable,
         error::StoreError,
-        look_ups::{TWILIO_WHATSAPP, may_be_encrypted, phone_number_lists},
-        patience::Patience,
-        rows::{AccountRow, FoundRow},
-        snapshot::Argument,
+        schema::{
+            columns::Unreadable,
+            rows::{AccountRow, FoundRow},
+            tables::may_be_encrypted,
+        },
+        snapshot::context::Patience,
+        sql::{
+            Argument,
+            address_lookup::{TWILIO_WHATSAPP, phone_number_lists},
+        },
     },
 };
 

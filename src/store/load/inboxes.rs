@@ -12,15 +12,17 @@ use crate::{
     store::{
         Read,
         assemble::{InboxRows, flags::StateSource},
-        columns::Stored,
         error::StoreError,
-        rows::{
-            ApiRow, AvatarRow, ChannelRow, EmailRow, FacebookPageRow, InboxRow, InstagramRow,
-            LineRow, ReauthorizationRow, SmsRow, TelegramRow, TiktokRow, TwilioSmsRow,
-            TwitterProfileRow, VoiceRow, WebWidgetRow, WhatsappRow, WorkingHoursRow,
+        schema::{
+            columns::Stored,
+            rows::{
+                ApiRow, AvatarRow, ChannelRow, EmailRow, FacebookPageRow, InboxRow, InstagramRow,
+                LineRow, ReauthorizationRow, SmsRow, TelegramRow, TiktokRow, TwilioSmsRow,
+                TwitterProfileRow, VoiceRow, WebWidgetRow, WhatsappRow, WorkingHoursRow,
+            },
         },
-        snapshot::{Argument, Row},
-        statements::{InboxStatements, Statement},
+        snapshot::Row,
+        sql::{Argument, Statement, select::InboxStatements},
     },
 };
 

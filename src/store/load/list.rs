@@ -7,9 +7,9 @@ use crate::{
     store::{
         Read, ReadOperation, Store,
         error::StoreError,
-        patience::Patience,
-        rows::{AccountIdRow, NumberRow},
-        snapshot::Argument,
+        schema::rows::{AccountIdRow, NumberRow},
+        snapshot::context::Patience,
+        sql::Argument,
     },
 };
 

@@ -15,7 +15,7 @@ use crate::{
         viewer::Viewer,
     },
     store::{
-        Read, ReadOperation, Store, error::StoreError, patience::Patience, snapshot::Argument,
+        Read, ReadOperation, Store, error::StoreError, snapshot::context::Patience, sql::Argument,
     },
 };
 

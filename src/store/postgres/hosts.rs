@@ -15,7 +15,8 @@ use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
-use super::{super::error::describe, IS_OWN, PostgresSettings};
+use super::{IS_OWN, PostgresSettings};
+use crate::store::error::describe;
 
 /// How long a later host is tried first, before the earlier ones are tried again.
 const FAILBACK_INTERVAL: Duration = Duration::from_secs(5);

@@ -27,8 +27,8 @@ use tokio::{
 };
 use tracing::warn;
 
-use super::hosts::Hosts;
-use crate::store::{encoding::Encoding, error::StoreError, patience::Patience};
+use super::{encoding::Encoding, hosts::Hosts};
+use crate::store::{error::StoreError, snapshot::context::Patience};
 
 /// A connection is replaced at this age, so that none stays on a server that was taken out
 /// of service.

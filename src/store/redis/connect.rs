@@ -19,10 +19,11 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use super::{super::tls, RedisPlace, RedisSettings, Refusal, Sentinels, get_all, refusals};
+use super::{RedisPlace, RedisSettings, Refusal, Sentinels, get_all, refusals};
 use crate::{
     domain::{channel::ChannelKind, id::ChannelId, reauthorization::FlagKey},
     leadchat::reauthorization,
+    store::tls,
 };
 
 /// For how long a connection may be in the making; nobody waits for that but a

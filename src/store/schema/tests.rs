@@ -1,10 +1,10 @@
 //! What is wanted of a database, and what is made of what is there.
 
-use super::*;
-use crate::{leadchat::age, store::columns::Source};
+use super::{columns::Source, *};
+use crate::leadchat::age;
 
 fn wanted(ownership: Ownership) -> Wanted {
-    Wanted::new(Dialect::Postgres, ownership)
+    Wanted::new(ownership)
 }
 
 /// What a look finds where all is there and granted, but for some.
@@ -24,7 +24,7 @@ fn look(wanted: &Wanted, missing: &[Place], not_granted: &[Place]) -> Schema {
 
 #[test]
 fn everything_that_is_read_is_wanted_by_its_table() {
-    let channels = ChannelKind::ALL.map(rows::channel_table);
+    let channels = ChannelKind::ALL.map(tables::channel_table);
     for (table, columns) in ROWS.into_iter().chain(channels) {
         for column in columns {
             // An alias that is not known would not be looked for in its table.
@@ -123,7 +123,7 @@ fn what_is_optional_is_left_out_where_it_is_missing_or_not_granted() {
 
     // That the sid is shown came with voice, though the column is older.
     let older = look(&wanted, &[("channel_twilio_sms", "voice_enabled")], &[]);
-    let (table, columns) = rows::channel_table(ChannelKind::TwilioSms);
+    let (table, columns) = tables::channel_table(ChannelKind::TwilioSms);
     let is_read = |name| {
         let column = columns.iter().find(|column| column.name == name).unwrap();
         older.has(column, table)

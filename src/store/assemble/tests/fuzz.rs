@@ -4,8 +4,10 @@ use std::collections::HashSet;
 
 use proptest::{prelude::*, sample::select};
 
-use super::super::*;
-use crate::tests::{damaged, for_all, text};
+use crate::{
+    store::assemble::*,
+    tests::{damaged, for_all, text},
+};
 
 fn is_known(name: &str) -> bool {
     let mut open = Vec::new();

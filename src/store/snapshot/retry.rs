@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tracing::debug;
 
-use super::error::{CutOff, StoreError};
+use crate::store::error::{CutOff, StoreError};
 
 /// For how long a read begins anew for what a standby replays. Counting would not
 /// do: changes come in rows, and a slow read meets more of them than a quick one.
@@ -27,7 +27,7 @@ const LOCKS: u32 = 2;
 const CONNECTIONS: u32 = 1;
 
 /// Those of one read.
-pub(super) struct Retries {
+pub(in crate::store) struct Retries {
     began: Instant,
     pause: Duration,
     locks: u32,
@@ -70,7 +70,7 @@ impl Retries {
 }
 
 /// What a look at a database comes to that is not yet served, begun anew as any read.
-pub(super) async fn retried<T, L>(mut look: impl FnMut() -> L) -> Result<T, StoreError>
+pub(in crate::store) async fn retried<T, L>(mut look: impl FnMut() -> L) -> Result<T, StoreError>
 where
     L: Future<Output = Result<T, StoreError>>,
 {

@@ -6,27 +6,23 @@
 //! are. Statements differ between the databases in how a value is cast
 //! and how a list of ids is bound; all else is shared.
 
-use std::sync::Arc;
-
-use super::{
-    columns::{Column, Columns, Source, Type},
-    rows::{
-        self, AccountRow, AccountUserRow, AgentBotInboxRow, AgentBotRow, AvatarRow, InboxMemberRow,
-        InboxRow, ReauthorizationRow, WorkingHoursRow,
+use super::{Dialect, Statement};
+use crate::{
+    domain::channel::ChannelKind,
+    store::schema::{
+        Schema,
+        columns::{Column, Columns, Source, Type},
+        rows::{
+            AccountRow, AccountUserRow, AgentBotInboxRow, AgentBotRow, AvatarRow, InboxMemberRow,
+            InboxRow, ReauthorizationRow, WorkingHoursRow,
+        },
+        tables,
     },
-    schema::Schema,
 };
-use crate::domain::channel::ChannelKind;
-
-#[derive(Clone, Copy)]
-pub(super) enum Dialect {
-    Postgres,
-    Sqlite,
-}
 
 /// What statements are made for.
 #[derive(Clone, Copy)]
-pub(super) struct Target<'a> {
+pub(in crate::store) struct Target<'a> {
     pub dialect: Dialect,
     pub schema: &'a Schema,
     /// Which look at the tables it was. Statements of another one are not the
@@ -37,33 +33,13 @@ pub(super) struct Target<'a> {
 /// Whether statements read a whole account (bound to `$1`), or some inboxes of
 /// it (bound to `$2`) for one viewer (bound last).
 #[derive(Clone, Copy)]
-pub(super) enum Scope {
+pub(in crate::store) enum Scope {
     Whole,
     Excerpt,
 }
 
-/// A statement, and the table that it is about, for the log.
-#[derive(Clone)]
-pub(super) struct Statement {
-    pub sql: Arc<str>,
-    pub table: Arc<str>,
-    /// A bit for each table that it names.
-    pub tables: i64,
-}
-
-impl Statement {
-    /// About no table that is served.
-    pub fn of_catalog(sql: &str) -> Self {
-        Self {
-            sql: sql.into(),
-            table: "the catalog".into(),
-            tables: 0,
-        }
-    }
-}
-
 /// A read of an account.
-pub(super) struct Statements {
+pub(in crate::store) struct Statements {
     pub account: Statement,
     pub roles: Statement,
     pub memberships: Statement,
@@ -74,13 +50,13 @@ pub(super) struct Statements {
 
 /// A read of inboxes of any account, for the calling service: both statements
 /// are bound to ids alone (`$1`).
-pub(super) struct Anywhere {
+pub(in crate::store) struct Anywhere {
     pub accounts: Statement,
     pub inboxes: InboxStatements,
 }
 
 /// Inboxes, and what hangs on them.
-pub(super) struct InboxStatements {
+pub(in crate::store) struct InboxStatements {
     pub inboxes: Statement,
     pub working_hours: Statement,
     pub avatars: Statement,
@@ -191,7 +167,7 @@ impl InboxStatements {
                 ),
             ),
             channels: ChannelKind::ALL.map(|kind| {
-                let (table, columns) = rows::channel_table(kind);
+                let (table, columns) = tables::channel_table(kind);
                 let from = format!(
                     "FROM {table} t WHERE t.id IN (SELECT i.channel_id FROM inboxes i \
                      WHERE {condition} AND i.channel_type = '{}')",
@@ -213,21 +189,11 @@ impl InboxStatements {
     }
 }
 
-impl Dialect {
-    /// Whether a column holds one of the values in a list that is bound.
-    pub fn is_among(self, column: &str, list: &str) -> String {
-        match self {
-            Self::Postgres => format!("{column} = ANY({list})"),
-            Self::Sqlite => format!("{column} IN (SELECT value FROM json_each({list}))"),
-        }
-    }
-}
-
 fn inbox_ids(condition: &str) -> String {
     format!("(SELECT i.id FROM inboxes i WHERE {condition})")
 }
 
-pub(super) fn select<R: Columns>(target: Target<'_>, from: &str) -> Statement {
+pub(in crate::store) fn select<R: Columns>(target: Target<'_>, from: &str) -> Statement {
     select_columns(target, R::COLUMNS, from)
 }
 
@@ -273,17 +239,5 @@ impl Column {
             (Dialect::Postgres, Type::Boolean) => format!("CAST({value} AS boolean)"),
         };
         format!("{cast} AS \"{name}\"")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::ChannelKind;
-
-    #[test]
-    fn kinds_are_in_the_order_of_their_variants() {
-        for (index, kind) in ChannelKind::ALL.into_iter().enumerate() {
-            assert_eq!(kind as usize, index, "{kind:?}");
-        }
     }
 }

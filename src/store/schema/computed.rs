@@ -26,7 +26,7 @@ macro_rules! is_too_deep {
 /// Rails takes `provider_config.empty?`, which raises for anything but an
 /// object, a list or a text: NULL here. (SQLite takes bytes for JSON; nobody else
 /// does.)
-pub(super) const PROVIDER_CONFIG_IS_EMPTY: Source = Source::Derived {
+pub(in crate::store) const PROVIDER_CONFIG_IS_EMPTY: Source = Source::Derived {
     needs: &["provider_config"],
     postgres: concat!(
         "CASE WHEN ",
@@ -51,7 +51,7 @@ pub(super) const PROVIDER_CONFIG_IS_EMPTY: Source = Source::Derived {
 
 /// Rails takes `provider_config['inbound_calls_enabled'] != false`, which raises
 /// for anything but an object or a text (of which no part is false): NULL here.
-pub(super) const INBOUND_CALLS_ENABLED: Source = Source::Derived {
+pub(in crate::store) const INBOUND_CALLS_ENABLED: Source = Source::Derived {
     needs: &["provider_config"],
     postgres: concat!(
         "CASE WHEN ",
@@ -77,7 +77,7 @@ pub(super) const INBOUND_CALLS_ENABLED: Source = Source::Derived {
 };
 
 /// The column is as old as leadchat; administrators see it since there is voice.
-pub(super) const API_KEY_SID: Source = Source::Derived {
+pub(in crate::store) const API_KEY_SID: Source = Source::Derived {
     needs: &["api_key_sid", "voice_enabled"],
     postgres: "t.api_key_sid",
     sqlite: "t.api_key_sid",
@@ -86,7 +86,7 @@ pub(super) const API_KEY_SID: Source = Source::Derived {
 /// Rails decrypts the secret before it looks whether it is blank. Of an empty one
 /// the ciphertext is empty too, which tells it without a key. PostgreSQL compares
 /// bytes, as not all that is stored need be letters.
-pub(super) const HAS_API_KEY_SECRET: Source = Source::Derived {
+pub(in crate::store) const HAS_API_KEY_SECRET: Source = Source::Derived {
     needs: &["api_key_secret"],
     postgres: r#"coalesce(btrim(textsend(t.api_key_secret), decode('20090a0b0c0d', 'hex')) <> ''
         AND textsend(t.api_key_secret) NOT LIKE '{"p":"",%', false)"#,
@@ -99,7 +99,7 @@ pub(super) const HAS_API_KEY_SECRET: Source = Source::Derived {
 /// Whether a WhatsApp channel's account has the feature `channel_voice`, the 45th
 /// bit of its flags. NULL where there is no such account. Flags that are no
 /// number are left for the reader to stumble over.
-pub(super) const MAY_CALL: Source = Source::Derived {
+pub(in crate::store) const MAY_CALL: Source = Source::Derived {
     needs: &["account_id", "accounts.feature_flags"],
     postgres: "(SELECT a.feature_flags & 17592186044416 <> 0 FROM accounts a
         WHERE a.id = t.account_id)",

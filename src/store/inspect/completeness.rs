@@ -8,14 +8,16 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::{
-    error::StoreError,
-    inspection::Inspection,
-    retries::retried,
-    rows::{self, NumberRow},
-    statements::{Dialect, Statement},
+use super::Inspection;
+use crate::{
+    domain::channel::ChannelKind,
+    store::{
+        error::StoreError,
+        schema::{rows::NumberRow, tables},
+        snapshot::retry::retried,
+        sql::{Dialect, Statement},
+    },
 };
-use crate::domain::channel::ChannelKind;
 
 /// A table that may hold a part of its rows.
 #[derive(Debug, Serialize)]
@@ -57,6 +59,7 @@ impl Inspection {
     pub async fn partial_tables(&self) -> Result<Vec<PartialTable>, StoreError> {
         let tables: BTreeSet<_> = self
             .looked
+            .probe
             .wanted
             .places()
             .map(|(table, _)| table)
@@ -77,7 +80,7 @@ impl Inspection {
     pub async fn dangling(&self, partial: &[PartialTable]) -> Vec<Dangling> {
         let is_partial = |table: &str| partial.iter().any(|it| it.table == table);
         let channels = ChannelKind::ALL.map(|kind| {
-            let (table, _) = rows::channel_table(kind);
+            let (table, _) = tables::channel_table(kind);
             let condition = format!("t.channel_type = '{}'", kind.class_name());
             ("inboxes", "channel_id", table, condition)
         });

@@ -22,21 +22,23 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::{
-    rows::{self, FoundRow},
-    snapshot::Argument,
-    statements::{Dialect, Statement, Target, select},
+    Argument, Dialect, Statement,
+    select::{Target, select},
 };
 use crate::{
     domain::{
         address::{AddressKind, Letters},
         channel::ChannelKind,
     },
-    leadchat::encryption::DETERMINISTIC,
+    store::schema::{
+        rows::FoundRow,
+        tables::{self, address_columns},
+    },
 };
 
 /// How a database orders texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
+pub(in crate::store) enum Order {
     /// Case counts only between texts that are otherwise alike.
     Dictionary,
     Bytes,
@@ -60,7 +62,7 @@ impl Order {
 }
 
 /// A statement for each kind of address.
-pub(super) struct LookUps {
+pub(in crate::store) struct LookUps {
     order: Order,
     statements: [Statement; AddressKind::ALL.len()],
 }
@@ -84,46 +86,9 @@ impl LookUps {
     }
 }
 
-/// Whether leadchat may encrypt an address of a kind, so that it is stored plain
-/// or in one envelope.
-pub(super) fn may_be_encrypted(kind: AddressKind) -> bool {
-    columns(kind).iter().any(|(channel, column)| {
-        let (table, _) = rows::channel_table(*channel);
-        DETERMINISTIC.contains(&(table, column))
-    })
-}
-
-/// The columns that hold an address of a kind.
-pub(super) const fn columns(kind: AddressKind) -> &'static [(ChannelKind, &'static str)] {
-    use ChannelKind as Channel;
-
-    match kind {
-        AddressKind::WebsiteToken => &[(Channel::WebWidget, "website_token")],
-        AddressKind::InboxIdentifier => &[(Channel::Api, "identifier")],
-        AddressKind::Email => &[(Channel::Email, "email")],
-        AddressKind::ForwardToEmail => &[(Channel::Email, "forward_to_email")],
-        AddressKind::PhoneNumber => &[
-            (Channel::TwilioSms, "phone_number"),
-            (Channel::Sms, "phone_number"),
-            (Channel::Whatsapp, "phone_number"),
-            (Channel::Voice, "phone_number"),
-        ],
-        AddressKind::MessagingServiceSid => &[(Channel::TwilioSms, "messaging_service_sid")],
-        AddressKind::FacebookPageId => &[(Channel::FacebookPage, "page_id")],
-        AddressKind::InstagramId => &[
-            (Channel::Instagram, "instagram_id"),
-            (Channel::FacebookPage, "instagram_id"),
-        ],
-        AddressKind::TiktokBusinessId => &[(Channel::Tiktok, "business_id")],
-        AddressKind::TwitterProfileId => &[(Channel::TwitterProfile, "profile_id")],
-        AddressKind::LineChannelId => &[(Channel::Line, "line_channel_id")],
-        AddressKind::TelegramBotToken => &[(Channel::Telegram, "bot_token")],
-    }
-}
-
 /// The lists that a look-up of a phone number is bound to: what is looked for in any
 /// channel, in Twilio's, and in WhatsApp's.
-pub(super) fn phone_number_lists(
+pub(in crate::store) fn phone_number_lists(
     exact: &[SecretString],
     whatsapp: &[SecretString],
 ) -> [Argument; 3] {
@@ -140,7 +105,7 @@ pub(super) fn phone_number_lists(
 }
 
 /// How the numbers of Twilio's WhatsApp channels begin.
-pub(super) const TWILIO_WHATSAPP: &str = "whatsapp:";
+pub(in crate::store) const TWILIO_WHATSAPP: &str = "whatsapp:";
 
 const fn phone_number_list(channel: ChannelKind) -> &'static str {
     match channel {
@@ -155,14 +120,14 @@ fn statement(target: Target<'_>, order: Order, kind: AddressKind) -> Statement {
         dialect, schema, ..
     } = target;
     let any_case = matches!(kind, AddressKind::Email | AddressKind::ForwardToEmail);
-    let columns = columns(kind).iter();
+    let columns = address_columns(kind).iter();
     let columns: Vec<_> = columns
         .filter(|(channel, _)| schema.has_channels(*channel))
         .collect();
     let owners: Vec<_> = columns
         .iter()
         .map(|(channel, column)| {
-            let (table, _) = rows::channel_table(*channel);
+            let (table, _) = tables::channel_table(*channel);
             let class_name = channel.class_name();
             // What is compared is read only where it must be looked at again: it
             // may be a secret.
@@ -199,7 +164,7 @@ fn statement(target: Target<'_>, order: Order, kind: AddressKind) -> Statement {
         .collect();
     let tables: Vec<_> = columns
         .iter()
-        .map(|(channel, _)| rows::channel_table(*channel).0)
+        .map(|(channel, _)| tables::channel_table(*channel).0)
         .collect();
     let found = select::<FoundRow>(
         target,
@@ -259,30 +224,4 @@ fn descent(dialect: Dialect, table: &str, column: &str) -> String {
          SELECT {next}, s.depth + 1 FROM s, {forms} WHERE {begins_so}) \
          SELECT s.begin FROM s WHERE s.depth = json_array_length({letters})"
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::leadchat::encryption::NON_DETERMINISTIC;
-
-    #[test]
-    fn only_what_has_one_envelope_is_looked_for() {
-        let encrypted = AddressKind::ALL
-            .into_iter()
-            .filter(|kind| may_be_encrypted(*kind));
-        assert_eq!(
-            encrypted.collect::<Vec<_>>(),
-            [AddressKind::TelegramBotToken]
-        );
-        for kind in AddressKind::ALL {
-            for (channel, column) in columns(kind) {
-                let (table, _) = rows::channel_table(*channel);
-                assert!(
-                    !NON_DETERMINISTIC.contains(&(table, column)),
-                    "{table}.{column}"
-                );
-            }
-        }
-    }
 }

@@ -1,23 +1,27 @@
 //! A look at a database before it is served: whose it is, how new, what its tables
 //! lack. Nothing is created, migrated or refused for what is missing.
 
+pub(super) mod completeness;
+pub(super) mod sample;
+
 use std::num::NonZeroUsize;
 
 use super::{
     DatabaseSettings, Ownership, Store,
-    error::{OpenError, StoreError},
-    looked::Looked,
+    error::{StoreError, open::OpenError},
     migrations, postgres,
     redis::{self, RedisSettings},
-    retries::retried,
-    rows::{NumberRow, ServerRow},
-    sample::Sampled,
-    schema::Lacks,
-    snapshot::{Pool, Row},
+    schema::{
+        Lacks,
+        probe::Looked,
+        rows::{NumberRow, ServerRow},
+    },
+    snapshot::{Pool, Row, retry::retried},
+    sql::{Dialect, Statement},
     sqlite,
-    statements::{Dialect, Statement},
 };
 use crate::leadchat::{Installation, Keys, age::Age, encryption::Encryption};
+use sample::Sampled;
 
 /// Fewer than a service has: a check must not take connections from it.
 const MAX_CONNECTIONS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4);

@@ -3,18 +3,20 @@
 //! Only texts that may be envelopes are read, and of each only whether it was
 //! opened is told.
 
-use super::{
-    columns::{Column, Type},
-    error::StoreError,
-    look_ups,
-    looked::Looked,
-    retries::retried,
-    rows::{self, SampleRow},
-    statements::{Dialect, Target},
-};
 use crate::{
     domain::{address::AddressKind, channel::ChannelKind},
     leadchat::encryption::{DETERMINISTIC, Encryption, NON_DETERMINISTIC},
+    store::{
+        error::StoreError,
+        schema::{
+            columns::{Column, Type},
+            probe::Looked,
+            rows::SampleRow,
+            tables,
+        },
+        snapshot::retry::retried,
+        sql::{Dialect, select::Target},
+    },
 };
 
 /// How many rows of a column are tried.
@@ -100,12 +102,12 @@ impl Looked {
 fn is_used(table: &str, column: &str) -> bool {
     let is_decrypted = |it: &Column| it.name == column && matches!(it.r#type, Type::Encrypted);
     let is_read = ChannelKind::ALL.into_iter().any(|kind| {
-        let (of, columns) = rows::channel_table(kind);
+        let (of, columns) = tables::channel_table(kind);
         of == table && columns.iter().any(is_decrypted)
     });
     let is_compared = AddressKind::ALL.into_iter().any(|kind| {
-        let mut columns = look_ups::columns(kind).iter();
-        columns.any(|(kind, it)| rows::channel_table(*kind).0 == table && *it == column)
+        let mut columns = tables::address_columns(kind).iter();
+        columns.any(|(kind, it)| tables::channel_table(*kind).0 == table && *it == column)
     });
     is_read || is_compared
 }

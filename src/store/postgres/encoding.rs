@@ -7,7 +7,7 @@
 
 /// The encoding of a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Encoding {
+pub(in crate::store) enum Encoding {
     /// Texts come as they are stored, whatever their bytes.
     Utf8,
     /// Nothing is known of the bytes. `PostgreSQL` takes them for UTF-8, and fails where

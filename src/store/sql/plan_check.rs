@@ -1,51 +1,12 @@
-//! All statements, made for the tables as one look at them found them.
+//! The check at the end of a read: whether its plan is still that of the tables.
 
-use super::{
-    account_list::AccountList,
-    look_ups::{LookUps, Order},
-    schema::Schema,
-    statements::{Anywhere, Dialect, Scope, Statement, Statements, Target},
-};
-
-/// How to ask a database, for as long as its tables stay as they are.
-pub(super) struct Plan {
-    pub schema: Schema,
-    /// For a whole account, and for some inboxes of it.
-    pub whole: Statements,
-    pub excerpt: Statements,
-    /// For what owns an address, and for inboxes of any account.
-    pub look_ups: LookUps,
-    pub anywhere: Anywhere,
-    /// For all accounts, page by page.
-    pub listing: AccountList,
-    /// Asked at the end of a read: whether all of it was read from the tables
-    /// that the statements were made for.
-    pub steady: Statement,
-}
-
-impl Plan {
-    pub fn new(dialect: Dialect, order: Order, schema: Schema, look: u64) -> Self {
-        let target = Target {
-            dialect,
-            schema: &schema,
-            look,
-        };
-        Self {
-            whole: Statements::new(target, Scope::Whole),
-            excerpt: Statements::new(target, Scope::Excerpt),
-            look_ups: LookUps::new(target, order),
-            anywhere: Anywhere::new(target),
-            listing: AccountList::new(target),
-            steady: target.statement("the catalog", &steady(dialect, &schema)),
-            schema,
-        }
-    }
-}
+use super::Dialect;
+use crate::store::schema::Schema;
 
 /// Whether none of the tables that a read has met (`$1`, a bit for each) was changed
 /// since its snapshot was taken in a way that the snapshot does not show, nor has
 /// anything come that the statements leave out. What has gone, they stumble over.
-fn steady(dialect: Dialect, schema: &Schema) -> String {
+pub(in crate::store) fn steady(dialect: Dialect, schema: &Schema) -> String {
     match dialect {
         // A change of the schema is part of a snapshot, as any other is.
         Dialect::Sqlite => format!(

@@ -12,16 +12,16 @@ use sqlx::{FromRow, postgres::PgRow, sqlite::SqliteRow};
 
 use super::{
     columns::{Column, Columns, Field, Source, Stored},
-    derived::{
+    computed::{
         API_KEY_SID, HAS_API_KEY_SECRET, INBOUND_CALLS_ENABLED, MAY_CALL, PROVIDER_CONFIG_IS_EMPTY,
     },
 };
-use crate::{domain::channel::ChannelKind, leadchat::encryption::Encrypted};
+use crate::leadchat::encryption::Encrypted;
 
 macro_rules! rows {
     ($($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty $(= $source:expr)?),* $(,)? })*) => {$(
         $(#[$doc])*
-        pub(super) struct $name {
+        pub(in crate::store) struct $name {
             $(pub $field: $type,)*
         }
 
@@ -325,7 +325,7 @@ rows! {
 }
 
 /// A row of the table of a channel's kind.
-pub(super) enum ChannelRow {
+pub(in crate::store) enum ChannelRow {
     WebWidget(WebWidgetRow),
     Api(ApiRow),
     Email(Box<EmailRow>),
@@ -339,75 +339,4 @@ pub(super) enum ChannelRow {
     Sms(SmsRow),
     Whatsapp(WhatsappRow),
     Voice(VoiceRow),
-}
-
-/// The table of a kind of channel, and what is read of it.
-pub(super) const fn channel_table(kind: ChannelKind) -> (&'static str, &'static [Column]) {
-    match kind {
-        ChannelKind::WebWidget => ("channel_web_widgets", WebWidgetRow::COLUMNS),
-        ChannelKind::Api => ("channel_api", ApiRow::COLUMNS),
-        ChannelKind::Email => ("channel_email", EmailRow::COLUMNS),
-        ChannelKind::FacebookPage => ("channel_facebook_pages", FacebookPageRow::COLUMNS),
-        ChannelKind::Instagram => ("channel_instagram", InstagramRow::COLUMNS),
-        ChannelKind::Tiktok => ("channel_tiktok", TiktokRow::COLUMNS),
-        ChannelKind::TwilioSms => ("channel_twilio_sms", TwilioSmsRow::COLUMNS),
-        ChannelKind::TwitterProfile => ("channel_twitter_profiles", TwitterProfileRow::COLUMNS),
-        ChannelKind::Telegram => ("channel_telegram", TelegramRow::COLUMNS),
-        ChannelKind::Line => ("channel_line", LineRow::COLUMNS),
-        ChannelKind::Sms => ("channel_sms", SmsRow::COLUMNS),
-        ChannelKind::Whatsapp => ("channel_whatsapp", WhatsappRow::COLUMNS),
-        ChannelKind::Voice => ("channel_voice", VoiceRow::COLUMNS),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        leadchat::encryption::{DETERMINISTIC, NON_DETERMINISTIC},
-        store::columns::Type,
-    };
-
-    /// One that is read as it is stored would be shown encrypted.
-    #[test]
-    fn what_leadchat_encrypts_is_read_as_such() {
-        let mut read = 0;
-        for kind in ChannelKind::ALL {
-            let (table, columns) = channel_table(kind);
-            for column in columns {
-                let name = (table, column.name);
-                let is_same = matches!(column.source, Source::Same);
-                let expected = is_same && NON_DETERMINISTIC.contains(&name);
-                let is_encrypted = matches!(column.r#type, Type::Encrypted);
-                assert_eq!(is_encrypted, expected, "{name:?}");
-                assert!(!DETERMINISTIC.contains(&name), "{name:?}");
-                read += usize::from(expected);
-            }
-        }
-        assert!(read >= 3, "{read}");
-    }
-
-    /// Of one that nobody sees, SQL may say whether it is there, and no more.
-    #[test]
-    fn what_is_made_of_an_encrypted_column_says_yes_or_no() {
-        for kind in ChannelKind::ALL {
-            let (table, columns) = channel_table(kind);
-            let encrypted = NON_DETERMINISTIC.iter().chain(&DETERMINISTIC);
-            let encrypted = encrypted.filter(|(of, _)| *of == table);
-            let encrypted: Vec<_> = encrypted.map(|(_, column)| format!("t.{column}")).collect();
-            for column in columns {
-                let sql = match &column.source {
-                    Source::Same => continue,
-                    Source::Expression(sql) => [*sql, ""],
-                    Source::Derived {
-                        postgres, sqlite, ..
-                    } => [*postgres, *sqlite],
-                };
-                let names = |column: &String| sql.iter().any(|sql| sql.contains(column));
-                let is_made_of_one = encrypted.iter().any(names);
-                let is_boolean = matches!(column.r#type, Type::Boolean);
-                assert!(!is_made_of_one || is_boolean, "{table}.{}", column.name);
-            }
-        }
-    }
 }

@@ -21,11 +21,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::patience::Patience;
+use super::context::Patience;
 
 /// From BEGIN until its locks are released. (From PostgreSQL 17 on, the one setting
 /// `transaction_timeout` would do.)
-pub(super) const LONGEST_TRANSACTION: Duration = Duration::from_secs(5);
+pub(in crate::store) const LONGEST_TRANSACTION: Duration = Duration::from_secs(5);
 
 /// How long each lock is waited for at most.
 const LOCK_TIMEOUT: Duration = Duration::from_millis(500);
@@ -47,7 +47,7 @@ const FIRST: Duration = Duration::from_secs(3);
 const LEAST: Duration = Duration::from_millis(50);
 
 /// The time of one transaction.
-pub(super) struct Pace {
+pub(in crate::store) struct Pace {
     began: Instant,
     /// What the database gives each statement at present.
     in_force: Duration,
@@ -57,7 +57,7 @@ pub(super) struct Pace {
 
 /// There is no time for another statement.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Over;
+pub(in crate::store) struct Over;
 
 impl Pace {
     /// For a transaction that begins now.

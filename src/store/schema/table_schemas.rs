@@ -3,16 +3,18 @@
 //!
 //! A database without such tables in the search path is not necessarily empty.
 
-use super::{
-    error::{OpenError, StoreError},
-    migrations::MARK,
+use crate::store::{
+    error::{StoreError, open::OpenError},
     snapshot::Pool,
-    statements::Statement,
+    sql::Statement,
 };
+
+/// Rails marks its databases with a table of its own.
+pub(in crate::store) const MARK: &str = "ar_internal_metadata";
 
 /// A schema with such tables.
 #[derive(Debug)]
-pub(super) struct TableSchema {
+pub(in crate::store) struct TableSchema {
     pub name: String,
     /// Whether it is in the search path.
     pub is_searched: bool,
@@ -21,7 +23,7 @@ pub(super) struct TableSchema {
 }
 
 /// A schema with both of these tables holds leadchat's.
-pub(super) const TABLES: [&str; 2] = ["accounts", "inboxes"];
+pub(in crate::store) const TABLES: [&str; 2] = ["accounts", "inboxes"];
 
 /// How many schemas an error names.
 const MAX_NAMED: usize = 3;
@@ -58,7 +60,7 @@ impl TableSchema {
 }
 
 /// The refusal to hold a database for empty; `None` if it is.
-pub(super) fn not_empty(schemas: &[TableSchema]) -> Option<OpenError> {
+pub(in crate::store) fn not_empty(schemas: &[TableSchema]) -> Option<OpenError> {
     elsewhere(schemas, |_| true).or_else(|| {
         let unmarked = schemas.iter().filter(|it| it.has_tables && !it.has_mark);
         named(unmarked).map(OpenError::TablesUnmarked)
@@ -66,7 +68,7 @@ pub(super) fn not_empty(schemas: &[TableSchema]) -> Option<OpenError> {
 }
 
 /// The refusal that names schemas outside the search path, of those that count.
-pub(super) fn elsewhere(
+pub(in crate::store) fn elsewhere(
     schemas: &[TableSchema],
     counts: fn(&TableSchema) -> bool,
 ) -> Option<OpenError> {

@@ -1,15 +1,16 @@
 //! The statements that list accounts.
 
 use super::{
-    rows::AccountIdRow,
-    statements::{Statement, Target, select},
+    Statement,
+    select::{Target, select},
 };
+use crate::store::schema::rows::AccountIdRow;
 
 /// How many accounts a page has.
 const MAX_PAGE_SIZE: usize = 500;
 
 /// Statements over all accounts.
-pub(super) struct AccountList {
+pub(in crate::store) struct AccountList {
     pub count: Statement,
     /// The accounts behind an id (`$1`).
     pub page: Statement,

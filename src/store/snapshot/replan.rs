@@ -16,28 +16,32 @@ use std::sync::{
 use tokio::sync::{Mutex, watch};
 use tracing::{error, info};
 
-use super::{
-    Store,
+use super::{context::Patience, retry::Retries};
+use crate::store::{
     error::{Outdated, StoreError},
-    patience::Patience,
-    plan::Plan,
-    retries::Retries,
+    schema::probe::{Looked, SchemaProbe},
+    snapshot::Pool,
+    sql::{Dialect, address_lookup::Order, plan::Plan},
 };
 
 /// How often a read is planned anew. Once is enough for one change; of a row of
 /// migrations, each may come in the way of the same read.
 const MOST: u32 = 4;
 
-/// The plan in use, and how it comes to be replaced.
-pub(super) struct Plans {
+/// The plan in use, and how it is replaced when the tables change.
+pub(in crate::store) struct Planner {
+    pool: Pool,
+    dialect: Dialect,
+    order: Order,
+    probe: SchemaProbe,
     current: watch::Sender<Arc<Plan>>,
-    /// Looks at the tables that were begun.
+    /// The number of looks at the tables that were begun.
     begun: AtomicU64,
-    /// The last one that came to an end; held while one is under way.
+    /// The last look that has ended; locked while one is under way.
     ended: Mutex<Ended>,
 }
 
-/// A look that came to an end.
+/// A look that has ended.
 #[derive(Default)]
 struct Ended {
     number: u64,
@@ -45,9 +49,23 @@ struct Ended {
     failed: Option<String>,
 }
 
-impl Plans {
-    pub fn new(plan: Plan) -> Self {
+impl Planner {
+    pub fn new(looked: Looked) -> Self {
+        let Looked {
+            pool,
+            dialect,
+            order,
+            ownership: _,
+            probe,
+            schema,
+            table_schemas: _,
+        } = looked;
+        let plan = Plan::new(dialect, order, schema, 0);
         Self {
+            pool,
+            dialect,
+            order,
+            probe,
             current: watch::Sender::new(Arc::new(plan)),
             begun: AtomicU64::new(0),
             ended: Mutex::default(),
@@ -56,30 +74,6 @@ impl Plans {
 
     fn current(&self) -> Arc<Plan> {
         Arc::clone(&self.current.borrow())
-    }
-}
-
-/// The tries of one read.
-pub(super) struct Tries<'a> {
-    store: &'a Store,
-    patience: &'a Patience,
-    plan: Arc<Plan>,
-    left: u32,
-    /// Whether the last try was made again with the very same statements.
-    repeated: bool,
-    retries: Retries,
-}
-
-impl Store {
-    pub(super) fn tries<'a>(&'a self, patience: &'a Patience) -> Tries<'a> {
-        Tries {
-            store: self,
-            patience,
-            plan: self.plans.current(),
-            left: MOST,
-            repeated: false,
-            retries: Retries::new(),
-        }
     }
 
     /// A plan for the tables as they are now, or were at some time after this was
@@ -93,14 +87,13 @@ impl Store {
         stale: bool,
         patience: &Patience,
     ) -> Result<Arc<Plan>, StoreError> {
-        let plans = &self.plans;
-        let begun = plans.begun.load(Ordering::SeqCst);
+        let begun = self.begun.load(Ordering::SeqCst);
         let mut ended = tokio::select! {
             biased;
             () = patience.ended() => return Err(StoreError::Abandoned),
-            ended = plans.ended.lock() => ended,
+            ended = self.ended.lock() => ended,
         };
-        let current = plans.current();
+        let current = self.current();
         if stale && !Arc::ptr_eq(&current, used) {
             return Ok(current);
         }
@@ -110,8 +103,8 @@ impl Store {
                 Some(reason) => Err(StoreError::Unavailable(reason.clone())),
             };
         }
-        let look = plans.begun.fetch_add(1, Ordering::SeqCst) + 1;
-        let looked = match self.wanted.look_at(&self.pool).await {
+        let look = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
+        let looked = match self.probe.look_at(&self.pool).await {
             // Each read that waits then looks for itself.
             Err(cut_off @ StoreError::CutOff { .. }) => return Err(cut_off),
             looked => looked,
@@ -134,12 +127,34 @@ impl Store {
             error!(lacks = %schema.lacks, "the tables can no longer be read as leadchat's");
         }
         let plan = Arc::new(Plan::new(self.dialect, self.order, schema, look));
-        plans.current.send_replace(Arc::clone(&plan));
+        self.current.send_replace(Arc::clone(&plan));
         Ok(plan)
     }
 }
 
-impl Tries<'_> {
+/// The attempts of one read.
+pub(in crate::store) struct Tries<'a> {
+    planner: &'a Planner,
+    patience: &'a Patience,
+    plan: Arc<Plan>,
+    left: u32,
+    /// Whether the last try was made again with the very same statements.
+    repeated: bool,
+    retries: Retries,
+}
+
+impl<'a> Tries<'a> {
+    pub fn new(planner: &'a Planner, patience: &'a Patience) -> Self {
+        Self {
+            planner,
+            patience,
+            plan: planner.current(),
+            left: MOST,
+            repeated: false,
+            retries: Retries::new(),
+        }
+    }
+
     pub fn plan(&self) -> Arc<Plan> {
         Arc::clone(&self.plan)
     }
@@ -170,7 +185,7 @@ impl Tries<'_> {
     async fn plan_anew(&mut self, cause: Outdated) -> Result<(), StoreError> {
         let is_stale = matches!(cause, Outdated::Planned(_));
         let plan = self
-            .store
+            .planner
             .replanned(&self.plan, is_stale, self.patience)
             .await?;
         let is_same = Arc::ptr_eq(&plan, &self.plan);

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// A column to read.
-pub(super) struct Column {
+pub(in crate::store) struct Column {
     /// Its name in the row struct.
     pub name: &'static str,
     pub r#type: Type,
@@ -20,7 +20,7 @@ pub(super) struct Column {
 
 /// What a column is read as; on PostgreSQL, what it is cast to.
 #[derive(Clone, Copy)]
-pub(super) enum Type {
+pub(in crate::store) enum Type {
     Integer,
     Text,
     /// A text that leadchat may have encrypted.
@@ -29,7 +29,7 @@ pub(super) enum Type {
 }
 
 /// What a column is read from.
-pub(super) enum Source {
+pub(in crate::store) enum Source {
     /// The column of the same name of the table `t`.
     Same,
     Expression(&'static str),
@@ -70,12 +70,12 @@ impl Column {
 }
 
 /// A row struct's columns.
-pub(super) trait Columns {
+pub(in crate::store) trait Columns {
     const COLUMNS: &'static [Column];
 }
 
 /// A field of a row struct.
-pub(super) trait Field: Sized {
+pub(in crate::store) trait Field: Sized {
     const TYPE: Type;
     const OPTIONAL: bool = false;
 
@@ -126,11 +126,11 @@ fn if_there<F>(field: Result<F, sqlx::Error>) -> Result<Option<F>, sqlx::Error> 
 /// SQLite keeps in any column what is put there: a text among numbers, bytes
 /// that are no text. That must not cost the row, nor go unnoticed; so there is
 /// no way to a value but one that deals with what cannot be read.
-pub(super) struct Stored<T>(Result<Option<T>, Unreadable>);
+pub(in crate::store) struct Stored<T>(Result<Option<T>, Unreadable>);
 
 /// Something is stored that is no value of its column's type.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Unreadable;
+pub(in crate::store) struct Unreadable;
 
 impl<T> Stored<T> {
     fn found(value: Result<Option<T>, sqlx::Error>) -> Result<Self, sqlx::Error> {

@@ -43,7 +43,7 @@ impl Patience {
     }
 
     /// For as long as it takes.
-    pub(super) fn endless() -> Self {
+    pub(in crate::store) fn endless() -> Self {
         Self {
             deadline: None,
             gone: CancellationToken::new(),
@@ -52,16 +52,16 @@ impl Patience {
     }
 
     /// Returns when nobody waits any more.
-    pub(super) async fn ended(&self) {
+    pub(in crate::store) async fn ended(&self) {
         self.gone.cancelled().await;
     }
 
-    pub(super) fn has_ended(&self) -> bool {
+    pub(in crate::store) fn has_ended(&self) -> bool {
         self.gone.is_cancelled()
     }
 
     /// For how long a statement may run, and no longer than this.
-    pub(super) fn at_most(&self, longest: Duration) -> Duration {
+    pub(in crate::store) fn at_most(&self, longest: Duration) -> Duration {
         /// The caller is told of its deadline before the database tells of its
         /// own.
         const GRACE: Duration = Duration::from_millis(50);
