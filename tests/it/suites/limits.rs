@@ -24,11 +24,6 @@ use crate::support::{
     program::{Server, eventually},
 };
 
-on_both_databases!(
-    requests_are_as_large_as_they_may_be,
-    slow_senders_delay_no_other_call,
-);
-
 const GET: &str = "/leadchat.inbox.v1.InboxService/GetInbox";
 
 /// A request of this many bytes: a client newer than the server fills it up with
@@ -43,8 +38,9 @@ fn filled(size: usize) -> Vec<u8> {
     bytes
 }
 
-async fn requests_are_as_large_as_they_may_be(backend: Backend) {
-    let database = backend.golden();
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_are_as_large_as_they_may_be() {
+    let database = Backend::Sqlite.golden();
     let server = Program::serving(&database).start();
     let client = server.client().await;
     let send = async |size| {
@@ -90,8 +86,9 @@ async fn reflected(address: &str) -> Vec<String> {
 }
 
 /// A request that has not arrived takes no permit.
-async fn slow_senders_delay_no_other_call(backend: Backend) {
-    let database = backend.golden();
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slow_senders_delay_no_other_call() {
+    let database = Backend::Sqlite.golden();
     let server = Program::serving(&database)
         .arg("--max-concurrent-reads")
         .arg("1")

@@ -17,10 +17,7 @@ use crate::support::{
     wire::POOL,
 };
 
-on_both_databases!(
-    every_call_is_one_line,
-    a_read_that_fails_is_logged_with_its_call,
-);
+on_both_databases!(a_read_that_fails_is_logged_with_its_call);
 
 const FORMATS: [&str; 2] = ["pretty", "json"];
 const SERVICE: &str = "leadchat.inbox.v1.InboxService";
@@ -143,8 +140,9 @@ fn calls() -> Vec<Call> {
     calls
 }
 
-async fn every_call_is_one_line(backend: Backend) {
-    let database = backend.golden();
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_call_is_one_line() {
+    let database = Backend::Sqlite.golden();
     let calls = calls();
     for format in FORMATS {
         let server = Program::serving(&database)

@@ -2,7 +2,8 @@
 //! framing and encoding.
 //!
 //! Each is served, answered in our words, or refused as HTTP/2 refuses. Another
-//! call under way on the same connection goes on, and so does the server.
+//! call under way on the same connection goes on, and so does the server. None of it
+//! depends on the database.
 
 mod bodies;
 mod frames;
@@ -21,12 +22,6 @@ use crate::support::{
     program::Server,
     viewer,
 };
-
-on_both_databases!(
-    odd_metadata_is_served_or_refused,
-    requests_that_are_no_calls_are_refused,
-    too_many_headers_are_refused,
-);
 
 const METHOD: &str = "/leadchat.inbox.v1.InboxService/GetInbox";
 
@@ -105,8 +100,8 @@ impl Call {
 }
 
 /// Sends each, while another call is under way on the same connection.
-async fn assert_fates(backend: Backend, calls: Vec<(Call, Fate)>) {
-    let database = backend.golden();
+async fn assert_fates(calls: Vec<(Call, Fate)>) {
+    let database = Backend::Sqlite.golden();
     let server = Program::serving(&database).start();
     for (call, fate) in calls {
         let Call {
@@ -183,7 +178,8 @@ async fn assert_unharmed(server: &Server) {
     }
 }
 
-async fn odd_metadata_is_served_or_refused(backend: Backend) {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn odd_metadata_is_served_or_refused() {
     use Fate::{Answered, Reset, Served};
 
     let longest = "a".repeat(10_000);
@@ -248,10 +244,11 @@ async fn odd_metadata_is_served_or_refused(backend: Backend) {
         ),
         (with(&[("content-length", "a")]), Reset),
     ];
-    assert_fates(backend, calls).await;
+    assert_fates(calls).await;
 }
 
-async fn requests_that_are_no_calls_are_refused(backend: Backend) {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_that_are_no_calls_are_refused() {
     use Fate::{Answered, Foreign, Served};
 
     let typed = |content_type: &str| {
@@ -296,10 +293,11 @@ async fn requests_that_are_no_calls_are_refused(backend: Backend) {
             Foreign(405),
         ),
     ];
-    assert_fates(backend, calls).await;
+    assert_fates(calls).await;
 }
 
-async fn too_many_headers_are_refused(backend: Backend) {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn too_many_headers_are_refused() {
     let headers = |count: usize, length: usize| {
         let names: Vec<_> = (0..count).map(|index| format!("x-{index}")).collect();
         let value = "v".repeat(length);
@@ -319,10 +317,10 @@ async fn too_many_headers_are_refused(backend: Backend) {
         (headers(1, 70_000), Fate::Refused(431)),
         (headers(2000, 5), Fate::Refused(431)),
     ];
-    assert_fates(backend, calls).await;
+    assert_fates(calls).await;
 
     // So many are an attack, which may cost the connection it comes by.
-    let database = backend.golden();
+    let database = Backend::Sqlite.golden();
     let server = Program::serving(&database).start();
     let connection = Connection::open(&server.address).await;
     for call in [headers(1000, 100), headers(10_000, 100)] {

@@ -1,5 +1,5 @@
 //! The server around the answers: requests that are no requests, deadlines,
-//! request ids, reflection, health.
+//! request ids, reflection, health. No byte of it depends on the database.
 
 use std::{
     collections::BTreeSet,
@@ -20,21 +20,11 @@ use crate::support::{
     viewer,
 };
 
-on_both_databases!(
-    invalid_requests_name_their_fields,
-    invalid_lists_and_batches_name_their_fields,
-    answers_of_tonic_have_error_details,
-    request_ids_are_echoed_or_made,
-    deadlines_are_answered_as_such,
-    reflection_serves_the_contract_and_error_details,
-    health_is_serving,
-    a_unix_socket_is_served,
-);
-
 const METHOD: &str = "/leadchat.inbox.v1.InboxService/GetInbox";
 
-async fn invalid_requests_name_their_fields(backend: Backend) {
-    let database = backend.golden();
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn invalid_requests_name_their_fields() {
+    let database = Backend::Sqlite.golden();
     let server = Program::serving(&database).start();
     let client = server.client().await;
     let get = async |request| client.get(request).await.err();
@@ -127,8 +117,9 @@ async fn invalid_requests_name_their_fields(backend: Backend) {
     assert_eq!(get(account).await.unwrap().code(), Code::PermissionDenied);
 }
 
-async fn invalid_lists_and_batches_name_their_fields(backend: Backend) {
-    let database = backend.golden();
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn invalid_lists_and_batches_name_their_fields() {
+    let database = Backend::Sqlite.golden();
     let server = Program::serving(&database).start();
     let client = server.client().await;
     let list = pb::ListInboxesRequest {
@@ -189,8 +180,9 @@ fn reason(status: &Status) -> String {
     info.reason
 }
 
-async fn answers_of_tonic_have_error_details(backend: Backend) {
-    let database = backend.golden();
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_of_tonic_have_error_details() {
+    let database = Backend::Sqlite.golden();
     let server = Program::serving(&database).start();
     let client = server.client().await;
     let send = async |path: &str, bytes: Vec<u8>| {
@@ -248,8 +240,9 @@ async fn answers_of_tonic_have_error_details(backend: Backend) {
     }
 }
 
-async fn request_ids_are_echoed_or_made(backend: Backend) {
-    let database = backend.golden();
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn request_ids_are_echoed_or_made() {
+    let database = Backend::Sqlite.golden();
     let server = Program::serving(&database).start();
     let client = server.client().await;
     let send = async |ids: &[&str], body: pb::GetInboxRequest| {
@@ -284,8 +277,9 @@ async fn request_ids_are_echoed_or_made(backend: Backend) {
     assert_eq!(send(&["two", "ids"], request()).await.len(), 32);
 }
 
-async fn deadlines_are_answered_as_such(backend: Backend) {
-    let database = backend.golden();
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deadlines_are_answered_as_such() {
+    let database = Backend::Postgres.golden();
     let server = Program::serving(&database).start();
     let client = server.client().await;
     // Past tonic's client, which would answer by itself.
@@ -302,26 +296,24 @@ async fn deadlines_are_answered_as_such(backend: Backend) {
         assert_eq!(reason(&status), "DEADLINE_EXCEEDED");
     }
 
-    if backend == Backend::Postgres {
-        let mut connection = PgConnection::connect(&database.url()).await.unwrap();
-        let mut lock = connection.begin().await.unwrap();
-        let take = "LOCK TABLE inboxes IN ACCESS EXCLUSIVE MODE";
-        sqlx::query(take).execute(&mut *lock).await.unwrap();
-        let (status, took) = within("300m").await;
-        assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
-        assert_eq!(reason(&status), "DEADLINE_EXCEEDED");
-        assert!(took >= Duration::from_millis(300), "{took:?}");
-        // On a slow machine too, before the time-out of the lock is over thrice.
-        assert!(took < Duration::from_millis(1200), "{took:?}");
-        // Without a deadline, it ends with the lock's own time-out.
-        let status = client.get(request()).await.unwrap_err();
-        assert_eq!(
-            (status.code(), reason(&status)),
-            (Code::Unavailable, "STORE_UNAVAILABLE".to_owned())
-        );
-        lock.rollback().await.unwrap();
-        assert_eq!(within("20S").await.0.code(), Code::Ok);
-    }
+    let mut connection = PgConnection::connect(&database.url()).await.unwrap();
+    let mut lock = connection.begin().await.unwrap();
+    let take = "LOCK TABLE inboxes IN ACCESS EXCLUSIVE MODE";
+    sqlx::query(take).execute(&mut *lock).await.unwrap();
+    let (status, took) = within("300m").await;
+    assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
+    assert_eq!(reason(&status), "DEADLINE_EXCEEDED");
+    assert!(took >= Duration::from_millis(300), "{took:?}");
+    // On a slow machine too, before the time-out of the lock is over thrice.
+    assert!(took < Duration::from_millis(1200), "{took:?}");
+    // Without a deadline, it ends with the lock's own time-out.
+    let status = client.get(request()).await.unwrap_err();
+    assert_eq!(
+        (status.code(), reason(&status)),
+        (Code::Unavailable, "STORE_UNAVAILABLE".to_owned())
+    );
+    lock.rollback().await.unwrap();
+    assert_eq!(within("20S").await.0.code(), Code::Ok);
 }
 
 async fn channel(address: &str) -> Channel {
@@ -394,8 +386,9 @@ macro_rules! reflected {
     }};
 }
 
-async fn reflection_serves_the_contract_and_error_details(backend: Backend) {
-    let database = backend.empty();
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reflection_serves_the_contract_and_error_details() {
+    let database = Backend::Sqlite.empty();
     let server = Program::serving(&database).start();
     let v1 = reflected!(v1, channel(&server.address).await);
     let v1alpha = reflected!(v1alpha, channel(&server.address).await);
@@ -418,8 +411,9 @@ async fn reflection_serves_the_contract_and_error_details(backend: Backend) {
     assert_eq!(v1.len(), v1alpha.len());
 }
 
-async fn health_is_serving(backend: Backend) {
-    let database = backend.empty();
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn health_is_serving() {
+    let database = Backend::Sqlite.empty();
     let server = Program::serving(&database).start();
     let mut health = HealthClient::new(channel(&server.address).await);
     for service in ["", "leadchat.inbox.v1.InboxService"] {
@@ -438,8 +432,9 @@ async fn health_is_serving(backend: Backend) {
     );
 }
 
-async fn a_unix_socket_is_served(backend: Backend) {
-    let database = backend.golden();
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_unix_socket_is_served() {
+    let database = Backend::Sqlite.golden();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("socket");
     let listen = format!("unix:{}", path.display());

@@ -6,12 +6,6 @@ use tonic_types::StatusExt;
 use super::{ADMINISTRATOR, large, page};
 use crate::support::{Backend, Program, pb, viewer};
 
-on_both_databases!(
-    tokens_hold_for_their_request_alone,
-    tokens_carry_no_authority,
-    damaged_tokens_are_refused,
-);
-
 pub fn refusal(outcome: Result<impl Sized, Status>) -> (Code, String) {
     let status = outcome.err().expect("an error");
     // Whatever is wrong with the request, its field is named.
@@ -25,8 +19,9 @@ pub fn refusal(outcome: Result<impl Sized, Status>) -> (Code, String) {
     )
 }
 
-async fn tokens_hold_for_their_request_alone(backend: Backend) {
-    let database = backend.golden();
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_hold_for_their_request_alone() {
+    let database = Backend::Sqlite.golden();
     let server = Program::serving(&database).start();
     let client = server.client().await;
     let first = pb::ListInboxesRequest {
@@ -118,8 +113,9 @@ async fn tokens_hold_for_their_request_alone(backend: Backend) {
     }
 }
 
-async fn tokens_carry_no_authority(backend: Backend) {
-    let database = backend.golden();
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_carry_no_authority() {
+    let database = Backend::Sqlite.golden();
     let server = Program::serving(&database).start();
     let client = server.client().await;
     let first = pb::ListInboxesRequest {
@@ -161,8 +157,9 @@ async fn tokens_carry_no_authority(backend: Backend) {
     assert_eq!(refusal(client.list(next).await).0, Code::PermissionDenied);
 }
 
-async fn damaged_tokens_are_refused(backend: Backend) {
-    let database = large(backend, 3).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn damaged_tokens_are_refused() {
+    let database = large(Backend::Sqlite, 3).await;
     let server = Program::serving(&database).start();
     let client = server.client().await;
     let token = client

@@ -4,12 +4,8 @@ use std::iter;
 
 use super::*;
 
-on_both_databases!(
-    damaged_bodies_are_refused,
-    bodies_without_an_end_meet_their_deadline,
-);
-
-async fn damaged_bodies_are_refused(backend: Backend) {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn damaged_bodies_are_refused() {
     use Fate::{Answered, Encoded, Served};
     const UNDECODABLE: Fate = Answered("UNDECODABLE_REQUEST");
 
@@ -96,7 +92,7 @@ async fn damaged_bodies_are_refused(backend: Backend) {
         (encoded("gzip", flagged(1, &bomb())), Encoded),
         (encoded("gzip", good()), Encoded),
     ];
-    assert_fates(backend, calls).await;
+    assert_fates(calls).await;
 }
 
 /// Ten megabytes of zeros as gzip: ten kilobytes, most of them alike.
@@ -128,8 +124,9 @@ fn bomb() -> Vec<u8> {
     HEAD.iter().copied().chain(pieces).chain(end).collect()
 }
 
-async fn bodies_without_an_end_meet_their_deadline(backend: Backend) {
-    let database = backend.golden();
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bodies_without_an_end_meet_their_deadline() {
+    let database = Backend::Sqlite.golden();
     let server = Program::serving(&database).start();
     let connection = Connection::open(&server.address).await;
     for begun in [vec![], good()[..3].to_vec(), good()[..7].to_vec(), good()] {
