@@ -2,7 +2,6 @@
 
 mod attach;
 mod avatars;
-mod both;
 mod cancellation;
 mod check;
 mod degradations;
