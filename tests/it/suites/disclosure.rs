@@ -178,20 +178,3 @@ fn sealed_fields() -> BTreeSet<String> {
         .map(|(path, _)| path)
         .collect()
 }
-
-/// What a new RPC answers is looked at, too.
-#[test]
-fn every_rpc_is_asked() {
-    let methods = wire::POOL
-        .get_service_by_name("leadchat.inbox.v1.InboxService")
-        .unwrap();
-    for method in methods.methods() {
-        let asked = format!("pb::{}Request {{", method.name());
-        for suite in [
-            include_str!("disclosure/canary.rs"),
-            include_str!("disclosure/change.rs"),
-        ] {
-            assert!(suite.contains(&asked), "{asked}");
-        }
-    }
-}

@@ -15,6 +15,15 @@ pub static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
     DescriptorPool::decode(bytes.as_slice()).unwrap()
 });
 
+/// The names of the service's methods.
+pub fn methods() -> Vec<String> {
+    let service = POOL
+        .get_service_by_name("leadchat.inbox.v1.InboxService")
+        .unwrap();
+    let methods = service.methods();
+    methods.map(|method| method.name().to_owned()).collect()
+}
+
 pub fn message(name: &str) -> MessageDescriptor {
     POOL.get_message_by_name(&format!("leadchat.inbox.v1.{name}"))
         .unwrap()

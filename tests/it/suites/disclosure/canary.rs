@@ -10,15 +10,20 @@ use leadchat_inbox::leadchat::encryption::{
 };
 use prost_reflect::Kind;
 use secrecy::ExposeSecret;
+use tonic::Status;
 
 use super::{ADMINISTRATOR, AGENT, AGENT_BOT, SERVICE, filled, sealed_fields};
 use crate::support::{
     Backend, Client, Database, Program,
     canary::{Finder, MARK, SEALED, UNSEEN},
+    client::Answer,
     golden, pb,
     pb::find_inboxes_request::Key,
     wire,
 };
+
+/// The account whose inboxes `filled` fills.
+const ACCOUNT: i64 = 1;
 
 pub(super) async fn no_sealed_text_is_where_it_must_not_be(backend: Backend) {
     let database = marked(backend).await;
@@ -108,7 +113,7 @@ async fn nothing_sealed_gets_out(database: &Database, program: Program) {
     let seen = everything(&client, ADMINISTRATOR, &keys).await;
     let seen = String::from_utf8_lossy(&seen);
     for (_, table, column, _) in SEALED {
-        for inbox in client.all(1, ADMINISTRATOR).await {
+        for inbox in client.all(ACCOUNT, ADMINISTRATOR).await {
             if table_of(&inbox) == Some(*table) {
                 let text = format!("{MARK}{table}-{column}-{}", inbox.channel_id);
                 assert!(seen.contains(&text), "an administrator misses {text}");
@@ -129,75 +134,98 @@ async fn nothing_sealed_gets_out(database: &Database, program: Program) {
 /// All that a viewer can get: answers of every RPC with their metadata, page
 /// tokens (plain too), and errors.
 async fn everything(client: &Client, viewer: pb::Viewer, keys: &[Key]) -> Vec<u8> {
+    let inboxes = client.all(ACCOUNT, viewer).await;
+    let ids: Vec<_> = inboxes.iter().map(|inbox| inbox.id).collect();
     let mut all = Vec::new();
-    let viewer = Some(viewer);
-    let account_id = 1;
     for detail in [pb::InboxDetail::Basic, pb::InboxDetail::Full].map(i32::from) {
-        let mut list = pb::ListInboxesRequest {
-            account_id,
-            viewer,
-            detail,
-            page_size: 7,
-            ..Default::default()
-        };
-        let mut ids = Vec::new();
-        loop {
-            let page = client.list(list.clone()).await.unwrap();
-            all.extend(page.bytes);
-            all.extend(format!("{:?}", page.metadata).into_bytes());
-            ids.extend(page.message.inboxes.iter().map(|inbox| inbox.id));
-            list.page_token = page.message.next_page_token;
-            if list.page_token.is_empty() {
-                break;
-            }
-            let token = BASE64_URL_SAFE_NO_PAD.decode(&list.page_token);
-            all.extend(token.unwrap());
-        }
-        for inbox_id in ids.iter().copied().chain([999_999]) {
-            let get = pb::GetInboxRequest {
-                account_id,
-                inbox_id,
-                viewer,
-                detail,
-            };
-            match client.get(get).await {
-                Ok(answer) => all.extend(answer.bytes),
-                Err(status) => all.extend(format!("{status:?}").into_bytes()),
-            }
-        }
-        for inbox_ids in ids
-            .chunks(50)
-            .map(<[i64]>::to_vec)
-            .chain([vec![], vec![-1], vec![1, 1]])
-        {
-            let batch = pb::BatchGetInboxesRequest {
-                account_id,
-                viewer,
-                detail,
-                inbox_ids,
-            };
-            match client.batch(batch).await {
-                Ok(answer) => all.extend(answer.bytes),
-                Err(status) => all.extend(format!("{status:?}").into_bytes()),
-            }
-        }
-        // By what is sealed or seen by nobody, too: whoever knows it learns no more.
-        for key in keys {
-            for account_id in [Some(account_id), None] {
-                let find = pb::FindInboxesRequest {
-                    account_id,
-                    viewer,
-                    detail,
-                    key: Some(key.clone()),
-                };
-                match client.find(find).await {
-                    Ok(answer) => all.extend(answer.bytes),
-                    Err(status) => all.extend(format!("{status:?}").into_bytes()),
-                }
-            }
+        for method in wire::methods() {
+            all.extend(match method.as_str() {
+                "GetInbox" => got(client, viewer, detail, &ids).await,
+                "ListInboxes" => listed(client, viewer, detail).await,
+                "BatchGetInboxes" => got_together(client, viewer, detail, &ids).await,
+                "FindInboxes" => found(client, viewer, detail, keys).await,
+                other => panic!("{other}: its answers are to be searched here"),
+            });
         }
     }
     all
+}
+
+async fn listed(client: &Client, viewer: pb::Viewer, detail: i32) -> Vec<u8> {
+    let mut all = Vec::new();
+    let mut list = pb::ListInboxesRequest {
+        account_id: ACCOUNT,
+        viewer: Some(viewer),
+        detail,
+        page_size: 7,
+        ..Default::default()
+    };
+    loop {
+        let page = client.list(list.clone()).await.unwrap();
+        all.extend(page.bytes);
+        all.extend(format!("{:?}", page.metadata).into_bytes());
+        list.page_token = page.message.next_page_token;
+        if list.page_token.is_empty() {
+            return all;
+        }
+        let token = BASE64_URL_SAFE_NO_PAD.decode(&list.page_token);
+        all.extend(token.unwrap());
+    }
+}
+
+async fn got(client: &Client, viewer: pb::Viewer, detail: i32, ids: &[i64]) -> Vec<u8> {
+    let mut all = Vec::new();
+    for inbox_id in ids.iter().copied().chain([999_999]) {
+        let get = pb::GetInboxRequest {
+            account_id: ACCOUNT,
+            inbox_id,
+            viewer: Some(viewer),
+            detail,
+        };
+        all.extend(bytes(client.get(get).await));
+    }
+    all
+}
+
+async fn got_together(client: &Client, viewer: pb::Viewer, detail: i32, ids: &[i64]) -> Vec<u8> {
+    let mut all = Vec::new();
+    let unfit = [vec![], vec![-1], vec![1, 1]];
+    for inbox_ids in ids.chunks(50).map(<[i64]>::to_vec).chain(unfit) {
+        let batch = pb::BatchGetInboxesRequest {
+            account_id: ACCOUNT,
+            viewer: Some(viewer),
+            detail,
+            inbox_ids,
+        };
+        all.extend(bytes(client.batch(batch).await));
+    }
+    all
+}
+
+/// By addresses that are sealed or shown to no viewer, too: a caller that knows one
+/// learns no more.
+async fn found(client: &Client, viewer: pb::Viewer, detail: i32, keys: &[Key]) -> Vec<u8> {
+    let mut all = Vec::new();
+    for key in keys {
+        for account_id in [Some(ACCOUNT), None] {
+            let find = pb::FindInboxesRequest {
+                account_id,
+                viewer: Some(viewer),
+                detail,
+                key: Some(key.clone()),
+            };
+            all.extend(bytes(client.find(find).await));
+        }
+    }
+    all
+}
+
+/// The bytes of an answer, or all that an error says.
+fn bytes<M>(outcome: Result<Answer<M>, Status>) -> Vec<u8> {
+    match outcome {
+        Ok(answer) => answer.bytes,
+        Err(status) => format!("{status:?}").into_bytes(),
+    }
 }
 
 /// Keys with the marks of addresses that nobody sees.
