@@ -18,6 +18,7 @@ pub mod proxy;
 pub mod redis;
 pub mod reviewed;
 pub mod schema;
+pub mod sessions;
 pub mod tools;
 pub mod wire;
 
@@ -38,7 +39,7 @@ pub mod pb {
     tonic::include_proto!("leadchat.inbox.v1");
 }
 
-pub use client::{Client, viewer};
+pub use client::{Client, get_as_user, get_inbox, reason, viewer};
 pub use database::{Backend, Database};
 pub use program::Program;
 

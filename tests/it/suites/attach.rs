@@ -155,9 +155,7 @@ fn steps(document: &str) -> Vec<(String, String)> {
 async fn the_steps_lead_where_they_say() {
     let document = include_str!("../../../docs/attach.md");
     let database = Database::unique();
-    let Database::Postgres { name } = &database else {
-        unreachable!()
-    };
+    let name = database.name();
     let cluster = Cluster::shared();
     cluster.create_database(name, None);
     cluster.psql(name, include_str!("../../golden/leadchat_tables.sql"));

@@ -5,12 +5,11 @@ use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
 use prost::Message;
-use sqlx::{Connection, PgConnection, Postgres, Transaction};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use crate::support::{
-    Backend, Database, Program,
+    Backend, Program,
     client::any_inbox as request,
     cluster::Cluster,
     plain::{self, framed},
@@ -23,22 +22,6 @@ const AT_A_TIME: usize = 50;
 
 /// As many as the server keeps.
 const CONNECTIONS: i64 = 16;
-
-async fn locked(connection: &mut PgConnection) -> Transaction<'_, Postgres> {
-    let mut lock = connection.begin().await.unwrap();
-    let take = "LOCK TABLE inboxes IN ACCESS EXCLUSIVE MODE";
-    sqlx::query(take).execute(&mut *lock).await.unwrap();
-    lock
-}
-
-/// Of the server's connections, those in a state.
-async fn connections(database: &Database, state: &str) -> i64 {
-    let sql = format!(
-        "SELECT count(*) AS id FROM pg_stat_activity WHERE datname = current_database()
-            AND application_name = 'leadchat-inbox' AND {state}"
-    );
-    database.numbers(&sql).await[0]
-}
 
 async fn until(what: &str, within: Duration, is_so: impl AsyncFn() -> bool) {
     let end = Instant::now() + within;
@@ -71,8 +54,7 @@ async fn a_thousand_cancelled_calls_leave_no_read_behind() {
         .start();
     let client = server.client().await;
     assert!(client.get(request()).await.is_ok());
-    let mut connection = PgConnection::connect(&database.url()).await.unwrap();
-    let lock = locked(&mut connection).await;
+    let lock = database.lock_table("inboxes").await;
 
     let body = framed(&request().encode_to_vec());
     let (address, body, client_) = (&server.address, &body, &client);
@@ -126,15 +108,15 @@ async fn a_thousand_cancelled_calls_leave_no_read_behind() {
 
     // The lock is still held, and nothing waits for it.
     until("statements end", Duration::from_secs(3), async || {
-        connections(&database, "state <> 'idle'").await == 0
+        database.sessions("state <> 'idle'").await == 0
     })
     .await;
-    lock.rollback().await.unwrap();
+    lock.release().await;
     until("transactions end", Duration::from_secs(3), async || {
-        connections(&database, "state <> 'idle'").await == 0
+        database.sessions("state <> 'idle'").await == 0
     })
     .await;
-    assert!(connections(&database, "true").await <= CONNECTIONS);
+    assert!(database.sessions("true").await <= CONNECTIONS);
 
     // Every connection of the pool is there and sound.
     for _ in 0..3 {
@@ -144,7 +126,7 @@ async fn a_thousand_cancelled_calls_leave_no_read_behind() {
             answer.unwrap();
         }
     }
-    let lock = locked(&mut connection).await;
+    let lock = database.lock_table("inboxes").await;
     let callers: Vec<_> = (0..CONNECTIONS * 2)
         .map(|_| {
             let client = client.clone();
@@ -154,10 +136,10 @@ async fn a_thousand_cancelled_calls_leave_no_read_behind() {
     until(
         "all connections are in use",
         Duration::from_secs(3),
-        async || connections(&database, "wait_event_type = 'Lock'").await == CONNECTIONS,
+        async || database.sessions("wait_event_type = 'Lock'").await == CONNECTIONS,
     )
     .await;
-    lock.rollback().await.unwrap();
+    lock.release().await;
     for caller in callers {
         caller.await.unwrap().unwrap();
     }
@@ -188,7 +170,7 @@ async fn a_slow_statement_ends_with_its_deadline() {
         });
         let mut is_seen = false;
         while !call.is_finished() {
-            is_seen |= connections(&database, "wait_event = 'PgSleep'").await == 1;
+            is_seen |= database.sessions("wait_event = 'PgSleep'").await == 1;
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         let status = call.await.unwrap().status();
@@ -197,7 +179,7 @@ async fn a_slow_statement_ends_with_its_deadline() {
         until(
             "the statement ends",
             Duration::from_millis(800),
-            async || connections(&database, "state <> 'idle'").await == 0,
+            async || database.sessions("state <> 'idle'").await == 0,
         )
         .await;
         let took = began.elapsed();
@@ -224,13 +206,13 @@ async fn a_slow_statement_ends_when_its_call_is_cancelled() {
         async move { client.get(request()).await }
     });
     until("the statement runs", Duration::from_secs(10), async || {
-        connections(&database, "wait_event = 'PgSleep'").await == 1
+        database.sessions("wait_event = 'PgSleep'").await == 1
     })
     .await;
     let began = Instant::now();
     call.abort();
     until("the statement ends", Duration::from_secs(4), async || {
-        connections(&database, "state <> 'idle'").await == 0
+        database.sessions("state <> 'idle'").await == 0
     })
     .await;
     println!(
@@ -249,8 +231,7 @@ async fn a_call_cancelled_in_the_queue_reads_nothing() {
         .arg("500")
         .start();
     let client = server.client().await;
-    let mut connection = PgConnection::connect(&database.url()).await.unwrap();
-    let lock = locked(&mut connection).await;
+    let lock = database.lock_table("inboxes").await;
     let leaving = stream::iter(0..300).map(|_| {
         let patience = Duration::from_millis(400);
         tokio::time::timeout(patience, client.get(request()))
@@ -258,10 +239,10 @@ async fn a_call_cancelled_in_the_queue_reads_nothing() {
     let left: Vec<_> = leaving.buffer_unordered(300).collect().await;
     assert!(left.iter().all(Result::is_err));
     until("statements end", Duration::from_secs(3), async || {
-        connections(&database, "state <> 'idle'").await == 0
+        database.sessions("state <> 'idle'").await == 0
     })
     .await;
-    lock.rollback().await.unwrap();
+    lock.release().await;
     // Each read begins with its account.
     let begun = server
         .log()
@@ -276,9 +257,7 @@ async fn a_call_cancelled_in_the_queue_reads_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_cancelled_before_its_read_costs_no_connection() {
     let database = Backend::Postgres.golden();
-    let Database::Postgres { name } = &database else {
-        unreachable!()
-    };
+    let name = database.name();
     let proxy = Proxy::to(Cluster::shared().port).await;
     let url = format!("postgres://postgres@127.0.0.1:{}/{name}", proxy.port);
     let server = Program::serving(&database)

@@ -52,9 +52,7 @@ fn with_rows(backend: Backend, rows: &str) -> Database {
         Backend::Sqlite => backend.golden_encrypted(),
         Backend::Postgres => {
             let database = Database::unique();
-            let Database::Postgres { name } = &database else {
-                unreachable!()
-            };
+            let name = database.name();
             Cluster::shared().create_database(name, None);
             for script in [include_str!("../../golden/leadchat_tables.sql"), rows] {
                 Cluster::shared().psql(name, script);

@@ -6,7 +6,7 @@ mod json;
 
 use std::collections::BTreeMap;
 
-use crate::support::{Backend, Client, Program, pb, viewer};
+use crate::support::{Backend, Client, Program, get_inbox, pb, viewer};
 
 on_both_databases!(
     each_bad_value_costs_its_field,
@@ -258,12 +258,7 @@ async fn unexpected_stores_of_numbers_are_noted(backend: Backend) {
 }
 
 async fn look(client: &Client, inbox_id: i64, viewer: pb::Viewer) -> pb::Inbox {
-    let request = pb::GetInboxRequest {
-        account_id: 1,
-        inbox_id,
-        viewer: Some(viewer),
-        detail: 0,
-    };
+    let request = get_inbox(1, inbox_id, viewer);
     client.get(request).await.unwrap().message.inbox.unwrap()
 }
 

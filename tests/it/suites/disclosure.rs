@@ -13,7 +13,7 @@ use std::{
 };
 
 use crate::support::{
-    Backend, Client, Database, Program, pb,
+    Backend, Client, Database, Program, get_inbox, pb,
     reviewed::reviewed,
     viewer,
     wire::{self, ours},
@@ -135,12 +135,7 @@ async fn viewers_get_what_the_reviewed_table_says(backend: Backend) {
 async fn present(client: &Client, viewer: pb::Viewer) -> BTreeSet<String> {
     let mut present = BTreeSet::new();
     for listed in client.all(1, viewer).await {
-        let request = pb::GetInboxRequest {
-            account_id: 1,
-            inbox_id: listed.id,
-            viewer: Some(viewer),
-            detail: 0,
-        };
+        let request = get_inbox(1, listed.id, viewer);
         let answer = client.get(request).await.unwrap();
         present.extend(wire::present(&wire::inbox(&answer.bytes)));
     }

@@ -9,8 +9,8 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use crate::support::{
-    Backend, Client, Database, Program, cluster::Cluster, pb, pb::find_inboxes_request::Key,
-    program::eventually, viewer,
+    Backend, Client, Database, Program, cluster::Cluster, get_as_user, get_inbox, pb,
+    pb::find_inboxes_request::Key, program::eventually, viewer,
 };
 
 use owners::every_address_finds_its_inboxes;
@@ -222,12 +222,7 @@ async fn viewers_find_what_they_see(backend: Backend) {
     let other = found(&client, within(2, viewer::service(), key())).await;
     assert_eq!(other, [0_i64; 0], "{id}");
     // A stranger learns no more than from any other call.
-    let get = pb::GetInboxRequest {
-        account_id: 1,
-        inbox_id: *id,
-        viewer: Some(viewer::user(999)),
-        detail: 0,
-    };
+    let get = get_as_user(1, *id, 999);
     let refused = client.get(get).await.unwrap_err();
     for (account, who) in [
         (1, viewer::user(999)),
@@ -322,12 +317,7 @@ async fn several_inboxes_own_an_address(backend: Backend) {
     assert!(answer.disclosed_as() == pb::Role::Administrator);
     // As any other call shows them.
     for inbox in answer.inboxes {
-        let get = pb::GetInboxRequest {
-            account_id: inbox.account_id,
-            inbox_id: inbox.id,
-            viewer: Some(viewer::service()),
-            detail: 0,
-        };
+        let get = get_inbox(inbox.account_id, inbox.id, viewer::service());
         let got = client.get(get).await.unwrap().message.inbox;
         assert!(got == Some(inbox));
     }

@@ -50,10 +50,7 @@ pub struct Attached {
 impl Attached {
     pub fn with(rows: &str) -> Self {
         let database = Database::unique();
-        let Database::Postgres { name } = &database else {
-            unreachable!()
-        };
-        let (cluster, name) = (Cluster::shared(), name.clone());
+        let (cluster, name) = (Cluster::shared(), database.name().to_owned());
         cluster.create_database(&name, None);
         cluster.psql(&name, include_str!("../../golden/leadchat_tables.sql"));
         cluster.psql(&name, leadchat_versions::DEFAULT_UIDS);
@@ -366,10 +363,8 @@ fn tables_that_are_not_leadchats_are_named() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_own_store_is_read_by_its_reader() {
     let database = Backend::Postgres.golden();
-    let Database::Postgres { name } = &database else {
-        unreachable!()
-    };
-    let (role, name) = (format!("reader_of_{name}"), name.clone());
+    let name = database.name().to_owned();
+    let role = format!("reader_of_{name}");
     let attached = Attached {
         database,
         name,

@@ -13,7 +13,7 @@ use prost_reflect::{DynamicMessage, SerializeOptions};
 use serde_json::{Value, json};
 
 use crate::support::{
-    Backend, Client, Database, Program,
+    Backend, Client, Database, Program, get_inbox,
     leadchat_versions::{self, VERSIONS},
     pb::{self, find_inboxes_request::Key},
     program::Server,
@@ -116,12 +116,7 @@ async fn rows(backend: Backend) -> Database {
 
 /// Got alone, and found by its number, it is what the list shows.
 async fn is_the_same_by_every_rpc(client: &Client, inbox: &pb::Inbox, viewer: pb::Viewer) {
-    let get = pb::GetInboxRequest {
-        account_id: inbox.account_id,
-        inbox_id: inbox.id,
-        viewer: Some(viewer),
-        detail: 0,
-    };
+    let get = get_inbox(inbox.account_id, inbox.id, viewer);
     let got = client.get(get).await.unwrap().message.inbox;
     assert!(got.as_ref() == Some(inbox), "{}", inbox.name);
     let number = match inbox.channel.clone() {

@@ -17,15 +17,8 @@ use crate::support::{
 /// From BEGIN until the locks of a read are released.
 const BOUND: Duration = Duration::from_secs(5);
 
-fn name(database: &Database) -> &str {
-    let Database::Postgres { name } = database else {
-        panic!()
-    };
-    name
-}
-
 fn url_at(port: u16, database: &Database) -> String {
-    format!("postgres://postgres@127.0.0.1:{port}/{}", name(database))
+    format!("postgres://postgres@127.0.0.1:{port}/{}", database.name())
 }
 
 /// What Rails does to the database.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tonic::Code;
 
 use crate::support::{
-    Backend, Program, pb,
+    Backend, Program, get_as_user, pb,
     plain::{self, framed},
     viewer,
     wire::POOL,
@@ -69,15 +69,6 @@ impl Call {
     }
 }
 
-fn get(account_id: i64, inbox_id: i64, user: i64) -> pb::GetInboxRequest {
-    pb::GetInboxRequest {
-        account_id,
-        inbox_id,
-        viewer: Some(viewer::user(user)),
-        detail: 0,
-    }
-}
-
 fn calls() -> Vec<Call> {
     let list = pb::ListInboxesRequest {
         account_id: 1,
@@ -95,8 +86,8 @@ fn calls() -> Vec<Call> {
         detail: 0,
         inbox_ids: vec![1, 2],
     };
-    let (known, invalid) = (get(1, 1, 1), get(1, -1, 1));
-    let (refused, missing) = (get(2, 1, 1), get(1, 999_999, 2));
+    let (known, invalid) = (get_as_user(1, 1, 1), get_as_user(1, -1, 1));
+    let (refused, missing) = (get_as_user(2, 1, 1), get_as_user(1, 999_999, 2));
 
     let path = format!("/{SERVICE}/GetInbox");
     let health = "/grpc.health.v1.Health/Check";
@@ -161,7 +152,7 @@ async fn every_call_is_one_line() {
         // One without an id, and one with an id that is not repeated.
         for headers in [vec![], vec![("x-request-id", UNFIT_ID)]] {
             let path = format!("/{SERVICE}/GetInbox");
-            let body = framed(&get(1, 1, 1).encode_to_vec());
+            let body = framed(&get_as_user(1, 1, 1).encode_to_vec());
             plain::call(&server.address, &path, &headers, body).await;
         }
 
@@ -227,7 +218,7 @@ async fn a_read_that_fails_is_logged_with_its_call(backend: Backend) {
     let gone = "ALTER TABLE inbox_members RENAME TO gone";
     database.execute(gone).await;
     for server in servers {
-        let ask = get(1, 1, 1).encode_to_vec();
+        let ask = get_as_user(1, 1, 1).encode_to_vec();
         let headers = [("x-request-id", "a-failing-one")];
         let path = format!("/{SERVICE}/GetInbox");
         let reply = plain::call(&server.address, &path, &headers, framed(&ask)).await;

@@ -17,10 +17,9 @@ use tonic::Code;
 use tonic_types::StatusExt;
 
 use crate::support::{
-    Backend, Program, pb,
+    Backend, Program, get_as_user,
     plain::{self, Body, Connection, Reply, framed},
     program::Server,
-    viewer,
 };
 
 const METHOD: &str = "/leadchat.inbox.v1.InboxService/GetInbox";
@@ -50,12 +49,7 @@ struct Call {
 }
 
 fn good() -> Vec<u8> {
-    let request = pb::GetInboxRequest {
-        account_id: 1,
-        inbox_id: 1,
-        viewer: Some(viewer::user(1)),
-        detail: 0,
-    };
+    let request = get_as_user(1, 1, 1);
     framed(&request.encode_to_vec())
 }
 

@@ -14,8 +14,8 @@ use tonic::{Code, Status};
 
 use super::finding::{BOT_TOKEN, PLACES};
 use crate::support::{
-    Backend, Client, Database, Program, client::Answer, dice::Dice, pb, program::Server, schema,
-    viewer, wire,
+    Backend, Client, Database, Program, client::Answer, dice::Dice, get_inbox, pb, program::Server,
+    schema, viewer, wire,
 };
 use rows::{ACCOUNT, ADMINISTRATOR, AGENT, AGENT_BOT, BYSTANDER};
 
@@ -117,12 +117,7 @@ impl Look {
         assert!(self.list(viewer, 20).await == listed);
 
         for inbox in &listed {
-            let get = pb::GetInboxRequest {
-                account_id: ACCOUNT,
-                inbox_id: inbox.id,
-                viewer: Some(viewer),
-                detail: 0,
-            };
+            let get = get_inbox(ACCOUNT, inbox.id, viewer);
             let got = self.answered(self.client.get(get).await).message;
             assert!(got.disclosed_as() == role);
             let different = different(inbox, &got.inbox.unwrap());

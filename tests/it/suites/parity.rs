@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, time::Duration};
 use compare::{Difference, Tally, compare};
 
 use crate::support::{
-    Backend, Client, Database, Program, golden,
+    Backend, Client, Database, Program, get_inbox, golden,
     golden::Rendered,
     leadchat_versions,
     pb::{self, inbox::Channel},
@@ -243,12 +243,7 @@ async fn all_known(client: &Client, role: &str) -> Option<BTreeMap<i64, Served>>
             if is_unknown(&listed) {
                 return None;
             }
-            let request = pb::GetInboxRequest {
-                account_id,
-                inbox_id: listed.id,
-                viewer: Some(viewer),
-                detail: 0,
-            };
+            let request = get_inbox(account_id, listed.id, viewer);
             let answer = client.get(request).await.unwrap();
             if is_unknown(answer.message.inbox.as_ref().unwrap()) {
                 return None;

@@ -22,13 +22,6 @@ use crate::support::{
 /// For all callers.
 const SESSIONS: u32 = 2;
 
-fn name(database: &Database) -> &str {
-    let Database::Postgres { name } = database else {
-        panic!()
-    };
-    name
-}
-
 fn serving(pgbouncer: &PgBouncer, database: &str) -> Program {
     Program::serving_at(&pgbouncer.url(database)).arg("--pgbouncer")
 }
@@ -70,16 +63,16 @@ async fn answers_are_those_of_the_database_itself() {
     let cluster = Cluster::shared();
     let pgbouncer = PgBouncer::before(cluster, SESSIONS, &[]);
     let database = Database::unique();
-    answers::fill(cluster, name(&database));
+    answers::fill(cluster, database.name());
     let itself = Program::serving(&database).start();
     let those = answers(&itself.client().await).await;
-    let server = serving(&pgbouncer, name(&database)).start();
+    let server = serving(&pgbouncer, database.name()).start();
     let these = answers(&server.client().await).await;
     println!("pgbouncer: {} answers, byte for byte", these.len());
     assert_same(&those, &these);
     // As by its variable.
     drop(server);
-    let server = Program::serving_at(&pgbouncer.url(name(&database)))
+    let server = Program::serving_at(&pgbouncer.url(database.name()))
         .env("PGBOUNCER", "true")
         .start();
     assert!(server.client().await.get(request()).await.is_ok());
@@ -93,14 +86,14 @@ async fn two_sessions_serve_all_calls_and_keep_nothing() {
     // Each transaction takes another session where it can.
     let pgbouncer = PgBouncer::before(cluster, SESSIONS, &["server_round_robin = 1"]);
     let database = Database::unique();
-    answers::fill(cluster, name(&database));
-    let server = serving(&pgbouncer, name(&database))
+    answers::fill(cluster, database.name());
+    let server = serving(&pgbouncer, database.name())
         .arg("--max-concurrent-reads")
         .arg("32")
         .start();
     let client = server.client().await;
     let took = call(&client, 1000).await;
-    let (transactions, clients, sessions) = counted(&pgbouncer, name(&database));
+    let (transactions, clients, sessions) = counted(&pgbouncer, database.name());
     println!(
         "pgbouncer: 1000 calls in {took:?}, {transactions} transactions of {clients} connections \
          in {sessions} sessions"
@@ -113,7 +106,7 @@ async fn two_sessions_serve_all_calls_and_keep_nothing() {
             current_setting('statement_timeout'), current_setting('lock_timeout'),
             current_setting('idle_in_transaction_session_timeout'),
             current_setting('tcp_user_timeout')";
-        let left = cluster.psql_at(pgbouncer.port, name(&database), left);
+        let left = cluster.psql_at(pgbouncer.port, database.name(), left);
         assert_eq!(left.trim(), "0|0|0|0|0");
     }
 }
@@ -124,14 +117,14 @@ async fn no_call_fails_while_sessions_come_and_go() {
     let cluster = Cluster::shared();
     let pgbouncer = PgBouncer::before(cluster, 2 * SESSIONS, &["server_lifetime = 1"]);
     let database = load::filled(Backend::Postgres).await;
-    let server = serving(&pgbouncer, name(&database))
+    let server = serving(&pgbouncer, database.name())
         .arg("--max-concurrent-reads")
         .arg("32")
         .start();
     let client = server.client().await;
     // A slow machine may not open all of them within the second for which a read waits.
     let end = Instant::now() + Duration::from_mins(5);
-    while counted(&pgbouncer, name(&database)).1 < 8 {
+    while counted(&pgbouncer, database.name()).1 < 8 {
         assert!(Instant::now() < end, "connections are not opened");
         join_all((0..8).map(|_| client.get(request()))).await;
     }
@@ -142,7 +135,7 @@ async fn no_call_fails_while_sessions_come_and_go() {
         "SELECT count(*) FROM (SELECT pid FROM pg_stat_activity WHERE datname = '{}'
             AND state IN ('active', 'idle in transaction') LIMIT 1) p
             WHERE pg_terminate_backend(pid)",
-        name(&database)
+        database.name()
     );
     let anew = || server.log()[before..].matches("begins anew").count();
     let mut ended = 0;
@@ -177,7 +170,7 @@ async fn no_call_fails_while_sessions_come_and_go() {
 async fn no_call_fails_while_the_tables_change_behind_it() {
     let pgbouncer = PgBouncer::before(Cluster::shared(), SESSIONS, &[]);
     whatever_changes(Backend::Postgres, |database| {
-        serving(&pgbouncer, name(database))
+        serving(&pgbouncer, database.name())
     })
     .await;
 }
@@ -189,7 +182,7 @@ async fn deadlines_reach_the_database_through_it() {
     const SOON: i64 = 1500;
     let pgbouncer = PgBouncer::before(Cluster::shared(), SESSIONS, &[]);
     let database = Backend::Postgres.golden();
-    let server = serving(&pgbouncer, name(&database)).start();
+    let server = serving(&pgbouncer, database.name()).start();
     let client = server.client().await;
     assert!(client.get(request()).await.is_ok());
     database.slow_down(20.0).await;
@@ -229,10 +222,10 @@ async fn deadlines_reach_the_database_through_it() {
 async fn a_locked_table_is_reported_through_it() {
     let pgbouncer = PgBouncer::before(Cluster::shared(), SESSIONS, &[]);
     let database = Backend::Postgres.golden();
-    let server = serving(&pgbouncer, name(&database)).start();
+    let server = serving(&pgbouncer, database.name()).start();
     let client = server.client().await;
     assert!(client.get(request()).await.is_ok());
-    let lock = Lock::take(&database).await;
+    let lock = database.lock_table("inboxes").await;
     let began = Instant::now();
     let status = client.get(request()).await.unwrap_err();
     assert_eq!(
@@ -242,29 +235,8 @@ async fn a_locked_table_is_reported_through_it() {
     let took = began.elapsed();
     println!("pgbouncer: a locked table, told after {took:?}");
     assert!(took < Duration::from_secs(6), "{took:?}");
-    lock.give_back().await;
+    lock.release().await;
     assert!(client.get(request()).await.is_ok());
-}
-
-/// A table that nobody else may read for a while.
-struct Lock(sqlx::PgConnection);
-
-impl Lock {
-    async fn take(database: &Database) -> Self {
-        use sqlx::Connection;
-
-        let mut connection = sqlx::PgConnection::connect(&database.url()).await.unwrap();
-        let take = "BEGIN; LOCK TABLE inboxes IN ACCESS EXCLUSIVE MODE";
-        sqlx::raw_sql(take).execute(&mut connection).await.unwrap();
-        Self(connection)
-    }
-
-    async fn give_back(mut self) {
-        sqlx::raw_sql("ROLLBACK")
-            .execute(&mut self.0)
-            .await
-            .unwrap();
-    }
 }
 
 /// Nobody reads by the statements of others, for want of a word.
@@ -280,7 +252,7 @@ fn an_undeclared_pooler_is_refused_in_one_line() {
     ] {
         let pgbouncer = PgBouncer::before(cluster, SESSIONS, &lines);
         let url = pgbouncer
-            .url(name(&database))
+            .url(database.name())
             .replace("postgres@", "u:hunter2@");
         for program in [
             Program::serving_at(&url),
@@ -300,7 +272,7 @@ fn an_undeclared_pooler_is_refused_in_one_line() {
             assert!(!said.contains("hunter2"), "{said}");
         }
         // Said, it is served in any mode.
-        let server = serving(&pgbouncer, name(&database)).start();
+        let server = serving(&pgbouncer, database.name()).start();
         drop(server);
     }
 }
@@ -309,12 +281,12 @@ fn an_undeclared_pooler_is_refused_in_one_line() {
 fn refusals_of_pgbouncer_are_described() {
     let database = Backend::Postgres.golden();
     let pgbouncer = PgBouncer::before(Cluster::shared(), SESSIONS, &[]);
-    let options = serving(&pgbouncer, name(&database)).env("PGOPTIONS", "-c geqo=off");
+    let options = serving(&pgbouncer, database.name()).env("PGOPTIONS", "-c geqo=off");
     let said = options.refusal();
     assert!(said.contains("PGOPTIONS"), "{said}");
     let said = serving(&pgbouncer, "nowhere").refusal();
     assert!(said.contains("no such database"), "{said}");
     let by_statement = PgBouncer::before(Cluster::shared(), SESSIONS, &["pool_mode = statement"]);
-    let said = serving(&by_statement, name(&database)).refusal();
+    let said = serving(&by_statement, database.name()).refusal();
     assert!(said.contains("has no transactions"), "{said}");
 }

@@ -3,7 +3,8 @@
 use std::{fs, io::Read, net::TcpListener, os::unix::fs::MetadataExt};
 
 use crate::support::{
-    Backend, Client, Program, cluster::Cluster, pb, program::eventually, reviewed, viewer,
+    Backend, Client, Program, cluster::Cluster, get_as_user, get_inbox, pb, program::eventually,
+    reviewed, viewer,
 };
 
 on_both_databases!(
@@ -46,12 +47,7 @@ async fn serves_what_migrate_made(backend: Backend) {
         .output();
     assert!(again.status.success());
     let server = Program::serving(&database).start();
-    let request = pb::GetInboxRequest {
-        account_id: 1,
-        inbox_id: 1,
-        viewer: Some(viewer::service()),
-        detail: 0,
-    };
+    let request = get_inbox(1, 1, viewer::service());
     assert_eq!(
         server.client().await.get(request).await.unwrap_err().code(),
         tonic::Code::PermissionDenied
@@ -327,12 +323,7 @@ async fn a_database_that_goes_away_is_unavailable() {
     let database = Backend::Postgres.golden();
     let server = Program::serving(&database).start();
     let client = server.client().await;
-    let request = || pb::GetInboxRequest {
-        account_id: 1,
-        inbox_id: 1,
-        viewer: Some(viewer::user(1)),
-        detail: 0,
-    };
+    let request = || get_as_user(1, 1, 1);
     assert!(client.get(request()).await.is_ok());
 
     let crate::support::Database::Postgres { name } = &database else {
@@ -462,11 +453,6 @@ async fn a_successors_socket_is_not_removed() {
     .await;
     let second = serving().start();
     assert_eq!(first.stop("TERM").0, Some(0));
-    let request = pb::GetInboxRequest {
-        account_id: 1,
-        inbox_id: 1,
-        viewer: Some(viewer::user(1)),
-        detail: 0,
-    };
+    let request = get_as_user(1, 1, 1);
     assert!(second.client().await.get(request).await.is_ok());
 }

@@ -1,16 +1,15 @@
 //! Every reason of the contract's closed list is provoked, over the wire, and
 //! answered in the form that the contract promises.
 
-use std::{collections::BTreeMap, fmt::Write, time::Duration};
+use std::{collections::BTreeMap, fmt::Write};
 
 use futures_util::future::join_all;
 use prost::Message;
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 
 use crate::support::{
-    Backend, Database, Program, pb,
+    Backend, Database, Program, get_as_user, pb,
     plain::{self, framed},
     program::{Server, eventually},
     reviewed::reviewed,
@@ -34,15 +33,6 @@ impl From<Status> for Error {
             message: status.message().to_owned(),
             details: status.details().to_vec(),
         }
-    }
-}
-
-fn get(account_id: i64, inbox_id: i64, user: i64) -> pb::GetInboxRequest {
-    pb::GetInboxRequest {
-        account_id,
-        inbox_id,
-        viewer: Some(viewer::user(user)),
-        detail: 0,
     }
 }
 
@@ -130,7 +120,7 @@ async fn by_requests(backend: Backend) -> Provoked {
     let server = Program::serving(&database).start();
     let client = server.client().await;
 
-    for request in [get(0, 0, 0), get(1, -1, 1)] {
+    for request in [get_as_user(0, 0, 0), get_as_user(1, -1, 1)] {
         provoked.add(client.get(request).await.unwrap_err());
     }
     for page_token in ["x", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
@@ -157,28 +147,28 @@ async fn by_requests(backend: Backend) -> Provoked {
     }
     // A stranger, and an account that is not there.
     for (account, user) in [(1, 999), (999, 1)] {
-        provoked.add(client.get(get(account, 1, user)).await.unwrap_err());
+        provoked.add(client.get(get_as_user(account, 1, user)).await.unwrap_err());
     }
     // Two who belong to it.
     let suspend = "UPDATE accounts SET status = 1 WHERE id = 2";
-    provoked.add(client.get(get(4, 1, 17)).await.unwrap_err());
+    provoked.add(client.get(get_as_user(4, 1, 17)).await.unwrap_err());
     database.execute(suspend).await;
-    let mut service = get(2, 1, 1);
+    let mut service = get_as_user(2, 1, 1);
     service.viewer = Some(viewer::service());
     provoked.add(client.get(service).await.unwrap_err());
     // Missing, and of another account.
     let foreign = "SELECT id FROM inboxes WHERE account_id = 2";
     let foreign = database.numbers(foreign).await[0];
     for inbox in [999_999, foreign] {
-        provoked.add(client.get(get(1, inbox, 1)).await.unwrap_err());
+        provoked.add(client.get(get_as_user(1, inbox, 1)).await.unwrap_err());
     }
     for timeout in ["1n", "0S"] {
-        let body = framed(&get(1, 1, 1).encode_to_vec());
+        let body = framed(&get_as_user(1, 1, 1).encode_to_vec());
         let reply = plain::call(&server.address, GET, &[("grpc-timeout", timeout)], body).await;
         provoked.add(reply.status());
     }
     // Compressed by an algorithm that is named, and by one that is not.
-    let body = framed(&get(1, 1, 1).encode_to_vec());
+    let body = framed(&get_as_user(1, 1, 1).encode_to_vec());
     let flagged = [&[1], &body[1..]].concat();
     for (encoding, body) in [
         ("gzip", flagged.clone()),
@@ -193,7 +183,7 @@ async fn by_requests(backend: Backend) -> Provoked {
     let rename = "ALTER TABLE inboxes RENAME COLUMN greeting_message TO gone";
     database.execute(rename).await;
     for inbox in [1, 2] {
-        provoked.add(client.get(get(1, inbox, 1)).await.unwrap_err());
+        provoked.add(client.get(get_as_user(1, inbox, 1)).await.unwrap_err());
     }
     provoked
 }
@@ -234,21 +224,17 @@ async fn by_a_held_lock(provoked: &mut Provoked) {
     let database = Backend::Postgres.golden();
     let server = Program::serving(&database).start();
     let client = server.client().await;
-    let mut connection = PgConnection::connect(&database.url()).await.unwrap();
-    let mut lock = connection.begin().await.unwrap();
-    let take = AssertSqlSafe("LOCK TABLE inboxes IN ACCESS EXCLUSIVE MODE");
-    sqlx::query(take).execute(&mut *lock).await.unwrap();
+    let _lock = database.lock_table("inboxes").await;
 
     // It waits for the lock three times, half a second each, and gives up.
-    provoked.add(client.get(get(1, 1, 1)).await.unwrap_err());
+    provoked.add(client.get(get_as_user(1, 1, 1)).await.unwrap_err());
 
     // Told to stop a second time, the server waits for no call.
-    let waiting = || waiting_for_a_lock(&database);
     let call = tokio::spawn({
         let client = client.clone();
-        async move { client.get(get(1, 1, 1)).await.unwrap_err() }
+        async move { client.get(get_as_user(1, 1, 1)).await.unwrap_err() }
     });
-    until(async || waiting().await > 0).await;
+    database.until_sessions_wait(1).await;
     server.signal("TERM");
     stops_listening(&server).await;
     assert_eq!(server.stop("TERM").0, Some(0));
@@ -261,20 +247,4 @@ async fn stops_listening(server: &Server) {
         server.log().contains("stopping")
     })
     .await;
-}
-
-async fn waiting_for_a_lock(database: &Database) -> i64 {
-    let waiting = "SELECT count(*) AS id FROM pg_stat_activity
-        WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    database.numbers(waiting).await[0]
-}
-
-async fn until(is_so: impl AsyncFn() -> bool) {
-    for _ in 0..500 {
-        if is_so().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("waited in vain");
 }

@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::support::{
     Backend, Client, Database, Program,
     cluster::Cluster,
-    golden, leadchat_versions,
+    get_as_user, golden, leadchat_versions,
     pb::{self, Reauthorization, inbox::Channel},
     program::{Server, eventually},
     proxy::Proxy,
@@ -63,12 +63,7 @@ pub(super) fn of(inbox: &pb::Inbox) -> State {
 }
 
 pub(super) fn get(inbox_id: i64) -> pb::GetInboxRequest {
-    pb::GetInboxRequest {
-        account_id: 1,
-        inbox_id,
-        viewer: Some(viewer::user(1)),
-        detail: 0,
-    }
+    get_as_user(1, inbox_id, 1)
 }
 
 pub(super) async fn state(client: &Client) -> State {

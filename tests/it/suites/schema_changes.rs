@@ -15,6 +15,7 @@ use tonic_types::StatusExt;
 use crate::support::{
     Backend, Client, Database, Program,
     cluster::Cluster,
+    get_as_user,
     leadchat_versions::{self, ROWS, VERSIONS},
     pb, viewer,
 };
@@ -31,12 +32,7 @@ const API: i64 = 2;
 const MAIL: i64 = 4;
 
 const fn get(inbox_id: i64) -> pb::GetInboxRequest {
-    pb::GetInboxRequest {
-        account_id: 1,
-        inbox_id,
-        viewer: Some(viewer::user(1)),
-        detail: 0,
-    }
+    get_as_user(1, inbox_id, 1)
 }
 
 async fn api(client: &Client) -> pb::ApiChannel {
@@ -268,21 +264,6 @@ async fn columns_without_grants_are_named_or_omitted() {
     }
 }
 
-async fn waiting(database: &Database) -> i64 {
-    let waiting = "SELECT count(*) AS id FROM pg_stat_activity
-        WHERE datname = current_database() AND application_name = 'leadchat-inbox'
-            AND wait_event_type = 'Lock'";
-    database.numbers(waiting).await[0]
-}
-
-async fn until_waiting(database: &Database, count: i64) {
-    let end = Instant::now() + Duration::from_mins(1);
-    while waiting(database).await != count {
-        assert!(Instant::now() < end, "nobody waits for the lock");
-        tokio::task::yield_now().await;
-    }
-}
-
 /// Asks until nobody holds the table any more. A read waits for a lock for a second
 /// and a half in all, in which a slow machine may not bring all callers to it.
 async fn once_unlocked(client: &Client) {
@@ -323,7 +304,7 @@ async fn concurrent_calls_share_one_probe_after_a_change() {
             tokio::spawn(async move { once_unlocked(&client).await })
         })
         .collect();
-    until_waiting(&database, CALLERS).await;
+    database.until_sessions_wait(CALLERS).await;
     migration.commit().await.unwrap();
     for caller in callers {
         caller.await.unwrap();
@@ -363,7 +344,7 @@ async fn a_table_that_is_rewritten_in_the_middle_of_a_read_does_not_look_empty()
             let client = client.clone();
             async move { client.get(get(API)).await }
         });
-        until_waiting(&database, 1).await;
+        database.until_sessions_wait(1).await;
         migration.commit().await.unwrap();
         let after = caller.await.unwrap().unwrap().bytes;
         assert!(after == before, "{change}");
@@ -378,15 +359,12 @@ async fn a_waiting_read_does_not_delay_a_migration() {
     database.execute(ROWS).await;
     let server = Program::serving(&database).start();
     let client = server.client().await;
-    let mut connection = PgConnection::connect(&database.url()).await.unwrap();
-    let mut lock = connection.begin().await.unwrap();
-    let take = AssertSqlSafe("LOCK TABLE channel_api IN ACCESS EXCLUSIVE MODE");
-    sqlx::query(take).execute(&mut *lock).await.unwrap();
+    let lock = database.lock_table("channel_api").await;
     let caller = tokio::spawn({
         let client = client.clone();
         async move { client.get(get(API)).await }
     });
-    until_waiting(&database, 1).await;
+    database.until_sessions_wait(1).await;
 
     let began = Instant::now();
     database
@@ -399,6 +377,6 @@ async fn a_waiting_read_does_not_delay_a_migration() {
     assert!(took < Duration::from_secs(5), "{took:?}");
     let status = caller.await.unwrap().unwrap_err();
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
-    lock.rollback().await.unwrap();
+    lock.release().await;
     assert!(client.get(get(API)).await.is_ok());
 }

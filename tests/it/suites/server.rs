@@ -7,7 +7,6 @@ use std::{
 };
 
 use prost::Message;
-use sqlx::{Connection, PgConnection};
 use tonic::{Code, Request, Status, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use tonic_types::StatusExt;
@@ -17,7 +16,7 @@ use crate::support::{
     client::any_inbox as request,
     pb,
     plain::{self, framed},
-    viewer,
+    reason, viewer,
 };
 
 const METHOD: &str = "/leadchat.inbox.v1.InboxService/GetInbox";
@@ -172,14 +171,6 @@ fn violations(status: &Status) -> BTreeSet<String> {
         .collect()
 }
 
-fn reason(status: &Status) -> String {
-    let info = status
-        .get_details_error_info()
-        .unwrap_or_else(|| panic!("{status:?}"));
-    assert_eq!(info.domain, "inbox.leadchat");
-    info.reason
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_of_tonic_have_error_details() {
     let database = Backend::Sqlite.golden();
@@ -296,10 +287,7 @@ async fn deadlines_are_answered_as_such() {
         assert_eq!(reason(&status), "DEADLINE_EXCEEDED");
     }
 
-    let mut connection = PgConnection::connect(&database.url()).await.unwrap();
-    let mut lock = connection.begin().await.unwrap();
-    let take = "LOCK TABLE inboxes IN ACCESS EXCLUSIVE MODE";
-    sqlx::query(take).execute(&mut *lock).await.unwrap();
+    let lock = database.lock_table("inboxes").await;
     let (status, took) = within("300m").await;
     assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
     assert_eq!(reason(&status), "DEADLINE_EXCEEDED");
@@ -312,7 +300,7 @@ async fn deadlines_are_answered_as_such() {
         (status.code(), reason(&status)),
         (Code::Unavailable, "STORE_UNAVAILABLE".to_owned())
     );
-    lock.rollback().await.unwrap();
+    lock.release().await;
     assert_eq!(within("20S").await.0.code(), Code::Ok);
 }
 

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 use prost::Message;
-use sqlx::{Connection, PgConnection};
 use tonic::{Code, Status, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use tonic_types::StatusExt;
@@ -14,6 +13,7 @@ use crate::support::{
     client::any_inbox as request,
     plain::{self, Body, Connection as Plain, framed},
     program::{Server, eventually},
+    reason,
 };
 
 const GET: &str = "/leadchat.inbox.v1.InboxService/GetInbox";
@@ -65,10 +65,6 @@ impl Slow {
     }
 }
 
-fn reason(status: &Status) -> String {
-    status.get_details_error_info().unwrap().reason
-}
-
 async fn is_stopping(server: &Server) {
     eventually("the server is stopping", || {
         server.log().contains("stopping")
@@ -81,32 +77,19 @@ async fn a_call_in_flight_is_answered() {
     let database = Backend::Postgres.golden();
     let server = Program::serving(&database).start();
     let client = server.client().await;
-    let mut connection = PgConnection::connect(&database.url()).await.unwrap();
-    let mut lock = connection.begin().await.unwrap();
-    let take = "LOCK TABLE inboxes IN ACCESS EXCLUSIVE MODE";
-    sqlx::query(take).execute(&mut *lock).await.unwrap();
+    let lock = database.lock_table("inboxes").await;
     let call = tokio::spawn({
         let client = client.clone();
         async move { client.get(request()).await }
     });
-    waits_for_a_lock(&database).await;
+    database.until_sessions_wait(1).await;
     server.signal("TERM");
     is_stopping(&server).await;
     assert!(!call.is_finished());
-    lock.rollback().await.unwrap();
+    lock.release().await;
     let answer = call.await.unwrap().unwrap();
     assert_eq!(answer.message.inbox.unwrap().id, 1);
     assert_eq!(server.wait(), Some(0));
-}
-
-async fn waits_for_a_lock(database: &Database) {
-    let waiting = "SELECT count(*) AS id FROM pg_stat_activity
-        WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    let end = Instant::now() + Duration::from_secs(10);
-    while database.numbers(waiting).await[0] == 0 {
-        assert!(Instant::now() < end, "waited in vain");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,7 +6,7 @@ use crate::support::{
     Program,
     answers::{self, Answers, answers, assert_same},
     cluster::{Cluster, Setup},
-    pb,
+    get_as_user, pb,
     program::eventually,
     tools::unpacked,
     viewer,
@@ -71,12 +71,7 @@ impl Of {
         let seen = answers(&client).await;
         let count = || server.statements();
         let answered = || server.log().matches(": answered ").count();
-        let get = pb::GetInboxRequest {
-            account_id: 1,
-            inbox_id: 1,
-            viewer: Some(viewer::user(1)),
-            detail: 0,
-        };
+        let get = get_as_user(1, 1, 1);
         let list = pb::ListInboxesRequest {
             account_id: 1,
             viewer: Some(viewer::user(1)),

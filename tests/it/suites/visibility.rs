@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use crate::support::{Backend, Client, Database, Program, golden, pb, viewer};
+use crate::support::{Backend, Client, Database, Program, get_inbox, golden, pb, viewer};
 
 on_both_databases!(
     users_see_what_the_index_showed,
@@ -306,12 +306,7 @@ async fn get(
     inbox_id: i64,
     viewer: pb::Viewer,
 ) -> Result<pb::GetInboxResponse, Status> {
-    let request = pb::GetInboxRequest {
-        account_id,
-        inbox_id,
-        viewer: Some(viewer),
-        detail: 0,
-    };
+    let request = get_inbox(account_id, inbox_id, viewer);
     client.get(request).await.map(|answer| answer.message)
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     Client,
     cluster::Cluster,
+    get_inbox,
     pb::{self, find_inboxes_request::Key},
     viewer,
 };
@@ -54,12 +55,7 @@ pub async fn answers(client: &Client) -> Answers {
             }
         }
         for inbox in &inboxes {
-            let get = pb::GetInboxRequest {
-                account_id,
-                inbox_id: inbox.id,
-                viewer: Some(viewer),
-                detail: 0,
-            };
+            let get = get_inbox(account_id, inbox.id, viewer);
             let got = client.get(get).await.unwrap();
             answers.insert(name(&format!("inbox {}", inbox.id)), got.bytes);
             keys.extend(key(inbox).map(|key| (inbox.id, key)));

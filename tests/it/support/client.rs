@@ -13,6 +13,7 @@ use tonic::{
     metadata::MetadataMap,
     transport::{Channel, Endpoint},
 };
+use tonic_types::StatusExt;
 
 use super::pb;
 
@@ -132,14 +133,33 @@ impl Client {
     }
 }
 
-/// For the first inbox, by an administrator: where any call will do.
-pub const fn any_inbox() -> pb::GetInboxRequest {
+/// For an inbox in full detail.
+pub const fn get_inbox(account_id: i64, inbox_id: i64, viewer: pb::Viewer) -> pb::GetInboxRequest {
     pb::GetInboxRequest {
-        account_id: 1,
-        inbox_id: 1,
-        viewer: Some(viewer::user(1)),
+        account_id,
+        inbox_id,
+        viewer: Some(viewer),
         detail: 0,
     }
+}
+
+/// The same, by a user.
+pub const fn get_as_user(account_id: i64, inbox_id: i64, user_id: i64) -> pb::GetInboxRequest {
+    get_inbox(account_id, inbox_id, viewer::user(user_id))
+}
+
+/// For the first inbox, by an administrator: where any call will do.
+pub const fn any_inbox() -> pb::GetInboxRequest {
+    get_as_user(1, 1, 1)
+}
+
+/// The reason that an error of ours carries.
+pub fn reason(status: &Status) -> String {
+    let info = status
+        .get_details_error_info()
+        .unwrap_or_else(|| panic!("{status:?}"));
+    assert_eq!(info.domain, "inbox.leadchat");
+    info.reason
 }
 
 /// Requests of a viewer.

@@ -105,6 +105,14 @@ impl Database {
         }
     }
 
+    /// On PostgreSQL.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Postgres { name } => name,
+            Self::Sqlite { .. } => panic!("a file has no name"),
+        }
+    }
+
     pub fn url(&self) -> String {
         match self {
             Self::Postgres { name } => Cluster::shared().url(name),

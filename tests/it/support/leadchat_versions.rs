@@ -98,9 +98,7 @@ pub async fn of_the_seed(backend: Backend) -> Database {
     match backend {
         Backend::Postgres => {
             let database = Database::unique();
-            let Database::Postgres { name } = &database else {
-                unreachable!()
-            };
+            let name = database.name();
             let cluster = Cluster::shared();
             cluster.create_database(name, None);
             cluster.psql(name, include_str!("../../golden/leadchat_tables.sql"));

@@ -98,9 +98,7 @@ fn source(file: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_document_says_all_keys_and_codes() {
     let rails = with_rows(Backend::Postgres, golden::ENCRYPTED_ROWS);
-    let Database::Postgres { name } = &rails else {
-        unreachable!()
-    };
+    let name = rails.name();
     Cluster::shared().psql(
         name,
         "ALTER TABLE inboxes RENAME name TO title;

@@ -158,9 +158,7 @@ async fn missing_grants_are_named_together() {
     for version in &VERSIONS {
         version.comes_to(&database, Backend::Postgres).await;
     }
-    let Database::Postgres { name } = &database else {
-        unreachable!()
-    };
+    let name = database.name();
     let cluster = Cluster::shared();
     cluster.psql(
         name,

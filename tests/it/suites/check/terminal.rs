@@ -135,19 +135,17 @@ async fn a_signal_ends_it_at_once_with_what_was_found() {
         };
         // Those of a check that was ended sleep on for a moment.
         let mut rest = PATIENCE;
-        while connections(&database).await > 0 {
+        while database.sessions("true").await > 0 {
             rest = waited(rest).await;
         }
         let check = OnTerminal::start(program);
         // At the start there is one.
-        let readers = "SELECT count(*) AS id FROM pg_stat_activity
-            WHERE datname = current_database() AND wait_event = 'PgSleep'";
         let mut most = 0;
         let mut rest = PATIENCE;
         while most < 2 {
             rest = waited(rest).await;
-            most = database.numbers(readers).await[0].max(most);
-            assert!(connections(&database).await <= 5);
+            most = database.sessions("wait_event = 'PgSleep'").await.max(most);
+            assert!(database.sessions("true").await <= 5);
         }
         let pid = check.child.id().to_string();
         let kill = Command::new("kill").args(["-s", signal, &pid]).status();
@@ -167,10 +165,4 @@ async fn a_signal_ends_it_at_once_with_what_was_found() {
             assert!(printed.contains("it was stopped"), "{printed}");
         }
     }
-}
-
-async fn connections(database: &Database) -> i64 {
-    let of_check = "SELECT count(*) AS id FROM pg_stat_activity
-        WHERE datname = current_database() AND application_name = 'leadchat-inbox'";
-    database.numbers(of_check).await[0]
 }

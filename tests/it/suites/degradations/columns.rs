@@ -8,7 +8,7 @@ use prost_reflect::{DynamicMessage, FieldDescriptor, ReflectMessage, Value};
 
 use super::{ADMINISTRATOR, AGENT, look, reasons};
 use crate::support::{
-    Backend, Client, Program, pb,
+    Backend, Client, Program, get_inbox, pb,
     schema::{Kind, schema},
     viewer,
     wire::{self, ours},
@@ -469,12 +469,7 @@ async fn a_value_that_is_no_number_gives_no_rights(backend: Backend) {
         assert!(listed.inboxes.is_empty());
         assert!(listed.disclosed_as() == pb::Role::Agent);
         for inbox_id in [1, 2, 3] {
-            let get = pb::GetInboxRequest {
-                account_id: 1,
-                inbox_id,
-                viewer: Some(viewer),
-                detail: 0,
-            };
+            let get = get_inbox(1, inbox_id, viewer);
             let refused = client.get(get).await.unwrap_err();
             assert_eq!(refused.code(), tonic::Code::NotFound);
         }

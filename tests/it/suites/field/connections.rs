@@ -23,9 +23,7 @@ struct Limited {
 impl Limited {
     async fn to(connections: i32) -> Self {
         let database = Backend::Postgres.golden();
-        let Database::Postgres { name } = &database else {
-            unreachable!()
-        };
+        let name = database.name();
         let role = format!("limited_of_{name}");
         database
             .execute(&format!(

@@ -3,7 +3,7 @@
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use crate::support::{Backend, Client, Program, pb, viewer};
+use crate::support::{Backend, Client, Program, get_inbox, pb, viewer};
 
 on_both_databases!(a_membership_of_a_deleted_user_gives_nothing);
 
@@ -44,12 +44,7 @@ async fn a_membership_of_a_deleted_user_gives_nothing(backend: Backend) {
 }
 
 async fn get(client: &Client, viewer: pb::Viewer) -> Result<(), Status> {
-    let request = pb::GetInboxRequest {
-        account_id: 1,
-        inbox_id: 1,
-        viewer: Some(viewer),
-        detail: 0,
-    };
+    let request = get_inbox(1, 1, viewer);
     client.get(request).await.map(drop)
 }
 

@@ -38,9 +38,7 @@ fn database(encoding: &str) -> Database {
 /// The same in the order of a language.
 pub(super) fn ordered(encoding: &str, locale: &str) -> Database {
     let database = Database::unique();
-    let Database::Postgres { name } = &database else {
-        unreachable!()
-    };
+    let name = database.name();
     let cluster = Cluster::shared();
     cluster.psql(
         "postgres",

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use prost::Message;
 
 use crate::support::{
-    Backend, Client, Database, Program, grpcio::Grpcio, pb, pb::find_inboxes_request::Key,
-    program::Server, viewer,
+    Backend, Client, Database, Program, get_inbox, grpcio::Grpcio, pb,
+    pb::find_inboxes_request::Key, program::Server, viewer,
 };
 
 on_both_databases!(
@@ -55,12 +55,7 @@ async fn set_templates(database: &Database, count: usize) {
 }
 
 fn get(viewer: pb::Viewer) -> pb::GetInboxRequest {
-    pb::GetInboxRequest {
-        account_id: 1,
-        inbox_id: INBOX,
-        viewer: Some(viewer),
-        detail: 0,
-    }
+    get_inbox(1, INBOX, viewer)
 }
 
 fn list(viewer: pb::Viewer) -> pb::ListInboxesRequest {

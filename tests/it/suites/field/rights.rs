@@ -13,10 +13,7 @@ struct Owned {
 impl Owned {
     fn new() -> Self {
         let database = Database::unique();
-        let Database::Postgres { name } = &database else {
-            unreachable!()
-        };
-        let name = name.clone();
+        let name = database.name().to_owned();
         answers::fill(Cluster::shared(), &name);
         let owned = Self {
             owner: format!("owner_of_{name}"),

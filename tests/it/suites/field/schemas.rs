@@ -12,19 +12,12 @@ const TABLES: &str = include_str!("../../../golden/leadchat_tables.sql");
 /// What each command has to say of tables in another schema.
 const ELSEWHERE: &str = "tables in the schema \"chatwoot\", outside the search path";
 
-fn name(database: &Database) -> &str {
-    let Database::Postgres { name } = database else {
-        unreachable!()
-    };
-    name
-}
-
 /// A database, and what SQL has made in it.
 fn with(sql: &[&str]) -> Database {
     let database = Database::unique();
     let cluster = Cluster::shared();
-    cluster.create_database(name(&database), None);
-    cluster.psql(name(&database), &sql.join(";\n"));
+    cluster.create_database(database.name(), None);
+    cluster.psql(database.name(), &sql.join(";\n"));
     database
 }
 
@@ -35,7 +28,7 @@ fn in_schema() -> Database {
 }
 
 fn psql(database: &Database, sql: &str) -> String {
-    Cluster::shared().psql(name(database), sql)
+    Cluster::shared().psql(database.name(), sql)
 }
 
 fn program(command: &str, url: &str) -> Program {
@@ -119,7 +112,7 @@ async fn the_search_path_is_that_of_rails() {
 async fn the_search_path_goes_through_pgbouncer() {
     let database = in_schema();
     let pgbouncer = PgBouncer::before(Cluster::shared(), 2, &[]);
-    let url = pgbouncer.url(name(&database)) + "?schema_search_path=chatwoot";
+    let url = pgbouncer.url(database.name()) + "?schema_search_path=chatwoot";
     let server = Program::serving_at(&url).arg("--pgbouncer").start();
     let client = server.client().await;
     for _ in 0..3 {
@@ -127,7 +120,7 @@ async fn the_search_path_goes_through_pgbouncer() {
     }
     // It is nobody else's.
     let path = "SELECT DISTINCT current_setting('search_path')";
-    let others = Cluster::shared().psql_at(pgbouncer.port, name(&database), path);
+    let others = Cluster::shared().psql_at(pgbouncer.port, database.name(), path);
     assert_eq!(others.trim(), "\"$user\", public");
 }
 
@@ -165,7 +158,7 @@ async fn tables_of_another_schema_are_never_ignored() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tables_of_a_schema_without_usage_are_never_ignored() {
     let database = in_schema();
-    let role = format!("stranger_of_{}", name(&database));
+    let role = format!("stranger_of_{}", database.name());
     psql(&database, &format!("CREATE ROLE {role} LOGIN"));
     let url = database.url().replace("//postgres@", &format!("//{role}@"));
     all_refuse(

@@ -6,32 +6,17 @@ use std::sync::{
     atomic::{AtomicI64, Ordering},
 };
 
-use sqlx::{Connection, PgConnection, Postgres, Transaction};
-
 use super::*;
-use crate::support::{Client, Database};
+use crate::support::{Client, Database, sessions::until};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A server with one permit, and a lock that keeps its read waiting.
-async fn locked(database: &Database) -> (Server, PgConnection) {
-    let server = Program::serving(database)
+/// A server with one permit.
+fn with_one_permit(database: &Database) -> Server {
+    Program::serving(database)
         .arg("--max-concurrent-reads")
         .arg("1")
-        .start();
-    (
-        server,
-        PgConnection::connect(&database.url()).await.unwrap(),
-    )
-}
-
-async fn lock(connection: &mut PgConnection) -> Transaction<'_, Postgres> {
-    let mut lock = connection.begin().await.unwrap();
-    sqlx::query("LOCK TABLE inboxes IN ACCESS EXCLUSIVE MODE")
-        .execute(&mut *lock)
-        .await
-        .unwrap();
-    lock
+        .start()
 }
 
 async fn get_within(client: &Client, timeout: Duration) -> Result<(), tonic::Status> {
@@ -59,16 +44,16 @@ fn assert_overloaded(status: &tonic::Status) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_waits_for_a_permit_for_half_of_its_time() {
     let database = Backend::Postgres.golden();
-    let (server, mut connection) = locked(&database).await;
+    let server = with_one_permit(&database);
     let client = server.client().await;
     let mut health = health(&server.address).await;
-    let held = lock(&mut connection).await;
+    let held = database.lock_table("inboxes").await;
 
     let reading = tokio::spawn({
         let client = client.clone();
         async move { client.get(request()).await.map(drop) }
     });
-    waits_for_a_lock(&database).await;
+    database.until_sessions_wait(1).await;
     let began = Instant::now();
     let waiting = join_all((0..10).map(|_| get_within(&client, SECOND)));
     let asking = async {
@@ -90,7 +75,7 @@ async fn a_call_waits_for_a_permit_for_half_of_its_time() {
     for refused in refused {
         assert_overloaded(&refused.unwrap_err());
     }
-    held.rollback().await.unwrap();
+    held.release().await;
     // With or without the lock's own time-out.
     let _ = reading.await.unwrap();
     assert!(get_within(&client, 10 * SECOND).await.is_ok());
@@ -101,9 +86,9 @@ async fn a_call_waits_for_a_permit_for_half_of_its_time() {
 async fn a_full_queue_refuses_at_once() {
     const MAX_QUEUED: usize = 1024;
     let database = Backend::Postgres.golden();
-    let (server, mut connection) = locked(&database).await;
+    let server = with_one_permit(&database);
     let clients = join_all((0..12).map(|_| server.client())).await;
-    let held = lock(&mut connection).await;
+    let held = database.lock_table("inboxes").await;
     let quick = Arc::new(AtomicI64::new(0));
     let calls = clients.iter().flat_map(|client| vec![client.clone(); 95]);
     let calls: Vec<_> = calls
@@ -126,7 +111,7 @@ async fn a_full_queue_refuses_at_once() {
     for call in calls {
         call.await.unwrap();
     }
-    held.rollback().await.unwrap();
+    held.release().await;
     // But for the one that reads, and what was sent after some had been refused.
     let quick = usize::try_from(quick.load(Ordering::Relaxed)).unwrap();
     let surplus = sent - MAX_QUEUED - 1;
@@ -151,19 +136,15 @@ fn assert_overloaded_or_locked(status: &tonic::Status) {
 async fn a_read_without_its_caller_keeps_its_permit() {
     let database = Backend::Postgres.golden();
     database.slow_down(1.0).await;
-    let (server, _connection) = locked(&database).await;
+    let server = with_one_permit(&database);
     let client = server.client().await;
-    let running = "SELECT count(*) AS id FROM pg_stat_activity
-        WHERE datname = current_database() AND wait_event = 'PgSleep'";
+    let running = async || database.sessions("wait_event = 'PgSleep'").await;
     for _ in 0..3 {
         let left = tokio::spawn({
             let client = client.clone();
             async move { client.get(request()).await.map(drop) }
         });
-        until("the read runs", async || {
-            database.numbers(running).await[0] == 1
-        })
-        .await;
+        until("the read runs", async || running().await == 1).await;
         left.abort();
         let next = tokio::spawn({
             let client = client.clone();
@@ -171,26 +152,9 @@ async fn a_read_without_its_caller_keeps_its_permit() {
         });
         let mut most = 0;
         while !next.is_finished() {
-            most = most.max(database.numbers(running).await[0]);
+            most = most.max(running().await);
         }
         next.await.unwrap().unwrap();
         assert_eq!(most, 1);
     }
-}
-
-async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
-    let end = Instant::now() + 10 * SECOND;
-    while !is_so().await {
-        assert!(Instant::now() < end, "waited in vain: {what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
-async fn waits_for_a_lock(database: &Database) {
-    let waiting = "SELECT count(*) AS id FROM pg_stat_activity
-        WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    until("a read waits for the lock", async || {
-        database.numbers(waiting).await[0] > 0
-    })
-    .await;
 }

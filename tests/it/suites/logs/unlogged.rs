@@ -3,15 +3,13 @@
 
 use std::{fs, io::Write, net::TcpListener, os::unix::fs::OpenOptionsExt};
 
-use crate::support::{Backend, Database, Program, cluster::Cluster, program::Server, viewer};
+use crate::support::{Backend, Program, cluster::Cluster, program::Server, viewer};
 
 /// A database may say anything by itself, to whoever reads its rows.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn messages_of_a_database_are_not_logged() {
     let database = Backend::Postgres.golden();
-    let Database::Postgres { name } = &database else {
-        panic!()
-    };
+    let name = database.name();
     Cluster::shared().psql(
         name,
         "CREATE FUNCTION told(text) RETURNS boolean LANGUAGE plpgsql AS

@@ -178,9 +178,7 @@ async fn no_transaction_is_open_while_redis_is_waited_for() {
     };
     // Redis has been asked by then, and does not answer.
     proxy.has_swallowed().await;
-    let busy = "SELECT count(*) AS id FROM pg_stat_activity WHERE datname = current_database()
-        AND application_name = 'leadchat-inbox' AND state <> 'idle'";
-    assert_eq!(database.numbers(busy).await, [0]);
+    assert_eq!(database.sessions("state <> 'idle'").await, 0);
     assert_eq!(waiting.await.unwrap(), UNKNOWN);
 }
 

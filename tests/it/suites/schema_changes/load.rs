@@ -12,7 +12,7 @@ use std::{
 use tokio::sync::watch;
 
 use crate::support::{
-    Backend, Client, Database, Program,
+    Backend, Client, Database, Program, get_inbox,
     leadchat_versions::{self, ROWS, VERSIONS},
     pb::{self, find_inboxes_request::Key, inbox::Channel},
     viewer,
@@ -240,12 +240,7 @@ async fn call(client: &Client, caller: usize, number: usize) {
             (listed.map(|listed| listed.message.inboxes), INBOXES)
         }
         1 => {
-            let get = pb::GetInboxRequest {
-                account_id: 1,
-                inbox_id: ids[number % ids.len()],
-                viewer: Some(viewer::user(2)),
-                detail: 0,
-            };
+            let get = get_inbox(1, ids[number % ids.len()], viewer::user(2));
             let got = client.get(get).await;
             (got.map(|got| got.message.inbox.into_iter().collect()), 1)
         }
