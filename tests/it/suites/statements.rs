@@ -1,16 +1,30 @@
 //! A read takes as many statements for a thousand inboxes as for one.
 
-use crate::support::{Backend, Client, Program, account::account, pb, program::eventually, viewer};
+use crate::support::{
+    Backend, Client, Database, Program, account::account, get_as_user, get_inbox, pb,
+    program::Server, program::eventually, viewer,
+};
 
-on_both_databases!(statements_are_as_many_for_any_number_of_inboxes);
+on_both_databases!(
+    statements_are_as_many_for_any_number_of_inboxes,
+    hidden_costs_as_many_statements_as_missing,
+);
+
+/// Tables of channels, one for each kind. Each that is in use takes a statement.
+const CHANNEL_TABLES: usize = 13;
+
+/// Of those, a read of one inbox takes this many.
+const CHANNEL_TABLES_OF_ONE_INBOX: usize = 1;
+
+/// Statements of a list that a read of one inbox does without.
+const LIST_STATEMENTS: usize = 2;
 
 async fn statements_are_as_many_for_any_number_of_inboxes(backend: Backend) {
     let mut counts = Vec::new();
     for inboxes in [1, 100, 500] {
         let database = account(backend, inboxes).await;
-        let server = Program::serving(&database).start();
+        let server = counting(&database).start();
         let client = server.client().await;
-        let count = || server.statements();
 
         let mut of_each = Vec::new();
         for (rpc, viewer) in [
@@ -22,10 +36,7 @@ async fn statements_are_as_many_for_any_number_of_inboxes(backend: Backend) {
             ("ListInboxes", viewer::user(2)),
             ("BatchGetInboxes", viewer::user(1)),
         ] {
-            let (before, answers) = (count(), answered(&server.log()));
-            ask(&client, rpc, viewer, inboxes).await;
-            eventually("the call is logged", || answered(&server.log()) > answers).await;
-            let statements = count() - before;
+            let statements = statements(&server, ask(&client, rpc, viewer, inboxes)).await;
             println!(
                 "statements {} {rpc} {viewer_name}: {statements} for {inboxes} inboxes",
                 backend.name(),
@@ -37,14 +48,79 @@ async fn statements_are_as_many_for_any_number_of_inboxes(backend: Backend) {
     }
     assert_eq!(counts[0], counts[1]);
     assert_eq!(counts[1], counts[2]);
-    // All thirteen tables are read where all are in use, and one where one is.
-    let of = |index: usize| counts[0][index].2;
-    assert!((5..=12).contains(&of(0)), "{counts:?}");
+
+    let by_administrator = |rpc: &str| {
+        let mut of_each = counts[0].iter();
+        let found = of_each.find(|it| (it.0, it.1) == (rpc, "administrator"));
+        found.unwrap().2
+    };
+    let get = by_administrator("GetInbox");
+    assert!((5..=12).contains(&get), "{counts:?}");
     assert_eq!(
-        of(4) - 13,
-        of(0) - 1 + 2,
-        "a whole account: all kinds, and its bots: {counts:?}"
+        by_administrator("ListInboxes"),
+        get - CHANNEL_TABLES_OF_ONE_INBOX + CHANNEL_TABLES + LIST_STATEMENTS,
+        "{counts:?}"
     );
+}
+
+/// Neither answers nor their cost tell a hidden inbox from a missing one, or an
+/// account that the viewer does not belong to from a missing one.
+async fn hidden_costs_as_many_statements_as_missing(backend: Backend) {
+    const MISSING: i64 = 999;
+    const AGENT_WITHOUT_INBOXES: i64 = 3;
+    const STRANGER: i64 = 4;
+    let database = account(backend, 1).await;
+    database
+        .execute(
+            "INSERT INTO users (id, name, created_at, updated_at)
+                VALUES (3, 'a', '2026-01-01', '2026-01-01'), (4, 'b', '2026-01-01', '2026-01-01');
+            INSERT INTO account_users (account_id, user_id, role, created_at, updated_at)
+                VALUES (1, 3, 0, '2026-01-01', '2026-01-01');",
+        )
+        .await;
+    let server = counting(&database).start();
+    let client = server.client().await;
+    let get = async |account: i64, inbox: i64, user: i64| {
+        let request = get_as_user(account, inbox, user);
+        let call = async { assert!(client.get(request).await.is_err()) };
+        statements(&server, call).await
+    };
+    let list = async |account_id: i64, user: i64| {
+        let request = pb::ListInboxesRequest {
+            account_id,
+            viewer: Some(viewer::user(user)),
+            ..Default::default()
+        };
+        let call = async { assert!(client.list(request).await.is_err()) };
+        statements(&server, call).await
+    };
+
+    let hidden = get(1, 1, AGENT_WITHOUT_INBOXES).await;
+    let missing = get(1, MISSING, AGENT_WITHOUT_INBOXES).await;
+    assert_eq!(hidden, missing, "GetInbox of an inbox");
+    assert_eq!(
+        get(1, 1, STRANGER).await,
+        get(MISSING, 1, STRANGER).await,
+        "GetInbox in an account"
+    );
+    assert_eq!(
+        list(1, STRANGER).await,
+        list(MISSING, STRANGER).await,
+        "ListInboxes of an account"
+    );
+}
+
+/// A server that logs no more than statements and calls, since large accounts are read.
+fn counting(database: &Database) -> Program {
+    Program::serving(database).env("RUST_LOG", "info,sqlx::query=debug")
+}
+
+/// How many statements a call takes.
+async fn statements(server: &Server, call: impl Future<Output = ()>) -> usize {
+    let (before, answers) = (server.statements(), answered(&server.log()));
+    call.await;
+    eventually("the call is logged", || answered(&server.log()) > answers).await;
+    server.statements() - before
 }
 
 fn answered(log: &str) -> usize {
@@ -62,21 +138,14 @@ fn name(viewer: pb::Viewer) -> &'static str {
 }
 
 async fn ask(client: &Client, rpc: &str, viewer: pb::Viewer, inboxes: i64) {
-    let viewer = Some(viewer);
     match rpc {
         "GetInbox" => {
-            let request = pb::GetInboxRequest {
-                account_id: 1,
-                inbox_id: 1,
-                viewer,
-                detail: 0,
-            };
-            client.get(request).await.unwrap();
+            client.get(get_inbox(1, 1, viewer)).await.unwrap();
         }
         "ListInboxes" => {
             let request = pb::ListInboxesRequest {
                 account_id: 1,
-                viewer,
+                viewer: Some(viewer),
                 page_size: 1000,
                 ..Default::default()
             };
@@ -88,7 +157,7 @@ async fn ask(client: &Client, rpc: &str, viewer: pb::Viewer, inboxes: i64) {
             let inbox_ids = (0..inboxes.min(100)).map(|index| 1 + index * 13).collect();
             let request = pb::BatchGetInboxesRequest {
                 account_id: 1,
-                viewer,
+                viewer: Some(viewer),
                 detail: 0,
                 inbox_ids,
             };
