@@ -3,19 +3,29 @@
 # How long `make fuzz` tries each property; 12 s come to about seven minutes on two processors, and the rows to two.
 SECONDS_EACH := 12
 
+# The same for `make test-slow`, which comes to about three minutes.
+SLOW_SECONDS_EACH := 3
+
+# Tests that run at a time. Most wait for a server, a lock or a time-out, so more than there are processors.
+TEST_THREADS := 4
+
 BUF := target/tools/node_modules/.bin/buf
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz load secrets lint deny tools
+.PHONY: help run test test-slow fuzz load secrets lint deny tools
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.* ## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 run: ## Serve demonstration data from a throw-away store
 	cargo run --release --locked -- serve --demo
 
 test: lint ## Everything that has to pass: tools, lint, then all tests
-	cargo test --locked --lib --bins --tests -- --show-output
+	cargo test --locked --lib --bins --tests -- --show-output --test-threads=$(TEST_THREADS)
+
+test-slow: tools ## Tests of minutes: mistakes, versions of PostgreSQL, random rows and bytes, fuzzing
+	cargo test --locked --test it -- --ignored --show-output --test-threads=$(TEST_THREADS)
+	@scripts/fuzz.sh $(SLOW_SECONDS_EACH)
 
 fuzz: tools ## Look for inputs that break things, for longer
 	@scripts/fuzz.sh $(SECONDS_EACH)

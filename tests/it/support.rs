@@ -43,18 +43,21 @@ pub use client::{Client, get_as_user, get_inbox, reason, viewer};
 pub use database::{Backend, Database};
 pub use program::Program;
 
-/// Makes each function of the list a test on PostgreSQL and one on SQLite.
+/// Makes each function of the list a test on PostgreSQL and one on SQLite. A
+/// slow one has `#[ignore = "slow: make test-slow"]` before it.
 macro_rules! on_both_databases {
-    ($($test:ident),* $(,)?) => {
+    ($($(#[$attribute:meta])* $test:ident),* $(,)?) => {
         mod postgres {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            $($(#[$attribute])*
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $test() {
                 super::$test($crate::support::Backend::Postgres).await;
             })*
         }
 
         mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            $($(#[$attribute])*
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $test() {
                 super::$test($crate::support::Backend::Sqlite).await;
             })*

@@ -40,6 +40,7 @@ const AROUND: [&str; 5] = [
 ];
 
 /// In one test: there is one copy, and one check at a time has both cores.
+#[ignore = "slow: make test-slow"]
 #[test]
 fn do_not_compile() {
     let original = Path::new(env!("CARGO_MANIFEST_DIR"));

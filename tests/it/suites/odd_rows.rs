@@ -19,7 +19,10 @@ use crate::support::{
 };
 use rows::{ACCOUNT, ADMINISTRATOR, AGENT, AGENT_BOT, BYSTANDER};
 
-on_both_databases!(odd_rows_spoil_no_list_and_no_neighbour);
+on_both_databases!(
+    #[ignore = "slow: make test-slow"]
+    odd_rows_spoil_no_list_and_no_neighbour,
+);
 
 async fn odd_rows_spoil_no_list_and_no_neighbour(backend: Backend) {
     let number = |name: &str| env::var(name).ok().map(|text| text.parse::<u64>().unwrap());

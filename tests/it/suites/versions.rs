@@ -22,6 +22,7 @@ const OTHERS: &[u32] = if cfg!(target_arch = "x86_64") {
     &[16, 17, 18]
 };
 
+#[ignore = "slow: make test-slow"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_version_gives_the_same_answers() {
     let shared = Cluster::shared();

@@ -29,7 +29,10 @@ use crate::support::{
 };
 
 // Messages hold texts and numbers, which reach the database.
-on_both_databases!(any_message_is_answered);
+on_both_databases!(
+    #[ignore = "slow: make test-slow"]
+    any_message_is_answered,
+);
 
 fn dice() -> Dice {
     let dice = Dice::seeded(number("NOISE_SEED").unwrap_or(1));
@@ -154,6 +157,7 @@ async fn any_message_is_answered(backend: Backend) {
 }
 
 /// Each comes to an end when its caller is done, and nobody else is touched.
+#[ignore = "slow: make test-slow"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn any_bytes_cost_their_own_connection_at_most() {
     const IN_TIME: Duration = Duration::from_secs(20);
