@@ -23,7 +23,7 @@ const ONLY_IN: [(&str, &[&str], &str); 11] = [
         "what an inbox is does not depend on how it is sent",
     ),
     (
-        r"\bsqlx\b|\bredis::(\{|[A-Z]|aio\b|cmd\b|io\b)",
+        r"\bsqlx\b|^\s*use redis\b|\bredis::([A-Z]|aio\b|cmd\b|io\b)",
         &["store"],
         "what an inbox is does not depend on where it is kept",
     ),
