@@ -44,6 +44,12 @@ impl Graph {
         }
     }
 
+    /// The modules directly within this one.
+    pub fn children(&self, parent: &[String]) -> BTreeSet<String> {
+        let below = self.modules.iter().filter_map(|it| it.strip_prefix(parent));
+        below.filter_map(|rest| rest.first().cloned()).collect()
+    }
+
     /// The modules that have modules within them, the root of the library included.
     pub fn parents(&self) -> BTreeSet<Path> {
         let parents = self.modules.iter().filter_map(|it| it.split_last());

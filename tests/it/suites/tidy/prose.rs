@@ -1,5 +1,7 @@
 //! Prose of documents and comments: short lines, short sentences, plain beginnings.
 
+use std::path::Path;
+
 use super::{
     exceptions,
     ratchet::{self, Breaches},
@@ -13,8 +15,19 @@ const MAX_LINE_COLUMNS: usize = 100;
 /// Words that a sentence has at most. A span of code is one word.
 const MAX_SENTENCE_WORDS: usize = 25;
 
+/// Sizes of the documents that a newcomer reads first.
+const MAX_DOCUMENT_BYTES: [(&str, usize); 2] = [("README.md", 8192), ("ARCHITECTURE.md", 8192)];
+
 /// Words that begin no sentence: its subject is a thing.
 const DENIED_BEGINNINGS: [&str; 4] = ["Who ", "Whoever ", "What ", "Whose "];
+
+#[test]
+fn first_documents_are_short() {
+    for (file, most) in MAX_DOCUMENT_BYTES {
+        let size = read(Path::new(file)).len();
+        assert!(size <= most, "{file} has {size} bytes, more than {most}");
+    }
+}
 
 /// Tables, code and headings may be wider, and so may a line without a blank, such as a
 /// link.
