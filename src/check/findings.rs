@@ -1,9 +1,9 @@
-//! What of all that was found an operator has to hear of.
+//! Findings: the facts that an operator has to act on or to know.
 //!
-//! A problem is what keeps the service from serving, makes its answers wrong for
-//! many, or was set and does not work: something that settings, grants or a
-//! migration put right. A note is what was left out by choice, and what is wrong
-//! with single rows: these are served, and each answer says what is missing.
+//! A problem keeps the service from serving, makes many answers wrong, or is a setting
+//! that does not work. Settings, grants or a migration solve it. A note is an omission by
+//! choice, or a fault of single rows: these are served, and each answer says what is
+//! missing.
 
 use serde::Serialize;
 
@@ -23,7 +23,7 @@ pub struct Findings {
     pub notes: Vec<Finding>,
 }
 
-/// What a finding is, for machines.
+/// The code of a finding, for machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum FindingCode {
@@ -58,7 +58,7 @@ impl Findings {
         if !is_complete {
             findings.problem(
                 FindingCode::Stopped,
-                "it was stopped; what is said here is what was found until then",
+                "the check was stopped, and this report is incomplete",
             );
         }
         findings.store(facts);
@@ -94,34 +94,38 @@ impl Findings {
         self.rows(tables);
         self.migrations(facts.store.database, tables);
         if tables.migration.is_none() && tables.newest_migration.is_some() {
-            // Then all are missing.
+            // Then all tables are missing.
             return;
         }
         if !tables.missing.is_empty() {
             let count = pluralize(
                 tables.missing.len(),
-                "table or column is",
-                "tables or columns are",
+                "required table or column is",
+                "required tables or columns are",
             );
             self.problem(
                 FindingCode::ColumnsMissing,
-                format!("{count} missing that nothing works without; is this leadchat's database?"),
+                format!("{count} missing; is this leadchat's database?"),
             );
         }
         if !tables.not_granted.is_empty() {
-            let count = pluralize(tables.not_granted.len(), "column is", "columns are");
+            let count = pluralize(
+                tables.not_granted.len(),
+                "required column is",
+                "required columns are",
+            );
             self.problem(
                 FindingCode::ColumnsNotGranted,
-                format!("{count} not granted to this user that nothing works without"),
+                format!("{count} not granted to this user"),
             );
         }
         let hidden = &tables.omitted.not_granted;
         if !hidden.is_empty() {
-            let count = pluralize(hidden.len(), "column is", "columns are");
+            let count = pluralize(hidden.len(), "optional column is", "optional columns are");
             self.note(
                 FindingCode::OptionalColumnsNotGranted,
                 format!(
-                    "{count} there but not granted to this user, and left out: {}",
+                    "{count} not granted to this user, and omitted: {}",
                     hidden.join(", ")
                 ),
             );
@@ -142,13 +146,13 @@ impl Findings {
         let completeness = &tables.completeness;
         if !completeness.partial.is_empty() {
             let found = match completeness.references() {
-                none if none.is_empty() => "no row refers to one that is not there".to_owned(),
-                references => format!("these refer to rows that are not there: {references}"),
+                none if none.is_empty() => "no row refers to a missing one".to_owned(),
+                references => format!("references to missing rows: {references}"),
             };
             self.note(
                 FindingCode::RowsNotKnown,
                 format!(
-                    "whether these show all of their rows cannot be known: {}; {found}",
+                    "these tables may hide rows: {}; {found}",
                     completeness.tables()
                 ),
             );
@@ -184,21 +188,21 @@ impl Findings {
             ),
             KeyState::NotUsable => self.problem(
                 FindingCode::KeysNotUsable,
-                "what leadchat has encrypted does not open with these keys; are they those of this \
-                 database, and is the digest theirs?",
+                "none of leadchat's encrypted values can be decrypted with these keys; check that \
+                 the keys and the digest are those of this database",
             ),
             KeyState::Usable if not_opened > 0 => self.note(
                 FindingCode::ValuesNotOpened,
                 format!(
-                    "the keys are right, but {not_opened} of the values tried do not open: they are \
-                 damaged, or from before the keys were changed"
+                    "the keys are right, but {not_opened} of the values tried cannot be decrypted: \
+                     they are damaged, or older than the keys"
                 ),
             ),
             KeyState::Unknown => {
                 if let Some(error) = &encryption.error {
                     self.problem(
                         FindingCode::KeysUnknown,
-                        format!("whether the keys are right cannot be told: {error}"),
+                        format!("the keys could not be tried: {error}"),
                     );
                 }
             }
@@ -235,10 +239,9 @@ impl Findings {
     fn settings(&mut self, facts: &Facts) {
         match &facts.settings.frontend_url {
             FrontendUrl::NotSet => {
-                const TEXT: &str = "FRONTEND_URL is not set: callback addresses and widget \
-                                    scripts lack their beginning, and pictures and voice \
-                                    calls have no address";
-                // Every leadchat has it. Who fills a store of their own may need none.
+                const TEXT: &str = "FRONTEND_URL is not set: callback URLs and widget scripts \
+                                    lack their host, and avatars and voice calls have no URL";
+                // Every leadchat has this table; a store of its own may do without.
                 if facts.store.is_attached() {
                     self.problem(FindingCode::FrontendUrlNotSet, TEXT);
                 } else {
@@ -247,24 +250,24 @@ impl Findings {
             }
             FrontendUrl::NotUsable => self.problem(
                 FindingCode::FrontendUrlNotUsable,
-                "FRONTEND_URL is no http:// or https:// URL: no address or widget script that \
-                 is made of it can be opened",
+                "FRONTEND_URL is no http:// or https:// URL: the URLs and widget scripts made of \
+                 it do not work",
             ),
             FrontendUrl::Usable {
                 ends_with_slash: true,
                 ..
             } => self.note(
                 FindingCode::FrontendUrlEndsWithSlash,
-                "FRONTEND_URL ends with a slash: as in leadchat itself, addresses made of it \
-                 have two",
+                "FRONTEND_URL ends with a slash: URLs made of it have two slashes, as in leadchat \
+                 itself",
             ),
             FrontendUrl::Usable { .. } => {}
         }
         if !facts.settings.secret_key_base_set {
             self.note(
                 FindingCode::SecretKeyBaseNotSet,
-                "SECRET_KEY_BASE is not set: pictures have no address, and the etags of \
-                 administrators hold for one process",
+                "SECRET_KEY_BASE is not set: avatars have no URL, and etags of administrators are \
+                 valid for one process only",
             );
         }
     }
@@ -281,7 +284,7 @@ impl Findings {
         if let Some(error) = &accounts.error {
             self.problem(
                 FindingCode::AccountsNotListed,
-                format!("the accounts could not be listed to the end: {error}"),
+                format!("not all accounts could be listed: {error}"),
             );
         }
         let degraded = accounts.inboxes.degraded;
@@ -289,7 +292,7 @@ impl Findings {
             let count = pluralize(degraded, "inbox has", "inboxes have");
             self.note(
                 FindingCode::InboxesDegraded,
-                format!("{count} fields that are left out, rounded or shown as stored"),
+                format!("{count} fields that are omitted, rounded or shown as stored"),
             );
         }
     }

@@ -11,10 +11,10 @@ use super::{
 };
 use crate::{domain::channel::ChannelKind, leadchat::links::FrontendUrl};
 
-/// How wide a line may be.
+/// The maximum width of a line, in columns.
 const MAX_LINE_COLUMNS: usize = 100;
 
-/// Where what is said of a thing begins.
+/// The column of the text beside a label.
 const VALUE_COLUMN: usize = 24;
 
 impl Display for Report {
@@ -82,11 +82,11 @@ fn write_store(f: &mut Formatter<'_>, store: &StoreFacts) -> fmt::Result {
     )?;
     writeln!(f, "{}", line("place", place))?;
     let owner = match ownership {
-        Some(OwnershipName::Attached) => "Rails': it is only read, and never migrated",
-        Some(OwnershipName::Own) => "an own one, with the tables of `leadchat-inbox migrate`",
-        None => "not known",
+        Some(OwnershipName::Attached) => "Rails: only read, never migrated",
+        Some(OwnershipName::Own) => "this program: tables of `leadchat-inbox migrate`",
+        None => "unknown",
     };
-    writeln!(f, "{}", line("whose", owner))?;
+    writeln!(f, "{}", line("schema owner", owner))?;
     if let Some(user) = user {
         writeln!(f, "{}", line("user", user))?;
     }
@@ -125,8 +125,8 @@ fn write_tables(f: &mut Formatter<'_>, tables: &Tables) -> fmt::Result {
     };
     writeln!(f, "{}", line("schema version", &version))?;
     let release = match released {
-        Some(month) => format!("of {month} or newer, by their columns"),
-        None => "of before April 2026, by their columns".to_owned(),
+        Some(month) => format!("{month} or newer, by its columns"),
+        None => "before April 2026, by its columns".to_owned(),
     };
     writeln!(f, "{}", line("leadchat", &release))?;
     let mut listed = |label, names: &[String]| match names {
@@ -134,20 +134,20 @@ fn write_tables(f: &mut Formatter<'_>, tables: &Tables) -> fmt::Result {
         _ => writeln!(f, "{}", line(label, &names.join(", "))),
     };
     if tables.is_complete() {
-        listed("required columns", &["all are there".to_owned()])?;
+        listed("required columns", &["complete".to_owned()])?;
     }
     listed("missing", missing)?;
     listed("not granted", not_granted)?;
     listed("row-level security", row_security)?;
     let optional = [&*omitted.missing, &*omitted.not_granted].concat();
     if optional.is_empty() {
-        listed("optional columns", &["all are there".to_owned()])?;
+        listed("optional columns", &["complete".to_owned()])?;
     }
-    listed("left out, not there", &omitted.missing)?;
-    listed("left out, no grant", &omitted.not_granted)?;
+    listed("omitted, missing", &omitted.missing)?;
+    listed("omitted, no grant", &omitted.not_granted)?;
     listed("other schemas", other_schemas)?;
     let partial = completeness.partial.iter().map(|it| it.table.clone());
-    listed("rows not known", &partial.collect::<Vec<_>>())?;
+    listed("rows may be hidden", &partial.collect::<Vec<_>>())?;
     writeln!(f)
 }
 
@@ -170,7 +170,7 @@ fn write_encryption(f: &mut Formatter<'_>, encryption: &Encryption) -> fmt::Resu
     writeln!(f, "{}", line("keys", &format!("{set}, {state}")))?;
     for column in sample {
         let all = column.opened + column.not_opened;
-        let opened = format!("{}: {} of {all} opened", column.column, column.opened);
+        let opened = format!("{}: {} of {all} decrypted", column.column, column.opened);
         writeln!(f, "{}", line("tried", &opened))?;
     }
     writeln!(f)
@@ -234,11 +234,11 @@ fn write_accounts(f: &mut Formatter<'_>, accounts: &Accounts) -> fmt::Result {
     let of = total.map_or_else(String::new, |total| format!(" of {total}"));
     writeln!(f, "{}", line("read", &format!("{read}{of}")))?;
     if *suspended > 0 {
-        let text = format!("{suspended} of these, whose inboxes nobody is shown and none was read");
+        let text = format!("{suspended} of these; their inboxes are not served and were not read");
         writeln!(f, "{}", line("suspended", &text))?;
     }
     if *deleted > 0 {
-        writeln!(f, "{}", line("gone meanwhile", &deleted.to_string()))?;
+        writeln!(f, "{}", line("deleted meanwhile", &deleted.to_string()))?;
     }
     for (reason, count) in failed {
         writeln!(f, "{}", line("failed", &format!("{count}: {reason}")))?;
@@ -261,7 +261,7 @@ fn write_accounts(f: &mut Formatter<'_>, accounts: &Accounts) -> fmt::Result {
             writeln!(f, "{}", line(kind, &format!("{count:>width$}")))?;
         }
     }
-    writeln!(f, "{}", line("in all", &total.to_string()))?;
+    writeln!(f, "{}", line("total", &total.to_string()))?;
     writeln!(
         f,
         "{}",
@@ -321,7 +321,7 @@ fn write_findings(f: &mut Formatter<'_>, title: &str, findings: &[Finding]) -> f
     Ok(())
 }
 
-/// A thing, and what is said of it.
+/// A label and the text beside it.
 fn line(label: &str, text: &str) -> String {
     wrap(
         &format!("  {label:<width$}", width = VALUE_COLUMN - 2),
@@ -330,9 +330,9 @@ fn line(label: &str, text: &str) -> String {
     )
 }
 
-/// Words behind a beginning, each further line as far from the margin.
+/// Wraps words after a prefix; further lines are indented by the margin.
 fn wrap(prefix: &str, words: &str, margin: usize) -> String {
-    // Numbers come with their blanks.
+    // Numbers bring their own padding.
     let indented = words.len() - words.trim_start().len();
     let mut text = format!("{prefix}{}", " ".repeat(indented));
     let mut width = text.len();

@@ -162,7 +162,7 @@ async fn a_signal_ends_it_at_once_with_what_was_found() {
         } else {
             assert!(shown.contains("of 250 accounts"), "{shown:?}");
             assert!(shown.ends_with("\u{1b}[2K"), "{shown:?}");
-            assert!(printed.contains("it was stopped"), "{printed}");
+            assert!(printed.contains("the check was stopped"), "{printed}");
         }
     }
 }
