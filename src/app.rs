@@ -31,8 +31,8 @@ use crate::{
 /// Open files beside the connections of callers and to the database.
 const OTHER_OPEN_FILES: usize = 64;
 
-/// Why the program cannot do what it is to do. One line each, naming the setting
-/// where one is to blame.
+/// The reasons why the program fails. Each is one line and names the setting that causes
+/// it, if one does.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     #[error(transparent)]
@@ -50,13 +50,13 @@ pub enum AppError {
     System { what: &'static str, reason: String },
 }
 
-/// What to set in clients that would send the path of a socket as their `:authority`. HTTP/2
-/// has no such authority, and h2 resets their calls before anything of ours sees them.
+/// A setting for clients that send the path of a socket as their `:authority`. HTTP/2 has
+/// no such authority: h2 resets their calls below all layers.
 const SOCKET_HINT: &str = "Over this socket, clients in Python, Ruby, PHP, C++, Java and Swift \
     have to set `localhost` as their authority, most as grpc.default_authority \
     (docs/cookbook.md).";
 
-/// Runs until done, or until told to stop.
+/// Runs a task to its end, or until a shutdown signal.
 pub async fn run(task: Task) -> Result<ExitCode, AppError> {
     match task {
         Task::Serve(settings) => serve(*settings).await?,
@@ -89,7 +89,7 @@ async fn check(settings: Check) -> Result<ExitCode, AppError> {
         installation,
         keys: derive_keys(secrets).await?,
     };
-    // A bar and lines of a log would spoil each other.
+    // A progress bar and log lines would overwrite each other.
     let is_logging = LevelFilter::current() > LevelFilter::ERROR;
     let progress = if as_json || is_logging {
         Progress::hidden()
@@ -136,7 +136,7 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
     let opening = open_store(database, database_connections, redis, installation, secrets);
     let (store, flags, demo) = tokio::select! {
         opened = opening => opened?,
-        // A database may let us wait.
+        // Opening a database may take long.
         _ = shutdown_signals.recv() => return Ok(()),
     };
     let etags = match &secret_key_base {
@@ -193,9 +193,9 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
     )
     .await?;
     if let ListenAddress::Unix(path) = &listen {
-        // While calls were drained, a successor may have put its own there.
+        // During the drain, another process may have bound its own socket to this path.
         if socket_identity(path) == socket {
-            // A leftover is replaced at the next start.
+            // A socket that stays is replaced at the next start.
             let _ = std::fs::remove_file(path);
         }
     }
@@ -204,24 +204,24 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
     Ok(())
 }
 
-/// How many values could not be decrypted, of which the first were logged when
-/// they were met.
+/// Logs the total of values that could not be decrypted; the first of them were logged at
+/// once.
 fn log_decryption_failures(losses: &Losses) {
     for (field, count) in losses.counts() {
         warn!(field, count, "values that could not be decrypted");
     }
 }
 
-/// As many reads as keep the processors busy. SQLite reads on them; while a read waits for
-/// another database, one more has something to do.
+/// The default limit of reads keeps the processors busy. SQLite uses the processors
+/// itself; PostgreSQL leaves them idle while a read waits.
 fn default_concurrent_reads(is_embedded: bool) -> usize {
     let per_processor = if is_embedded { 1 } else { 2 };
     std::thread::available_parallelism()
         .map_or(per_processor, |processors| per_processor * processors.get())
 }
 
-/// Lets the process open as many files as it may, and says so where that is too few for
-/// all connections of callers and of the store.
+/// Raises the soft limit of open files. Warns if the limit is too low for all connections
+/// of clients and of the store.
 fn raise_open_files_limit(wanted: u64) {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
@@ -256,7 +256,7 @@ async fn open_store(
         }
         None => {
             let demo = Demo::create().await?;
-            // There is nothing in it that anybody's keys are for.
+            // Demonstration data holds nothing encrypted.
             let keys = Keys::default();
             let installation = Demo::installation();
             let store =
@@ -267,7 +267,7 @@ async fn open_store(
     }
 }
 
-/// Keys are slow to derive, so as to be slow to guess.
+/// Derives the keys on a blocking thread, because deriving is slow by design.
 async fn derive_keys(secrets: Secrets) -> Result<Keys, AppError> {
     let derive = move || Keys::derived(&secrets);
     task::spawn_blocking(derive)
@@ -278,7 +278,7 @@ async fn derive_keys(secrets: Secrets) -> Result<Keys, AppError> {
         })
 }
 
-/// What tells a file from another that takes its place: device and number.
+/// Device and inode number, which differ when another file takes the same path.
 fn socket_identity(path: &Path) -> Option<(u64, u64)> {
     std::fs::symlink_metadata(path)
         .ok()
@@ -308,7 +308,7 @@ async fn bind(listen: &ListenAddress) -> Result<(Listener, ListenAddress), AppEr
     }
 }
 
-/// Removes a socket that nobody listens on any more.
+/// Removes a socket without a listener.
 async fn remove_stale_socket(path: &Path) {
     let is_socket = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
     let is_stale = is_socket
@@ -316,12 +316,12 @@ async fn remove_stale_socket(path: &Path) {
             .await
             .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
     if is_stale {
-        // If it cannot be removed, binding says so.
+        // If the socket cannot be removed, binding fails and reports it.
         let _ = std::fs::remove_file(path);
     }
 }
 
-/// Receives whenever the process is told to stop, by Ctrl-C or SIGTERM.
+/// Receives at each shutdown signal: Ctrl-C or SIGTERM.
 fn shutdown_signals() -> Result<mpsc::Receiver<()>, AppError> {
     let listen = |kind| {
         signal(kind).map_err(|error| AppError::System {
@@ -348,13 +348,12 @@ fn shutdown_signals() -> Result<mpsc::Receiver<()>, AppError> {
     Ok(receiver)
 }
 
-/// Nobody may be reading.
+/// Prints a text; a closed pipe is no error.
 fn print_line(text: &str) {
     let _ = writeln!(io::stdout(), "{text}");
 }
 
-/// Prints the result of a command. A failed write is an error; a closed pipe is not,
-/// since its reader has enough.
+/// Prints the result of a command. A failed write is an error; a closed pipe is not.
 fn print(text: &str) -> Result<(), AppError> {
     match writeln!(io::stdout(), "{text}").and_then(|()| io::stdout().flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(AppError::System {

@@ -1,10 +1,9 @@
 //! `leadchat-inbox check`: would it serve well, with these settings and over this
 //! data?
 //!
-//! Looks at the store, its tables, keys, Redis and addresses, and then reads every
-//! account once, as the service would for an administrator. Changes nothing. What
-//! it found is a [`Report`], which says how many and which fields, and no value
-//! that is stored.
+//! The check inspects the store, its tables, keys, Redis and addresses. Then it reads
+//! every account once, as the service does for an administrator. It changes nothing. The
+//! result is a [`Report`]: counts and names of fields, and no stored value.
 
 mod accounts;
 mod completeness;
@@ -27,17 +26,17 @@ pub use progress::Progress;
 pub use report::Report;
 use report::{Accounts, Encryption, Facts, Redis, Tables};
 
-/// What is checked: all that a service is started with, but for where it listens.
+/// The settings under check: those of `serve`, without the address.
 pub struct CheckConfig {
     pub database: DatabaseSettings,
-    /// How many connections to it there are at most.
+    /// The maximum number of connections to the database.
     pub connections: NonZeroUsize,
     pub redis: Option<RedisSettings>,
     pub installation: Installation,
     pub keys: Keys,
 }
 
-/// Looks at everything, or as far as it gets until it is told to `stop`.
+/// Runs all steps of the check, or those before `stop`.
 pub async fn run(
     config: CheckConfig,
     progress: Progress,
@@ -54,7 +53,8 @@ pub async fn run(
     Report::new(facts, is_complete)
 }
 
-/// One after the other. What cannot be done is noted, and ends only what needs it.
+/// Runs the steps in order. A step that fails is reported, and ends only the steps that
+/// need its result.
 async fn inspect_all(
     facts: &mut Facts,
     config: CheckConfig,

@@ -1,10 +1,10 @@
 //! Typed settings, from flags and environment.
 //!
-//! A flag counts before its variable. Names of variables are leadchat's own
-//! wherever leadchat has one, so that the service starts beside Rails with the
-//! same environment. Secrets come from the environment alone: an argument list
-//! is there for every process to read. An empty variable counts as unset, but
-//! for FRONTEND_URL, which Rails uses as it is, and REDIS_SENTINEL_PASSWORD.
+//! A flag takes precedence over its variable. Variables have leadchat's names where
+//! leadchat has them, so that the service starts with the environment of Rails. Secrets
+//! come from the environment alone, because every process can read an argument list. An
+//! empty variable counts as unset, except FRONTEND_URL and REDIS_SENTINEL_PASSWORD, as in
+//! Rails.
 
 mod arguments;
 mod database;
@@ -31,52 +31,52 @@ pub use listen::ListenAddress;
 pub use log::LogFormat;
 pub use timeouts::Timeouts;
 
-/// What the program is to do, and how it logs.
+/// The task of the program, and the format of its log.
 #[derive(Debug)]
 pub struct Settings {
     pub task: Task,
     pub log_format: LogFormat,
 }
 
-/// What the program is to do.
+/// The task of the program.
 #[derive(Debug)]
 pub enum Task {
     Serve(Box<Serve>),
     Check(Box<Check>),
     Migrate(DatabaseSettings),
-    /// Print the SQL of a user that may read what is read.
+    /// Print the SQL that creates a user with the rights that the service needs.
     Grants {
         database: PostgresSettings,
         role: String,
     },
 }
 
-/// How inboxes are served.
+/// Settings of `serve`.
 #[derive(Debug)]
 pub struct Serve {
     pub listen: ListenAddress,
     /// `None` for demonstration data.
     pub database: Option<DatabaseSettings>,
-    /// Where leadchat keeps its flags; `None` where that is not known, and for
-    /// demonstration data.
+    /// The Redis with leadchat's flags; `None` if it is not set, and for demonstration
+    /// data.
     pub redis: Option<RedisSettings>,
     /// The role of a caller on this machine as its own viewer.
     pub local_role: Role,
     pub installation: Installation,
     pub secrets: Secrets,
-    /// How many connections to the database there are at most.
+    /// The maximum number of connections to the database.
     pub database_connections: NonZeroUsize,
-    /// How many reads run at a time; by default as suits the machine.
+    /// The maximum number of concurrent reads; the default depends on the machine.
     pub max_concurrent_reads: Option<NonZeroUsize>,
     pub max_connection_age: Duration,
     pub drain_wait: Duration,
     pub drain_timeout: Duration,
-    /// How many bytes a response may have.
+    /// The maximum size of a response, in bytes.
     pub max_response_bytes: usize,
     pub timeouts: Timeouts,
 }
 
-/// How it is checked whether inboxes could be served.
+/// Settings of `check`.
 #[derive(Debug)]
 pub struct Check {
     pub database: DatabaseSettings,
@@ -89,10 +89,10 @@ pub struct Check {
 }
 
 impl Task {
-    /// What is logged where RUST_LOG does not say.
+    /// The log filter if RUST_LOG is not set.
     pub const fn default_log_filter(&self) -> &'static str {
         match self {
-            // What it finds is in its report.
+            // Findings are in the report, not in the log.
             Self::Check(_) => "error",
             Self::Serve(_) | Self::Migrate(_) | Self::Grants { .. } => "info",
         }
@@ -111,7 +111,7 @@ pub enum ConfigError {
     Usage(#[from] clap::Error),
 }
 
-/// The program was started without a word.
+/// The program was started without arguments.
 const HELP_ON_MISSING_COMMAND: ErrorKind = ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
 
 impl ConfigError {
@@ -241,7 +241,7 @@ pub fn read(
     Ok(Settings { task, log_format })
 }
 
-/// Where inboxes are, be it where they are by default.
+/// The database of the settings, or the default one.
 fn database(flags: &DataArguments, set: Environment<'_>) -> Result<DatabaseSettings, ConfigError> {
     let database = database::read(flags.database_url.clone(), set)?;
     let database = database.unwrap_or_else(database::default);
@@ -263,8 +263,7 @@ fn secrets(
     })
 }
 
-/// A secret of Rails'. One of white space alone is none to Rails, and does not
-/// count as set.
+/// A secret of Rails. White space alone counts as unset, as in Rails.
 fn secret(
     setting: &'static str,
     environment: Environment<'_>,
@@ -272,20 +271,20 @@ fn secret(
     let Some(text) = environment(setting).filter(|text| !is_blank(text)) else {
         return Ok(None);
     };
-    // Keys of something else would be derived from what is left of it.
+    // Keys derived from the rest of the text would be wrong.
     if text.contains(char::REPLACEMENT_CHARACTER) {
         return Err(ConfigError::setting(setting, "is not UTF-8"));
     }
     Ok(Some(text.into()))
 }
 
-/// Whether a text may be the URL of a database, whole or damaged, that got to the
-/// wrong place. It is then not quoted.
+/// Whether a text may be a database URL in the wrong setting, possibly damaged. Such a
+/// text is not quoted.
 fn may_hold_password(text: &str) -> bool {
     text.contains("://") || text.contains(['@', '?'])
 }
 
-/// What inboxes are derived with, from leadchat's own variables.
+/// The settings of the installation, from leadchat's own variables.
 fn installation(environment: Environment<'_>) -> Installation {
     let force_ssl = environment("FORCE_SSL").is_some_and(|value| is_true(&value));
     Installation {

@@ -1,5 +1,4 @@
-//! Demonstration data: three accounts, every kind of channel, and who may see
-//! what of them.
+//! Demonstration data: three accounts, every kind of channel, and users of every role.
 
 use std::{fmt::Write, io, path::PathBuf};
 
@@ -13,15 +12,15 @@ use crate::{
 
 const DEMO_SQL: &str = include_str!("demo/rows.sql");
 
-/// A store of demonstration data, gone when dropped.
+/// A store of demonstration data, deleted on drop.
 pub struct Demo {
     folder: TempDir,
 }
 
-/// Why there is no demonstration data.
+/// The reasons why demonstration data cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
-    #[error("no temporary folder: {0}")]
+    #[error("cannot create a temporary folder: {0}")]
     Folder(io::ErrorKind),
     #[error(transparent)]
     Store(#[from] OpenError),
@@ -54,7 +53,7 @@ impl Demo {
         }
     }
 
-    /// Who is in the data, and lines to try.
+    /// The users in the data, and commands to try.
     pub fn introduction(&self, address: &ListenAddress) -> String {
         let mut text = String::from(
             "

@@ -1,8 +1,8 @@
-//! Who calls, and what a caller may do.
+//! Callers and their rights.
 //!
-//! The server listens where only this machine's own processes reach it, so a
-//! caller is "somebody on this machine": it may act for any viewer, and as its
-//! own viewer has the role that the operator gave it.
+//! The server listens on addresses of this machine alone, so each caller is a process of
+//! this machine. A caller may act for any viewer. As its own viewer, it has the role that
+//! the operator set.
 
 use crate::domain::viewer::{Rights, Role};
 

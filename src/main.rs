@@ -9,7 +9,7 @@ use leadchat_inbox::{
 };
 use mimalloc::MiMalloc;
 
-/// Every call allocates and frees, on one thread and another.
+/// Calls allocate and free memory on different threads, for which mimalloc is faster.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
@@ -19,11 +19,10 @@ static ALLOCATOR: MiMalloc = MiMalloc;
     reason = "the environment is read here and passed on"
 )]
 async fn main() -> ExitCode {
-    // Libraries that ask for the provider of the process get this one, whichever others they
-    // bring. Installed once: it cannot be there already.
+    // The default provider of the process. Installing cannot fail, since it is done once.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    // One that is not Unicode must not pass for unset: what is wrong with it is
-    // said by whoever reads it.
+    // A variable that is not Unicode must not pass for unset; reading the setting reports
+    // the error.
     let environment =
         |name: &str| env::var_os(name).map(|value| value.to_string_lossy().into_owned());
     let Settings { task, log_format } = match config::read(env::args_os(), &environment) {

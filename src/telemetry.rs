@@ -1,7 +1,7 @@
 //! Where logs go: standard error, one line an event, for people or as JSON.
 //!
-//! No value of a request or of a row is for the log. What a library would log
-//! of one is left out, whatever RUST_LOG says.
+//! No value of a request or of a row is logged. Targets of libraries that would log one
+//! are off, regardless of RUST_LOG.
 
 use std::{
     fmt,
@@ -20,9 +20,9 @@ use tracing_subscriber::{
 
 use crate::{config::LogFormat, grpc, store};
 
-/// Starts logging. What a panic says may quote a value, so only its place is
-/// told. `filter` is RUST_LOG; what cannot be read of it is left out. Where it is not
-/// set, `default` counts.
+/// Starts logging. `filter` is RUST_LOG, without the parts that cannot be parsed;
+/// `default` counts if it is not set. A panic is logged with its location alone, since
+/// its message may quote a value.
 pub fn start(format: LogFormat, filter: Option<&str>, default: &str) {
     let filter = filter.filter(|filter| !filter.is_empty());
     let (readable, unreadable): (Vec<_>, Vec<_>) = filter
@@ -43,12 +43,14 @@ pub fn start(format: LogFormat, filter: Option<&str>, default: &str) {
         );
     }));
     for directive in unreadable {
-        error!(directive, "RUST_LOG: a part that cannot be read");
+        error!(
+            directive,
+            "RUST_LOG: ignored a directive that cannot be parsed"
+        );
     }
 }
 
-/// The last words of a program that cannot go on. They are for whoever started
-/// it, so RUST_LOG does not count.
+/// Prints the error that ends the program, regardless of RUST_LOG.
 pub fn report(format: LogFormat, error: &impl fmt::Display) {
     match format {
         LogFormat::Pretty => eprintln!("leadchat-inbox: {error}"),

@@ -1,8 +1,8 @@
 //! Reads every account once, a few at a time, and counts what it finds.
 //!
-//! An account is read as for the calling service with the rights of an
-//! administrator, so that what cannot be read of sealed fields is counted too, and
-//! is dropped once it is counted. No more is held than there are readers.
+//! Each account is read for a service viewer with the rights of an administrator, so that
+//! degradations of sealed fields are counted, too. An account is dropped as soon as it is
+//! counted: memory holds one account a reader.
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,21 +27,21 @@ use crate::{
     store::{Patience, RedisFlags, Store, StoreError},
 };
 
-/// How many are read at a time, each over a connection of its own. The next page of
-/// ids is read when one of them has ended.
+/// Accounts read at a time, each over a connection of its own. The next page of ids is
+/// read when one of them is done.
 const MAX_CONCURRENT_READS: usize = 4;
 
-/// As for a call.
+/// The time-out of one account, the same as of a call.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long what is in the way of an account has to pass.
+/// The delay before a failed read is tried again.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// What became of one account.
+/// The result for one account; `None` for a deleted one.
 type Outcome = Result<Option<Accounts>, StoreError>;
 
-/// Adds every account to what is counted. One that cannot be read is counted as
-/// that.
+/// Reads every account and adds it to the counts. An account that cannot be read is
+/// counted as failed.
 pub async fn read_all(
     store: &Arc<Store>,
     flags: &Arc<RedisFlags>,
@@ -72,7 +72,7 @@ async fn read_pages(
         let page = match page {
             Ok(page) => page,
             Err(error) => {
-                // What is under way is counted all the same.
+                // Reads in flight are counted, too.
                 wait_until_at_most(0, &mut readers, counted, progress).await;
                 return Err(error);
             }
@@ -91,7 +91,7 @@ async fn read_pages(
     }
 }
 
-/// Counts what is read, until no more than so many are under way.
+/// Adds finished reads to the counts, until at most this many are in flight.
 async fn wait_until_at_most(
     max: usize,
     readers: &mut JoinSet<Outcome>,
@@ -110,7 +110,7 @@ fn record(read: Result<Outcome, JoinError>, counted: &mut Accounts, progress: &P
         Ok(Ok(Some(account))) => counted.add(account),
         Ok(Ok(None)) => counted.deleted += 1,
         Ok(Err(error)) => counted.record_failure(error.to_string()),
-        Err(_) => counted.record_failure("the read stopped short".to_owned()),
+        Err(_) => counted.record_failure("the read task panicked".to_owned()),
     }
     progress.set(counted.done());
 }
@@ -120,8 +120,8 @@ fn deadline(stopped: &CancellationToken) -> Patience {
     Patience::without_permit(deadline.into_std(), stopped.clone())
 }
 
-/// Trouble that passes, such as a migration's lock, costs a second try and not the
-/// check.
+/// Reads an account, and once more after a transient error, such as a lock of a
+/// migration.
 async fn read_account(
     store: &Store,
     flags: &RedisFlags,
@@ -131,7 +131,7 @@ async fn read_account(
     let account = async || store.account(id, deadline(stopped)).await;
     let account = match account().await {
         Err(StoreError::Unavailable(_)) => {
-            // Whether it was stopped meanwhile, the next try finds out.
+            // The second attempt notices a stop by itself.
             _ = tokio::time::timeout(RETRY_DELAY, stopped.cancelled()).await;
             account().await?
         }

@@ -1,4 +1,4 @@
-//! What is known of tables that may hold a part of leadchat's rows.
+//! Tables that may hold only a part of leadchat's rows.
 
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ pub struct Completeness {
 }
 
 impl Completeness {
-    /// Rows are counted where all tables can be read.
+    /// Reads the completeness of the tables. Rows are counted if all tables can be read.
     pub async fn of(inspection: &Inspection, counts: bool) -> Result<Self, StoreError> {
         let partial = inspection.partial_tables().await?;
         let mut dangling = Vec::new();
@@ -21,14 +21,14 @@ impl Completeness {
         Ok(Self { partial, dangling })
     }
 
-    /// The tables, each with what it is.
+    /// The tables, each with its kind.
     pub fn tables(&self) -> String {
         let named = |it: &PartialTable| format!("{} ({})", it.table, it.kind.replace('_', " "));
         let named: Vec<_> = self.partial.iter().map(named).collect();
         named.join(", ")
     }
 
-    /// What refers to rows that are not there, each with how many do.
+    /// References to rows that do not exist, each with its count.
     pub fn references(&self) -> String {
         let named = |it: &Dangling| match it.rows {
             Some(rows) => format!("{} in {rows}", it.reference),

@@ -1,4 +1,4 @@
-//! How what is counted adds up.
+//! Sums of counts.
 
 use std::collections::BTreeMap;
 
@@ -51,7 +51,7 @@ impl Accounts {
         self.failed.values().sum()
     }
 
-    /// How many there is nothing left to do for.
+    /// The number of accounts that are done.
     pub fn done(&self) -> u64 {
         self.read + self.deleted + self.failures()
     }
@@ -75,7 +75,7 @@ impl Inboxes {
     }
 }
 
-/// With every kind that there is.
+/// Every kind, with a count of zero.
 impl Default for Inboxes {
     fn default() -> Self {
         let kinds = ChannelKind::ALL.map(ChannelKind::field);

@@ -1,20 +1,20 @@
-//! How far the reading is, shown while it lasts.
+//! A progress bar for reading the accounts.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 
 const TEMPLATE: &str = "{bar:30} {human_pos} of {human_len} accounts, {eta} left";
 
-/// A bar on a terminal, or nothing. It is gone when this is dropped.
+/// A bar on a terminal, or nothing. It is removed on drop.
 pub struct Progress(ProgressBar);
 
 impl Progress {
-    /// On standard error, if that is a terminal.
+    /// A bar on standard error, if that is a terminal.
     pub fn shown() -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         let bar = bar.with_finish(ProgressFinish::AndClear);
         Self(match ProgressStyle::with_template(TEMPLATE) {
             Ok(style) => bar.with_style(style.progress_chars("=> ")),
-            // It is another bar then.
+            // The template is a constant; a default bar would do.
             Err(_) => bar,
         })
     }

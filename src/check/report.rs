@@ -1,7 +1,7 @@
-//! What was found, as data: what `--json` writes, and what the text is made of.
+//! The facts of a check, as data. `--json` prints them, and the text is made of them.
 //!
-//! Keys are only ever added; docs/check.md says what they mean. Nothing here may hold
-//! a text that is stored in a row: fields and reasons are named in our own words.
+//! Keys are only ever added; docs/check.md says what they mean. No value here is a text
+//! that is stored in a row: fields and reasons have fixed names.
 
 mod redis;
 
@@ -25,16 +25,16 @@ pub use redis::{Redis, RedisState};
 /// Goes up when a key changes its meaning or goes away.
 const FORMAT_VERSION: u32 = 1;
 
-/// Where inboxes are counted that are of none of the thirteen kinds.
+/// The key for inboxes of none of the thirteen kinds.
 pub const UNKNOWN_KIND: &str = "unknown";
 
-/// The answer, and what it follows from.
+/// The result of a check and the facts behind it.
 #[derive(Debug, Serialize)]
 pub struct Report {
     pub format: u32,
     pub version: &'static str,
     pub serves_well: bool,
-    /// Whether it got to the end.
+    /// Whether the check ran to its end.
     pub complete: bool,
     pub problems: Vec<Finding>,
     pub notes: Vec<Finding>,
@@ -45,12 +45,12 @@ pub struct Report {
 #[derive(Debug, Serialize)]
 pub struct Facts {
     pub store: StoreFacts,
-    /// `None` where they could not be looked at.
+    /// `None` if the tables could not be inspected.
     pub tables: Option<Tables>,
     pub encryption: Encryption,
     pub redis: Redis,
     pub settings: Settings,
-    /// `None` where none were read, because something is lacking.
+    /// `None` if a missing prerequisite kept all accounts from being read.
     pub accounts: Option<Accounts>,
 }
 
@@ -59,13 +59,13 @@ pub struct StoreFacts {
     pub database: DatabaseKind,
     /// Host, port and name, or the path of a file.
     pub place: String,
-    /// `None` where it could not be reached.
+    /// `None` if the store could not be reached.
     pub ownership: Option<OwnershipName>,
     pub server_version: Option<String>,
     pub user: Option<String>,
     pub standby: bool,
     pub read_only: bool,
-    /// Why it cannot be served.
+    /// The reason why the store cannot be served.
     pub error: Option<String>,
 }
 
@@ -76,7 +76,7 @@ pub enum DatabaseKind {
     Sqlite,
 }
 
-/// As JSON has it.
+/// The names in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OwnershipName {
@@ -91,7 +91,7 @@ pub struct Tables {
     /// Of an own store: our newest migration that was applied, and the newest.
     pub migration: Option<i64>,
     pub newest_migration: Option<i64>,
-    /// The month from which on leadchat is as new as these columns.
+    /// The month of the leadchat that has these columns.
     #[serde(rename = "as_new_as")]
     pub released: Option<&'static str>,
     pub missing: Vec<String>,
@@ -106,7 +106,7 @@ pub struct Tables {
     pub completeness: Completeness,
 }
 
-/// Columns that newer leadchats have, which are done without.
+/// Columns of newer leadchat versions that are missing here and not needed.
 #[derive(Debug, Serialize)]
 pub struct OmittedColumns {
     pub missing: Vec<String>,
@@ -119,21 +119,21 @@ pub struct Encryption {
     pub state: KeyState,
     /// Columns in which envelopes were found.
     pub sample: Vec<SampledColumn>,
-    /// Why there is no sample.
+    /// The reason why there is no sample.
     pub error: Option<String>,
 }
 
-/// What the keys are good for.
+/// The result of trying the keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyState {
-    /// They open what was tried, at least some of it.
+    /// The keys decrypt at least some of the sample.
     Usable,
-    /// They open nothing, where there is something.
+    /// The keys decrypt nothing of the sample.
     NotUsable,
-    /// Something is encrypted, and there are none.
+    /// The sample has envelopes, and no keys are set.
     Missing,
-    /// Nothing is encrypted that they could be tried on.
+    /// The sample has no envelopes.
     NothingEncrypted,
     Unknown,
 }
@@ -152,21 +152,21 @@ pub struct Settings {
     pub forwarding_addresses: bool,
 }
 
-/// What was counted, of all accounts or of one.
+/// Counts of all accounts or of one.
 #[derive(Debug, Default, Serialize)]
 pub struct Accounts {
     pub total: Option<u64>,
-    /// Those that were read, suspended ones too.
+    /// Accounts that were read, suspended ones included.
     pub read: u64,
-    /// The service shows nothing of these, and none of their inboxes was read.
+    /// Suspended accounts: the service refuses them, and their inboxes were not read.
     pub suspended: u64,
-    /// Deleted between being listed and being read.
+    /// Accounts that were deleted after they were listed and before they were read.
     #[serde(rename = "gone")]
     pub deleted: u64,
-    /// By reason.
+    /// Failed accounts, by reason.
     #[serde(serialize_with = "serialize_failures")]
     pub failed: BTreeMap<String, u64>,
-    /// Why they could not be listed to the end.
+    /// The reason why not all accounts could be listed.
     pub error: Option<String>,
     pub inboxes: Inboxes,
 }
@@ -176,13 +176,13 @@ pub struct Inboxes {
     pub total: u64,
     /// Every kind, and `unknown`.
     pub kinds: BTreeMap<&'static str, u64>,
-    /// How many have a field that cannot be shown as it should be.
+    /// Inboxes with a degraded field.
     pub degraded: u64,
     #[serde(serialize_with = "serialize_degradations")]
     pub degradations: BTreeMap<DegradedField, Count>,
 }
 
-/// What a degradation is about.
+/// The field and the reason of a degradation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct DegradedField {
     pub kind: &'static str,
@@ -216,13 +216,13 @@ impl Report {
 
     /// One document, indented.
     pub fn to_json(&self) -> String {
-        // Its keys are texts, so that nothing can be in the way.
+        // All keys are texts, so serialization cannot fail.
         serde_json::to_string_pretty(self).unwrap_or_default()
     }
 }
 
 impl Facts {
-    /// What the settings say by themselves.
+    /// A report of the settings alone.
     pub fn of(config: &CheckConfig) -> Self {
         let CheckConfig {
             database,
@@ -335,7 +335,7 @@ impl Tables {
 impl Encryption {
     pub fn from_sample(keys_set: bool, sampled: &[Sampled]) -> Self {
         let has_envelopes = |it: &&Sampled| it.opened + it.not_opened > 0;
-        // Each key by itself: one may be wrong and the other right.
+        // Each key by itself: one may be right and the other wrong.
         let is_useless = [true, false].into_iter().any(|is_deterministic| {
             let mut columns = sampled
                 .iter()

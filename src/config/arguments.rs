@@ -10,8 +10,8 @@ use crate::{domain::viewer::Role, leadchat::encryption::Digest};
 
 /// Answers "this inbox, as this viewer may see it, now" for leadchat, over gRPC.
 ///
-/// Point it at leadchat's own database, at a database of its own, or at nothing:
-/// then it keeps an SQLite file. `serve --demo` needs no set-up at all.
+/// Set leadchat's own database, a database of its own, or none: then it keeps an SQLite
+/// file. `serve --demo` needs no set-up at all.
 #[derive(Debug, Parser)]
 #[command(
     name = "leadchat-inbox",
@@ -31,11 +31,11 @@ pub enum Command {
     Serve(Box<ServeArguments>),
     /// Check settings, database and every account before serving.
     ///
-    /// Takes the settings that `serve` takes. Looks at the store and its tables, tries
-    /// the keys of encrypted columns and Redis, and reads every account once, four at a
-    /// time, over five connections at most. It creates and changes nothing. What it
-    /// prints says how many inboxes of which kind there are, and which of their fields
-    /// cannot be shown as they should be; no value that is stored is in it.
+    /// Takes the settings that `serve` takes. Inspects the store and its tables, and
+    /// tries the keys of encrypted columns and Redis. Then it reads every account once,
+    /// four at a time, over at most five connections. It creates and changes nothing. The
+    /// report counts the inboxes of each kind and names the degraded fields; it contains
+    /// no stored value.
     #[command(after_long_help = CHECK_ENVIRONMENT)]
     Check(CheckArguments),
     /// Create the tables of an own PostgreSQL store, or bring them up to date.
@@ -44,11 +44,11 @@ pub enum Command {
     /// needs no such step; `serve` sees to it.
     #[command(after_long_help = MIGRATE_ENVIRONMENT)]
     Migrate(MigrateArguments),
-    /// Print the SQL of a PostgreSQL user that may read what is read, and nothing else.
+    /// Print the SQL of a PostgreSQL user with the rights that the service needs.
     ///
-    /// Columns follow from the tables as they are, so this asks the database for
-    /// them. It changes nothing; run the SQL as the owner of the tables, with
-    /// `psql -v ON_ERROR_STOP=1`.
+    /// The SQL depends on the existing tables, so this connects to the database. It
+    /// changes nothing; run the SQL as the owner of the tables, with `psql -v
+    /// ON_ERROR_STOP=1`.
     #[command(after_long_help = GRANTS_ENVIRONMENT)]
     Grants(GrantsArguments),
 }
@@ -66,7 +66,7 @@ impl Command {
 
 #[derive(Debug, Args)]
 pub struct ServeArguments {
-    /// Where to listen: a loopback address with a port, or `unix:PATH` [default: 127.0.0.1:50051]
+    /// Loopback address with a port to listen on, or `unix:PATH` [default: 127.0.0.1:50051]
     ///
     /// Callers are not identified, so no address that other machines can reach
     /// is taken. Port 0 takes a free one and prints it.
@@ -76,46 +76,46 @@ pub struct ServeArguments {
     #[command(flatten)]
     pub data: DataArguments,
 
-    /// What a caller may see as its own viewer (`"viewer":{"service":{}}`).
+    /// Rights of a caller as its own viewer (`"viewer":{"service":{}}`).
     #[arg(long, value_name = "ROLE", default_value = "agent")]
     pub local_role: LocalRole,
 
-    /// How many reads of the store run at a time [default: two per processor, on SQLite one]
+    /// Maximum number of concurrent reads [default: two per processor, on SQLite one]
     ///
     /// Never more than there are connections. Further calls wait, first come first
-    /// served, for three seconds and half of their time-out at most, and are then told
-    /// that the service is overloaded.
+    /// served, for at most three seconds and at most half of their time-out. After that
+    /// they fail with OVERLOADED.
     #[arg(long, value_name = "NUMBER")]
     pub max_concurrent_reads: Option<String>,
 
-    /// When a connection is told to go once its calls are answered [default: 15m]
+    /// Age at which a connection gets GOAWAY; its calls end by themselves [default: 15m]
     ///
-    /// At twice this age it is ended with all that is left on it.
+    /// At twice this age it is closed with all calls that are left.
     #[arg(long, value_name = "DURATION")]
     pub max_connection_age: Option<String>,
 
-    /// How long a stop waits before it accepts no more connections [default: 0s]
+    /// Time from a shutdown signal until the listener closes [default: 0s]
     ///
-    /// Health says that it does not serve meanwhile, so that load balancers look elsewhere.
+    /// Health says NOT_SERVING meanwhile, so that load balancers choose other replicas.
     #[arg(long, value_name = "DURATION")]
     pub drain_wait: Option<String>,
 
-    /// How long a stop waits for the calls under way [default: 10s]
+    /// Time that a shutdown then waits for calls in flight [default: 10s]
     #[arg(long, value_name = "DURATION")]
     pub drain_timeout: Option<String>,
 
-    /// How large a response may be, from 256KiB to 64MiB [default: 3MiB]
+    /// Maximum size of a response, from 256KiB to 64MiB [default: 3MiB]
     ///
-    /// For clients whose own limit was raised; usually it is 4 MiB. Of an inbox that would be
-    /// larger, the largest values are left out. All replicas need the same limit, or give
-    /// such inboxes other etags.
+    /// Raise it only for clients with a limit above the usual 4 MiB. An inbox that is
+    /// larger loses its largest values. All replicas need the same limit; otherwise such
+    /// inboxes have differing etags.
     #[arg(long, value_name = "SIZE")]
     pub max_response_bytes: Option<String>,
 
     /// Serve demonstration data from a temporary SQLite store.
     ///
-    /// Takes no notice of the settings of databases and Redis, prints who is in
-    /// it and lines to try, and leaves nothing behind.
+    /// Ignores the settings of databases and Redis, prints its users and commands to try,
+    /// and deletes its data at the end.
     #[arg(long)]
     pub demo: bool,
 
@@ -126,7 +126,7 @@ pub struct ServeArguments {
     pub timeouts: TimeoutArguments,
 }
 
-/// Where inboxes are read, and how.
+/// The source of inboxes.
 #[derive(Debug, Args)]
 pub struct DataArguments {
     /// The database: `postgres://USER@HOST/NAME` or `sqlite://PATH` [default: sqlite://leadchat-inbox.db]
@@ -135,20 +135,20 @@ pub struct DataArguments {
     #[arg(long, value_name = "URL")]
     pub database_url: Option<String>,
 
-    /// How many connections to the database are opened at most [default: 16]
+    /// Maximum number of connections to the database [default: 16]
     ///
-    /// Where the database gives fewer, the service makes do with these.
+    /// If the database allows fewer, the service works with these.
     #[arg(long, value_name = "NUMBER")]
     pub database_connections: Option<String>,
 
-    /// PgBouncer stands before the PostgreSQL.
+    /// Connect through PgBouncer.
     ///
-    /// Needed in its transaction mode, and right in its session mode. Nothing is
-    /// then prepared or set for longer than a transaction.
+    /// Needed in its transaction mode, and allowed in its session mode. No prepared
+    /// statement or setting then outlives a transaction.
     #[arg(long)]
     pub pgbouncer: bool,
 
-    /// What the keys of encrypted columns are derived with [default: sha1]
+    /// Digest for deriving the keys of encrypted columns [default: sha1]
     ///
     /// The keys themselves are taken from the environment alone.
     #[arg(long, value_name = "DIGEST", ignore_case = true)]
@@ -198,7 +198,7 @@ pub struct GrantsArguments {
 
 #[derive(Debug, Args)]
 pub struct LogArguments {
-    /// How the log is written, to standard error [default: pretty]
+    /// Format of the log, on standard error [default: pretty]
     #[arg(long, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
 }
@@ -309,7 +309,7 @@ const CHECK_ENVIRONMENT: &str = concat!(
     "
 Only errors are logged unless RUST_LOG asks for more, and then no progress bar is shown.
 
-Exit code: 0 when it would serve well, 1 when there are problems or it was stopped, 2 for
+Exit code: 0 when it would serve well, 1 when there are problems or the check was stopped, 2 for
 a wrong setting."
 );
 
@@ -331,8 +331,7 @@ const GRANTS_ENVIRONMENT: &str = concat!(
 Exit code: 0 when the SQL is printed, 1 when the tables cannot be looked at, 2 for a wrong setting."
 );
 
-/// What is wrong with a command line. A value is quoted only where it cannot be
-/// a secret.
+/// The error of a command line. A value is quoted only if it cannot be a secret.
 pub fn describe_error(error: &clap::Error) -> String {
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) if !may_hold_password(text) => Some(text.clone()),

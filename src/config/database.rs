@@ -1,7 +1,6 @@
 //! Which database: a URL, leadchat's parts, or a file.
 //!
-//! As Rails does it, a URL is laid over the parts: each part that it leaves out is
-//! that of the variables.
+//! The parts of a URL take precedence over the variables, as in Rails.
 
 mod hosts;
 mod url;
@@ -16,21 +15,20 @@ use url::PostgresUrl;
 
 const DEFAULT_FILE: &str = "leadchat-inbox.db";
 
-/// leadchat's variables, any of which means PostgreSQL, and what leadchat takes for
-/// those that are not set.
+/// leadchat's variables with leadchat's defaults. Any of them selects PostgreSQL.
 const HOST: (&str, &str) = ("POSTGRES_HOST", "localhost");
 const PORT: (&str, &str) = ("POSTGRES_PORT", "5432");
 const DATABASE: (&str, &str) = ("POSTGRES_DATABASE", "chatwoot_production");
 const USERNAME: (&str, &str) = ("POSTGRES_USERNAME", "chatwoot_prod");
 const PASSWORD: (&str, &str) = ("POSTGRES_PASSWORD", "chatwoot_prod");
-/// An empty one means the database's own search path.
+/// The default, empty, is the database's own search path.
 const SCHEMA: (&str, &str) = ("POSTGRES_SCHEMA", "");
 const PARTS: [(&str, &str); 6] = [HOST, PORT, DATABASE, USERNAME, PASSWORD, SCHEMA];
 
 /// Rails' names of the search path in a URL.
 const SEARCH_PATH: [&str; 2] = ["schema_search_path", "schema_order"];
 
-/// What a connection may do about TLS, as PostgreSQL's clients name it.
+/// The TLS modes of PostgreSQL's clients.
 const SSL_MODES: [&str; 6] = [
     "disable",
     "allow",
@@ -92,7 +90,7 @@ pub fn read(
     postgres(Some((setting, url)), environment).map(Some)
 }
 
-/// The same database, by way of PgBouncer.
+/// The same database, reached through PgBouncer.
 pub fn with_pgbouncer(database: DatabaseSettings) -> DatabaseSettings {
     match database {
         DatabaseSettings::Postgres(settings) => DatabaseSettings::Postgres(PostgresSettings {
@@ -103,12 +101,13 @@ pub fn with_pgbouncer(database: DatabaseSettings) -> DatabaseSettings {
     }
 }
 
-/// Lays a URL over the parts. A part that neither has is libpq's own variable or default.
+/// Merges a URL with the variables. For a missing part, libpq's variable or default
+/// counts.
 fn postgres(
     url: Option<NamedUrl>,
     environment: Environment<'_>,
 ) -> Result<DatabaseSettings, ConfigError> {
-    // Beside a URL, a schema does not ask for leadchat's defaults of the other parts.
+    // With a URL, a schema alone does not bring leadchat's defaults for the other parts.
     let is_counted = |part: &&(&str, &str)| url.is_none() || **part != SCHEMA;
     let mut parts = PARTS.iter().filter(is_counted);
     let has_parts = parts.any(|(name, _)| environment(name).is_some());
@@ -158,7 +157,7 @@ fn postgres(
     }))
 }
 
-/// Which kind of server is used.
+/// The kind of server to connect to.
 fn target(url: Option<&NamedUrl>) -> Result<TargetSession, ConfigError> {
     let named =
         url.and_then(|(setting, url)| Some((setting, url.parameter(&["target_session_attrs"])?)));
@@ -198,12 +197,12 @@ fn pgbouncer(environment: Environment<'_>) -> Result<bool, ConfigError> {
     }
 }
 
-/// What certificates are verified with and proven by.
+/// The files of certificates and keys for TLS.
 fn tls_files(
     url: Option<&NamedUrl>,
     environment: Environment<'_>,
 ) -> Result<Vec<TlsFile>, ConfigError> {
-    // Any other would be taken for none, which verifies nothing.
+    // sqlx takes an unknown mode for the default, which verifies nothing.
     if environment("PGSSLMODE").is_some_and(|mode| !SSL_MODES.contains(&mode.as_str())) {
         let reason = format!("must be one of {}", SSL_MODES.join(", "));
         return Err(ConfigError::setting("PGSSLMODE", reason));
@@ -212,7 +211,7 @@ fn tls_files(
         let [name, ..] = parameters;
         let (setting, path) = match url.and_then(|(_, url)| url.parameter(&parameters)) {
             Some(path) => (name, Some(path.to_owned())),
-            // It may hold the text of a certificate as well.
+            // The setting may hold a certificate in place of a path.
             None => {
                 let path = environment(variable)?;
                 (variable, Some(path).filter(|it| !it.contains("-----BEGIN")))
@@ -227,7 +226,7 @@ fn tls_files(
     Ok(tls_files.collect())
 }
 
-/// What is served where no database is named.
+/// The database that is served if none is set.
 pub fn default() -> DatabaseSettings {
     DatabaseSettings::Sqlite(DEFAULT_FILE.into())
 }
@@ -237,7 +236,7 @@ fn sqlite_path(url: &str) -> Option<&str> {
         .or_else(|| url.strip_prefix("sqlite:"))
 }
 
-/// A URL that cannot be read may hold one.
+/// Whether a URL has a password, or may have one because it cannot be parsed.
 fn has_password(url: &str) -> bool {
     if sqlite_path(url).is_some() {
         return false;

@@ -1,11 +1,11 @@
-//! What the keys of encrypted columns are derived from.
+//! The settings that keys of encrypted columns are derived from.
 
 use clap::{ValueEnum, builder::PossibleValue};
 
 use super::{ConfigError, Environment, secret};
 use crate::leadchat::encryption::{Digest, KeyTexts};
 
-/// leadchat's variables. It encrypts only where all of them say something.
+/// leadchat's variables. leadchat encrypts only if all of them are set.
 const KEY_VARIABLES: [&str; 3] = [
     "ACTIVE_RECORD_ENCRYPTION_PRIMARY_KEY",
     "ACTIVE_RECORD_ENCRYPTION_DETERMINISTIC_KEY",
@@ -14,7 +14,7 @@ const KEY_VARIABLES: [&str; 3] = [
 
 const DIGEST_VARIABLE: &str = "ACTIVE_RECORD_ENCRYPTION_HASH_DIGEST_CLASS";
 
-/// `None` where none of the keys is set.
+/// `None` if none of the keys is set.
 pub fn read(
     digest: Option<Digest>,
     environment: Environment<'_>,

@@ -1,4 +1,4 @@
-//! Where to listen.
+//! The address to listen on.
 
 use std::{fmt, net::SocketAddr, path::PathBuf};
 
@@ -6,7 +6,7 @@ use super::{ConfigError, may_hold_password};
 
 pub const DEFAULT_ADDRESS: &str = "127.0.0.1:50051";
 
-/// An address that only this machine reaches.
+/// An address that only processes of this machine can connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListenAddress {
     Tcp(SocketAddr),
@@ -22,7 +22,7 @@ impl ListenAddress {
                 Ok(Self::Unix(path.into()))
             };
         }
-        // A name is not looked up, but this one means one thing.
+        // Names are not resolved, except this one.
         let numeric = text.replacen("localhost:", "127.0.0.1:", 1);
         let address: SocketAddr = numeric.parse().map_err(|_| {
             let what = if may_hold_password(text) {

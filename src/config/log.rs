@@ -6,10 +6,10 @@ use super::{ConfigError, Environment};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// A line an event, for people.
+    /// One line an event, for people.
     #[default]
     Pretty,
-    /// An object of JSON a line, for what collects logs.
+    /// One JSON object an event, for log collectors.
     Json,
 }
 

@@ -61,8 +61,8 @@ pub const DRAIN_TIMEOUT: Setting<Duration> = Setting {
     max: Duration::from_hours(1),
 };
 
-/// Any inbox can be cut down to the least; with the most, a few hundred answers fill some
-/// gigabytes.
+/// Every inbox can be cut to the minimum. At the maximum, a few hundred responses fill
+/// some gigabytes of memory.
 pub const MAX_RESPONSE_BYTES: Setting<ByteSize> = Setting {
     flag: "--max-response-bytes",
     variable: "MAX_RESPONSE_BYTES",
@@ -86,7 +86,7 @@ const fn number(number: usize) -> NonZeroUsize {
     }
 }
 
-/// What a setting can be.
+/// The type of a setting's value.
 pub trait Value: Copy + Ord {
     fn parse(text: &str) -> Option<Self>;
 }

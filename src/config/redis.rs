@@ -1,9 +1,8 @@
-//! Where leadchat keeps its flags: a URL, or sentinels that know.
+//! The Redis with leadchat's flags: a URL, or sentinels.
 //!
-//! The variables are read as leadchat reads them, defaults and oddities
-//! included, but for one: leadchat takes a Redis on its own machine where none is
-//! named. This may be another machine, whose Redis would say that no channel has
-//! lost its authorization.
+//! The variables are read as leadchat reads them, with one exception: there is no default
+//! Redis. leadchat takes one on its own machine. The service may run on another machine,
+//! whose Redis would report every channel as authorized.
 
 use percent_encoding::percent_decode_str;
 use url::{Host, Url};
@@ -18,8 +17,7 @@ const DEFAULT_PORT: u16 = 6379;
 const DEFAULT_SENTINEL_PORT: u16 = 26379;
 const DEFAULT_MASTER_NAME: &str = "mymaster";
 
-/// `None` where no Redis is named. `raw` tells a variable that is empty from one
-/// that is not set.
+/// `None` if no Redis is set. `raw` distinguishes an empty variable from an unset one.
 pub fn read(
     environment: Environment<'_>,
     raw: Environment<'_>,
@@ -27,8 +25,8 @@ pub fn read(
     let text = |name| environment(name).filter(|value| !is_blank(value));
     let password = text("REDIS_PASSWORD");
     if let Some(sentinels) = text("REDIS_SENTINELS") {
-        // Without a name of its own, a sentinel's password is that of Redis; an
-        // empty one is none.
+        // Sentinels use the password of Redis unless they have their own; an empty one is
+        // none.
         let sentinel_password = raw("REDIS_SENTINEL_PASSWORD").or_else(|| password.clone());
         let sentinel_password = sentinel_password.filter(|password| !is_blank(password));
         return Ok(Some(RedisSettings {
@@ -59,12 +57,12 @@ pub fn read(
     Ok(Some(settings))
 }
 
-/// Why it is `None` is not said: the URL may hold a password.
+/// `None` for any other URL, without a reason, which might quote a password.
 fn parse(url: &str) -> Option<RedisSettings> {
     let (scheme, rest) = url.split_once(':')?;
     if scheme == "unix" {
         let path = rest.strip_prefix("//").unwrap_or(rest);
-        // What follows a path may hold a password, which is none here.
+        // Text after a path may hold a password, and a socket takes none here.
         let is_path = path.starts_with('/') && !path.contains(['?', '#', '@']);
         return is_path.then(|| RedisSettings {
             place: RedisPlace::Socket(path.into()),
@@ -123,8 +121,8 @@ fn decode(text: &str) -> Option<String> {
     Some(decoded.into_owned())
 }
 
-/// Hosts and ports with commas between them. What it is not is not quoted: it
-/// may be a URL with a password.
+/// Hosts and ports, separated by commas. Other text is not quoted: it may be a URL with a
+/// password.
 fn parse_addresses(list: &str) -> Result<Vec<(String, u16)>, ConfigError> {
     let address = |text: &str| {
         let (host, port) = match text.split_once(':') {

@@ -2,10 +2,10 @@
 
 use super::ConfigError;
 
-/// Longer names are cut by PostgreSQL.
+/// PostgreSQL truncates longer names.
 const MAX_NAME_BYTES: usize = 63;
 
-/// A name that a role may be made by.
+/// A valid name of a role.
 pub fn read(name: String) -> Result<String, ConfigError> {
     let invalid = |reason| Err(ConfigError::setting("--role", reason));
     if name.is_empty() || name.chars().any(char::is_control) {

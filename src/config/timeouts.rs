@@ -12,11 +12,11 @@ use crate::store::{DatabaseSettings, RedisSettings};
 /// The time-outs of a server that no operator has to change.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// Until the preface of HTTP/2 has been received.
+    /// The time until the preface of HTTP/2 has been received.
     pub preface_timeout: Duration,
-    /// Without a byte received.
+    /// The time without a byte received.
     pub idle_timeout: Duration,
-    /// Without a byte accepted by the peer, while there are some to send.
+    /// The time without a byte accepted by the peer, while bytes are pending.
     pub write_timeout: Duration,
     /// Between two pings of a peer.
     pub keepalive_interval: Duration,

@@ -1,4 +1,4 @@
-//! What a report says of Redis, which holds the reauthorization flags.
+//! The part of a report about Redis and the reauthorization flags.
 
 use serde::Serialize;
 
@@ -16,10 +16,10 @@ pub struct Redis {
 pub enum RedisState {
     NotSet,
     Answers,
-    /// It answers, and some flags are refused.
+    /// Redis answers and refuses some flags.
     Refuses,
     Away,
-    /// Stopped before it was tried.
+    /// The check was stopped before Redis was tried.
     Unknown,
 }
 

@@ -1,6 +1,6 @@
 //! The URL of a PostgreSQL, taken apart as libpq and Rails take it apart.
 //!
-//! No part is quoted anywhere: any of them may hold a password.
+//! No part is quoted in any message: any may hold a password.
 
 use std::net::IpAddr;
 
@@ -21,9 +21,8 @@ pub struct PostgresUrl {
 }
 
 impl PostgresUrl {
-    /// `None` where it is no such URL, or a part is not where it belongs: an `@` behind
-    /// the host tells of a password that was not escaped, and would be taken for a host
-    /// or a name.
+    /// `None` for any other URL, and for one with a misplaced part. An `@` after the host
+    /// is the sign of a password that was not escaped.
     pub fn parse(url: &str) -> Option<Self> {
         let (scheme, rest) = url.trim().split_once("://")?;
         let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());

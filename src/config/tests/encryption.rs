@@ -11,7 +11,7 @@ const ENCRYPTION: [&str; 3] = [
 
 #[test]
 fn encryption_takes_all_three_keys_or_none() {
-    // What is blank to Rails is not set.
+    // A blank variable counts as unset, as in Rails.
     for blank in ["", " ", "\t\u{a0}\n"] {
         let variables = ENCRYPTION.map(|name| (name, blank));
         assert!(serve_settings(&[], &variables).secrets.encryption.is_none());

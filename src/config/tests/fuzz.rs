@@ -63,7 +63,7 @@ fn password() -> impl Strategy<Value = String> {
     })
 }
 
-/// What an operator reads of a setting.
+/// The text of an error about a setting.
 fn display(setting: Result<impl fmt::Debug, ConfigError>) -> String {
     match setting {
         Ok(setting) => format!("{setting:?}"),

@@ -1,4 +1,4 @@
-//! Who the reader of a database is to be.
+//! The role of `grants`.
 
 use super::*;
 

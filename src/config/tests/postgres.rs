@@ -42,7 +42,7 @@ fn a_url_is_laid_over_the_parts() {
         ("postgresql://me:pw@/url", "parts:1/url"),
         ("postgres://", "parts:1/parts"),
         ("postgres:///?host=url&port=2&database=url", "url:2/url"),
-        // What is blank in a query is left out, and the last one counts.
+        // Blank parameters are ignored, and the last one counts.
         ("postgres://url/url?host=&port=&port=2", "url:2/url"),
         (
             "postgres://x:7/y?hostaddr=127.0.0.1&dbname=url",

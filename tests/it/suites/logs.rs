@@ -1,4 +1,4 @@
-//! What the log says of calls, in both of its formats.
+//! The access log, in both formats.
 
 mod lines;
 mod unlogged;
@@ -38,7 +38,7 @@ struct Call {
     path: String,
     request: Vec<u8>,
     code: Code,
-    /// What stands for the path.
+    /// The placeholder for the path.
     method: String,
     asked: Option<(i64, &'static str)>,
 }
@@ -298,7 +298,10 @@ fn a_failed_start_is_logged_in_json() {
         assert_eq!(last["level"], "ERROR");
         let message = last["message"].as_str().unwrap();
         assert!(message.starts_with("DATABASE_URL"), "{message}");
-        let wrong = of_message(&events, "RUST_LOG: a part that cannot be read");
+        let wrong = of_message(
+            &events,
+            "RUST_LOG: ignored a directive that cannot be parsed",
+        );
         assert_eq!(wrong.len(), unreadable, "{events:?}");
     }
 }
