@@ -21,9 +21,8 @@ pub use listener::Listener;
 pub use response_limit::ResponseLimit;
 pub use server::{MAX_CONNECTIONS, ServeError, ServerSettings, serve};
 
-/// What may quote a request, and is not for any log: the targets that libraries tell it
-/// under. HTTP/2 tells of paths and metadata that it cannot read,
-/// tonic of time-outs.
+/// Log targets of libraries that may quote a request. h2 logs paths and metadata that it
+/// cannot read; tonic logs time-outs.
 pub const UNLOGGED_TARGETS: [&str; 2] = ["h2", "tonic::transport::service::grpc_timeout"];
 
 /// The generated code. Private: nothing outside this module can name a message.

@@ -1,8 +1,8 @@
 //! prost's codec with one difference: the buffer of a message is as large as the message.
 //!
-//! prost would let it double as it grows. Then an answer that a slow reader leaves to the
-//! server takes twice its size, and every answer is copied several times. `build.rs` names
-//! this codec to the generated code.
+//! prost's buffer doubles as it grows. A response that waits for a slow reader would take
+//! twice its size, and each response would be copied several times. `build.rs` names this
+//! codec to the generated code.
 
 use std::marker::PhantomData;
 

@@ -1,5 +1,5 @@
-//! What the services say of themselves: the files that reflection serves, and the paths
-//! of all methods.
+//! Descriptors of the services: the files that reflection serves, and the paths of all
+//! methods.
 
 use std::collections::BTreeSet;
 
@@ -8,8 +8,8 @@ use prost_types::FileDescriptorSet;
 
 use super::pb;
 
-/// The file that describes error details, so that grpcurl prints them in words.
-/// tonic-types leaves out the folder in the names of its files.
+/// The file that describes error details, so that grpcurl prints them as text.
+/// tonic-types omits the folder in the names of its files.
 pub fn error_details() -> Result<FileDescriptorSet, DecodeError> {
     let mut files = FileDescriptorSet::decode(tonic_types::pb::FILE_DESCRIPTOR_SET)?;
     for file in &mut files.file {

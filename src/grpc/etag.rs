@@ -11,11 +11,11 @@ use zeroize::Zeroizing;
 use super::pb;
 use crate::domain::viewer::Role;
 
-/// Bytes of a hash that a tag keeps: enough never to meet two alike.
+/// Bytes of the hash in a tag: enough to make collisions negligible.
 const TAG_BYTES: usize = 16;
 
-/// The key of administrators' tags. They cover secrets, and an unkeyed hash
-/// could be used to try guesses of these.
+/// The key of administrators' tags. The tags cover secrets, and an unkeyed hash would
+/// confirm guesses of them.
 pub struct EtagKey(Zeroizing<Vec<u8>>);
 
 impl EtagKey {

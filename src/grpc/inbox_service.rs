@@ -1,5 +1,5 @@
-//! The RPCs: a request is read, the account asked for, access decided, and what
-//! is visible written out.
+//! The RPCs: parse the request, read the account, decide access, and write the visible
+//! inboxes.
 
 use std::{sync::Arc, time::Instant};
 

@@ -1,4 +1,4 @@
-//! The layers around the services, each a file. `server` says in which order.
+//! The layers around the services, one a file. `server` has their order.
 
 pub mod access_log;
 pub mod deadline;

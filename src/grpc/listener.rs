@@ -1,9 +1,8 @@
-//! Accepts connections, and ends those that hold what others need.
+//! Accepts connections and enforces their limits.
 //!
-//! tonic serves HTTP/2 and knows keepalive and age. What it leaves to the transport is
-//! here: how many connections there are, a peer that never speaks, one that is silent or
-//! accepts no bytes, and the end of a connection that is far too old. What is said on a
-//! connection is not known here.
+//! tonic serves HTTP/2 and knows keepalive and age. This module adds the limits that
+//! tonic lacks: the number of connections, time-outs of preface, reads and writes, and
+//! the maximum age. It does not know the bytes of a connection.
 
 use std::{
     convert::Infallible,
@@ -26,19 +25,19 @@ use tokio_util::{either::Either, sync::CancellationToken};
 use tonic::transport::server::Connected;
 use tracing::warn;
 
-/// What a connection may take.
+/// The limits of connections.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
     /// Connections at a time. Further ones wait in the kernel.
     pub max_connections: usize,
-    /// Until the preface of HTTP/2 has been received.
+    /// The time until the preface of HTTP/2 has been received.
     pub preface_timeout: Duration,
-    /// Without a byte received. As long as keepalive needs to get an answer.
+    /// The time without a byte received. Keepalive gets an answer within it.
     pub idle_timeout: Duration,
-    /// Without a byte accepted by the peer, while there are some to send.
+    /// The time without a byte accepted by the peer, while bytes are pending.
     pub write_timeout: Duration,
-    /// From accepting to the end, whatever is under way. Only streams and unread answers last
-    /// so long.
+    /// The time from accept to the end, regardless of calls in flight. Only streams and
+    /// unread answers last so long.
     pub max_age: Duration,
 }
 
@@ -48,7 +47,7 @@ type Socket = Either<TcpStream, UnixStream>;
 /// The first bytes of a connection, as RFC 9113 has them.
 const PREFACE_BYTES: usize = 24;
 
-/// The pause after the system has refused to accept a connection, for want of files say.
+/// The delay after a failed accept, for instance for want of file descriptors.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// A socket that is being listened on.
@@ -59,7 +58,7 @@ pub enum Listener {
 
 impl Listener {
     /// Accepts connections until the stream is dropped, which closes the socket. A drain
-    /// ends the connections that have not spoken yet: nothing is under way on them.
+    /// closes connections without a preface, since no call is in flight on them.
     pub fn incoming(
         self,
         limits: ConnectionLimits,
@@ -70,7 +69,8 @@ impl Listener {
         ReceiverStream::new(connections).map(Ok)
     }
 
-    /// Each wait also ends when the receiver is gone: the port would stay open otherwise.
+    /// Each wait also ends when the receiver is dropped; otherwise the port would stay
+    /// open.
     async fn accept_all(
         self,
         limits: ConnectionLimits,
@@ -100,7 +100,7 @@ impl Listener {
                 Err(error) if is_peer_error(&error) => {}
                 Err(error) => {
                     let reason = error.kind();
-                    warn!(%reason, "cannot accept connections, trying again in a second");
+                    warn!(%reason, "cannot accept connections, retrying in 1 s");
                     tokio::select! {
                         () = sleep(ACCEPT_RETRY_DELAY) => {}
                         () = accepted.closed() => return,
@@ -114,8 +114,8 @@ impl Listener {
         Ok(match self {
             Self::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;
-                // Answers are written in one go; waiting for more only delays. A peer that
-                // is gone already is noticed soon.
+                // A response is written at once; Nagle's algorithm would only delay it.
+                // An error shows with the first read.
                 let _ = stream.set_nodelay(true);
                 Either::Left(stream)
             }
@@ -124,7 +124,7 @@ impl Listener {
     }
 }
 
-/// Whether an error concerns one peer, which is gone already or was kept out.
+/// Whether an error concerns one peer alone, which disconnected or was rejected.
 fn is_peer_error(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -150,7 +150,7 @@ pub struct Connection {
     _permit: OwnedSemaphorePermit,
 }
 
-/// What is missing of the preface, and until when it is waited for.
+/// The missing bytes of the preface, and their deadline.
 struct Preface {
     missing_bytes: usize,
     timeout: Pin<Box<dyn Future<Output = ()> + Send>>,
@@ -182,8 +182,8 @@ impl Connection {
         }
     }
 
-    /// Fails once the connection has reached its end. Asked by reads and writes alike: a
-    /// peer that never pauses, or accepts a byte now and then, has an age, too.
+    /// Fails once the connection has reached its maximum age. Reads and writes both poll
+    /// it, so that a busy peer is ended, too.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         match self.end.as_mut().poll(cx) {
             Poll::Ready(()) => Err(io::ErrorKind::TimedOut.into()),

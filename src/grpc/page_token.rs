@@ -1,9 +1,9 @@
-//! Where a page ends and the next one begins.
+//! Page tokens: the end of one page is the start of the next.
 //!
-//! A token says after which name and id to go on, so that inboxes that come and
-//! go during a walk make it neither skip nor repeat others. It needs no key and
-//! works on any replica. A digest binds it to the request it was made for; it
-//! carries no authority, because what is visible is judged anew on every page.
+//! A token holds the name and id to continue after. So inboxes that are added or deleted
+//! between pages cause no gap and no repetition. It needs no key and works on any
+//! replica. A digest binds it to its request. It carries no authority: visibility is
+//! decided anew for every page.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::status::CallError;
 use crate::domain::id::InboxId;
 
-/// The part of a long name that a token holds, in bytes.
+/// The bytes of a long name that a token holds.
 const MAX_NAME_BYTES: usize = 512;
 
 const VERSION: u8 = 1;
@@ -50,8 +50,7 @@ impl Cursor {
         BASE64_URL_SAFE_NO_PAD.encode(token)
     }
 
-    /// Reads a token. One that was changed, or made for another request, is an
-    /// error.
+    /// Reads a token. A changed token, or one of another request, is an error.
     pub fn parse(token: &str, binding: &[u8]) -> Result<Self, CallError> {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(token).ok();
         let parts = || {
@@ -68,9 +67,8 @@ impl Cursor {
 
     /// How many of the inboxes, in their order, lie before this position.
     ///
-    /// Names longer than a token holds are told apart by finding the inbox
-    /// itself; where it is gone, those of the same beginning are shown again
-    /// rather than skipped.
+    /// Names longer than a token holds are distinguished by the inbox itself. If it was
+    /// deleted, inboxes with the same prefix are shown again rather than skipped.
     pub fn offset_in<'a>(&self, inboxes: &[impl Fn() -> (&'a str, InboxId)]) -> usize {
         let cut = self.name.len() == MAX_NAME_BYTES;
         if !cut {
@@ -94,7 +92,7 @@ fn prefix(name: &str) -> &[u8] {
     name.get(..MAX_NAME_BYTES).unwrap_or(name)
 }
 
-/// Covers the position too, so that a damaged token is found out.
+/// The digest covers the position, too, so that a damaged token is detected.
 fn digest(binding: &[u8], name: &[u8], id: [u8; ID_BYTES]) -> [u8; DIGEST_BYTES] {
     let hash = Sha256::new()
         .chain_update(Sha256::digest(binding))

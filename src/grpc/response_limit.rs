@@ -1,10 +1,9 @@
-//! How large a response may be: by default less than the 4 MiB that clients take.
+//! The maximum size of a response: by default less than the 4 MiB that clients accept.
 //!
-//! A list ends before that size, and the rest of it comes in another response. An
-//! inbox that would not fit by itself loses its largest values, each of which is a
-//! degradation. What is left out follows from the message as disclosed and from the
-//! limit alone: a viewer learns nothing of what is withheld from it, and all replicas
-//! leave out the same.
+//! A list ends before that size, and continues on the next page. An inbox that would not
+//! fit by itself loses its largest values, each of which is a degradation. The omissions
+//! depend on the disclosed message and the limit alone. So a viewer learns nothing of
+//! withheld values, and all replicas omit the same.
 
 mod values;
 
@@ -15,8 +14,8 @@ use prost::{Message, length_delimiter_len};
 use super::pb::{self, DegradationReason};
 use values::Visit;
 
-/// What a response holds beside the content of one inbox: its etag, role, page token, and
-/// the ids of a batch.
+/// Bytes of a response beside the content of one inbox: etag, role, page token, and the
+/// ids of a batch.
 const RESERVED_BYTES: usize = 8 << 10;
 
 /// The most bytes of a response message.
@@ -30,8 +29,8 @@ impl ResponseLimit {
         Self { bytes }
     }
 
-    /// Leaves out the largest values of an inbox that would not fit into a response of its
-    /// own, so that it does. Its etag must not be set yet.
+    /// Omits the largest values of an inbox until it fits into a response of its own. Its
+    /// etag must not be set yet.
     pub(super) fn fit(self, inbox: &mut pb::Inbox) {
         let limit = self.bytes.saturating_sub(RESERVED_BYTES);
         let bytes = inbox.encoded_len();
@@ -66,7 +65,7 @@ fn omit_largest(inbox: &mut pb::Inbox, mut bytes: usize, limit: usize) {
     inbox.visit("", &mut |path, _| omitted.contains(path));
     let is_omitted = |field: &str| omitted.iter().any(|path| is_within(field, path));
     let kept = degradations.into_iter().filter(|it| !is_omitted(&it.field));
-    // In the order of fields: an order by size would change with what is not shown.
+    // Ordered by field: an order by size would depend on values that are not shown.
     let paths = values.iter().map(|(path, _)| path.as_str());
     let added = paths
         .filter(|path| omitted.contains(path))
@@ -93,7 +92,7 @@ fn element_bytes(message: &impl Message) -> usize {
     1 + length_delimiter_len(bytes) + bytes
 }
 
-/// Takes inboxes for a response until it is full.
+/// Collects inboxes for a response until it is full.
 pub struct PageBuilder {
     pub inboxes: Vec<pb::Inbox>,
     free_bytes: usize,
@@ -110,7 +109,7 @@ impl PageBuilder {
         }
     }
 
-    /// Whether the inbox was taken. Once one was not, none is.
+    /// Whether the inbox was added. After a refusal, no further inbox is.
     pub fn try_push(&mut self, inbox: pb::Inbox) -> bool {
         let free_bytes = self.free_bytes.checked_sub(element_bytes(&inbox));
         match free_bytes {

@@ -40,8 +40,8 @@ const MAX_METADATA_BYTES: u32 = 64 << 10;
 /// Calls under way on one connection; more wait at the client's.
 const MAX_CONCURRENT_STREAMS: u32 = 100;
 
-/// Streams of one connection that the server resets for what its peer does wrong. At one
-/// more, the connection is ended. (tonic's default is no limit.)
+/// Streams of one connection that the server may reset for errors of its peer. At one
+/// more, h2 closes the connection. (tonic's default is no limit.)
 const MAX_LOCAL_RESETS: usize = 1024;
 
 /// Connections at a time, in the whole process.
@@ -50,23 +50,23 @@ pub const MAX_CONNECTIONS: usize = 4096;
 /// What an operator or a test may set. All else is constant.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerSettings {
-    /// When a connection is told to go, as soon as no call is under way on it; a client
-    /// that still needs one makes another. So clients spread over new replicas. At twice
-    /// this age it is ended with all that is left on it.
+    /// The age at which a connection gets GOAWAY. Its calls end by themselves, and the
+    /// client connects again, so that clients spread over new replicas. At twice this age
+    /// the connection is closed.
     pub max_connection_age: Duration,
-    /// From the signal until no connection is accepted any more: health says
-    /// NOT_SERVING meanwhile, so that load balancers look elsewhere.
+    /// The time from the signal until the listener closes. Health says NOT_SERVING
+    /// meanwhile, so that load balancers choose other replicas.
     pub drain_wait: Duration,
-    /// How long the calls under way have after that.
+    /// The time for calls in flight after that.
     pub drain_timeout: Duration,
     pub response_limit: ResponseLimit,
-    /// Until the preface of HTTP/2 has been received.
+    /// The time until the preface of HTTP/2 has been received.
     pub preface_timeout: Duration,
-    /// Without a byte received. As long as keepalive needs to get an answer.
+    /// The time without a byte received. Keepalive gets an answer within it.
     pub idle_timeout: Duration,
-    /// Without a byte accepted by the peer, while there are some to send.
+    /// The time without a byte accepted by the peer, while bytes are pending.
     pub write_timeout: Duration,
-    /// How often a peer is asked whether it is there, and how long it has to answer.
+    /// The interval of keepalive pings, and the time for their answer.
     pub keepalive_interval: Duration,
     pub keepalive_timeout: Duration,
     /// How long the last answers have to leave, after calls were cut off.
@@ -85,7 +85,7 @@ impl ServerSettings {
     }
 }
 
-/// Why the server cannot start, or ends early. A stop is no error.
+/// The reasons why the server cannot start, or ends early. A shutdown is no error.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     #[error("the reflection service cannot be built")]
@@ -96,8 +96,8 @@ pub enum ServeError {
     Transport(#[from] tonic::transport::Error),
 }
 
-/// Serves inboxes until `stop` receives, and the calls under way are answered. At a second
-/// stop, the calls that are left are cut off.
+/// Serves inboxes until `stop` receives and the calls in flight are answered. A second
+/// stop cancels the remaining calls.
 pub async fn serve<D: InboxDirectory>(
     listener: Listener,
     directory: D,
@@ -127,18 +127,18 @@ pub async fn serve<D: InboxDirectory>(
     let reflection_v1 = reflection()?.build_v1()?;
     let reflection_v1alpha = reflection()?.build_v1alpha()?;
 
-    // Cancelled when what is left of the calls is cut off.
+    // Cancelled when the remaining calls are interrupted.
     let cancelled = CancellationToken::new();
     // From the outside to the inside.
     let layers = ServiceBuilder::new()
-        // An id that would spoil the log counts as none.
+        // An id that is not fit for the log counts as none.
         .map_request(request_id::remove_invalid)
         // Every call has an id; the caller's own, or one made here.
         .layer(SetRequestIdLayer::new(
             request_id::header(),
             request_id::RandomIds(random),
         ))
-        // The answer bears the id, whatever became of the call.
+        // The response has the id, whatever the result.
         .layer(PropagateRequestIdLayer::new(request_id::header()))
         // One span and one line a call. Below the id, which it logs.
         .layer(
@@ -150,11 +150,11 @@ pub async fn serve<D: InboxDirectory>(
                 .on_eos(())
                 .on_failure(()),
         )
-        // A call that its caller cancels has a line, too. Below the span.
+        // A call that its client cancels has a log line, too. Below the span.
         .layer(access_log::log_cancelled())
-        // What tonic answers by itself gets the form of our errors.
+        // Errors that tonic makes by itself get error details.
         .layer(from_fn(error_details::complete))
-        // A call that a stop cuts off is told so.
+        // A call that a shutdown interrupts is answered SHUTTING_DOWN.
         .layer(from_fn_with_state(cancelled.clone(), shutdown::cancel))
         // A call is answered by its deadline, a moment before tonic would.
         .layer(from_fn(deadline::enforce))
@@ -194,13 +194,13 @@ pub async fn serve<D: InboxDirectory>(
     );
     tokio::select! {
         served = server => served?,
-        () = drained => info!("connections were cut off"),
+        () = drained => info!("calls in flight were interrupted"),
     }
     Ok(())
 }
 
-/// Waits for a stop, and then for the calls under way: until the drain time-out, or a
-/// second stop. Returns when what is left of them was cut off.
+/// Waits for a stop, then for the calls in flight, until the drain time-out or a second
+/// stop. Returns when the remaining calls are interrupted.
 async fn drain(
     mut health: HealthReporter,
     service: &str,
@@ -210,7 +210,7 @@ async fn drain(
     cancelled: &CancellationToken,
 ) {
     shutdown_signals.recv().await;
-    info!("stopping");
+    info!("shutting down");
     for service in ["", service] {
         health
             .set_service_status(service, ServingStatus::NotServing)
@@ -218,7 +218,7 @@ async fn drain(
     }
     let drain = async {
         sleep(settings.drain_wait).await;
-        // Ends the streams of those that watch the health: they would be waited for.
+        // Ends the health watches; the drain would wait for them.
         for service in ["", service] {
             health.clear_service_status(service).await;
         }

@@ -23,10 +23,10 @@ const RETRY_PUSHBACK_MS: &str = "1000";
 /// Tells a caller which encodings it may use.
 pub const ACCEPT_ENCODING: &str = "grpc-accept-encoding";
 
-/// So that the details of a hopeless request stay small.
+/// The maximum of violations in the details of an error, which bounds their size.
 pub const MAX_VIOLATIONS: usize = 16;
 
-/// Why a call fails.
+/// The reasons why a call fails.
 #[derive(Debug)]
 pub enum CallError {
     InvalidRequest(Vec<Violation>),
@@ -45,7 +45,7 @@ pub enum CallError {
     CompressionNotSupported,
 }
 
-/// What is wrong with a field of a request.
+/// An invalid field of a request.
 #[derive(Debug)]
 pub struct Violation {
     /// The field's path in the request.
@@ -196,8 +196,8 @@ impl From<AccessDenied> for CallError {
     }
 }
 
-/// The answer to a call in which something panicked. The message of the panic may quote a
-/// value, and is not looked at.
+/// The response of a call that panicked. The message of the panic may quote a value, and
+/// is dropped.
 pub fn panic_response<B: Default>(_: Box<dyn Any + Send>) -> Response<B> {
     response(CallError::Internal)
 }

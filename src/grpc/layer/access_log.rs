@@ -1,9 +1,7 @@
-//! One span and one line a call: which method, for whom, what came of it, and
-//! how long it took.
+//! One span and one log line a call: method, viewer, code and duration.
 //!
-//! What a caller sends is not repeated, whatever it may look like: an id has
-//! passed `request_id`, a method is one that is served, and of a request only
-//! its account and the kind of its viewer are told.
+//! No text of a client is logged. The request id has passed `request_id`, and the method
+//! is a known one. Of a request, only the account and the kind of viewer are logged.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -22,8 +20,7 @@ use crate::{
     grpc::descriptors,
 };
 
-/// What stands for the path of a method that there is not: a path may be any
-/// text, of any length.
+/// The method of a call to an unknown path, which may be any text of any length.
 const UNKNOWN_METHOD: &str = "unknown";
 
 /// Makes the spans of calls.
@@ -51,7 +48,7 @@ impl<B> MakeSpan<B> for CallSpan {
             .map_or(UNKNOWN_METHOD, String::as_str);
         let id = request.extensions().get::<RequestId>();
         let id = id.and_then(|id| id.header_value().to_str().ok());
-        // Of the highest level, so that RUST_LOG=error too says which call it was.
+        // The highest level, so that the span is there with RUST_LOG=error, too.
         error_span!(
             "call",
             method,
@@ -62,8 +59,7 @@ impl<B> MakeSpan<B> for CallSpan {
     }
 }
 
-/// Records on whose behalf a call asks, once that is known; without an account where all
-/// are meant.
+/// Records the viewer of a call, and the account unless the call concerns all.
 pub fn record_viewer(account: Option<AccountId>, viewer: Viewer) {
     let viewer = match viewer {
         Viewer::User(_) => "user",
@@ -77,8 +73,7 @@ pub fn record_viewer(account: Option<AccountId>, viewer: Viewer) {
     span.record("viewer", viewer);
 }
 
-/// Logs the calls whose callers cancel them: before there is an answer, or before all of
-/// it was sent.
+/// Logs calls that the client cancels before the whole response was sent.
 pub fn log_cancelled<B>()
 -> OnEarlyDropLayer<impl OnFutureDrop<B> + Clone, impl OnBodyDrop<B> + Clone> {
     let before_answer = |_: &Request<B>| {
@@ -90,7 +85,7 @@ pub fn log_cancelled<B>()
     };
     let within_answer = OnBodyDropFn::new(|_: &Request<B>| {
         let call = Span::current();
-        move |_: &Parts| move || info!(parent: &call, "the answer was not sent whole")
+        move |_: &Parts| move || info!(parent: &call, "the response was not sent completely")
     });
     OnEarlyDropLayer::builder()
         .on_future_drop(before_answer)

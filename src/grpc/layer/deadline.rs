@@ -1,8 +1,8 @@
 //! Keeps a call within its deadline: what `grpc-timeout` asks for.
 //!
-//! tonic enforces `grpc-timeout` too, and answers CANCELLED, above all layers of ours. So
-//! the deadline of this layer is a millisecond earlier, and is set where tonic sets its
-//! own: when the call arrives, not when it is first polled.
+//! tonic enforces `grpc-timeout`, too, and answers CANCELLED above all layers of this
+//! crate. So the deadline of this layer is a millisecond earlier. It is set where tonic
+//! sets its own: when the call arrives, not when it is first polled.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ pub fn set<B>(mut request: http::Request<B>) -> http::Request<B> {
         .get("grpc-timeout")
         .and_then(parse_timeout);
     let timeout = timeout.map_or(MAX_TIMEOUT, |timeout| timeout.min(MAX_TIMEOUT));
-    // Nothing is begun for a call that is as good as late.
+    // A call with nearly no time left is answered without being run.
     let is_late = timeout < MIN_TIMEOUT;
     let timeout = if is_late {
         Duration::ZERO
@@ -66,16 +66,15 @@ pub async fn enforce(request: Request, next: Next) -> Response {
     }
 }
 
-/// `grpc-timeout`: at most eight digits and a unit. What is not of this form is
-/// ignored. A digit may be a plus in front: gRPC knows of none, but tonic's own servers
-/// take it.
+/// `grpc-timeout`: at most eight digits and a unit; other values are ignored. The first
+/// may be a plus, which tonic accepts against the specification.
 fn parse_timeout(header: &HeaderValue) -> Option<Duration> {
     let text = header.to_str().ok()?;
     let unit = text.chars().next_back()?;
     let digits = text.strip_suffix(unit).filter(|digits| {
         digits.len() <= 8 && digits.bytes().all(|it| it.is_ascii_digit() || it == b'+')
     })?;
-    // Of a plus, it takes one in front of digits.
+    // `parse` accepts one plus before digits.
     let amount: u64 = digits.parse().ok()?;
     Some(match unit {
         'H' => Duration::from_hours(amount),

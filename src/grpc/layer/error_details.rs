@@ -1,8 +1,8 @@
-//! Gives the errors that tonic makes by itself the form of ours: bytes that do not decode,
-//! a message too large, an unknown method. And answers a request that is no call of gRPC.
+//! Adds error details to the errors that tonic makes by itself: bytes that do not decode,
+//! a message too large, an unknown method. Requests that are no gRPC call are answered
+//! here, too.
 //!
-//! Health and reflection say one thing of their own, NOT_FOUND, which stays as it is:
-//! tonic never makes it, and ours has details.
+//! NOT_FOUND of health and reflection stays as it is: tonic itself never makes it.
 
 use axum::{body::Body, extract::Request, middleware::Next, response::Response};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header::CONTENT_TYPE};
@@ -13,7 +13,7 @@ use tonic::{Code, Status};
 
 use crate::grpc::status::{ACCEPT_ENCODING, CallError, response, trailers};
 
-/// Completes what is answered to a call.
+/// Completes the response of a call.
 pub async fn complete(request: Request, next: Next) -> Response {
     // With 200, a client that does not speak gRPC would take any error for success.
     let refusal = if request.method() != Method::POST {
@@ -36,7 +36,7 @@ pub async fn complete(request: Request, next: Next) -> Response {
     answered.map(|body| Body::new(body.map_frame(complete_trailers)))
 }
 
-/// Whether there is one content type, and it is gRPC's, of whatever encoding.
+/// Whether the one content type is gRPC's, with any encoding.
 fn is_grpc(headers: &HeaderMap) -> bool {
     const GRPC: &[u8] = b"application/grpc";
     let mut types = headers.get_all(CONTENT_TYPE).iter();
@@ -55,7 +55,7 @@ fn complete_trailers(frame: Frame<Bytes>) -> Frame<Bytes> {
     }
 }
 
-/// Which error of ours stands for one that has no details, if this is one.
+/// The error that replaces one without details; `None` for any other response.
 fn foreign_error(headers: &HeaderMap) -> Option<CallError> {
     if headers.contains_key("grpc-status-details-bin") {
         return None;
@@ -66,14 +66,13 @@ fn foreign_error(headers: &HeaderMap) -> Option<CallError> {
         Code::OutOfRange | Code::ResourceExhausted => CallError::RequestTooLarge,
         _ if is_about_compression(headers) => CallError::CompressionNotSupported,
         Code::Unimplemented => CallError::UnknownMethod,
-        // Nothing of ours answers so without details: tonic could not read the request, for
-        // its bytes or because its stream broke.
+        // tonic could not read the request: its bytes do not decode or its stream broke.
         _ => CallError::UndecodableRequest,
     })
 }
 
-/// Whether tonic refuses a compressed request: one that names its encoding, to which it
-/// answers the encodings that it takes, or one that only flags a message.
+/// Whether tonic refuses a compressed request. Either the request names its encoding, and
+/// the response lists those accepted, or it only flags a message.
 fn is_about_compression(headers: &HeaderMap) -> bool {
     let message = headers.get("grpc-message").map(HeaderValue::as_bytes);
     let flag = b"compressed-flag";

@@ -1,4 +1,4 @@
-//! Ids that tie an answer to the log.
+//! Request ids, which connect a response with the log.
 
 use http::{HeaderName, HeaderValue, Request};
 use tower_http::request_id::{MakeRequestId, RequestId};
@@ -9,7 +9,7 @@ pub const fn header() -> HeaderName {
     HeaderName::from_static(HEADER)
 }
 
-/// Longer ids than this, and ids with odd characters, are replaced.
+/// The maximum length of an id. Longer ids, and ids with other characters, are replaced.
 const MAX_ID_BYTES: usize = 128;
 
 /// Makes ids of random numbers.
@@ -20,14 +20,13 @@ impl MakeRequestId for RandomIds {
     fn make_request_id<B>(&mut self, _: &Request<B>) -> Option<RequestId> {
         let id = format!("{:032x}", (self.0)()?);
         let mut id = HeaderValue::from_str(&id).ok()?;
-        // No secret, but never the same again: HTTP/2 is not to remember it in
-        // place of values that are.
+        // Marked so that HPACK does not index a value that never occurs again.
         id.set_sensitive(true);
         Some(RequestId::new(id))
     }
 }
 
-/// Takes away an id that is not fit for a log.
+/// Removes an id that is not fit for a log.
 pub fn remove_invalid<B>(mut request: Request<B>) -> Request<B> {
     let mut ids = request.headers().get_all(HEADER).iter();
     let is_single_valid = ids.next().is_some_and(is_valid) && ids.next().is_none();

@@ -1,5 +1,5 @@
-//! Answers the calls that a stop cuts off: SHUTTING_DOWN, so that their callers try
-//! another process at once.
+//! Answers calls that a shutdown interrupts with SHUTTING_DOWN, so that clients retry
+//! elsewhere at once.
 
 use axum::{
     extract::{Request, State},
@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::grpc::status::{CallError, response};
 
-/// Runs a call until it is answered or `cancelled`.
+/// Runs a call until it is answered or `cancelled` fires.
 pub async fn cancel(
     State(cancelled): State<CancellationToken>,
     request: Request,

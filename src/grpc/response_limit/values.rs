@@ -9,7 +9,7 @@ use prost_types::Value;
 
 use crate::grpc::pb;
 
-/// Is told the path and the size of a value, and says whether to leave it out.
+/// Gets the path and the size of a value, and returns whether to omit it.
 pub type Visitor<'a> = dyn FnMut(&str, usize) -> bool + 'a;
 
 /// A message or one of its fields.
@@ -18,7 +18,7 @@ pub trait Visit {
     fn visit(&mut self, path: &str, visitor: &mut Visitor<'_>);
 }
 
-/// What an optional field may hold.
+/// The content of an optional field.
 trait Content: Message {
     /// Whether to leave it out as a whole.
     fn is_omitted(&mut self, path: &str, visitor: &mut Visitor<'_>) -> bool {
@@ -57,7 +57,7 @@ impl Visit for String {
     }
 }
 
-/// What is always small.
+/// Types whose values are always small.
 macro_rules! fixed_size {
     ($($number:ty),*) => {
         $(impl Visit for $number {

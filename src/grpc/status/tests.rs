@@ -1,4 +1,4 @@
-//! Every reason is answered, and as the contract says.
+//! Every reason is answered as the contract says.
 
 use std::collections::BTreeSet;
 

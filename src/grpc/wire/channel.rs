@@ -1,5 +1,5 @@
-//! Channels on the wire. What is sealed in one goes out through
-//! [`InboxView::reveal`], which answers only administrators.
+//! Channels on the wire. Sealed values are written through [`InboxView::reveal`], which
+//! reveals them to administrators only.
 
 use secrecy::{ExposeSecret, SecretString};
 

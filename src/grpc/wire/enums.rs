@@ -1,5 +1,5 @@
-//! Enums on the wire. Each state of the domain has one of the contract's; a new
-//! one that is not placed here does not compile.
+//! Enums on the wire. Each state of the domain has a value of the contract; a new state
+//! that is not mapped here does not compile.
 
 use crate::{
     domain::{

@@ -1,6 +1,5 @@
-//! An inbox on the wire. The only way out is from an [`InboxView`]; domain
-//! values are taken apart without `..`, so that a new field that is not placed
-//! here does not compile.
+//! An inbox on the wire, always made from an [`InboxView`]. Domain values are
+//! destructured without `..`: a new field that is not written here does not compile.
 
 use super::{channel::to_channel, json::to_value};
 use crate::{
@@ -33,7 +32,7 @@ pub fn to_inbox(
     }
 }
 
-/// What a picker needs of an inbox.
+/// The fields of the basic detail.
 fn to_basic(inbox: pb::Inbox) -> pb::Inbox {
     const FIELDS: [&str; 4] = ["avatar_url", "channel_id", "channel_type", "name"];
     pb::Inbox {
@@ -103,7 +102,7 @@ impl From<&InboxView<'_>> for pb::Inbox {
             channel_type: channel_type.clone(),
             channel_id: channel_id.0,
             avatar_url: avatar_url.clone(),
-            // Made from all the rest.
+            // Computed from the other fields.
             etag: String::new(),
             degradations: degradations
                 .iter()

@@ -23,14 +23,14 @@ const DEFAULT_PAGE_SIZE: usize = 100;
 const MAX_PAGE_SIZE: usize = 1000;
 const MAX_BATCH_SIZE: usize = 100;
 
-/// In bytes; beyond anything that leadchat stores.
+/// The maximum size of a key, in bytes; leadchat stores no longer ones.
 const MAX_KEY_BYTES: usize = 1024;
 
 const REQUIRED: &str = "is required";
 const NOT_POSITIVE: &str = "must be positive";
 const UNKNOWN_VALUE: &str = "is not a known value";
 
-/// What every request says.
+/// The common part of all requests.
 #[derive(Clone, Copy)]
 pub struct Scope {
     pub account: AccountId,
@@ -51,7 +51,7 @@ pub struct ListInboxes {
     pub kinds: BTreeSet<ChannelKind>,
     /// Folded.
     pub name_prefix: String,
-    /// What this request's page tokens are bound to.
+    /// The digest that the page tokens of this request are bound to.
     pub binding: Vec<u8>,
 }
 
@@ -208,13 +208,13 @@ impl TryFrom<pb::FindInboxesRequest> for FindInboxes {
     }
 }
 
-/// What is wrong with a request.
+/// The violations of a request.
 #[derive(Default)]
 struct Violations(Vec<Violation>);
 
 impl Violations {
     fn add(&mut self, field: impl Into<String>, description: &'static str) {
-        // More are not told. A request may be wrong in millions of places.
+        // Further violations are dropped: a request may have millions.
         if self.0.len() < MAX_VIOLATIONS {
             self.0.push(Violation {
                 field: field.into(),
@@ -294,13 +294,13 @@ impl Violations {
         if !self.0.is_empty() {
             return Err(CallError::InvalidRequest(self.0));
         }
-        // Whatever leaves a part unread adds a fault.
+        // A part that cannot be read has added a violation.
         request().ok_or(CallError::Internal)
     }
 }
 
-/// What a page token is good for: this account, viewer, detail and filter. The
-/// page size may change during a walk.
+/// The binding of page tokens: account, viewer, detail and filter. The page size may
+/// change between pages.
 fn binding(scope: Scope, kinds: &BTreeSet<ChannelKind>, name_prefix: &str) -> Vec<u8> {
     let Scope {
         account,

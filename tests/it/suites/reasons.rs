@@ -18,7 +18,7 @@ use crate::support::{
 
 const GET: &str = "/leadchat.inbox.v1.InboxService/GetInbox";
 
-/// What a caller decides by.
+/// The parts of an error that clients decide by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Error {
     code: Code,
@@ -36,7 +36,7 @@ impl From<Status> for Error {
     }
 }
 
-/// What came of the same error, provoked in several ways.
+/// The errors of one reason, provoked in several ways.
 #[derive(Default)]
 struct Provoked(BTreeMap<String, Vec<Error>>);
 
@@ -113,7 +113,7 @@ async fn reasons_are_answered_on_sqlite_as_on_postgres() {
     assert_eq!(sqlite.0.len(), 12);
 }
 
-/// What requests alone provoke, and rows that are not there.
+/// Errors of requests, and of rows that do not exist.
 async fn by_requests(backend: Backend) -> Provoked {
     let mut provoked = Provoked::default();
     let database = backend.golden();
@@ -219,7 +219,7 @@ async fn by_overload(database: &Database, provoked: &mut Provoked) {
     assert!(served > 0 && sent_away >= 2, "{served}, {sent_away}");
 }
 
-/// What takes a database that is slow.
+/// Errors of a slow database.
 async fn by_a_held_lock(provoked: &mut Provoked) {
     let database = Backend::Postgres.golden();
     let server = Program::serving(&database).start();
@@ -244,7 +244,7 @@ async fn by_a_held_lock(provoked: &mut Provoked) {
 
 async fn stops_listening(server: &Server) {
     eventually("the server is stopping", || {
-        server.log().contains("stopping")
+        server.log().contains("shutting down")
     })
     .await;
 }

@@ -60,7 +60,7 @@ fn other_texts_are_no_tokens() {
     });
 }
 
-/// Whoever computes the digest may ask to go on behind a name that is no text.
+/// A forged token with a valid digest may hold a name that is no text.
 #[test]
 fn a_token_of_any_position_is_harmless() {
     let id = || prop_oneof![-2..5_i64, any::<i64>()];

@@ -249,7 +249,7 @@ fn list_to_json(list: Vec<Json>) -> Option<Json> {
     (!list.is_empty()).then_some(Json::Array(list))
 }
 
-/// What was taken, together with what was not.
+/// The values that were accepted and those that were not.
 fn merge<const N: usize>(taken: [(&str, Option<Json>); N], unrecognized: Option<Value>) -> Json {
     let taken = taken
         .into_iter()

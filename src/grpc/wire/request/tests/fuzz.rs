@@ -10,7 +10,7 @@ use tonic_types::StatusExt;
 use super::super::{pb::find_inboxes_request::Key, *};
 use crate::tests::{MARK, damaged, for_all, noise, text};
 
-/// What holds for any bytes. A line a request.
+/// Properties of any bytes. A line a request.
 fn assert_all_answered(bytes: &[u8]) {
     assert_answered::<pb::GetInboxRequest, GetInbox>(bytes);
     assert_answered::<pb::ListInboxesRequest, ListInboxes>(bytes);
@@ -86,7 +86,7 @@ enum TestViewer {
     Service,
 }
 
-/// What every request says. Messages do not print themselves.
+/// The common part of all requests. Messages do not print themselves.
 #[derive(Clone, Debug)]
 struct TestScope {
     account_id: i64,
@@ -209,7 +209,7 @@ type Find = (TestScope, Option<i64>, Option<(usize, String)>);
 
 fn find() -> impl Strategy<Value = Find> {
     let account = prop_oneof![Just(None), id().prop_map(Some)];
-    // What is too long, or holds a NUL, is refused for that alone.
+    // Keys that are too long or hold a NUL are refused for that alone.
     let text = prop_oneof![
         3 => text(8),
         3 => marked_text(),
