@@ -1,7 +1,8 @@
-//! What Rails derives from rows, and how Rails writes into them.
+//! Facts about leadchat's Rails code: the values it derives from rows, and how it stores
+//! them.
 //!
-//! Each file states a fact about leadchat that is not in its schema. Nothing
-//! here knows rows, the wire, or who asks.
+//! Each file states a fact that is not in the schema. This module knows no rows, no
+//! messages and no viewers.
 
 pub mod age;
 pub mod avatar;
@@ -20,8 +21,8 @@ use links::Links;
 #[derive(Clone, Debug)]
 pub struct Installation {
     pub links: Links,
-    /// Whether MAILER_INBOUND_EMAIL_DOMAIN is set: the installation takes in
-    /// mail that is forwarded to it.
+    /// Whether MAILER_INBOUND_EMAIL_DOMAIN is set: the installation receives forwarded
+    /// mail.
     pub forwarding_enabled: bool,
 }
 
@@ -32,7 +33,7 @@ pub struct Secrets {
     pub encryption: Option<KeyTexts>,
 }
 
-/// What is derived from an installation's secrets, once.
+/// The keys that are derived from an installation's secrets, once.
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
     /// `None` without SECRET_KEY_BASE.
@@ -41,8 +42,7 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Takes a good part of a second where nothing is optimised: not for a thread
-    /// that serves.
+    /// Blocks for up to a second in unoptimised builds: call it on a blocking thread.
     pub fn derived(secrets: &Secrets) -> Self {
         let encryption = secrets.encryption.as_ref();
         Self {

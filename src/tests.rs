@@ -1,9 +1,8 @@
-//! How a property is tried, and the hostile input it is tried with.
+//! Property tests and their hostile input.
 //!
-//! A property is a function that panics where it does not hold. `cargo test`
-//! tries each for a moment and `make fuzz` for longer, on other input every
-//! time. Input that breaks one is made smaller and printed; it belongs into an
-//! ordinary test beside the property.
+//! A property is a function that panics if it does not hold. `cargo test` tries each for
+//! a moment and `make fuzz` for longer, on new input every time. A failing input is
+//! shrunk and printed; it belongs into an ordinary test beside the property.
 
 pub mod json;
 
@@ -20,7 +19,7 @@ use crate::domain::{
     secret::AdminOnly,
 };
 
-/// Stands in input, and must not come back in what is said about it.
+/// A marker in the input that must not occur in error texts.
 pub const MARK: &str = "h8NTER2";
 
 /// Tries a property on this many inputs, or on as many as PROPTEST_CASES says.
@@ -39,8 +38,8 @@ pub fn for_all<S: Strategy>(cases: u32, inputs: S, property: impl Fn(S::Value)) 
     }
 }
 
-/// Characters with two cases, three or none; final, or longer, in another case;
-/// combining, invisible, turning the direction; last or first of a range.
+/// Characters with two cases, three or none; with other final or longer forms; combining,
+/// invisible or bidirectional; first or last of a range.
 const ODD: [char; 48] = [
     'Σ',
     'σ',
@@ -109,18 +108,18 @@ pub fn text(most: usize) -> impl Strategy<Value = String> {
     vec(letter(), 0..most).prop_map(String::from_iter)
 }
 
-/// Bytes that mean nothing.
+/// Random bytes.
 pub fn noise() -> impl Strategy<Value = Vec<u8>> {
     vec(any::<u8>(), 0..200)
 }
 
-/// One of these samples, whole or damaged.
+/// One of these samples, intact or damaged.
 pub fn damaged_one_of(samples: &'static [&str]) -> impl Strategy<Value = String> {
     let bytes = select(samples).prop_map(|sample| sample.as_bytes().to_vec());
     damaged(bytes).prop_map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// What another strategy gives, whole or damaged.
+/// The values of another strategy, intact or damaged.
 pub fn damaged(whole: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
     (whole, vec(damage(), 0..4)).prop_map(|(mut bytes, damages)| {
         for damage in damages {

@@ -1,12 +1,10 @@
-//! How new leadchat is, where no column of a row tells.
+//! The features of the leadchat version, detected from columns.
 //!
-//! Some of what newer leadchats do came without a column of its own. Rails'
-//! tables then tell by a column that came at about the same time. (The versions
-//! in `schema_migrations` say no more: a column is there when its migration was
-//! run. And the newest of them may be one of a platform's own, on top of an older
-//! leadchat.)
+//! Some features of newer leadchat versions have no column of their own. They are
+//! detected from a column that was added at about the same time. (`schema_migrations`
+//! says no more: its newest version may belong to a fork of an older leadchat.)
 //!
-//! Dates are those on which leadchat's upstream took a change in:
+//! The dates are those of upstream's merges:
 //!
 //! | what | since | told by | which came |
 //! |---|---|---|---|
@@ -15,34 +13,32 @@
 //! | WhatsApp's incoming calls can be switched off | 2026-06-11 | `channel_twilio_sms.provider_config` | with it |
 //! | WhatsApp is authorized again only where it was signed up in leadchat | 2026-06-09 | the same | 2026-06-11 |
 //!
-//! In the days between the two dates of a line, a leadchat that was built from
-//! upstream's main branch does otherwise than its tables tell: the first, third
-//! and fourth come to be said too late, and of a number that cannot be called yet
-//! it is said that it is not. From 2026-05-12 to 2026-05-27 leadchat took calls
-//! only where a number was signed up within leadchat; others could not be
-//! switched on then, so that this is passed over. A platform that takes upstream's
-//! changes one by one may differ for longer.
+//! A build of upstream's main branch from between the two dates of a row behaves
+//! differently from the detection. Rows 1, 3 and 4 are detected too late; row 2 reports
+//! "disabled" for a number that cannot be called yet. From 2026-05-12 to 2026-05-27
+//! leadchat took calls only for numbers of embedded signup. Calls of other numbers could
+//! not be enabled then, so this is ignored. A fork that merges upstream's changes one by
+//! one may differ for longer.
 
-/// Columns that tell, as `table.column`.
+/// The columns that features are detected from, as `table.column`.
 pub const OF_MOBILE_WEBVIEWS: &str = "channel_api.secret";
 pub const OF_WHATSAPP_CALLS: &str = "channel_email.imap_authentication";
 pub const OF_INBOUND_CALLS: &str = "channel_twilio_sms.provider_config";
 
-/// What leadchat is new enough for.
+/// The features of a leadchat version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Age {
     /// A widget has the feature `allow_mobile_webview`.
     pub mobile_webviews: bool,
     /// A WhatsApp number may be called.
     pub whatsapp_calls: bool,
-    /// Its incoming calls can be switched off. And a WhatsApp channel that was
-    /// set up by hand need never be authorized again.
+    /// Incoming calls can be disabled. A WhatsApp channel that was set up by hand needs
+    /// no reauthorization.
     pub inbound_calls: bool,
 }
 
 impl Age {
-    /// The month from which on leadchat is as new, of the newest column that tells;
-    /// `None` where none is there.
+    /// The month of the newest feature; `None` without any.
     pub const fn as_new_as(self) -> Option<&'static str> {
         match self {
             Self {
@@ -61,7 +57,7 @@ impl Age {
         }
     }
 
-    /// `is_there` tells of a column.
+    /// Detects the features; `is_there` says whether a column exists.
     pub fn told_by(is_there: impl Fn(&str) -> bool) -> Self {
         Self {
             mobile_webviews: is_there(OF_MOBILE_WEBVIEWS),

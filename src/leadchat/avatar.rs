@@ -1,6 +1,5 @@
-//! The address of an inbox's picture, as Active Storage gives it: of a variant
-//! that is made when it is first asked for, signed so that nobody asks for
-//! another.
+//! The URL of an inbox's avatar, as Active Storage builds it. It names a variant, which
+//! is made at the first request, and is signed against changes.
 
 mod marshal;
 mod signer;
@@ -26,8 +25,8 @@ const VARIABLE: [&str; 11] = [
     "image/heif",
 ];
 
-/// Those of them that browsers show. Variants keep these types, and their
-/// extensions: the first is the type's own.
+/// The content types that browsers show. Variants keep them and their extensions; the
+/// first extension is the default.
 const WEB_IMAGES: [(&str, &[&str]); 3] = [
     ("image/png", &["png"]),
     ("image/jpeg", &["jpg", "jpeg", "jpe"]),
@@ -41,12 +40,12 @@ pub struct Blob<'a> {
     pub filename: &'a str,
 }
 
-/// What a variant is converted to.
+/// The format of a variant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format<'a> {
     /// An extension as it is written, in Ruby a string.
     Extension(&'a str),
-    /// What browsers do not show becomes a PNG, in Ruby a symbol.
+    /// PNG, for types that browsers do not show; in Ruby a symbol.
     Png,
 }
 
@@ -56,7 +55,7 @@ pub fn is_variable(content_type: &str) -> bool {
 }
 
 impl Blob<'_> {
-    /// The address; where there is none, why.
+    /// The URL, or the reason why there is none.
     pub fn address(&self, signer: Option<&Signer>, links: &Links) -> Result<String, Reason> {
         let filename = sanitized(self.filename);
         if filename.is_empty() {
@@ -93,8 +92,7 @@ impl Blob<'_> {
     }
 }
 
-/// What Ruby's `File.extname` finds behind the last dot: nothing in a name that
-/// has dots at its beginning alone.
+/// The extension as of Ruby's `File.extname`: empty for a name with leading dots alone.
 fn extension(filename: &str) -> &str {
     let name = filename.trim_end_matches('/');
     let name = name.rsplit('/').next().unwrap_or_default();
@@ -102,8 +100,8 @@ fn extension(filename: &str) -> &str {
     name.rsplit_once('.').map_or("", |(_, extension)| extension)
 }
 
-/// A file name that makes one segment of a path and does not turn the direction
-/// of what is read.
+/// The file name as one segment of a path, without characters that change the text
+/// direction.
 fn sanitized(filename: &str) -> String {
     // Ruby's white space, which is that of ASCII with the null character.
     let name = filename.trim_matches(['\0', '\t', '\n', '\u{b}', '\u{c}', '\r', ' ']);

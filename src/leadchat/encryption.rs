@@ -1,12 +1,11 @@
-//! Active Record Encryption: which columns leadchat encrypts, how an encrypted
-//! value is told from a plain one, and how it is read.
+//! Active Record Encryption: the encrypted columns, how encrypted and plain values
+//! differ, and decryption.
 //!
-//! Rails encrypts where it has keys, and leaves what was stored before as it is.
-//! So a column may hold both: an envelope of JSON (`envelope`), and plain text.
-//! Its keys (`key`) are derived from three texts of the environment, which takes
-//! so long that it is done once, at the start.
+//! Rails encrypts new values if it has keys, and leaves older values as they are. So a
+//! column holds envelopes of JSON (`envelope`) and plain texts. The keys (`key`) are
+//! derived from three variables, once at start, because deriving is slow.
 //!
-//! Knows no rows, and not who may see a secret.
+//! This module knows no rows and no viewers.
 
 mod envelope;
 mod key;
@@ -18,8 +17,8 @@ use secrecy::{ExposeSecret, SecretString};
 use envelope::Envelope;
 use key::Key;
 
-/// The columns with envelopes that differ each time: table and column. What is
-/// read of one is an [`Encrypted`].
+/// The columns with random initialization vectors: table and column. They are read as
+/// [`Encrypted`].
 pub const NON_DETERMINISTIC: [(&str, &str); 14] = [
     ("channel_api", "secret"),
     ("channel_email", "imap_password"),
@@ -37,12 +36,10 @@ pub const NON_DETERMINISTIC: [(&str, &str); 14] = [
     ("channel_twitter_profiles", "twitter_access_token_secret"),
 ];
 
-/// The columns in which equal texts have equal envelopes, so that they can be
-/// looked for.
+/// The columns in which equal texts have equal envelopes, so that they can be searched.
 pub const DETERMINISTIC: [(&str, &str); 1] = [("channel_telegram", "bot_token")];
 
-/// What keys are derived from: three variables of leadchat's, and its setting of
-/// a digest.
+/// The inputs of key derivation: three variables of leadchat, and its digest.
 #[derive(Clone, Debug)]
 pub struct KeyTexts {
     pub primary_key: SecretString,
@@ -61,16 +58,15 @@ pub enum Digest {
     Sha256,
 }
 
-/// What a column holds that leadchat may encrypt. There is no way to the text
-/// but [`Encryption::decrypt`].
+/// The value of a column that leadchat may encrypt. [`Encryption::decrypt`] is the only
+/// access to its text.
 pub struct Encrypted(SecretString);
 
-/// An envelope that cannot be opened: its key is not among ours, or it is
-/// damaged.
+/// An envelope that cannot be decrypted: its key is unknown, or it is damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Undecryptable;
 
-/// Reads encrypted columns. Without keys it reads what is plain.
+/// Decrypts values of columns. Without keys, only plain texts are read.
 #[derive(Clone, Default)]
 pub struct Encryption {
     keys: Option<Arc<Keys>>,
@@ -82,8 +78,8 @@ struct Keys {
 }
 
 impl Encryption {
-    /// Derives the keys, which takes a good part of a second where nothing is
-    /// optimised: not for a thread that serves.
+    /// Derives the keys. Blocks for up to a second in unoptimised builds: call it on a
+    /// blocking thread.
     pub fn derived(texts: &KeyTexts) -> Self {
         let key = |text| Key::derived(text, &texts.key_derivation_salt, texts.digest);
         let keys = Keys {
@@ -99,15 +95,14 @@ impl Encryption {
         self.keys.is_some()
     }
 
-    /// The text in a column of [`NON_DETERMINISTIC`]. An envelope is never taken
-    /// for the text, as Rails takes one that it cannot decrypt.
+    /// The text of a value in a [`NON_DETERMINISTIC`] column. Unlike in Rails, an
+    /// envelope that cannot be decrypted is an error and never the text.
     pub fn decrypt(&self, stored: &Encrypted) -> Result<SecretString, Undecryptable> {
         let key = self.keys.as_ref().map(|keys| &keys.primary);
         decrypt(key, stored.0.expose_secret())
     }
 
-    /// Whether an envelope in a column of [`DETERMINISTIC`] or of the others opens;
-    /// `None` of what is plain.
+    /// Whether an envelope can be decrypted; `None` for plain text.
     pub fn opens(&self, stored: &Encrypted, is_deterministic: bool) -> Option<bool> {
         let envelope = Envelope::find(stored.0.expose_secret())?;
         let key = self.keys.as_ref().map(|keys| {
@@ -120,7 +115,8 @@ impl Encryption {
         Some(key.is_some_and(|key| key.decrypt(&envelope).is_some()))
     }
 
-    /// How Rails stores a text in a column of [`DETERMINISTIC`], if it encrypts.
+    /// The envelope that Rails stores for a text in a [`DETERMINISTIC`] column; `None`
+    /// without keys.
     pub fn deterministic(&self, text: &SecretString) -> Option<SecretString> {
         let keys = self.keys.as_ref()?;
         keys.deterministic.encrypt(text.expose_secret())

@@ -1,9 +1,8 @@
 //! Addresses and texts that leadchat derives from FRONTEND_URL.
 //!
-//! Two rules that differ: callback addresses and the widget's script glue
-//! FRONTEND_URL and a path together, nothing escaped. Addresses of voice calls and
-//! of pictures come from Rails' route helpers, which take FRONTEND_URL apart as a
-//! host and escape the path.
+//! There are two rules. Callback URLs and the widget's script concatenate FRONTEND_URL
+//! and a path, without escapes. URLs of voice calls and avatars come from Rails' route
+//! helpers, which parse FRONTEND_URL as a host and escape the path.
 
 use std::sync::LazyLock;
 
@@ -12,12 +11,12 @@ use regex::Regex;
 use serde::Serialize;
 use url::Url;
 
-/// How Action Dispatch takes a host option apart: protocol, host, port.
+/// The parts of a host option, as Action Dispatch parses it: protocol, host, port.
 static HOST: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?m)(^[^:]+://)?(\[[^\]]+\]|[^:]+)(?::([0-9]+$))?").ok());
 
-/// What Journey escapes in a segment of a path: all but RFC 3986's unreserved
-/// characters, its sub-delimiters, and `:` and `@`.
+/// The characters that Journey escapes in a segment: all but RFC 3986's unreserved
+/// characters, sub-delimiters, `:` and `@`.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -42,17 +41,17 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
 pub struct Links {
     /// FRONTEND_URL as it is, empty where it is not set.
     frontend_url: String,
-    /// What route helpers put before a path; `None` where FRONTEND_URL is not
-    /// set, on which Rails raises.
+    /// The prefix of route helpers; `None` if FRONTEND_URL is not set, on which Rails
+    /// raises.
     route_host: Option<String>,
 }
 
-/// What FRONTEND_URL is good for.
+/// Whether FRONTEND_URL can be used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum FrontendUrl {
     NotSet,
-    /// It is no URL of http or https, as nobody can open what is made of it.
+    /// FRONTEND_URL is no URL of http or https, so links made of it do not work.
     NotUsable,
     Usable {
         /// Scheme, host and port.
@@ -186,7 +185,7 @@ fn route_host(frontend_url: &str, force_ssl: bool) -> String {
     };
 
     let protocol = part(1).unwrap_or(if force_ssl { "https://" } else { "http://" });
-    // What cannot be taken apart is all host.
+    // Text that does not match is the host as a whole.
     let host = part(2).unwrap_or(frontend_url);
     let default_port = if protocol == "https://" { 443 } else { 80 };
     match part(3) {

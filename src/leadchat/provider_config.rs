@@ -1,8 +1,7 @@
-//! What leadchat reads out of a WhatsApp channel's `provider_config`.
+//! The keys that leadchat reads from a WhatsApp channel's `provider_config`.
 //!
-//! The keys that say something of a channel stand among its tokens. Looks at raw
-//! slices: nothing is copied, and a value that a reader of JSON stumbles over
-//! costs no other.
+//! These keys stand among tokens. The parser works on raw slices: it copies nothing, and
+//! a value that JSON parsers reject affects no other.
 
 use std::collections::BTreeMap;
 

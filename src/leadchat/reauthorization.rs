@@ -1,11 +1,11 @@
-//! Which channels must be connected to their platform again, as Rails keeps it:
-//! in Redis alone, a key for each channel that must.
+//! The reauthorization flags of Rails: a key in Redis for each channel that must be
+//! authorized again.
 
 use super::is_blank;
 use crate::domain::{channel::ChannelKind, reauthorization::FlagKey};
 
-/// Where Rails keeps the flag of a channel, in the namespace of all its keys;
-/// `None` for kinds that have none. The id is the channel's, not the inbox's.
+/// The key of a channel's flag, within the namespace of Rails; `None` for kinds without
+/// flags. The id is the channel's, not the inbox's.
 pub fn key(channel: FlagKey) -> Option<String> {
     // Rails takes the table's name and, if it has one, cuts the plural's `s`.
     let table = match channel.kind {
@@ -29,8 +29,8 @@ pub fn key(channel: FlagKey) -> Option<String> {
     ))
 }
 
-/// What the value of such a key says. Rails writes `true`, and reads whatever is
-/// not blank as that: `false` and bytes that are no text too.
+/// Whether the value of a flag is set. Rails writes `true`, and takes any value that is
+/// not blank for set, `false` and binary data included.
 pub fn is_required(value: Option<&[u8]>) -> bool {
     value.is_some_and(|value| !is_blank(&String::from_utf8_lossy(value)))
 }

@@ -236,7 +236,7 @@ fn integer() -> impl Strategy<Value = (String, Option<Reason>)> {
     )
 }
 
-/// What is not written as an integer, however close it comes.
+/// Numbers that are no integers, even if nearly so.
 fn fraction() -> impl Strategy<Value = (String, Option<Reason>)> {
     (any::<u128>(), "[0-9]{1,40}", 0..400_usize, any::<bool>()).prop_map(
         |(whole, rest, power, small)| {

@@ -73,8 +73,8 @@ fn counted(kind: u8, text: &str) -> Vec<u8> {
     bytes
 }
 
-/// An integer of at most 31 bits: a small one in one byte, others behind a byte
-/// that says how many there are and of which sign they are.
+/// An integer of at most 31 bits. A small one takes one byte; others follow a byte with
+/// their length and sign.
 fn packed(number: i64) -> Vec<u8> {
     let byte = |number: i64| number.to_le_bytes().first().copied().unwrap_or_default();
     match number {
@@ -82,7 +82,7 @@ fn packed(number: i64) -> Vec<u8> {
         1..=122 => vec![byte(number + 5)],
         -123..=-1 => vec![byte(number - 5)],
         _ => {
-            // What is left when nothing but the sign is.
+            // The value that remains when only the sign is left.
             let sign = if number < 0 { -1 } else { 0 };
             let mut rest = number;
             let mut bytes = Vec::new();

@@ -1,4 +1,4 @@
-//! Signs what addresses of Active Storage hold, so that leadchat knows its own.
+//! Signatures of Active Storage URLs, which leadchat verifies.
 
 use std::{borrow::Cow, fmt};
 
@@ -29,7 +29,7 @@ const USUAL: [Format<'static>; 5] = [
 #[derive(Clone)]
 pub struct Signer {
     key: Hmac<Sha1>,
-    /// What is signed for a usual format, in the order of these.
+    /// The signed variations of common formats, in their order.
     usual: Vec<String>,
 }
 

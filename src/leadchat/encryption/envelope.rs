@@ -1,9 +1,9 @@
 //! The envelope of an encrypted value:
 //! `{"p":"<payload>","h":{"iv":"..","at":"..","i":".."}}`, with Base64 in each text.
 //!
-//! Looks at raw slices, so that nothing a reader of JSON stumbles over (a number
-//! beyond a double, half a character) makes an envelope pass for plain text. Copies
-//! next to nothing, because a list may have thousands of envelopes.
+//! The parser works on raw slices. JSON parsers reject some values (numbers beyond a
+//! double, lone surrogates), and an envelope with such a value must not pass for plain
+//! text. It copies next to nothing, because a list may have thousands of envelopes.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
@@ -17,22 +17,22 @@ pub struct Envelope<'a> {
     headers: Entries<'a>,
 }
 
-/// What is in an envelope that can be decrypted, if its key is there.
+/// The decoded parts of an envelope.
 pub struct Message {
     pub payload: Vec<u8>,
     pub initialization_vector: [u8; 12],
     pub tag: [u8; 16],
-    /// Which key it is; without it, any.
+    /// The reference of the key; `None` for any.
     pub key: Option<Vec<u8>>,
     pub is_compressed: bool,
     pub encoding: Encoding,
 }
 
-/// How the text is encoded. Rails stores texts of forms, which are UTF-8; what
-/// its code made itself may be in another of Ruby's encodings.
+/// The encoding of the text. Texts of forms are UTF-8; texts made by Rails' code may have
+/// another of Ruby's encodings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
-    /// Also for what Ruby takes for bytes: they are shown where they are UTF-8.
+    /// UTF-8. Binary strings of Ruby are read as UTF-8, too.
     Utf8,
     Ascii,
     /// ISO-8859-1: each byte is the character of that number.
@@ -114,8 +114,8 @@ impl Encoding {
     }
 }
 
-/// A header of a message that is nested this deep; `None` where Rails takes no
-/// such header, and the message is as good as lost.
+/// A header of a message at this depth; `None` if Rails rejects it and the message with
+/// it.
 fn header(raw: &str, depth: u8) -> Option<Header> {
     match raw.as_bytes().first()? {
         b'"' => bytes(raw).map(Header::Text),

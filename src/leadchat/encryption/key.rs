@@ -1,5 +1,5 @@
-//! A key of AES-256-GCM, and what Rails does with one: it compresses a text that
-//! is long, and encrypts it with no associated data.
+//! Encryption with a key of AES-256-GCM, as Rails does it: long texts are compressed, and
+//! there is no associated data.
 
 use aes_gcm::{AeadInOut, Aes256Gcm, KeyInit};
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -22,19 +22,19 @@ const ITERATIONS: u32 = 65_536;
 /// A text of more bytes is compressed.
 const LONGEST_UNCOMPRESSED: usize = 140;
 
-/// Bytes that an inflated text may have. leadchat takes none of more than 20,000
-/// characters; a few bytes that swell to gigabytes are not its own.
+/// The maximum size of an inflated text, in bytes. leadchat accepts at most 20,000
+/// characters; more must be a decompression bomb.
 const LONGEST_INFLATED: usize = 128 << 10;
 
-/// Bytes that one byte swells to at most.
+/// The maximum ratio of inflated to deflated bytes.
 const MOST_SWELLING: usize = 1032;
 
-/// Bytes of Adler's sum, headers and blocks around what cannot be made smaller.
+/// The overhead of zlib for incompressible data, in bytes: header, blocks and checksum.
 const MOST_AROUND: usize = 64;
 
 pub struct Key {
     cipher: Aes256Gcm,
-    /// Makes the initialization vectors of texts that are to be found again.
+    /// Makes the initialization vectors of deterministic encryption.
     of_texts: Hmac<Sha256>,
     reference: String,
 }
@@ -63,8 +63,8 @@ impl Key {
         }
     }
 
-    /// The text in an envelope; `None` where this key does not decrypt it, and
-    /// where what is in it is no text.
+    /// The text in an envelope; `None` if this key does not decrypt it, or the content is
+    /// no text.
     pub fn decrypt(&self, envelope: &Envelope<'_>) -> Option<SecretString> {
         let Message {
             payload,
@@ -94,8 +94,7 @@ impl Key {
         decoded(&bytes, encoding)
     }
 
-    /// The envelope that Rails puts a text into, where equal texts are to have
-    /// equal envelopes.
+    /// The envelope of deterministic encryption, as Rails writes it.
     pub fn encrypt(&self, text: &str) -> Option<SecretString> {
         let reference = BASE64_STANDARD.encode(self.reference());
         let headers = format!(r#","i":"{reference}""#);
@@ -131,7 +130,7 @@ impl Key {
         Some(envelope.into())
     }
 
-    /// What envelopes name it by.
+    /// The reference of this key in envelopes.
     pub fn reference(&self) -> &str {
         &self.reference
     }

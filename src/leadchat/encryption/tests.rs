@@ -9,16 +9,16 @@ use serde::Deserialize;
 
 use super::*;
 
-/// What Rails showed.
+/// The values that Rails showed.
 #[derive(Deserialize)]
 struct Observed {
     keys: BTreeMap<String, String>,
     derived: BTreeMap<String, String>,
     /// Which attributes of each class are encrypted.
     declared: BTreeMap<String, Vec<String>>,
-    /// What it stored for texts.
+    /// The envelopes that Rails stored for texts.
     encrypt: Vec<Stored>,
-    /// What it read from stored texts.
+    /// The values that Rails read from stored texts.
     decrypt: Vec<Read>,
 }
 
@@ -42,8 +42,8 @@ struct Read {
     deterministic: Outcome,
 }
 
-/// What an attribute is: a text; one in another encoding, and how a view writes
-/// it; or an exception.
+/// The value of an attribute: a text; a text in another encoding, with its form in a
+/// view; or an exception.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Outcome {
@@ -370,7 +370,7 @@ fn headers_are_what_rails_takes() {
         (r#","e":1"#.to_owned(), false),
         (r#","c":null"#.to_owned(), true),
         (r#","c":false"#.to_owned(), true),
-        // What Ruby takes for true: it would be inflated.
+        // Ruby takes 0 for true: the text would be inflated.
         (r#","c":0"#.to_owned(), false),
         (r#","c":"""#.to_owned(), false),
         (r#","k":"no Base64""#.to_owned(), false),
@@ -390,7 +390,7 @@ fn headers_are_what_rails_takes() {
     }
 }
 
-/// A few bytes do not become so many that they hurt.
+/// A decompression bomb is refused.
 #[test]
 fn what_swells_too_much_is_not_inflated() {
     let enveloped = |text: &str| keys().primary.encrypt(text).unwrap();

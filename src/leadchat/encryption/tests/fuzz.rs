@@ -125,8 +125,8 @@ fn a_flipped_bit_is_noticed() {
     });
 }
 
-/// What Rails wrote, damaged anywhere: the text that was encrypted, or nothing;
-/// or what is stored, where it is no envelope any more.
+/// A damaged envelope gives the encrypted text or nothing; or the stored text, if it is
+/// no envelope any more.
 fn is_read_or_kept_shut(stored: &str, secrets: &[&str]) {
     match decrypted(stored) {
         None => assert!(is_envelope(stored)),
@@ -157,8 +157,8 @@ fn no_damage_makes_a_text_that_nobody_encrypted() {
     });
 }
 
-/// Whatever is encrypted, it comes to a text or to nothing: bytes that are no
-/// text, and bytes that are to be inflated and were never deflated.
+/// Any encrypted content gives a text or nothing, also bytes that are no text or were
+/// never deflated.
 #[test]
 fn any_bytes_in_an_envelope_are_a_text_or_nothing() {
     let headers = select(&["", r#","c":true"#, r#","e":"SVNPLTg4NTktMQ==""#][..]);
