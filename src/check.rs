@@ -8,6 +8,7 @@
 mod accounts;
 mod completeness;
 mod counts;
+mod facts;
 mod findings;
 mod progress;
 mod report;
@@ -22,9 +23,10 @@ use crate::{
     store::{DatabaseSettings, Inspection, OpenError, RedisFlags, RedisSettings},
 };
 use completeness::Completeness;
+use counts::Accounts;
+use facts::{Encryption, Facts, Redis, Tables};
 pub use progress::Progress;
 pub use report::Report;
-use report::{Accounts, Encryption, Facts, Redis, Tables};
 
 /// The settings under check: those of `serve`, without the address.
 pub struct CheckConfig {

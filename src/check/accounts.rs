@@ -13,8 +13,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    counts::{Accounts, DegradedField, UNKNOWN_KIND},
     progress::Progress,
-    report::{Accounts, DegradedField, UNKNOWN_KIND},
 };
 use crate::{
     domain::{

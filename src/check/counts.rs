@@ -1,11 +1,61 @@
-//! Sums of counts.
+//! Counts of accounts, inboxes and degradations.
 
 use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 
-use super::report::{Accounts, Count, DegradedField, Inboxes, ReasonName, UNKNOWN_KIND};
 use crate::domain::{channel::ChannelKind, degradation::Reason};
+
+/// The key for inboxes of none of the thirteen kinds.
+pub const UNKNOWN_KIND: &str = "unknown";
+
+/// Counts of all accounts or of one.
+#[derive(Debug, Default, Serialize)]
+pub struct Accounts {
+    pub total: Option<u64>,
+    /// Accounts that were read, suspended ones included.
+    pub read: u64,
+    /// Suspended accounts: the service refuses them, and their inboxes were not read.
+    pub suspended: u64,
+    /// Accounts that were deleted after they were listed and before they were read.
+    #[serde(rename = "gone")]
+    pub deleted: u64,
+    /// Failed accounts, by reason.
+    #[serde(serialize_with = "serialize_failures")]
+    pub failed: BTreeMap<String, u64>,
+    /// The reason why not all accounts could be listed.
+    pub error: Option<String>,
+    pub inboxes: Inboxes,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Inboxes {
+    pub total: u64,
+    /// Every kind, and `unknown`.
+    pub kinds: BTreeMap<&'static str, u64>,
+    /// Inboxes with a degraded field.
+    pub degraded: u64,
+    #[serde(serialize_with = "serialize_degradations")]
+    pub degradations: BTreeMap<DegradedField, Count>,
+}
+
+/// The field and the reason of a degradation.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct DegradedField {
+    pub kind: &'static str,
+    pub field: String,
+    pub reason: ReasonName,
+}
+
+/// A reason, as the contract names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct ReasonName(pub &'static str);
+
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Count {
+    pub inboxes: u64,
+    pub values: u64,
+}
 
 impl Accounts {
     pub fn add(&mut self, other: Self) {
@@ -113,7 +163,7 @@ impl From<Reason> for ReasonName {
 }
 
 /// Places with their counts, each as one object.
-pub fn serialize_degradations<S: Serializer>(
+fn serialize_degradations<S: Serializer>(
     counts: &BTreeMap<DegradedField, Count>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
@@ -133,7 +183,7 @@ pub fn serialize_degradations<S: Serializer>(
 }
 
 /// Reasons with their counts, each as one object.
-pub fn serialize_failures<S: Serializer>(
+fn serialize_failures<S: Serializer>(
     failed: &BTreeMap<String, u64>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {

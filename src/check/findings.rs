@@ -7,7 +7,10 @@
 
 use serde::Serialize;
 
-use super::report::{Accounts, DatabaseKind, Facts, KeyState, RedisState, Tables};
+use super::{
+    counts::Accounts,
+    facts::{DatabaseKind, Facts, KeyState, RedisState, Tables},
+};
 use crate::leadchat::links::FrontendUrl;
 
 /// One of them.

@@ -3,11 +3,13 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::{
-    findings::Finding,
-    report::{
-        Accounts, DatabaseKind, Encryption, Facts, Inboxes, KeyState, OwnershipName, Redis,
-        RedisState, Report, Settings, StoreFacts, Tables, UNKNOWN_KIND,
+    counts::{Accounts, Inboxes, UNKNOWN_KIND},
+    facts::{
+        DatabaseKind, Encryption, Facts, KeyState, OwnershipName, Redis, RedisState, Settings,
+        StoreFacts, Tables,
     },
+    findings::Finding,
+    report::Report,
 };
 use crate::{domain::channel::ChannelKind, leadchat::links::FrontendUrl};
 
