@@ -8,7 +8,7 @@ fn place(variables: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn leadchats_variables_are_a_database() {
+fn variables_of_leadchat_are_a_database() {
     let parts = [("POSTGRES_HOST", "db"), ("POSTGRES_PORT", "6432")];
     assert_eq!(place(&parts), "db:6432/chatwoot_production");
     for variable in [

@@ -27,10 +27,10 @@ const LONGEST_UNCOMPRESSED: usize = 140;
 const LONGEST_INFLATED: usize = 128 << 10;
 
 /// The maximum ratio of inflated to deflated bytes.
-const MOST_SWELLING: usize = 1032;
+const MAX_INFLATE_RATIO: usize = 1032;
 
 /// The overhead of zlib for incompressible data, in bytes: header, blocks and checksum.
-const MOST_AROUND: usize = 64;
+const DEFLATE_OVERHEAD_BYTES: usize = 64;
 
 pub struct Key {
     cipher: Aes256Gcm,
@@ -138,7 +138,7 @@ impl Key {
 
 /// As zlib writes it at its usual level, byte for byte.
 fn deflated(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let most = text.len() + text.len() / 1000 + MOST_AROUND;
+    let most = text.len() + text.len() / 1000 + DEFLATE_OVERHEAD_BYTES;
     let mut bytes = Zeroizing::new(Vec::with_capacity(most));
     let status = Compress::new(Compression::default(), true)
         .compress_vec(text, &mut bytes, FlushCompress::Finish)
@@ -148,7 +148,7 @@ fn deflated(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
 
 /// `None` also where it is longer than any text may be.
 fn inflated(bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let most = LONGEST_INFLATED.min(bytes.len().saturating_mul(MOST_SWELLING));
+    let most = LONGEST_INFLATED.min(bytes.len().saturating_mul(MAX_INFLATE_RATIO));
     let mut text = Zeroizing::new(Vec::with_capacity(most));
     let status = Decompress::new(true)
         .decompress_vec(bytes, &mut text, FlushDecompress::Finish)
