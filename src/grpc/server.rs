@@ -47,7 +47,7 @@ const MAX_LOCAL_RESETS: usize = 1024;
 /// Connections at a time, in the whole process.
 pub const MAX_CONNECTIONS: usize = 4096;
 
-/// What an operator or a test may set. All else is constant.
+/// The settings of an operator or a test; all other limits are constant.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerSettings {
     /// The age at which a connection gets GOAWAY. Its calls end by themselves, and the

@@ -152,9 +152,9 @@ fn all_answer(lines: &[&str], address: &str) {
     }
 }
 
-/// `buf curl` has its own implementations of gRPC and of the reflection's client, so it
-/// shows that not only grpcurl can call without the contract at hand. A health check is
-/// the plainest call that needs both.
+/// `buf curl` has its own implementations of gRPC and reflection. It shows that clients
+/// other than grpcurl need no copy of the contract, too. A health check is the plainest
+/// call that needs both.
 #[test]
 fn buf_curl_works_too() {
     let server = demo(FREE_PORT).start();

@@ -58,8 +58,8 @@ fn with_spaces(text: &str) -> String {
     lines.map(|line| line + "\n").collect()
 }
 
-/// The output that a document should show in place of the shown one: what came, with
-/// the lines left out that the document leaves out, where they are alike.
+/// The output that a document should show: the real output, without the lines that the
+/// document omits.
 pub fn updated(shown: &str, came: &str) -> String {
     let whole = with_spaces(came);
     let came: Vec<_> = whole.lines().collect();

@@ -1,4 +1,4 @@
-//! Redis is away, in every way that it may be. No read fails or waits for long,
+//! Redis cannot be reached, for every possible reason. No read fails or waits for long,
 //! and the log says it once.
 
 use super::*;
