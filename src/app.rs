@@ -25,7 +25,9 @@ use crate::{
     grpc::{self, EtagKey, Listener, MAX_CONNECTIONS, ResponseLimit, ServeError, ServerSettings},
     identity::Caller,
     leadchat::{Installation, Keys, Secrets},
-    store::{DatabaseSettings, Grants, Losses, OpenError, RedisFlags, RedisSettings, Store},
+    store::{
+        DatabaseSettings, DecryptionFailures, Grants, OpenError, RedisFlags, RedisSettings, Store,
+    },
 };
 
 /// Open files beside the connections of callers and to the database.
@@ -164,7 +166,7 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
     }
     info!(%address, "serving");
 
-    let losses = store.losses();
+    let decryption_failures = store.decryption_failures();
     let max_reads = max_concurrent_reads
         .map_or_else(|| default_concurrent_reads(is_embedded), NonZeroUsize::get);
     let load_limit = LoadLimit::new(max_reads, timeouts.max_queue_timeout, store.connections());
@@ -199,15 +201,15 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
             let _ = std::fs::remove_file(path);
         }
     }
-    log_decryption_failures(&losses);
+    log_decryption_failures(&decryption_failures);
     info!("stopped");
     Ok(())
 }
 
 /// Logs the total of values that could not be decrypted; the first of them were logged at
 /// once.
-fn log_decryption_failures(losses: &Losses) {
-    for (field, count) in losses.counts() {
+fn log_decryption_failures(decryption_failures: &DecryptionFailures) {
+    for (field, count) in decryption_failures.counts() {
         warn!(field, count, "values that could not be decrypted");
     }
 }

@@ -31,7 +31,7 @@ use tokio::sync::watch;
 
 use crate::leadchat::{Installation, avatar::Signer};
 use assemble::secrets::Decryption;
-pub use assemble::secrets::Losses;
+pub use assemble::secrets::DecryptionFailures;
 pub use error::{StoreError, open::OpenError};
 pub use grants::Grants;
 pub use inspect::{
@@ -44,11 +44,11 @@ pub use postgres::{
     TlsFile,
 };
 pub use redis::{RedisPlace, RedisSettings, Sentinels, flags::RedisFlags};
-pub use schema::Lacks;
-pub use snapshot::context::Patience;
+pub use schema::Missing;
+pub use snapshot::context::ReadContext;
 use snapshot::{
     Pool, Row, Snapshot,
-    replan::{Planner, Tries},
+    replan::{Attempts, Planner},
 };
 use sql::{Argument, Statement, plan::Plan};
 
@@ -104,8 +104,8 @@ pub enum Ownership {
 
 impl Store {
     /// What becomes known of values that cannot be decrypted.
-    pub fn losses(&self) -> Losses {
-        self.decryption.losses()
+    pub fn decryption_failures(&self) -> DecryptionFailures {
+        self.decryption.decryption_failures()
     }
 
     /// How many connections reads can have, as far as is known; changes as more or fewer
@@ -124,24 +124,24 @@ impl Store {
     /// its own, where the tables have changed or the database has interrupted it.
     async fn read<O: ReadOperation>(
         &self,
-        patience: &Patience,
+        context: &ReadContext,
         operation: &O,
     ) -> Result<O::Answer, StoreError> {
-        let mut tries = Tries::new(&self.planner, patience);
+        let mut attempts = Attempts::new(&self.planner, context);
         loop {
-            let plan = tries.plan();
+            let plan = attempts.plan();
             let answer = async {
-                let mut connection = self.pool.acquire(patience).await?;
+                let mut connection = self.pool.acquire(context).await?;
                 let mut read = Read {
                     store: self,
                     plan: &plan,
-                    snapshot: connection.begin(patience).await?,
+                    snapshot: connection.begin(context).await?,
                 };
                 let answer = operation.attempt(&mut read).await?;
-                read.snapshot.end(&plan.steady).await?;
+                read.snapshot.end(&plan.is_current).await?;
                 Ok(answer)
             };
-            if let Some(answer) = tries.outcome(answer.await).await {
+            if let Some(answer) = attempts.next_attempt(answer.await).await {
                 return answer;
             }
         }

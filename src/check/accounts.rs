@@ -24,7 +24,7 @@ use crate::{
         reauthorization::ReauthorizationFlags,
         viewer::{Rights, Role, Viewer},
     },
-    store::{Patience, RedisFlags, Store, StoreError},
+    store::{ReadContext, RedisFlags, Store, StoreError},
 };
 
 /// Accounts read at a time, each over a connection of its own. The next page of ids is
@@ -115,9 +115,9 @@ fn record(read: Result<Outcome, JoinError>, counted: &mut Accounts, progress: &P
     progress.set(counted.done());
 }
 
-fn deadline(stopped: &CancellationToken) -> Patience {
+fn deadline(stopped: &CancellationToken) -> ReadContext {
     let deadline = Instant::now() + READ_TIMEOUT;
-    Patience::without_permit(deadline.into_std(), stopped.clone())
+    ReadContext::without_permit(deadline.into_std(), stopped.clone())
 }
 
 /// Reads an account, and once more after a transient error, such as a lock of a

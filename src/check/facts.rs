@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{CheckConfig, completeness::Completeness, counts::Accounts};
 use crate::{
     leadchat::links::FrontendUrl,
-    store::{DatabaseSettings, Inspection, Lacks, Migrations, Ownership, Sampled, Server},
+    store::{DatabaseSettings, Inspection, Migrations, Missing, Ownership, Sampled, Server},
 };
 
 pub use redis::{Redis, RedisState};
@@ -204,12 +204,12 @@ impl Tables {
             Migrations::Rails(version) => (version, None, None),
             Migrations::Own { applied, newest } => (None, applied, Some(newest)),
         };
-        let Lacks {
+        let Missing {
             missing,
             not_granted,
             row_security,
-        } = inspection.lacks().clone();
-        let omitted = inspection.left_out();
+        } = inspection.missing().clone();
+        let omitted = inspection.omitted();
         Self {
             rails_version,
             migration,

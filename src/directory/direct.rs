@@ -18,7 +18,7 @@ use crate::{
         id::{AccountId, InboxId},
         viewer::Viewer,
     },
-    store::{Patience, Store, StoreError},
+    store::{ReadContext, Store, StoreError},
 };
 
 pub struct DirectDirectory {
@@ -37,36 +37,36 @@ impl DirectDirectory {
     async fn read<T: Send + 'static, R>(
         &self,
         deadline: Instant,
-        read: impl FnOnce(Arc<Store>, Patience) -> R,
+        read: impl FnOnce(Arc<Store>, ReadContext) -> R,
     ) -> Result<T, DirectoryError>
     where
         R: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
         let permit = self.load_limit.acquire(deadline).await?;
         let cancelled = CancellationToken::new();
-        let patience = Patience::new(deadline, cancelled.clone(), permit);
-        let read = read(Arc::clone(&self.store), patience);
+        let context = ReadContext::new(deadline, cancelled.clone(), permit);
+        let read = read(Arc::clone(&self.store), context);
         let _cancel_on_drop = cancelled.drop_guard();
         // Within the task, since the caller may have left.
         let logged = async {
             let answer = read.await;
             match &answer {
-                Err(cause @ (StoreError::Unavailable(_) | StoreError::CutOff { .. })) => {
+                Err(cause @ (StoreError::Unavailable(_) | StoreError::Interrupted { .. })) => {
                     warn!(%cause, "read failed");
                 }
-                Err(cause @ (StoreError::Fault(_) | StoreError::Outdated(_))) => {
+                Err(cause @ (StoreError::Unexpected(_) | StoreError::StalePlan(_))) => {
                     error!(%cause, "read failed");
                 }
-                Ok(_) | Err(StoreError::Abandoned) => {}
+                Ok(_) | Err(StoreError::Cancelled) => {}
             }
             answer
         };
         match tokio::spawn(logged.in_current_span()).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(
-                StoreError::Unavailable(_) | StoreError::CutOff { .. } | StoreError::Abandoned,
+                StoreError::Unavailable(_) | StoreError::Interrupted { .. } | StoreError::Cancelled,
             )) => Err(DirectoryError::Unavailable),
-            Ok(Err(StoreError::Fault(_) | StoreError::Outdated(_))) => {
+            Ok(Err(StoreError::Unexpected(_) | StoreError::StalePlan(_))) => {
                 Err(DirectoryError::Unexpected)
             }
             Err(_) => {
@@ -83,8 +83,8 @@ impl InboxDirectory for DirectDirectory {
         account: AccountId,
         deadline: Instant,
     ) -> Result<Option<Answer>, DirectoryError> {
-        let read = self.read(deadline, async move |store, patience| {
-            store.account(account, patience).await
+        let read = self.read(deadline, async move |store, context| {
+            store.account(account, context).await
         });
         Ok(read.await?.map(Answer::new))
     }
@@ -97,8 +97,8 @@ impl InboxDirectory for DirectDirectory {
         deadline: Instant,
     ) -> Result<Option<Answer>, DirectoryError> {
         let inboxes = inboxes.to_vec();
-        let read = self.read(deadline, async move |store, patience| {
-            store.inboxes(account, viewer, &inboxes, patience).await
+        let read = self.read(deadline, async move |store, context| {
+            store.inboxes(account, viewer, &inboxes, context).await
         });
         Ok(read.await?.map(Answer::new))
     }
@@ -110,8 +110,8 @@ impl InboxDirectory for DirectDirectory {
         address: Address,
         deadline: Instant,
     ) -> Result<Option<Answer>, DirectoryError> {
-        let read = self.read(deadline, async move |store, patience| {
-            store.find(account, viewer, &address, patience).await
+        let read = self.read(deadline, async move |store, context| {
+            store.find(account, viewer, &address, context).await
         });
         Ok(read.await?.map(Answer::new))
     }
@@ -121,8 +121,8 @@ impl InboxDirectory for DirectDirectory {
         address: Address,
         deadline: Instant,
     ) -> Result<Vec<Answer>, DirectoryError> {
-        let read = self.read(deadline, async move |store, patience| {
-            store.find_everywhere(&address, patience).await
+        let read = self.read(deadline, async move |store, context| {
+            store.find_everywhere(&address, context).await
         });
         Ok(read.await?.into_iter().map(Answer::new).collect())
     }

@@ -42,13 +42,13 @@ impl LoadLimit {
                 let Some(permits) = follower.upgrade() else {
                     return;
                 };
-                let wanted = allowed(*connections.borrow_and_update());
-                if wanted > given {
-                    permits.add_permits(wanted - given);
-                } else if let Ok(taken) = permits.acquire_many(count(given - wanted)).await {
+                let required = allowed(*connections.borrow_and_update());
+                if required > given {
+                    permits.add_permits(required - given);
+                } else if let Ok(taken) = permits.acquire_many(count(given - required)).await {
                     taken.forget();
                 }
-                given = wanted;
+                given = required;
             }
         });
         Self {

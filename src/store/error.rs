@@ -19,23 +19,23 @@ pub enum StoreError {
     Unavailable(String),
     /// Nobody waits for it any more.
     #[error("nobody waits for the answer")]
-    Abandoned,
+    Cancelled,
     /// The database refused a statement, or a row was not as expected.
     #[error("the database answered something unexpected: {0}")]
-    Fault(String),
+    Unexpected(String),
     /// The tables are not those that a statement was made for. Known within the
     /// store alone, which tries again.
     #[error(transparent)]
-    Outdated(#[from] Outdated),
+    StalePlan(#[from] StalePlan),
     /// The database ended it, and may answer if it is begun anew. Known within the
     /// store alone, which tries again.
     #[error("the database does not answer: {reason}")]
-    CutOff { cause: CutOff, reason: String },
+    Interrupted { cause: Interruption, reason: String },
 }
 
 /// Why a read was ended before it had its answer, through no fault of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CutOff {
+pub enum Interruption {
     /// A standby had to replay what its primary did.
     Conflict,
     /// A table was locked, by a migration say.
@@ -46,7 +46,7 @@ pub enum CutOff {
 
 /// How a statement turned out to be made for other tables.
 #[derive(Debug, thiserror::Error)]
-pub enum Outdated {
+pub enum StalePlan {
     /// A table or column is not there, or not granted.
     #[error("{0}")]
     Refused(String),
@@ -55,7 +55,7 @@ pub enum Outdated {
     Planned(String),
     /// It was answered, but not from the tables as they are.
     #[error("the tables kept changing")]
-    Unsteady,
+    SchemaChanged,
 }
 
 impl StoreError {
@@ -64,22 +64,22 @@ impl StoreError {
     pub(super) fn reading(table: &str, error: &sqlx::Error) -> Self {
         let reason = format!("{} (reading {table})", describe(error));
         if is_refusal(error) {
-            Outdated::Refused(reason).into()
+            StalePlan::Refused(reason).into()
         } else if is_stale(error) {
-            Outdated::Planned(reason).into()
+            StalePlan::Planned(reason).into()
         } else {
-            Self::told(error, reason)
+            Self::classify(error, reason)
         }
     }
 
     /// By whether it may pass.
-    fn told(error: &sqlx::Error, reason: String) -> Self {
-        if let Some(cause) = cut_off(error) {
-            Self::CutOff { cause, reason }
+    fn classify(error: &sqlx::Error, reason: String) -> Self {
+        if let Some(cause) = interruption(error) {
+            Self::Interrupted { cause, reason }
         } else if is_transient(error) {
             Self::Unavailable(reason)
         } else {
-            Self::Fault(reason)
+            Self::Unexpected(reason)
         }
     }
 
@@ -87,20 +87,22 @@ impl StoreError {
     /// nothing of the read.
     pub(super) fn before_reading(error: &sqlx::Error) -> Self {
         let reason = describe(error);
-        match cut_off(error) {
-            Some(cause) => Self::CutOff { cause, reason },
+        match interruption(error) {
+            Some(cause) => Self::Interrupted { cause, reason },
             None => Self::Unavailable(reason),
         }
     }
 
     /// What it is when there is no further try.
-    pub(super) fn without_tries(self) -> Self {
+    pub(super) fn into_final(self) -> Self {
         match self {
-            Self::Outdated(Outdated::Refused(reason) | Outdated::Planned(reason)) => {
-                Self::Fault(reason)
+            Self::StalePlan(StalePlan::Refused(reason) | StalePlan::Planned(reason)) => {
+                Self::Unexpected(reason)
             }
-            Self::Outdated(cause @ Outdated::Unsteady) => Self::Unavailable(cause.to_string()),
-            Self::CutOff { reason, .. } => Self::Unavailable(reason),
+            Self::StalePlan(cause @ StalePlan::SchemaChanged) => {
+                Self::Unavailable(cause.to_string())
+            }
+            Self::Interrupted { reason, .. } => Self::Unavailable(reason),
             other => other,
         }
     }
@@ -108,7 +110,7 @@ impl StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        Self::told(&error, describe(&error))
+        Self::classify(&error, describe(&error))
     }
 }
 
@@ -129,7 +131,7 @@ pub(super) fn describe(error: &sqlx::Error) -> String {
             Some("3D000") => "it has no such database".to_owned(),
             Some("08P01") => format!(
                 "it ends the connection{}",
-                in_words_of_pgbouncer(error.message())
+                pgbouncer_reason(error.message())
             ),
             Some("22021" | "22P05") => "it has a text that it cannot convert to UTF-8: bytes that \
                 are none of its encoding, or have no equivalent"
@@ -209,7 +211,7 @@ fn is_of_connect(error: &dyn DatabaseError) -> bool {
 
 /// Words of PgBouncer's, which hold no value of anybody's: it has one code for all
 /// that it ends a connection for.
-fn in_words_of_pgbouncer(message: &str) -> &'static str {
+fn pgbouncer_reason(message: &str) -> &'static str {
     const WORDS: [(&str, &str); 10] = [
         (
             "unsupported startup parameter: options",
@@ -245,18 +247,20 @@ fn in_words_of_pgbouncer(message: &str) -> &'static str {
 }
 
 /// Why a read was ended, if it may be begun anew.
-fn cut_off(error: &sqlx::Error) -> Option<CutOff> {
+fn interruption(error: &sqlx::Error) -> Option<Interruption> {
     match error {
         sqlx::Error::Database(error) => match error.code().as_deref()? {
             // A standby ends a statement that is in the way of what it replays, and the
             // connection of a transaction that is between two statements.
-            "40001" | "40P01" => Some(CutOff::Conflict),
-            "55P03" => Some(CutOff::Lock),
+            "40001" | "40P01" => Some(Interruption::Conflict),
+            "55P03" => Some(Interruption::Lock),
             // It stopped, crashed, or held the connection to be idle; PgBouncer lost it.
-            "57P01" | "57P02" | "25P03" | "08P01" | "08006" | "08003" => Some(CutOff::Connection),
+            "57P01" | "57P02" | "25P03" | "08P01" | "08006" | "08003" => {
+                Some(Interruption::Connection)
+            }
             _ => None,
         },
-        sqlx::Error::Io(_) => Some(CutOff::Connection),
+        sqlx::Error::Io(_) => Some(Interruption::Connection),
         _ => None,
     }
 }
@@ -284,12 +288,12 @@ fn is_stale(error: &sqlx::Error) -> bool {
 }
 
 /// Whether PostgreSQL cannot convert a text to the encoding of its database.
-pub(super) fn is_unspelled(error: &sqlx::Error) -> bool {
+pub(super) fn is_not_encodable(error: &sqlx::Error) -> bool {
     let error = error.as_database_error();
     error.is_some_and(|error| matches!(error.code().as_deref(), Some("22P05" | "22021")))
 }
 
-/// Whether the same read may succeed a little later, where it was not [`cut_off`].
+/// Whether the same read may succeed a little later, where it was not [`interruption`].
 fn is_transient(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {

@@ -14,8 +14,8 @@ use std::{
 use super::{
     error::{StoreError, open::OpenError},
     postgres::{self, PostgresSettings},
-    schema::{Lacks, probe::Looked},
-    snapshot::{Pool, retry::retried},
+    schema::{Missing, probe::Probed},
+    snapshot::{Pool, retry::with_retries},
     sql::{Argument, Statement},
 };
 
@@ -50,22 +50,22 @@ impl Grants {
     /// Nothing has to be granted to whoever asks.
     pub async fn of(settings: &PostgresSettings, role: &str) -> Result<Self, OpenError> {
         let pool = Pool::Postgres(postgres::connect(settings, NonZeroUsize::MIN).await?);
-        let looked = Looked::at(pool).await?;
-        looked.refuse_other_schema()?;
-        let missing = &looked.schema.lacks.missing;
+        let probed = Probed::at(pool).await?;
+        probed.refuse_other_schema()?;
+        let missing = &probed.schema.missing.missing;
         if !missing.is_empty() {
-            return Err(OpenError::SchemaLacks(Lacks {
+            return Err(OpenError::SchemaLacks(Missing {
                 missing: missing.clone(),
-                ..Lacks::default()
+                ..Missing::default()
             }));
         }
-        let grants = retried(|| Self::found(&looked, role)).await?;
-        looked.pool.close().await;
+        let grants = with_retries(|| Self::found(&probed, role)).await?;
+        probed.pool.close().await;
         Ok(grants)
     }
 
-    async fn found(looked: &Looked, role: &str) -> Result<Self, StoreError> {
-        let places = looked.probe.wanted.places().chain(VERSIONS);
+    async fn found(probed: &Probed, role: &str) -> Result<Self, StoreError> {
+        let places = probed.probe.required.places().chain(VERSIONS);
         let places: Vec<_> = places
             .map(|(table, column)| format!("('{table}', '{column}')"))
             .collect();
@@ -81,14 +81,14 @@ impl Grants {
             ORDER BY c.relname, a.attnum",
             places.join(", ")
         ));
-        let columns: Vec<(String, String, String, bool)> = looked.pool.ask(&columns, &[]).await?;
+        let columns: Vec<(String, String, String, bool)> = probed.pool.ask(&columns, &[]).await?;
         let names = Statement::of_catalog(
             "SELECT quote_ident(current_database()), quote_ident($1), quote_literal($1)",
         );
         let role = [Argument::Text(role.to_owned())];
-        let names = looked.pool.ask(&names, &role).await?.pop();
-        let (database, role, role_text) =
-            names.ok_or_else(|| StoreError::Fault("no row (reading the catalog)".to_owned()))?;
+        let names = probed.pool.ask(&names, &role).await?.pop();
+        let (database, role, role_text) = names
+            .ok_or_else(|| StoreError::Unexpected("no row (reading the catalog)".to_owned()))?;
 
         let mut tables = BTreeMap::<_, Vec<_>>::new();
         let mut secured = BTreeSet::new();

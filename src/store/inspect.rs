@@ -12,11 +12,11 @@ use super::{
     migrations, postgres,
     redis::{self, RedisSettings},
     schema::{
-        Lacks,
-        probe::Looked,
+        Missing,
+        probe::Probed,
         rows::{NumberRow, ServerRow},
     },
-    snapshot::{Pool, Row, retry::retried},
+    snapshot::{Pool, Row, retry::with_retries},
     sql::{Dialect, Statement},
     sqlite,
 };
@@ -28,7 +28,7 @@ const MAX_CONNECTIONS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4);
 
 /// A database that was looked at.
 pub struct Inspection {
-    pub(super) looked: Looked,
+    pub(super) probed: Probed,
     server: Server,
     migrations: Migrations,
 }
@@ -81,25 +81,25 @@ impl Inspection {
                 pool
             }
         };
-        let looked = Looked::at(pool).await?;
-        let migrations = retried(|| looked.migrations()).await?;
+        let probed = Probed::at(pool).await?;
+        let migrations = with_retries(|| probed.migrations()).await?;
         if matches!(migrations, Migrations::Own { applied: None, .. }) {
-            looked.not_empty().map_or(Ok(()), Err)?;
+            probed.not_empty().map_or(Ok(()), Err)?;
         }
-        looked.refuse_other_schema()?;
+        probed.refuse_other_schema()?;
         Ok(Self {
-            server: retried(|| looked.server()).await?,
+            server: with_retries(|| probed.server()).await?,
             migrations,
-            looked,
+            probed,
         })
     }
 
     pub fn connections(&self) -> Connections {
-        Connections(self.looked.pool.clone())
+        Connections(self.probed.pool.clone())
     }
 
     pub const fn ownership(&self) -> Ownership {
-        self.looked.ownership
+        self.probed.ownership
     }
 
     pub const fn server(&self) -> &Server {
@@ -112,36 +112,36 @@ impl Inspection {
 
     /// Schemas outside the search path with leadchat's tables or Rails' mark.
     pub fn other_schemas(&self) -> Vec<String> {
-        let all = self.looked.table_schemas.iter();
+        let all = self.probed.table_schemas.iter();
         let others = all.filter(|schema| !schema.is_searched);
         others.map(|schema| schema.name.clone()).collect()
     }
 
     /// What must not be missing, and is.
-    pub const fn lacks(&self) -> &Lacks {
-        &self.looked.schema.lacks
+    pub const fn missing(&self) -> &Missing {
+        &self.probed.schema.missing
     }
 
     /// What may be missing, and is.
-    pub fn left_out(&self) -> Lacks {
-        let mut left_out = Lacks::default();
-        for absent in &self.looked.schema.absent {
-            let names = match absent.number {
-                Some(_) => &mut left_out.not_granted,
-                None => &mut left_out.missing,
+    pub fn omitted(&self) -> Missing {
+        let mut omitted_names = Missing::default();
+        for omitted in &self.probed.schema.omitted {
+            let names = match omitted.number {
+                Some(_) => &mut omitted_names.not_granted,
+                None => &mut omitted_names.missing,
             };
-            names.push(format!("{}.{}", absent.table, absent.column));
+            names.push(format!("{}.{}", omitted.table, omitted.column));
         }
-        left_out
+        omitted_names
     }
 
     pub fn age(&self) -> Age {
-        self.looked.schema.age()
+        self.probed.schema.age()
     }
 
     /// Tries keys on some rows.
     pub async fn sample(&self, encryption: &Encryption) -> Result<Vec<Sampled>, StoreError> {
-        self.looked.sample(encryption).await
+        self.probed.sample(encryption).await
     }
 
     /// The store, if nothing is lacking.
@@ -151,10 +151,10 @@ impl Inspection {
         installation: Installation,
         keys: Keys,
     ) -> Result<Store, OpenError> {
-        if !self.lacks().is_empty() {
-            return Err(OpenError::SchemaLacks(self.lacks().clone()));
+        if !self.missing().is_empty() {
+            return Err(OpenError::SchemaLacks(self.missing().clone()));
         }
-        Store::over(self.looked, has_flags, installation, keys).await
+        Store::from_probed(self.probed, has_flags, installation, keys).await
     }
 }
 
@@ -166,7 +166,7 @@ impl RedisSettings {
     }
 }
 
-impl Looked {
+impl Probed {
     async fn server(&self) -> Result<Server, StoreError> {
         let sql = match self.dialect {
             Dialect::Postgres => SERVER_ON_POSTGRES,

@@ -11,7 +11,7 @@ use super::{
     Ownership,
     error::{StoreError, open::OpenError},
     schema::table_schemas::{self, MARK, TableSchema},
-    snapshot::{Pool, context::Patience},
+    snapshot::{Pool, context::ReadContext},
     sql::{Argument, Statement},
 };
 
@@ -85,8 +85,8 @@ pub(super) async fn migrate(pool: &Pool) -> Result<(), OpenError> {
     refusal.map_or(Ok(()), Err)?;
     match pool {
         Pool::Postgres(connections) => {
-            let mut lease = connections.acquire(&Patience::endless()).await?;
-            if let Some((connection, ..)) = lease.parts() {
+            let mut connection = connections.acquire(&ReadContext::unlimited()).await?;
+            if let Some((connection, ..)) = connection.parts() {
                 POSTGRES.run(connection).await?;
             }
         }

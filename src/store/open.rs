@@ -9,8 +9,8 @@ use super::{
     assemble::secrets::Decryption,
     error::open::OpenError,
     migrations, postgres,
-    schema::probe::Looked,
-    snapshot::{Pool, replan::Planner, retry::retried},
+    schema::probe::Probed,
+    snapshot::{Pool, replan::Planner, retry::with_retries},
     sqlite,
 };
 use crate::leadchat::{Installation, Keys};
@@ -26,45 +26,45 @@ impl Store {
         installation: Installation,
         keys: Keys,
     ) -> Result<Self, OpenError> {
-        let looked = match settings {
+        let probed = match settings {
             DatabaseSettings::Postgres(settings) => {
                 let connections = postgres::connect(settings, connections).await?;
-                let looked = Looked::at(Pool::Postgres(connections)).await?;
-                let (ownership, pgbouncer) = (looked.ownership, settings.pgbouncer);
+                let probed = Probed::at(Pool::Postgres(connections)).await?;
+                let (ownership, pgbouncer) = (probed.ownership, settings.pgbouncer);
                 info!(store = "postgres", ?ownership, pgbouncer, database = %settings, "store chosen");
-                let is_secured = !looked.schema.lacks.row_security.is_empty();
+                let is_secured = !probed.schema.missing.row_security.is_empty();
                 if ownership == Ownership::Own && !is_secured {
-                    require_current(&looked).await?;
+                    require_current(&probed).await?;
                 }
-                looked.refuse_other_schema()?;
-                looked
+                probed.refuse_other_schema()?;
+                probed
             }
             DatabaseSettings::Sqlite(path) => {
                 let pool = Pool::Sqlite(sqlite::connect(path, connections).await?);
                 migrations::migrate(&pool).await?;
                 info!(store = "sqlite", path = %path.display(), "store chosen");
-                Looked::at(pool).await?
+                Probed::at(pool).await?
             }
         };
-        let lacks = &looked.schema.lacks;
-        if !lacks.is_empty() {
-            return Err(OpenError::SchemaLacks(lacks.clone()));
+        let missing = &probed.schema.missing;
+        if !missing.is_empty() {
+            return Err(OpenError::SchemaLacks(missing.clone()));
         }
-        info!(left_out = %looked.schema.left_out(), "tables looked at");
-        Self::over(looked, has_flags, installation, keys).await
+        info!(omitted = %probed.schema.omitted_names(), "probed the schema");
+        Self::from_probed(probed, has_flags, installation, keys).await
     }
 
     /// Over tables that lack nothing. Every statement is tried once.
-    pub(super) async fn over(
-        looked: Looked,
+    pub(super) async fn from_probed(
+        probed: Probed,
         has_flags: bool,
         installation: Installation,
         keys: Keys,
     ) -> Result<Self, OpenError> {
-        let ownership = looked.ownership;
+        let ownership = probed.ownership;
         let store = Self {
-            pool: looked.pool.clone(),
-            planner: Planner::new(looked),
+            pool: probed.pool.clone(),
+            planner: Planner::new(probed),
             ownership,
             has_state_table: ownership == Ownership::Own && !has_flags,
             installation,
@@ -91,7 +91,7 @@ impl Store {
     pub async fn migrate(settings: &DatabaseSettings) -> Result<(), OpenError> {
         let pool = match settings {
             DatabaseSettings::Postgres(settings) => {
-                Pool::Postgres(postgres::connect_straight(settings).await?)
+                Pool::Postgres(postgres::connect_direct(settings).await?)
             }
             DatabaseSettings::Sqlite(path) => {
                 Pool::Sqlite(sqlite::connect(path, NonZeroUsize::MIN).await?)
@@ -102,9 +102,9 @@ impl Store {
 }
 
 /// Whether every migration of this program was applied.
-async fn require_current(looked: &Looked) -> Result<(), OpenError> {
-    match retried(|| migrations::numbers(&looked.pool)).await? {
-        (None, _) => Err(looked.not_empty().unwrap_or(OpenError::SchemaMissing)),
+async fn require_current(probed: &Probed) -> Result<(), OpenError> {
+    match with_retries(|| migrations::numbers(&probed.pool)).await? {
+        (None, _) => Err(probed.not_empty().unwrap_or(OpenError::SchemaMissing)),
         (Some(applied), newest) if applied < newest => Err(OpenError::SchemaOld),
         _ => Ok(()),
     }

@@ -17,13 +17,13 @@ use std::{fs::File, num::NonZeroUsize, sync::Mutex, time::Duration};
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres, Transaction};
 
-use super::{error::open::OpenError, snapshot::time_limits::Pace};
+use super::{error::open::OpenError, snapshot::time_limits::TimeLimits};
 use encoding::Encoding;
 use hosts::Hosts;
 pub use hosts::TargetSession;
 pub use place::{PostgresHost, PostgresParts, PostgresPlace, PostgresSettings, TlsFile};
 use pool::Connector;
-pub(super) use pool::{Connections, Lease};
+pub(super) use pool::{Connections, PooledConnection};
 pub use search_path::SearchPath;
 
 /// A caller is told that the database is away rather than kept waiting.
@@ -45,8 +45,9 @@ const PING_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// A setting that a session is begun with, and what asks for it. PgBouncer refuses
 /// it or drops it, and a session that somebody else has begun lacks it.
-const OWN: [(&str, &str); 1] = [("leadchat_inbox.own", "on")];
-const IS_OWN: &str = "SELECT coalesce(current_setting('leadchat_inbox.own', true), '') = 'on'";
+const SESSION_MARK: [(&str, &str); 1] = [("leadchat_inbox.own", "on")];
+const HAS_SESSION_MARK: &str =
+    "SELECT coalesce(current_setting('leadchat_inbox.own', true), '') = 'on'";
 
 /// Connects once, and gives a pool of at most `connections`.
 pub(super) async fn connect(
@@ -112,20 +113,18 @@ pub(super) async fn connect(
 
 /// Connections that each have a session of their own, whatever is served through:
 /// migrations take locks that last for a session.
-pub(super) async fn connect_straight(
-    settings: &PostgresSettings,
-) -> Result<Connections, OpenError> {
-    let straight = PostgresSettings {
+pub(super) async fn connect_direct(settings: &PostgresSettings) -> Result<Connections, OpenError> {
+    let direct = PostgresSettings {
         pgbouncer: false,
         ..settings.clone()
     };
-    connect(&straight, NonZeroUsize::MIN).await
+    connect(&direct, NonZeroUsize::MIN).await
 }
 
 /// Begins one consistent whole: every statement sees what the first one saw.
 pub(super) async fn begin<'c>(
     connection: &'c mut PgConnection,
-    pace: &Pace,
+    limits: &TimeLimits,
     encoding: Encoding,
     search_path: Option<&str>,
 ) -> Result<Transaction<'c, Postgres>, sqlx::Error> {
@@ -135,7 +134,7 @@ pub(super) async fn begin<'c>(
         search_path.unwrap_or_default(),
     ];
     // Safe: numbers, constants, and names in quotes.
-    let begin = AssertSqlSafe(pace.begin() + &settings.concat());
+    let begin = AssertSqlSafe(limits.begin() + &settings.concat());
     connection.begin_with(begin).await
 }
 
@@ -149,7 +148,7 @@ pub(super) const ENCODING: &str = "SELECT CAST(getdatabaseencoding() AS text)";
 /// Whether texts are ordered as in a dictionary, and whether every mixture of
 /// cases lies between both cases: of single letters before others, and of all
 /// pairs that some language takes for one letter or orders apart.
-pub(super) const ORDER: &str = "SELECT 'a' < 'B', bool_and(
+pub(super) const COLLATION: &str = "SELECT 'a' < 'B', bool_and(
         mixed BETWEEN least(lower, upper) AND greatest(lower, upper))
     FROM (SELECT a || b || 'x' AS lower,
             translate(a || b, alphabet, capitals) || 'X' AS upper,

@@ -24,36 +24,36 @@ use crate::{
     leadchat::age::Age,
 };
 use columns::Column;
-use tables::{COMPARED, ROWS, address_columns, channel_table, is_optional_table};
+use tables::{PREDICATE_COLUMNS, TABLES_READ, address_columns, channel_table, is_optional_table};
 
 pub(super) type Place = (&'static str, &'static str);
 
 /// All that is wanted of a database: tables and columns, and whether it does
 /// without. Known once it is known whose database it is.
-pub(super) struct Wanted {
+pub(super) struct Required {
     places: BTreeMap<Place, bool>,
 }
 
 /// What a database offers of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Schema {
-    offered: BTreeSet<Place>,
+    available: BTreeSet<Place>,
     /// The tables, and how many columns each has ever had: `None` where it is not
     /// there. Of SQLite's that is not known.
     pub tables: BTreeMap<&'static str, Option<i64>>,
     /// Those that are not there, or not as a whole.
     pub incomplete: BTreeSet<&'static str>,
     /// What may be missing, and is.
-    pub absent: Vec<Absent>,
+    pub omitted: Vec<Omitted>,
     /// What must not be missing, and is, in words for an operator.
-    pub lacks: Lacks,
+    pub missing: Missing,
     /// SQLite's count of its changes; PostgreSQL has none.
     pub version: i64,
 }
 
 /// A column that is left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Absent {
+pub(super) struct Omitted {
     pub table: &'static str,
     pub column: &'static str,
     /// Its number in the table where it is there, and not granted.
@@ -62,14 +62,14 @@ pub(super) struct Absent {
 
 /// Tables and columns that nothing works without.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Lacks {
+pub struct Missing {
     pub missing: Vec<String>,
     pub not_granted: Vec<String>,
     /// Tables whose rows a policy may hide from this user.
     pub row_security: Vec<String>,
 }
 
-impl Wanted {
+impl Required {
     pub fn new(ownership: Ownership) -> Self {
         let mut places = BTreeMap::new();
         let mut want = |place, is_optional| {
@@ -77,7 +77,7 @@ impl Wanted {
             *known &= is_optional;
         };
         let channels = ChannelKind::ALL.map(channel_table);
-        for (table, columns) in ROWS.into_iter().chain(channels) {
+        for (table, columns) in TABLES_READ.into_iter().chain(channels) {
             for column in columns {
                 let is_optional = column.optional || is_optional_table(table);
                 for place in column.needs(table) {
@@ -85,7 +85,7 @@ impl Wanted {
                 }
             }
         }
-        for (table, column) in COMPARED {
+        for (table, column) in PREDICATE_COLUMNS {
             want((table, column), false);
         }
         for kind in AddressKind::ALL {
@@ -122,29 +122,29 @@ impl Wanted {
             }
         }
         let mut schema = Schema {
-            offered: BTreeSet::new(),
+            available: BTreeSet::new(),
             tables,
             incomplete: BTreeSet::new(),
-            absent: Vec::new(),
-            lacks: Lacks {
+            omitted: Vec::new(),
+            missing: Missing {
                 row_security: secured.into_iter().collect(),
-                ..Lacks::default()
+                ..Missing::default()
             },
             version,
         };
         for ((table, column), is_optional) in &self.places {
-            let Lacks {
+            let Missing {
                 missing,
                 not_granted,
                 row_security: _,
-            } = &mut schema.lacks;
+            } = &mut schema.missing;
             let there = columns.get(&(*table, *column));
             if !matches!(there, Some((_, true))) {
                 schema.incomplete.insert(table);
             }
             match (there, is_optional) {
-                (Some((_, true)), _) => _ = schema.offered.insert((*table, *column)),
-                (there, true) => schema.absent.push(Absent {
+                (Some((_, true)), _) => _ = schema.available.insert((*table, *column)),
+                (there, true) => schema.omitted.push(Omitted {
                     table,
                     column,
                     number: there.map(|(number, _)| *number),
@@ -177,8 +177,8 @@ pub(super) struct Found<'a> {
 }
 
 impl Schema {
-    pub fn offers(&self, table: &str, column: &str) -> bool {
-        self.offered.contains(&(table, column))
+    pub fn has_column(&self, table: &str, column: &str) -> bool {
+        self.available.contains(&(table, column))
     }
 
     /// Whether a column is to be read: one that must be there is, come what may.
@@ -187,30 +187,30 @@ impl Schema {
             || column
                 .needs(table)
                 .into_iter()
-                .all(|(table, column)| self.offers(table, column))
+                .all(|(table, column)| self.has_column(table, column))
     }
 
     /// Whether the channels of a kind have their table.
     pub fn has_channels(&self, kind: ChannelKind) -> bool {
         let (table, _) = channel_table(kind);
-        !is_optional_table(table) || !self.absent.iter().any(|absent| absent.table == table)
+        !is_optional_table(table) || !self.omitted.iter().any(|omitted| omitted.table == table)
     }
 
     /// A column that is there and not granted tells, too.
     pub fn age(&self) -> Age {
         Age::told_by(|column| {
             let (table, column) = column.split_once('.').unwrap_or_default();
-            let is_hidden = |absent: &Absent| {
-                (absent.table, absent.column) == (table, column) && absent.number.is_some()
+            let is_hidden = |omitted: &Omitted| {
+                (omitted.table, omitted.column) == (table, column) && omitted.number.is_some()
             };
-            self.offers(table, column) || self.absent.iter().any(is_hidden)
+            self.has_column(table, column) || self.omitted.iter().any(is_hidden)
         })
     }
 
     /// What may be missing, and is, for the log.
-    pub fn left_out(&self) -> String {
-        let names = self.absent.iter();
-        let names = names.map(|absent| format!("{}.{}", absent.table, absent.column));
+    pub fn omitted_names(&self) -> String {
+        let names = self.omitted.iter();
+        let names = names.map(|omitted| format!("{}.{}", omitted.table, omitted.column));
         names.collect::<Vec<_>>().join(", ")
     }
 
@@ -227,7 +227,7 @@ impl Schema {
 }
 
 /// As an operator reads it.
-impl fmt::Display for Lacks {
+impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             missing,
@@ -252,7 +252,7 @@ impl fmt::Display for Lacks {
     }
 }
 
-impl Lacks {
+impl Missing {
     pub const fn is_empty(&self) -> bool {
         self.missing.is_empty() && self.not_granted.is_empty() && self.row_security.is_empty()
     }

@@ -16,13 +16,13 @@ use sqlx::{
 use tokio::{sync::watch, time::timeout};
 
 use super::{
-    error::{CutOff, Outdated, StoreError, is_unspelled},
-    postgres::{self, Lease, encoding::Encoding},
-    schema::rows::SteadyRow,
+    error::{Interruption, StalePlan, StoreError, is_not_encodable},
+    postgres::{self, PooledConnection, encoding::Encoding},
+    schema::rows::PlanCurrentRow,
     sql::{Argument, Statement},
 };
-use context::Patience;
-use time_limits::Pace;
+use context::ReadContext;
+use time_limits::TimeLimits;
 
 /// The connections to a database.
 #[derive(Clone)]
@@ -33,14 +33,14 @@ pub(super) enum Pool {
 
 /// One of them.
 pub(super) enum Connection {
-    Postgres(Lease),
+    Postgres(PooledConnection),
     Sqlite(PoolConnection<Sqlite>),
 }
 
 /// What was committed when the snapshot was taken, and nothing since.
 pub(super) struct Snapshot<'c> {
     transaction: Open<'c>,
-    patience: &'c Patience,
+    context: &'c ReadContext,
     /// A bit for each table that statements have named so far.
     tables: i64,
 }
@@ -50,7 +50,7 @@ enum Open<'c> {
         transaction: Transaction<'c, Postgres>,
         prepares: bool,
         encoding: Encoding,
-        pace: Pace,
+        limits: TimeLimits,
         is_unresponsive: &'c mut bool,
         is_in_transaction: &'c mut bool,
     },
@@ -59,15 +59,14 @@ enum Open<'c> {
 
 impl Pool {
     /// Waits for a connection, but not for longer than the caller does.
-    pub async fn acquire(&self, patience: &Patience) -> Result<Connection, StoreError> {
+    pub async fn acquire(&self, context: &ReadContext) -> Result<Connection, StoreError> {
         match self {
-            Self::Postgres(connections) => connections
-                .acquire(patience)
-                .await
-                .map(Connection::Postgres),
+            Self::Postgres(connections) => {
+                connections.acquire(context).await.map(Connection::Postgres)
+            }
             Self::Sqlite(pool) => tokio::select! {
                 biased;
-                () = patience.ended() => Err(StoreError::Abandoned),
+                () = context.cancelled_by_caller() => Err(StoreError::Cancelled),
                 acquired = pool.acquire() => acquired
                     .map(Connection::Sqlite)
                     .map_err(|error| StoreError::before_reading(&error)),
@@ -84,9 +83,9 @@ impl Pool {
         statement: &Statement,
         arguments: &[Argument],
     ) -> Result<Vec<R>, StoreError> {
-        let patience = Patience::endless();
-        let mut connection = self.acquire(&patience).await?;
-        let mut snapshot = connection.begin(&patience).await?;
+        let context = ReadContext::unlimited();
+        let mut connection = self.acquire(&context).await?;
+        let mut snapshot = connection.begin(&context).await?;
         let rows = snapshot.fetch(statement, arguments).await?;
         snapshot.close().await?;
         Ok(rows)
@@ -116,19 +115,22 @@ impl Pool {
 impl Connection {
     pub async fn begin<'c>(
         &'c mut self,
-        patience: &'c Patience,
+        context: &'c ReadContext,
     ) -> Result<Snapshot<'c>, StoreError> {
         let transaction = match self {
-            Self::Postgres(lease) => {
-                let (prepares, encoding) = (lease.prepares(), lease.encoding());
-                let search_path = lease.search_path();
-                let pace = Pace::new(patience);
-                let Some((connection, is_unresponsive, is_in_transaction)) = lease.parts() else {
-                    return Err(StoreError::Fault("a connection was given back".to_owned()));
+            Self::Postgres(connection) => {
+                let (prepares, encoding) = (connection.prepares(), connection.encoding());
+                let search_path = connection.search_path();
+                let limits = TimeLimits::new(context);
+                let Some((connection, is_unresponsive, is_in_transaction)) = connection.parts()
+                else {
+                    return Err(StoreError::Unexpected(
+                        "a connection was given back".to_owned(),
+                    ));
                 };
-                let begin = postgres::begin(connection, &pace, encoding, search_path.as_deref());
-                let begun = timeout(pace.hearing(), begin);
-                let transaction = match heard(begun.await, is_unresponsive)? {
+                let begin = postgres::begin(connection, &limits, encoding, search_path.as_deref());
+                let begun = timeout(limits.response_timeout(), begin);
+                let transaction = match within_timeout(begun.await, is_unresponsive)? {
                     Ok(transaction) => transaction,
                     Err(error) => {
                         // Part of it may have begun, and would be left open.
@@ -141,7 +143,7 @@ impl Connection {
                     transaction,
                     prepares,
                     encoding,
-                    pace,
+                    limits,
                     is_unresponsive,
                     is_in_transaction,
                 }
@@ -155,18 +157,18 @@ impl Connection {
         };
         Ok(Snapshot {
             transaction,
-            patience,
+            context,
             tables: 0,
         })
     }
 }
 
 /// What a database answered, if it could be heard.
-fn heard<T, E>(answer: Result<T, E>, is_unresponsive: &mut bool) -> Result<T, StoreError> {
+fn within_timeout<T, E>(answer: Result<T, E>, is_unresponsive: &mut bool) -> Result<T, StoreError> {
     answer.map_err(|_| {
         *is_unresponsive = true;
-        StoreError::CutOff {
-            cause: CutOff::Connection,
+        StoreError::Interrupted {
+            cause: Interruption::Connection,
             reason: "nothing is heard of it".to_owned(),
         }
     })
@@ -196,12 +198,12 @@ impl Snapshot<'_> {
     /// What comes before a statement: whether somebody waits for it, and how long it may
     /// take.
     async fn get_ready(&mut self) -> Result<(), StoreError> {
-        if self.patience.has_ended() {
-            return Err(StoreError::Abandoned);
+        if self.context.is_cancelled() {
+            return Err(StoreError::Cancelled);
         }
-        if let Open::Postgres { pace, .. } = &mut self.transaction {
+        if let Open::Postgres { limits, .. } = &mut self.transaction {
             let slow = |_| StoreError::Unavailable("a read takes too long".to_owned());
-            if let Some(first) = pace.next().map_err(slow)? {
+            if let Some(first) = limits.next().map_err(slow)? {
                 self.execute(first).await?;
             }
         }
@@ -220,7 +222,7 @@ impl Snapshot<'_> {
             Open::Postgres {
                 transaction,
                 prepares,
-                pace,
+                limits,
                 is_unresponsive,
                 ..
             } => {
@@ -234,7 +236,10 @@ impl Snapshot<'_> {
                     };
                 }
                 let rows = query.fetch_all(&mut **transaction);
-                heard(timeout(pace.hearing(), rows).await, is_unresponsive)?
+                within_timeout(
+                    timeout(limits.response_timeout(), rows).await,
+                    is_unresponsive,
+                )?
             }
             Open::Sqlite(transaction) => {
                 let mut query = sqlx::query_as::<Sqlite, R>(sql);
@@ -255,7 +260,7 @@ impl Snapshot<'_> {
     }
 
     /// Whether texts are converted, so that not every one can be stored or compared.
-    pub(super) const fn converts(&self) -> bool {
+    pub(super) const fn converts_encoding(&self) -> bool {
         let Open::Postgres { encoding, .. } = &self.transaction else {
             return false;
         };
@@ -264,8 +269,8 @@ impl Snapshot<'_> {
 
     /// Whether the encoding of the database has all letters of a text. What it has not,
     /// PostgreSQL refuses, which would end the transaction.
-    pub(super) async fn can_spell(&mut self, text: &str) -> Result<bool, StoreError> {
-        if text.is_ascii() || !self.converts() {
+    pub(super) async fn can_encode(&mut self, text: &str) -> Result<bool, StoreError> {
+        if text.is_ascii() || !self.converts_encoding() {
             return Ok(true);
         }
         // What is set behind a savepoint would go with it.
@@ -276,7 +281,7 @@ impl Snapshot<'_> {
         let answer: Result<Vec<(bool,)>, _> = self.answer(&statement, &text).await?;
         match answer {
             Ok(_) => Ok(true),
-            Err(error) if is_unspelled(&error) => {
+            Err(error) if is_not_encodable(&error) => {
                 self.execute("ROLLBACK TO SAVEPOINT spelling".to_owned())
                     .await?;
                 Ok(false)
@@ -289,14 +294,17 @@ impl Snapshot<'_> {
     async fn execute(&mut self, sql: String) -> Result<(), StoreError> {
         if let Open::Postgres {
             transaction,
-            pace,
+            limits,
             is_unresponsive,
             ..
         } = &mut self.transaction
         {
             // Safe: constants and numbers alone.
             let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut **transaction);
-            heard(timeout(pace.hearing(), done).await, is_unresponsive)??;
+            within_timeout(
+                timeout(limits.response_timeout(), done).await,
+                is_unresponsive,
+            )??;
         }
         Ok(())
     }
@@ -309,10 +317,10 @@ impl Snapshot<'_> {
             Open::Postgres { .. } => tables.as_slice(),
             Open::Sqlite(_) => &[],
         };
-        let rows: Vec<SteadyRow> = self.fetch(check, arguments).await?;
-        let is_steady = |row: &SteadyRow| matches!(row.steady.get(), Ok(Some(true)));
-        if !rows.first().is_some_and(is_steady) {
-            return Err(Outdated::Unsteady.into());
+        let rows: Vec<PlanCurrentRow> = self.fetch(check, arguments).await?;
+        let is_current = |row: &PlanCurrentRow| matches!(row.plan_is_current.get(), Ok(Some(true)));
+        if !rows.first().is_some_and(is_current) {
+            return Err(StalePlan::SchemaChanged.into());
         }
         self.close().await
     }
@@ -322,13 +330,13 @@ impl Snapshot<'_> {
         Ok(match self.transaction {
             Open::Postgres {
                 transaction,
-                pace,
+                limits,
                 is_unresponsive,
                 is_in_transaction,
                 ..
             } => {
-                let committed = timeout(pace.hearing(), transaction.commit()).await;
-                let committed = heard(committed, is_unresponsive)?;
+                let committed = timeout(limits.response_timeout(), transaction.commit()).await;
+                let committed = within_timeout(committed, is_unresponsive)?;
                 *is_in_transaction = committed.is_err();
                 committed
             }

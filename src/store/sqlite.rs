@@ -13,7 +13,7 @@ use super::error::{describe, open::OpenError};
 
 /// How long a read waits for a writer of the same file, and a caller for a
 /// connection.
-const PATIENCE: Duration = Duration::from_secs(1);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 
 const SETTING: &str = "DATABASE_URL (--database-url)";
 
@@ -43,7 +43,7 @@ pub(super) async fn connect_to_existing(
     }
     let options = SqliteConnectOptions::new()
         .filename(path)
-        .busy_timeout(PATIENCE)
+        .busy_timeout(BUSY_TIMEOUT)
         .pragma("query_only", "ON");
     pool(path, options, connections).await
 }
@@ -62,7 +62,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .create_if_missing(true)
         // Readers see one state and are not held up by a writer.
         .journal_mode(SqliteJournalMode::Wal)
-        .busy_timeout(PATIENCE)
+        .busy_timeout(BUSY_TIMEOUT)
 }
 
 async fn open(
@@ -84,7 +84,7 @@ async fn pool(
 ) -> Result<SqlitePool, OpenError> {
     SqlitePoolOptions::new()
         .max_connections(u32::try_from(connections.get()).unwrap_or(u32::MAX))
-        .acquire_timeout(PATIENCE)
+        .acquire_timeout(BUSY_TIMEOUT)
         .connect_with(options)
         .await
         .map_err(|error| OpenError::Unreachable {

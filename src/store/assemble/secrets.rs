@@ -17,23 +17,23 @@ use crate::{
 
 pub(in crate::store) struct Decryption {
     pub encryption: Encryption,
-    losses: Losses,
+    decryption_failures: DecryptionFailures,
 }
 
 /// How often a value of each field could not be decrypted, since the start.
 #[derive(Clone, Debug, Default)]
-pub struct Losses(Arc<Mutex<BTreeMap<&'static str, u64>>>);
+pub struct DecryptionFailures(Arc<Mutex<BTreeMap<&'static str, u64>>>);
 
 impl Decryption {
     pub fn new(encryption: Encryption) -> Self {
         Self {
             encryption,
-            losses: Losses::default(),
+            decryption_failures: DecryptionFailures::default(),
         }
     }
 
-    pub fn losses(&self) -> Losses {
-        self.losses.clone()
+    pub fn decryption_failures(&self) -> DecryptionFailures {
+        self.decryption_failures.clone()
     }
 
     /// The secret that a column holds. An envelope that cannot be opened is never
@@ -53,7 +53,7 @@ impl Decryption {
             Ok(secret) => secret,
             Err(Undecryptable) => {
                 sealed.push(Degradation::new(field, Reason::Undecryptable));
-                if self.losses.add(field) {
+                if self.decryption_failures.add(field) {
                     let keys = if self.encryption.has_keys() {
                         "set"
                     } else {
@@ -72,7 +72,7 @@ impl Decryption {
     }
 }
 
-impl Losses {
+impl DecryptionFailures {
     /// One more of a field; whether it is the first.
     fn add(&self, field: &'static str) -> bool {
         // Whoever panicked has left a number behind, which is as good as any.

@@ -67,8 +67,8 @@ fn voice_enabled(
     open: &mut Vec<Degradation>,
 ) -> Option<bool> {
     // Nothing is said either where the account's features may not be read.
-    let may_call = row
-        .may_call
+    let voice_feature_enabled = row
+        .voice_feature_enabled
         .as_ref()
         .filter(|_| context.age.whatsapp_calls)?;
     let is_enabled = || {
@@ -78,7 +78,7 @@ fn voice_enabled(
         if !provider_config(row).ok()?.is_calling_enabled()? {
             return Some(false);
         }
-        may_call.get().ok()?.copied()
+        voice_feature_enabled.get().ok()?.copied()
     };
     readable(is_enabled(), "whatsapp.voice_enabled", open)
 }

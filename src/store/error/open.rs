@@ -1,7 +1,7 @@
 //! Why a store cannot be opened or migrated.
 
 use super::{StoreError, describe};
-use crate::store::schema::Lacks;
+use crate::store::schema::Missing;
 
 /// Why a store cannot be opened or migrated. Texts are for the operator and
 /// name no password.
@@ -33,7 +33,7 @@ pub enum OpenError {
     #[error("DATABASE_URL: the tables cannot be read as leadchat's: {0}")]
     SchemaUnreadable(StoreError),
     #[error("DATABASE_URL: the tables are not all that leadchat has; {0}")]
-    SchemaLacks(Lacks),
+    SchemaLacks(Missing),
     #[error(
         "DATABASE_URL: this database is Rails' (it has the table ar_internal_metadata); \
          it is served as it is and never migrated"

@@ -14,7 +14,7 @@ use crate::{
     store::{
         error::StoreError,
         schema::{rows::NumberRow, tables},
-        snapshot::retry::retried,
+        snapshot::retry::with_retries,
         sql::{Dialect, Statement},
     },
 };
@@ -58,18 +58,18 @@ const REFERENCES: [(&str, &str, &str, &str); 9] = [
 impl Inspection {
     pub async fn partial_tables(&self) -> Result<Vec<PartialTable>, StoreError> {
         let tables: BTreeSet<_> = self
-            .looked
+            .probed
             .probe
-            .wanted
+            .required
             .places()
             .map(|(table, _)| table)
             .collect();
-        let sql = match self.looked.dialect {
+        let sql = match self.probed.dialect {
             Dialect::Postgres => on_postgres(&tables),
             Dialect::Sqlite => on_sqlite(&tables),
         };
         let statement = Statement::of_catalog(&sql);
-        let rows = retried(|| self.looked.pool.ask(&statement, &[])).await?;
+        let rows = with_retries(|| self.probed.pool.ask(&statement, &[])).await?;
         let tables = rows.into_iter();
         Ok(tables
             .map(|(table, kind)| PartialTable { table, kind })
@@ -98,7 +98,7 @@ impl Inspection {
                     AND NOT EXISTS (SELECT 1 FROM {parent} p WHERE p.id = t.{column})"
             ));
             let rows: Result<Vec<NumberRow>, _> =
-                retried(|| self.looked.pool.ask(&statement, &[])).await;
+                with_retries(|| self.probed.pool.ask(&statement, &[])).await;
             let count = rows.ok().and_then(|rows| {
                 let number = *rows.first()?.number.get().ok()??;
                 u64::try_from(number).ok()

@@ -10,17 +10,17 @@ use crate::{
         error::StoreError,
         schema::{
             columns::{Column, Type},
-            probe::Looked,
+            probe::Probed,
             rows::SampleRow,
             tables,
         },
-        snapshot::retry::retried,
+        snapshot::retry::with_retries,
         sql::{Dialect, select::Target},
     },
 };
 
 /// How many rows of a column are tried.
-const ROWS: usize = 20;
+const MAX_SAMPLED_ROWS: usize = 20;
 
 /// What became of the newest envelopes in a column.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,15 +33,20 @@ pub struct Sampled {
     pub not_opened: u64,
 }
 
-impl Looked {
+impl Probed {
     /// Tries the columns that are decrypted, and the one in which envelopes are looked
     /// for: nothing else tells whether its key is right.
     pub async fn sample(&self, encryption: &Encryption) -> Result<Vec<Sampled>, StoreError> {
         let mut sampled = Vec::new();
         for (table, column) in NON_DETERMINISTIC.into_iter().chain(DETERMINISTIC) {
-            let is_whole = !self.schema.lacks.row_security.iter().any(|it| it == table);
-            if is_used(table, column) && self.schema.offers(table, column) && is_whole {
-                let sample = retried(|| self.sample_of(table, column, encryption));
+            let is_whole = !self
+                .schema
+                .missing
+                .row_security
+                .iter()
+                .any(|it| it == table);
+            if is_used(table, column) && self.schema.has_column(table, column) && is_whole {
+                let sample = with_retries(|| self.sample_of(table, column, encryption));
                 sampled.push(sample.await?);
             }
         }
@@ -57,7 +62,7 @@ impl Looked {
         let target = Target {
             dialect: self.dialect,
             schema: &self.schema,
-            look: 0,
+            probe_number: 0,
         };
         // Where not all that is stored need be letters, PostgreSQL cannot trim.
         let (text, is_object) = match self.dialect {
@@ -75,7 +80,7 @@ impl Looked {
             table,
             &format!(
                 "SELECT {text} AS sample FROM {table} t WHERE {is_object} \
-                 ORDER BY t.id DESC LIMIT {ROWS}"
+                 ORDER BY t.id DESC LIMIT {MAX_SAMPLED_ROWS}"
             ),
         );
         let rows: Vec<SampleRow> = self.pool.ask(&statement, &[]).await?;

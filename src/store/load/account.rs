@@ -25,8 +25,8 @@ use crate::{
             columns::Stored,
             rows::{AccountRow, AccountUserRow, AgentBotInboxRow, AgentBotRow, InboxMemberRow},
         },
-        snapshot::context::Patience,
-        sql::{Argument, select::Statements},
+        snapshot::context::ReadContext,
+        sql::{Argument, select::AccountStatements},
     },
 };
 
@@ -51,9 +51,9 @@ impl Store {
     pub async fn account(
         &self,
         id: AccountId,
-        patience: Patience,
+        context: ReadContext,
     ) -> Result<Option<Account>, StoreError> {
-        self.read_account(id, ReadScope::Whole, patience).await
+        self.read_account(id, ReadScope::Whole, context).await
     }
 
     /// Some inboxes of an account, and the rights of one viewer. The inboxes that the
@@ -63,10 +63,10 @@ impl Store {
         id: AccountId,
         viewer: Viewer,
         inboxes: &[InboxId],
-        patience: Patience,
+        context: ReadContext,
     ) -> Result<Option<Account>, StoreError> {
         let scope = ReadScope::Excerpt { viewer, inboxes };
-        self.read_account(id, scope, patience).await
+        self.read_account(id, scope, context).await
     }
 
     /// The inboxes of an account that own an address, and the rights of one viewer.
@@ -75,19 +75,19 @@ impl Store {
         id: AccountId,
         viewer: Viewer,
         address: &Address,
-        patience: Patience,
+        context: ReadContext,
     ) -> Result<Option<Account>, StoreError> {
         let scope = ReadScope::Owners { viewer, address };
-        self.read_account(id, scope, patience).await
+        self.read_account(id, scope, context).await
     }
 
     async fn read_account(
         &self,
         id: AccountId,
         scope: ReadScope<'_>,
-        patience: Patience,
+        context: ReadContext,
     ) -> Result<Option<Account>, StoreError> {
-        let found = self.read(&patience, &AccountRead { id, scope }).await?;
+        let found = self.read(&context, &AccountRead { id, scope }).await?;
         Ok(found.map(|(members, rows)| Account::new(id, members, self.assemble(rows))))
     }
 }
@@ -110,7 +110,7 @@ impl ReadOperation for AccountRead<'_> {
 /// One attempt to read an account.
 pub(super) struct AccountReader<'r, 'a> {
     read: &'r mut Read<'a>,
-    statements: &'a Statements,
+    statements: &'a AccountStatements,
     id: AccountId,
     scope: ReadScope<'r>,
 }

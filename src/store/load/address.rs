@@ -33,7 +33,7 @@ use crate::{
             rows::{AccountRow, FoundRow},
             tables::may_be_encrypted,
         },
-        snapshot::context::Patience,
+        snapshot::context::ReadContext,
         sql::{
             Argument,
             address_lookup::{TWILIO_WHATSAPP, phone_number_lists},
@@ -47,9 +47,9 @@ impl Store {
     pub async fn find_everywhere(
         &self,
         address: &Address,
-        patience: Patience,
+        context: ReadContext,
     ) -> Result<Vec<Account>, StoreError> {
-        let (accounts, rows) = self.read(&patience, &FindEverywhere(address)).await?;
+        let (accounts, rows) = self.read(&context, &FindEverywhere(address)).await?;
         let mut inboxes = BTreeMap::<_, Vec<_>>::new();
         for inbox in self.assemble(rows) {
             inboxes.entry(inbox.account_id).or_default().push(inbox);
@@ -81,7 +81,7 @@ impl ReadOperation for FindEverywhere<'_> {
         let open: Vec<_> = open.map(|(_, inbox)| inbox.0).collect();
         let mut rows = InboxRows::default();
         if !open.is_empty() {
-            let statements = &read.plan.anywhere.inboxes;
+            let statements = &read.plan.cross_account.inboxes;
             rows = read_inboxes(read, statements, &[Argument::Ids(open)], None).await?;
         }
         Ok((accounts, rows))
@@ -94,21 +94,21 @@ pub(super) async fn find_owners(
     address: &Address,
 ) -> Result<Vec<(AccountId, InboxId)>, StoreError> {
     let mut address = Cow::Borrowed(address);
-    if read.snapshot.converts() {
+    if read.snapshot.converts_encoding() {
         let Some(storable) = storable(&mut read.snapshot, &address).await? else {
             return Ok(Vec::new());
         };
         address = Cow::Owned(storable);
     }
     let plan = read.plan;
-    let statement = plan.look_ups.of(address.kind);
+    let statement = plan.address_lookups.of(address.kind);
     let arguments = match &address.spelling {
         Spelling::OneOf(texts) => {
             let texts = stored_texts(read.store, address.kind, texts);
             vec![Argument::Texts(texts)]
         }
         Spelling::PhoneNumber { exact, whatsapp } => phone_number_lists(exact, whatsapp).into(),
-        Spelling::AnyCase(letters) => plan.look_ups.order().arguments(letters),
+        Spelling::AnyCase(letters) => plan.address_lookups.collation().arguments(letters),
     };
     let rows: Vec<FoundRow> = read.fetch(statement, &arguments).await?;
     let exact: BTreeSet<_> = rows
@@ -160,7 +160,7 @@ pub(super) async fn read_accounts(
         return Ok(BTreeMap::new());
     }
     let ids = [Argument::Ids(ids.into_iter().collect())];
-    let statement = &read.plan.anywhere.accounts;
+    let statement = &read.plan.cross_account.accounts;
     let rows: Vec<AccountRow> = read.fetch(statement, &ids).await?;
     let accounts = rows.iter();
     Ok(accounts
@@ -170,7 +170,7 @@ pub(super) async fn read_accounts(
 
 /// Whether a channel that was found has an address as it was given.
 fn has_exactly(row: &FoundRow, spelling: &Spelling) -> bool {
-    match (spelling, row.spelled.text()) {
+    match (spelling, row.stored_text.text()) {
         (Spelling::AnyCase(letters), Ok(Some(stored))) => letters.spell(stored),
         (Spelling::PhoneNumber { exact, .. }, Ok(Some(stored))) => {
             exact.iter().any(|number| number.expose_secret() == stored)
@@ -186,6 +186,6 @@ fn has_exactly(row: &FoundRow, spelling: &Spelling) -> bool {
 fn channels_of(row: &FoundRow) -> (Option<&str>, bool) {
     let text = |stored: Result<Option<_>, Unreadable>| stored.ok().flatten();
     let is_of_whatsapp =
-        text(row.spelled.text()).is_some_and(|number| number.starts_with(TWILIO_WHATSAPP));
+        text(row.stored_text.text()).is_some_and(|number| number.starts_with(TWILIO_WHATSAPP));
     (text(row.channel_type.text()), is_of_whatsapp)
 }

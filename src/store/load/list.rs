@@ -8,15 +8,15 @@ use crate::{
         Read, ReadOperation, Store,
         error::StoreError,
         schema::rows::{AccountIdRow, NumberRow},
-        snapshot::context::Patience,
+        snapshot::context::ReadContext,
         sql::Argument,
     },
 };
 
 impl Store {
     /// How many accounts there are.
-    pub async fn account_count(&self, patience: Patience) -> Result<u64, StoreError> {
-        let rows = self.read(&patience, &Count).await?;
+    pub async fn account_count(&self, context: ReadContext) -> Result<u64, StoreError> {
+        let rows = self.read(&context, &Count).await?;
         let count = rows.first().and_then(|row| row.number.get().ok()?.copied());
         Ok(count.unwrap_or_default().try_into().unwrap_or_default())
     }
@@ -25,10 +25,10 @@ impl Store {
     pub async fn account_ids(
         &self,
         after: Option<AccountId>,
-        patience: Patience,
+        context: ReadContext,
     ) -> Result<Vec<AccountId>, StoreError> {
         let after = after.map_or(i64::MIN, |id| id.0);
-        let rows = self.read(&patience, &Page { after }).await?;
+        let rows = self.read(&context, &Page { after }).await?;
         Ok(rows.iter().map(|row| AccountId(row.id)).collect())
     }
 }
@@ -39,7 +39,7 @@ impl ReadOperation for Count {
     type Answer = Vec<NumberRow>;
 
     async fn attempt(&self, read: &mut Read<'_>) -> Result<Self::Answer, StoreError> {
-        read.fetch(&read.plan.listing.count, &[]).await
+        read.fetch(&read.plan.account_list.count, &[]).await
     }
 }
 
@@ -52,6 +52,6 @@ impl ReadOperation for Page {
 
     async fn attempt(&self, read: &mut Read<'_>) -> Result<Self::Answer, StoreError> {
         let after = [Argument::Id(self.after)];
-        read.fetch(&read.plan.listing.page, &after).await
+        read.fetch(&read.plan.account_list.page, &after).await
     }
 }

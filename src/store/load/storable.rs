@@ -40,7 +40,7 @@ async fn texts_storable(
 ) -> Result<Option<Vec<SecretString>>, StoreError> {
     let mut storable = Vec::new();
     for text in texts {
-        if snapshot.can_spell(text.expose_secret()).await? {
+        if snapshot.can_encode(text.expose_secret()).await? {
             storable.push(text.clone());
         }
     }
@@ -62,12 +62,12 @@ async fn letters_storable(
             .flat_map(|forms| forms.iter())
             .cloned()
             .collect();
-        if snapshot.can_spell(&text).await? {
+        if snapshot.can_encode(&text).await? {
             continue;
         }
         if let [forms] = part.as_slice() {
             for form in *forms {
-                if !snapshot.can_spell(form).await? {
+                if !snapshot.can_encode(form).await? {
                     unknown.insert(form);
                 }
             }

@@ -15,7 +15,8 @@ use crate::{
         viewer::Viewer,
     },
     store::{
-        Read, ReadOperation, Store, error::StoreError, snapshot::context::Patience, sql::Argument,
+        Read, ReadOperation, Store, error::StoreError, snapshot::context::ReadContext,
+        sql::Argument,
     },
 };
 
@@ -36,10 +37,10 @@ impl Store {
             excerpt(Viewer::User(UserId(0))),
             excerpt(Viewer::AgentBot(AgentBotId(0))),
         ] {
-            self.read(&Patience::endless(), &VerifyAccount(scope))
+            self.read(&ReadContext::unlimited(), &VerifyAccount(scope))
                 .await?;
         }
-        self.read(&Patience::endless(), &VerifyAddresses).await
+        self.read(&ReadContext::unlimited(), &VerifyAddresses).await
     }
 }
 
@@ -76,7 +77,7 @@ impl ReadOperation for VerifyAddresses {
             find_owners(read, &Address::new(kind, String::new())).await?;
         }
         read_accounts(read, &[(ACCOUNT, INBOX)]).await?;
-        let statements = &read.plan.anywhere.inboxes;
+        let statements = &read.plan.cross_account.inboxes;
         let every = Some(ChannelKind::ALL.into());
         read_inboxes(read, statements, &[Argument::Ids(vec![0])], every).await?;
         Ok(())

@@ -15,7 +15,7 @@ use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
-use super::{IS_OWN, PostgresSettings};
+use super::{HAS_SESSION_MARK, PostgresSettings};
 use crate::store::error::describe;
 
 /// How long a later host is tried first, before the earlier ones are tried again.
@@ -139,7 +139,7 @@ impl From<SessionError> for sqlx::Error {
 impl SessionRequirements {
     /// Asks the server, by the simple protocol, which prepares nothing.
     pub async fn verify(self, connection: &mut PgConnection) -> Result<(), SessionError> {
-        if !self.may_be_pooled && !is_true(connection, IS_OWN).await? {
+        if !self.may_be_pooled && !is_true(connection, HAS_SESSION_MARK).await? {
             return Err(SessionError::Pooled);
         }
         let is_met = match self.target {

@@ -6,7 +6,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
-use super::{OWN, SearchPath, TargetSession, hosts::address};
+use super::{SESSION_MARK, SearchPath, TargetSession, hosts::address};
 
 /// Parameters of a URL that are meant for a connection. Others are meant for
 /// Rails (`pool`, `prepared_statements`), and would be logged with their values.
@@ -156,7 +156,7 @@ impl PostgresSettings {
             .application_name("leadchat-inbox")
             .extra_float_digits(None::<i8>);
         if !self.pgbouncer {
-            options = options.options(OWN);
+            options = options.options(SESSION_MARK);
             if let Some(path) = &self.search_path {
                 options = options.options([("search_path", path)]);
             }

@@ -28,7 +28,7 @@ use tokio::{
 use tracing::warn;
 
 use super::{encoding::Encoding, hosts::Hosts};
-use crate::store::{error::StoreError, snapshot::context::Patience};
+use crate::store::{error::StoreError, snapshot::context::ReadContext};
 
 /// A connection is replaced at this age, so that none stays on a server that was taken out
 /// of service.
@@ -191,18 +191,18 @@ impl Connections {
 
     /// Waits for a connection. A caller that leaves would close one that is being tested
     /// or opened, so that is brought to its end, which the pool bounds.
-    pub async fn acquire(&self, patience: &Patience) -> Result<Lease, StoreError> {
+    pub async fn acquire(&self, context: &ReadContext) -> Result<PooledConnection, StoreError> {
         let began = Instant::now();
         loop {
             let mut released = pin!(self.inner.released.notified());
             released.as_mut().enable();
             let acquired = Box::pin(self.inner.pool.get()).await;
-            if patience.has_ended() {
-                drop(acquired.map(|object| self.lease(object)));
-                return Err(StoreError::Abandoned);
+            if context.is_cancelled() {
+                drop(acquired.map(|object| self.pooled(object)));
+                return Err(StoreError::Cancelled);
             }
             let error = match acquired {
-                Ok(object) => return Ok(self.lease(object)),
+                Ok(object) => return Ok(self.pooled(object)),
                 Err(PoolError::Backend(error)) => error,
                 Err(_) => sqlx::Error::PoolTimedOut,
             };
@@ -212,7 +212,7 @@ impl Connections {
                 0 if began.elapsed() < self.inner.acquire_timeout => Some(MAX_RETRY_DELAY),
                 0 => None,
                 _ => {
-                    self.make_do();
+                    self.publish_shortage();
                     Some(self.inner.acquire_timeout)
                 }
             };
@@ -221,7 +221,7 @@ impl Connections {
             };
             tokio::select! {
                 biased;
-                () = patience.ended() => return Err(StoreError::Abandoned),
+                () = context.cancelled_by_caller() => return Err(StoreError::Cancelled),
                 () = released => {}
                 // Other processes may have closed one of theirs.
                 () = sleep(wait) => {}
@@ -229,8 +229,8 @@ impl Connections {
         }
     }
 
-    fn lease(&self, object: Object<Connector>) -> Lease {
-        Lease {
+    fn pooled(&self, object: Object<Connector>) -> PooledConnection {
+        PooledConnection {
             object: Some(object),
             connections: self.clone(),
             is_unresponsive: false,
@@ -239,7 +239,7 @@ impl Connections {
     }
 
     /// Publishes how few connections the database gives, until it is asked again.
-    fn make_do(&self) {
+    fn publish_shortage(&self) {
         if self.inner.is_short.swap(true, Ordering::Relaxed) {
             return;
         }
@@ -269,7 +269,7 @@ impl Connections {
 }
 
 /// A connection while a read has it.
-pub(in crate::store) struct Lease {
+pub(in crate::store) struct PooledConnection {
     /// There until the lease is dropped.
     object: Option<Object<Connector>>,
     connections: Connections,
@@ -279,7 +279,7 @@ pub(in crate::store) struct Lease {
     pub is_in_transaction: bool,
 }
 
-impl Lease {
+impl PooledConnection {
     pub fn prepares(&self) -> bool {
         self.connections.prepares()
     }
@@ -305,7 +305,7 @@ impl Lease {
     }
 }
 
-impl Drop for Lease {
+impl Drop for PooledConnection {
     /// Gives the connection back, and closes it where it cannot be used again.
     fn drop(&mut self) {
         let Some(mut object) = self.object.take() else {

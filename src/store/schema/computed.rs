@@ -99,7 +99,7 @@ pub(in crate::store) const HAS_API_KEY_SECRET: Source = Source::Derived {
 /// Whether a WhatsApp channel's account has the feature `channel_voice`, the 45th
 /// bit of its flags. NULL where there is no such account. Flags that are no
 /// number are left for the reader to stumble over.
-pub(in crate::store) const MAY_CALL: Source = Source::Derived {
+pub(in crate::store) const VOICE_FEATURE_ENABLED: Source = Source::Derived {
     needs: &["account_id", "accounts.feature_flags"],
     postgres: "(SELECT a.feature_flags & 17592186044416 <> 0 FROM accounts a
         WHERE a.id = t.account_id)",

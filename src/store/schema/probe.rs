@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, fmt::Write};
 
 use super::{
-    Found, Place, Schema, Wanted,
+    Found, Place, Required, Schema,
     rows::{OfferedRow, SchemaVersionRow},
     table_schemas::{self, TABLES, TableSchema},
 };
@@ -13,15 +13,15 @@ use crate::store::{
     error::{StoreError, open::OpenError},
     migrations,
     postgres::{self, encoding::Encoding},
-    snapshot::{Pool, context::Patience, retry::retried},
-    sql::{Dialect, Statement, address_lookup::Order},
+    snapshot::{Pool, context::ReadContext, retry::with_retries},
+    sql::{Dialect, Statement, address_lookup::Collation},
 };
 
 /// A database whose tables were looked at.
-pub(in crate::store) struct Looked {
+pub(in crate::store) struct Probed {
     pub pool: Pool,
     pub dialect: Dialect,
-    pub order: Order,
+    pub collation: Collation,
     pub ownership: Ownership,
     pub probe: SchemaProbe,
     pub schema: Schema,
@@ -29,30 +29,30 @@ pub(in crate::store) struct Looked {
     pub table_schemas: Vec<TableSchema>,
 }
 
-impl Looked {
+impl Probed {
     /// Whatever is passing does not end it.
     pub async fn at(mut pool: Pool) -> Result<Self, StoreError> {
         if let Pool::Postgres(_) = pool {
-            let encoding = retried(|| encoding(&pool)).await?;
+            let encoding = with_retries(|| encoding(&pool)).await?;
             if let Pool::Postgres(connections) = &mut pool {
                 connections.encoding = encoding;
             }
         }
-        let (dialect, ownership, order) = match &pool {
+        let (dialect, ownership, collation) = match &pool {
             Pool::Postgres(_) => (
                 Dialect::Postgres,
-                retried(|| migrations::ownership(&pool)).await?,
-                retried(|| order(&pool)).await?,
+                with_retries(|| migrations::ownership(&pool)).await?,
+                with_retries(|| collation(&pool)).await?,
             ),
-            Pool::Sqlite(_) => (Dialect::Sqlite, Ownership::Own, Order::Bytes),
+            Pool::Sqlite(_) => (Dialect::Sqlite, Ownership::Own, Collation::Binary),
         };
         let probe = SchemaProbe::new(dialect, ownership);
-        let schema = retried(|| probe.look_at(&pool)).await?;
-        let table_schemas = retried(|| TableSchema::all(&pool)).await?;
+        let schema = with_retries(|| probe.probe(&pool)).await?;
+        let table_schemas = with_retries(|| TableSchema::all(&pool)).await?;
         Ok(Self {
             pool,
             dialect,
-            order,
+            collation,
             ownership,
             probe,
             schema,
@@ -86,20 +86,20 @@ async fn encoding(pool: &Pool) -> Result<Encoding, StoreError> {
 }
 
 /// How PostgreSQL orders texts, which depends on its locale.
-async fn order(pool: &Pool) -> Result<Order, StoreError> {
+async fn collation(pool: &Pool) -> Result<Collation, StoreError> {
     let rows = pool
-        .ask(&Statement::of_catalog(postgres::ORDER), &[])
+        .ask(&Statement::of_catalog(postgres::COLLATION), &[])
         .await?;
     Ok(match rows.first() {
-        Some((false, _)) => Order::Bytes,
-        Some((true, true)) => Order::Dictionary,
-        Some((true, false)) | None => Order::Otherwise,
+        Some((false, _)) => Collation::Binary,
+        Some((true, true)) => Collation::CaseInsensitive,
+        Some((true, false)) | None => Collation::Other,
     })
 }
 
 /// The statements that ask a database for its schema.
 pub(in crate::store) struct SchemaProbe {
-    pub wanted: Wanted,
+    pub required: Required,
     columns: Statement,
     /// SQLite counts the changes of its schema.
     version: Option<Statement>,
@@ -107,24 +107,24 @@ pub(in crate::store) struct SchemaProbe {
 
 impl SchemaProbe {
     pub fn new(dialect: Dialect, ownership: Ownership) -> Self {
-        let wanted = Wanted::new(ownership);
-        let tables: BTreeSet<_> = wanted.places().map(|(table, _)| table).collect();
+        let required = Required::new(ownership);
+        let tables: BTreeSet<_> = required.places().map(|(table, _)| table).collect();
         let (columns, version) = match dialect {
-            Dialect::Postgres => (on_postgres(wanted.places()), None),
+            Dialect::Postgres => (on_postgres(required.places()), None),
             Dialect::Sqlite => (on_sqlite(&tables), Some(SQLITE_VERSION)),
         };
         Self {
-            wanted,
+            required,
             columns: Statement::of_catalog(&columns),
             version: version.map(Statement::of_catalog),
         }
     }
 
     /// Looks at the tables as they are.
-    pub async fn look_at(&self, pool: &Pool) -> Result<Schema, StoreError> {
-        let patience = Patience::endless();
-        let mut connection = pool.acquire(&patience).await?;
-        let mut snapshot = connection.begin(&patience).await?;
+    pub async fn probe(&self, pool: &Pool) -> Result<Schema, StoreError> {
+        let context = ReadContext::unlimited();
+        let mut connection = pool.acquire(&context).await?;
+        let mut snapshot = connection.begin(&context).await?;
         let mut version = 0;
         if let Some(statement) = &self.version {
             let rows: Vec<SchemaVersionRow> = snapshot.fetch(statement, &[]).await?;
@@ -132,7 +132,9 @@ impl SchemaProbe {
         }
         let rows: Vec<OfferedRow> = snapshot.fetch(&self.columns, &[]).await?;
         snapshot.close().await?;
-        Ok(self.wanted.compare(rows.iter().filter_map(found), version))
+        Ok(self
+            .required
+            .compare(rows.iter().filter_map(found), version))
     }
 }
 

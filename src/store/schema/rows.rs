@@ -13,7 +13,8 @@ use sqlx::{FromRow, postgres::PgRow, sqlite::SqliteRow};
 use super::{
     columns::{Column, Columns, Field, Source, Stored},
     computed::{
-        API_KEY_SID, HAS_API_KEY_SECRET, INBOUND_CALLS_ENABLED, MAY_CALL, PROVIDER_CONFIG_IS_EMPTY,
+        API_KEY_SID, HAS_API_KEY_SECRET, INBOUND_CALLS_ENABLED, PROVIDER_CONFIG_IS_EMPTY,
+        VOICE_FEATURE_ENABLED,
     },
 };
 use crate::leadchat::encryption::Encrypted;
@@ -71,8 +72,8 @@ rows! {
     }
 
     /// Whether the tables are those that a read was planned for.
-    SteadyRow {
-        steady: Stored<bool>,
+    PlanCurrentRow {
+        plan_is_current: Stored<bool>,
     }
 
     /// What a database says of itself and of this user.
@@ -104,13 +105,13 @@ rows! {
         status: Stored<i64>,
     }
 
-    /// An inbox whose channel has an address that was looked for. `spelled` is
+    /// An inbox whose channel has an address that was looked for. `stored_text` is
     /// the address as stored, where it must be compared again.
     FoundRow {
         channel_type: Stored<String>,
         inbox_id: i64 = Source::Expression("i.id"),
         account_id: Stored<i64> = Source::Expression("i.account_id"),
-        spelled: Stored<String>,
+        stored_text: Stored<String>,
     }
 
     /// `account_users`.
@@ -313,7 +314,7 @@ rows! {
         provider: Stored<String>,
         provider_config: Stored<SecretString>,
         message_templates: Stored<String>,
-        may_call: Option<Stored<bool>> = MAY_CALL,
+        voice_feature_enabled: Option<Stored<bool>> = VOICE_FEATURE_ENABLED,
     }
 
     /// `channel_voice`.

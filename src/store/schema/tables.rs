@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What is read of the tables other than the channels'.
-pub(in crate::store) const ROWS: [(&str, &[Column]); 9] = [
+pub(in crate::store) const TABLES_READ: [(&str, &[Column]); 9] = [
     ("accounts", AccountRow::COLUMNS),
     ("account_users", AccountUserRow::COLUMNS),
     ("inbox_members", InboxMemberRow::COLUMNS),
@@ -29,7 +29,7 @@ pub(in crate::store) const ROWS: [(&str, &[Column]); 9] = [
 ];
 
 /// What statements compare, join and order by, beside what they read.
-pub(in crate::store) const COMPARED: [(&str, &str); 16] = [
+pub(in crate::store) const PREDICATE_COLUMNS: [(&str, &str); 16] = [
     ("account_users", "account_id"),
     ("users", "id"),
     ("agent_bots", "account_id"),

@@ -3,13 +3,13 @@
 use super::{columns::Source, *};
 use crate::leadchat::age;
 
-fn wanted(ownership: Ownership) -> Wanted {
-    Wanted::new(ownership)
+fn required(ownership: Ownership) -> Required {
+    Required::new(ownership)
 }
 
 /// What a look finds where all is there and granted, but for some.
-fn look(wanted: &Wanted, missing: &[Place], not_granted: &[Place]) -> Schema {
-    let places = wanted.places.keys();
+fn look(required: &Required, missing: &[Place], not_granted: &[Place]) -> Schema {
+    let places = required.places.keys();
     let there = places.filter(|place| !missing.contains(*place));
     let found = there.map(|place| Found {
         table: place.0,
@@ -19,13 +19,13 @@ fn look(wanted: &Wanted, missing: &[Place], not_granted: &[Place]) -> Schema {
         is_granted: !not_granted.contains(place),
         is_secured: false,
     });
-    wanted.compare(found, 0)
+    required.compare(found, 0)
 }
 
 #[test]
 fn everything_that_is_read_is_wanted_by_its_table() {
     let channels = ChannelKind::ALL.map(tables::channel_table);
-    for (table, columns) in ROWS.into_iter().chain(channels) {
+    for (table, columns) in TABLES_READ.into_iter().chain(channels) {
         for column in columns {
             // An alias that is not known would not be looked for in its table.
             if let Source::Expression(sql) = column.source {
@@ -42,7 +42,7 @@ fn everything_that_is_read_is_wanted_by_its_table() {
 
 #[test]
 fn what_came_with_newer_leadchats_may_be_missing_and_nothing_else() {
-    let own = wanted(Ownership::Own);
+    let own = required(Ownership::Own);
     let optional = own.places.iter().filter(|(_, is_optional)| **is_optional);
     let optional: Vec<_> = optional.map(|(place, _)| *place).collect();
     assert_eq!(
@@ -71,7 +71,7 @@ fn what_came_with_newer_leadchats_may_be_missing_and_nothing_else() {
         let place = column.split_once('.').unwrap();
         assert!(optional.contains(&place), "{column}");
     }
-    let of_rails = wanted(Ownership::Attached);
+    let of_rails = required(Ownership::Attached);
     let ours = |(table, _): &&(&str, &str)| *table == "channel_reauthorizations";
     assert_eq!(of_rails.places.keys().filter(ours).count(), 0);
     assert_eq!(own.places.keys().filter(ours).count(), 3);
@@ -79,8 +79,8 @@ fn what_came_with_newer_leadchats_may_be_missing_and_nothing_else() {
 
 #[test]
 fn all_that_is_lacking_is_named_at_once() {
-    let wanted = wanted(Ownership::Attached);
-    let tiktok: Vec<_> = wanted
+    let required = required(Ownership::Attached);
+    let tiktok: Vec<_> = required
         .places
         .keys()
         .filter(|(table, _)| *table == "channel_tiktok")
@@ -88,41 +88,41 @@ fn all_that_is_lacking_is_named_at_once() {
         .collect();
     let missing = [tiktok.as_slice(), &[("inboxes", "csat_config")]].concat();
     let not_granted = [("accounts", "status"), ("channel_telegram", "bot_token")];
-    let schema = look(&wanted, &missing, &not_granted);
+    let schema = look(&required, &missing, &not_granted);
     assert_eq!(
-        schema.lacks.to_string(),
+        schema.missing.to_string(),
         "missing: the table channel_tiktok, inboxes.csat_config; \
          not granted to this user: accounts.status, channel_telegram.bot_token"
     );
-    assert_eq!(schema.absent, []);
-    assert!(look(&wanted, &[], &[]).lacks.is_empty());
+    assert_eq!(schema.omitted, []);
+    assert!(look(&required, &[], &[]).missing.is_empty());
 }
 
 #[test]
 fn what_is_optional_is_left_out_where_it_is_missing_or_not_granted() {
-    let wanted = wanted(Ownership::Attached);
+    let required = required(Ownership::Attached);
     let secret = ("channel_api", "secret");
     let sid = ("channel_twilio_sms", "api_key_sid");
     for (schema, is_there) in [
-        (look(&wanted, &[secret, sid], &[]), false),
-        (look(&wanted, &[], &[secret, sid]), true),
+        (look(&required, &[secret, sid], &[]), false),
+        (look(&required, &[], &[secret, sid]), true),
     ] {
-        assert!(schema.lacks.is_empty());
-        let absent = schema.absent.iter();
-        let absent: Vec<_> = absent.map(|it| (it.table, it.column)).collect();
-        assert_eq!(absent, [secret, sid]);
+        assert!(schema.missing.is_empty());
+        let omitted = schema.omitted.iter();
+        let omitted: Vec<_> = omitted.map(|it| (it.table, it.column)).collect();
+        assert_eq!(omitted, [secret, sid]);
         // What may not be read tells how new leadchat is all the same.
         assert_eq!(schema.age().mobile_webviews, is_there);
         assert!(schema.age().inbound_calls);
         assert!(schema.has_channels(ChannelKind::Voice));
     }
     // A part of the table is no table.
-    let without = look(&wanted, &[("channel_voice", "provider")], &[]);
+    let without = look(&required, &[("channel_voice", "provider")], &[]);
     assert!(!without.has_channels(ChannelKind::Voice));
     assert!(without.has_channels(ChannelKind::Api));
 
     // That the sid is shown came with voice, though the column is older.
-    let older = look(&wanted, &[("channel_twilio_sms", "voice_enabled")], &[]);
+    let older = look(&required, &[("channel_twilio_sms", "voice_enabled")], &[]);
     let (table, columns) = tables::channel_table(ChannelKind::TwilioSms);
     let is_read = |name| {
         let column = columns.iter().find(|column| column.name == name).unwrap();
@@ -134,7 +134,7 @@ fn what_is_optional_is_left_out_where_it_is_missing_or_not_granted() {
 
 #[test]
 fn a_statement_has_a_bit_for_each_table_that_it_names() {
-    let schema = look(&wanted(Ownership::Attached), &[], &[]);
+    let schema = look(&required(Ownership::Attached), &[], &[]);
     let bit = |table| schema.tables_in(table);
     let all: Vec<_> = schema.tables.keys().map(|table| bit(table)).collect();
     let together = all.iter().fold(0, |all, bit| {

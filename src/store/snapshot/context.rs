@@ -13,55 +13,55 @@ use tokio_util::sync::CancellationToken;
 
 /// The deadline of a read, whether its caller has left, and the permit that it owns until
 /// it has ended.
-pub struct Patience {
+pub struct ReadContext {
     deadline: Option<Instant>,
-    gone: CancellationToken,
+    cancelled: CancellationToken,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
-impl Patience {
+impl ReadContext {
     /// Of a read that owns a permit.
     pub const fn new(
         deadline: Instant,
-        gone: CancellationToken,
+        cancelled: CancellationToken,
         permit: OwnedSemaphorePermit,
     ) -> Self {
         Self {
             deadline: Some(deadline),
-            gone,
+            cancelled,
             _permit: Some(permit),
         }
     }
 
     /// Of a read that needs no permit.
-    pub const fn without_permit(deadline: Instant, gone: CancellationToken) -> Self {
+    pub const fn without_permit(deadline: Instant, cancelled: CancellationToken) -> Self {
         Self {
             deadline: Some(deadline),
-            gone,
+            cancelled,
             _permit: None,
         }
     }
 
     /// For as long as it takes.
-    pub(in crate::store) fn endless() -> Self {
+    pub(in crate::store) fn unlimited() -> Self {
         Self {
             deadline: None,
-            gone: CancellationToken::new(),
+            cancelled: CancellationToken::new(),
             _permit: None,
         }
     }
 
     /// Returns when nobody waits any more.
-    pub(in crate::store) async fn ended(&self) {
-        self.gone.cancelled().await;
+    pub(in crate::store) async fn cancelled_by_caller(&self) {
+        self.cancelled.cancelled().await;
     }
 
-    pub(in crate::store) fn has_ended(&self) -> bool {
-        self.gone.is_cancelled()
+    pub(in crate::store) fn is_cancelled(&self) -> bool {
+        self.cancelled.is_cancelled()
     }
 
     /// For how long a statement may run, and no longer than this.
-    pub(in crate::store) fn at_most(&self, longest: Duration) -> Duration {
+    pub(in crate::store) fn remaining(&self, longest: Duration) -> Duration {
         /// The caller is told of its deadline before the database tells of its
         /// own.
         const GRACE: Duration = Duration::from_millis(50);
@@ -79,20 +79,20 @@ mod tests {
 
     const LONGEST: Duration = Duration::from_secs(5);
 
-    fn until(wait: Duration) -> Patience {
+    fn until(wait: Duration) -> ReadContext {
         let now = tokio::time::Instant::now().into_std();
-        Patience::without_permit(now + wait, CancellationToken::new())
+        ReadContext::without_permit(now + wait, CancellationToken::new())
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_statement_has_the_time_that_is_left_and_a_moment() {
-        let short = until(Duration::from_millis(300)).at_most(LONGEST);
+        let short = until(Duration::from_millis(300)).remaining(LONGEST);
         assert!(short > Duration::from_millis(300) && short < Duration::from_millis(400));
-        assert_eq!(until(Duration::from_secs(30)).at_most(LONGEST), LONGEST);
-        assert_eq!(Patience::endless().at_most(LONGEST), LONGEST);
+        assert_eq!(until(Duration::from_secs(30)).remaining(LONGEST), LONGEST);
+        assert_eq!(ReadContext::unlimited().remaining(LONGEST), LONGEST);
         // PostgreSQL would take none at all for no limit.
         let over = until(Duration::ZERO);
         tokio::time::advance(LONGEST).await;
-        assert!(over.at_most(LONGEST) > Duration::ZERO);
+        assert!(over.remaining(LONGEST) > Duration::ZERO);
     }
 }

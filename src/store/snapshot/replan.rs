@@ -6,7 +6,7 @@
 //! looked empty. Those who meet the same change share one look.
 //!
 //! And of a read that the database ended through no fault of its own: it begins anew
-//! too, as `retries` has it.
+//! too, as `retry_policy` has it.
 
 use std::sync::{
     Arc,
@@ -16,59 +16,59 @@ use std::sync::{
 use tokio::sync::{Mutex, watch};
 use tracing::{error, info};
 
-use super::{context::Patience, retry::Retries};
+use super::{context::ReadContext, retry::RetryPolicy};
 use crate::store::{
-    error::{Outdated, StoreError},
-    schema::probe::{Looked, SchemaProbe},
+    error::{StalePlan, StoreError},
+    schema::probe::{Probed, SchemaProbe},
     snapshot::Pool,
-    sql::{Dialect, address_lookup::Order, plan::Plan},
+    sql::{Dialect, address_lookup::Collation, plan::Plan},
 };
 
 /// How often a read is planned anew. Once is enough for one change; of a row of
 /// migrations, each may come in the way of the same read.
-const MOST: u32 = 4;
+const MAX_REPLANS: u32 = 4;
 
 /// The plan in use, and how it is replaced when the tables change.
 pub(in crate::store) struct Planner {
     pool: Pool,
     dialect: Dialect,
-    order: Order,
+    collation: Collation,
     probe: SchemaProbe,
     current: watch::Sender<Arc<Plan>>,
     /// The number of looks at the tables that were begun.
-    begun: AtomicU64,
+    started: AtomicU64,
     /// The last look that has ended; locked while one is under way.
-    ended: Mutex<Ended>,
+    finished: Mutex<FinishedProbe>,
 }
 
 /// A look that has ended.
 #[derive(Default)]
-struct Ended {
+struct FinishedProbe {
     number: u64,
     /// Why it failed, if it did.
     failed: Option<String>,
 }
 
 impl Planner {
-    pub fn new(looked: Looked) -> Self {
-        let Looked {
+    pub fn new(probed: Probed) -> Self {
+        let Probed {
             pool,
             dialect,
-            order,
+            collation,
             ownership: _,
             probe,
             schema,
             table_schemas: _,
-        } = looked;
-        let plan = Plan::new(dialect, order, schema, 0);
+        } = probed;
+        let plan = Plan::new(dialect, collation, schema, 0);
         Self {
             pool,
             dialect,
-            order,
+            collation,
             probe,
             current: watch::Sender::new(Arc::new(plan)),
-            begun: AtomicU64::new(0),
-            ended: Mutex::default(),
+            started: AtomicU64::new(0),
+            finished: Mutex::default(),
         }
     }
 
@@ -81,77 +81,82 @@ impl Planner {
     /// `stale`: then its statements need other texts, so that the database prepares
     /// them anew. A caller who has left does not wait for somebody else's look; one
     /// that it began itself is finished, since others may wait for it.
-    async fn replanned(
+    async fn current_or_reprobed(
         &self,
         used: &Arc<Plan>,
         stale: bool,
-        patience: &Patience,
+        context: &ReadContext,
     ) -> Result<Arc<Plan>, StoreError> {
-        let begun = self.begun.load(Ordering::SeqCst);
-        let mut ended = tokio::select! {
+        let started = self.started.load(Ordering::SeqCst);
+        let mut finished = tokio::select! {
             biased;
-            () = patience.ended() => return Err(StoreError::Abandoned),
-            ended = self.ended.lock() => ended,
+            () = context.cancelled_by_caller() => return Err(StoreError::Cancelled),
+            finished = self.finished.lock() => finished,
         };
         let current = self.current();
         if stale && !Arc::ptr_eq(&current, used) {
             return Ok(current);
         }
-        if ended.number > begun {
-            return match &ended.failed {
+        if finished.number > started {
+            return match &finished.failed {
                 None => Ok(current),
                 Some(reason) => Err(StoreError::Unavailable(reason.clone())),
             };
         }
-        let look = self.begun.fetch_add(1, Ordering::SeqCst) + 1;
-        let looked = match self.probe.look_at(&self.pool).await {
+        let probe_number = self.started.fetch_add(1, Ordering::SeqCst) + 1;
+        let probed = match self.probe.probe(&self.pool).await {
             // Each read that waits then looks for itself.
-            Err(cut_off @ StoreError::CutOff { .. }) => return Err(cut_off),
-            looked => looked,
+            Err(interrupted @ StoreError::Interrupted { .. }) => return Err(interrupted),
+            probed => probed,
         };
-        let failed = match &looked {
+        let failed = match &probed {
             Ok(_) => None,
             Err(StoreError::Unavailable(reason)) => Some(reason.clone()),
             Err(other) => Some(other.to_string()),
         };
-        *ended = Ended {
-            number: look,
+        *finished = FinishedProbe {
+            number: probe_number,
             failed,
         };
-        let schema = looked?;
-        info!(look, left_out = %schema.left_out(), "the tables were looked at again");
+        let schema = probed?;
+        info!(probe_number, omitted = %schema.omitted_names(), "probed the schema again");
         if schema == current.schema && !stale {
             return Ok(current);
         }
-        if !schema.lacks.is_empty() && schema.lacks != current.schema.lacks {
-            error!(lacks = %schema.lacks, "the tables can no longer be read as leadchat's");
+        if !schema.missing.is_empty() && schema.missing != current.schema.missing {
+            error!(missing = %schema.missing, "the tables can no longer be read as leadchat's");
         }
-        let plan = Arc::new(Plan::new(self.dialect, self.order, schema, look));
+        let plan = Arc::new(Plan::new(
+            self.dialect,
+            self.collation,
+            schema,
+            probe_number,
+        ));
         self.current.send_replace(Arc::clone(&plan));
         Ok(plan)
     }
 }
 
 /// The attempts of one read.
-pub(in crate::store) struct Tries<'a> {
+pub(in crate::store) struct Attempts<'a> {
     planner: &'a Planner,
-    patience: &'a Patience,
+    context: &'a ReadContext,
     plan: Arc<Plan>,
-    left: u32,
+    replans_left: u32,
     /// Whether the last try was made again with the very same statements.
-    repeated: bool,
-    retries: Retries,
+    is_same_plan: bool,
+    retry_policy: RetryPolicy,
 }
 
-impl<'a> Tries<'a> {
-    pub fn new(planner: &'a Planner, patience: &'a Patience) -> Self {
+impl<'a> Attempts<'a> {
+    pub fn new(planner: &'a Planner, context: &'a ReadContext) -> Self {
         Self {
             planner,
-            patience,
+            context,
             plan: planner.current(),
-            left: MOST,
-            repeated: false,
-            retries: Retries::new(),
+            replans_left: MAX_REPLANS,
+            is_same_plan: false,
+            retry_policy: RetryPolicy::new(),
         }
     }
 
@@ -160,42 +165,42 @@ impl<'a> Tries<'a> {
     }
 
     /// What came of a try, unless there is to be another one.
-    pub async fn outcome<T>(
+    pub async fn next_attempt<T>(
         &mut self,
         answer: Result<T, StoreError>,
     ) -> Option<Result<T, StoreError>> {
         let failed = match answer {
-            Err(StoreError::Outdated(cause)) => match self.plan_anew(cause).await {
+            Err(StoreError::StalePlan(cause)) => match self.replan(cause).await {
                 Ok(()) => return None,
                 // Its look may have been cut off; the next try meets the change again.
                 Err(failed) => failed,
             },
-            Err(failed @ StoreError::CutOff { .. }) => failed,
+            Err(failed @ StoreError::Interrupted { .. }) => failed,
             answer => return Some(answer),
         };
-        if let StoreError::CutOff { cause, reason } = &failed
-            && self.retries.allow(*cause, reason).await
+        if let StoreError::Interrupted { cause, reason } = &failed
+            && self.retry_policy.should_retry(*cause, reason).await
         {
             return None;
         }
-        Some(Err(failed.without_tries()))
+        Some(Err(failed.into_final()))
     }
 
     /// Makes the next try one by a plan for the tables as they are.
-    async fn plan_anew(&mut self, cause: Outdated) -> Result<(), StoreError> {
-        let is_stale = matches!(cause, Outdated::Planned(_));
+    async fn replan(&mut self, cause: StalePlan) -> Result<(), StoreError> {
+        let is_stale = matches!(cause, StalePlan::Planned(_));
         let plan = self
             .planner
-            .replanned(&self.plan, is_stale, self.patience)
+            .current_or_reprobed(&self.plan, is_stale, self.context)
             .await?;
         let is_same = Arc::ptr_eq(&plan, &self.plan);
         // What was refused twice will be again.
-        let is_hopeless = is_same && self.repeated && matches!(cause, Outdated::Refused(_));
-        if self.left == 0 || is_hopeless {
+        let is_hopeless = is_same && self.is_same_plan && matches!(cause, StalePlan::Refused(_));
+        if self.replans_left == 0 || is_hopeless {
             return Err(cause.into());
         }
-        self.left -= 1;
-        self.repeated = is_same;
+        self.replans_left -= 1;
+        self.is_same_plan = is_same;
         self.plan = plan;
         Ok(())
     }

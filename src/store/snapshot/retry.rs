@@ -8,77 +8,80 @@ use std::time::{Duration, Instant};
 
 use tracing::debug;
 
-use crate::store::error::{CutOff, StoreError};
+use crate::store::error::{Interruption, StoreError};
 
 /// For how long a read begins anew for what a standby replays. Counting would not
 /// do: changes come in rows, and a slow read meets more of them than a quick one.
-const REPLAY: Duration = Duration::from_secs(5);
+const CONFLICT_WINDOW: Duration = Duration::from_secs(5);
 
 /// How long what a standby replays is let pass: this at first, then twice as long
 /// each time.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_millis(160);
+const MIN_RETRY_DELAY: Duration = Duration::from_millis(10);
+const MAX_RETRY_DELAY: Duration = Duration::from_millis(160);
 
 /// How often a read waits anew for a locked table.
-const LOCKS: u32 = 2;
+const MAX_LOCK_RETRIES: u32 = 2;
 
 /// How often a read goes on by another connection. What a server did not survive is
 /// not tried on the next one.
-const CONNECTIONS: u32 = 1;
+const MAX_RECONNECTS: u32 = 1;
 
 /// Those of one read.
-pub(in crate::store) struct Retries {
+pub(in crate::store) struct RetryPolicy {
     began: Instant,
-    pause: Duration,
+    delay: Duration,
     locks: u32,
     connections: u32,
 }
 
-impl Retries {
+impl RetryPolicy {
     /// Of a read that begins now.
     pub fn new() -> Self {
         Self {
             began: now(),
-            pause: SHORTEST_PAUSE,
+            delay: MIN_RETRY_DELAY,
             locks: 0,
             connections: 0,
         }
     }
 
     /// Whether a read that was cut off begins anew; returns when it is to.
-    pub async fn allow(&mut self, cause: CutOff, reason: &str) -> bool {
+    pub async fn should_retry(&mut self, cause: Interruption, reason: &str) -> bool {
         let allowed = match cause {
-            CutOff::Conflict => now().saturating_duration_since(self.began) < REPLAY,
-            CutOff::Lock => self.locks < LOCKS,
-            CutOff::Connection => self.connections < CONNECTIONS,
+            Interruption::Conflict => now().saturating_duration_since(self.began) < CONFLICT_WINDOW,
+            Interruption::Lock => self.locks < MAX_LOCK_RETRIES,
+            Interruption::Connection => self.connections < MAX_RECONNECTS,
         };
         if !allowed {
             return false;
         }
         debug!(reason, "a read begins anew");
         match cause {
-            CutOff::Conflict => {
-                tokio::time::sleep(self.pause).await;
-                self.pause = LONGEST_PAUSE.min(self.pause * 2);
+            Interruption::Conflict => {
+                tokio::time::sleep(self.delay).await;
+                self.delay = MAX_RETRY_DELAY.min(self.delay * 2);
             }
             // A lock was waited for already.
-            CutOff::Lock => self.locks += 1,
-            CutOff::Connection => self.connections += 1,
+            Interruption::Lock => self.locks += 1,
+            Interruption::Connection => self.connections += 1,
         }
         true
     }
 }
 
 /// What a look at a database comes to that is not yet served, begun anew as any read.
-pub(in crate::store) async fn retried<T, L>(mut look: impl FnMut() -> L) -> Result<T, StoreError>
+pub(in crate::store) async fn with_retries<T, L>(
+    mut attempt: impl FnMut() -> L,
+) -> Result<T, StoreError>
 where
     L: Future<Output = Result<T, StoreError>>,
 {
-    let mut retries = Retries::new();
+    let mut retry_policy = RetryPolicy::new();
     loop {
-        match look().await {
-            Err(StoreError::CutOff { cause, reason }) if retries.allow(cause, &reason).await => {}
-            looked => return looked.map_err(StoreError::without_tries),
+        match attempt().await {
+            Err(StoreError::Interrupted { cause, reason })
+                if retry_policy.should_retry(cause, &reason).await => {}
+            attempted => return attempted.map_err(StoreError::into_final),
         }
     }
 }
@@ -93,20 +96,22 @@ mod tests {
 
     /// How many looks there are when each takes so long, and all but the last are
     /// cut off, each for the next of these reasons.
-    async fn looks(causes: &[CutOff], each: Duration) -> Result<usize, usize> {
-        let mut looks = 0;
-        let looked = retried(|| {
-            let cause = causes.get(looks).copied();
-            looks += 1;
+    async fn attempts(causes: &[Interruption], each: Duration) -> Result<usize, usize> {
+        let mut attempts = 0;
+        let attempted = with_retries(|| {
+            let cause = causes.get(attempts).copied();
+            attempts += 1;
             async move {
                 tokio::time::sleep(each).await;
                 let reason = String::new();
-                cause.map_or(Ok(()), |cause| Err(StoreError::CutOff { cause, reason }))
+                cause.map_or(Ok(()), |cause| {
+                    Err(StoreError::Interrupted { cause, reason })
+                })
             }
         });
-        match looked.await {
-            Ok(()) => Ok(looks),
-            Err(StoreError::Unavailable(_)) => Err(looks),
+        match attempted.await {
+            Ok(()) => Ok(attempts),
+            Err(StoreError::Unavailable(_)) => Err(attempts),
             Err(other) => panic!("{other}"),
         }
     }
@@ -114,32 +119,41 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_a_standby_replays_is_let_pass_for_five_seconds() {
         let second = Duration::from_secs(1);
-        assert_eq!(looks(&[CutOff::Conflict; 20], Duration::ZERO).await, Ok(21));
-        assert_eq!(looks(&[CutOff::Conflict; 4], second).await, Ok(5));
-        assert_eq!(looks(&[CutOff::Conflict; 20], second).await, Err(5));
+        assert_eq!(
+            attempts(&[Interruption::Conflict; 20], Duration::ZERO).await,
+            Ok(21)
+        );
+        assert_eq!(attempts(&[Interruption::Conflict; 4], second).await, Ok(5));
+        assert_eq!(
+            attempts(&[Interruption::Conflict; 20], second).await,
+            Err(5)
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn causes_are_counted_apart() {
         let all = [
-            CutOff::Conflict,
-            CutOff::Conflict,
-            CutOff::Connection,
-            CutOff::Lock,
-            CutOff::Conflict,
-            CutOff::Lock,
+            Interruption::Conflict,
+            Interruption::Conflict,
+            Interruption::Connection,
+            Interruption::Lock,
+            Interruption::Conflict,
+            Interruption::Lock,
         ];
-        assert_eq!(looks(&all, Duration::ZERO).await, Ok(7));
-        assert_eq!(looks(&[CutOff::Lock; 3], Duration::ZERO).await, Err(3));
+        assert_eq!(attempts(&all, Duration::ZERO).await, Ok(7));
         assert_eq!(
-            looks(&[CutOff::Connection; 2], Duration::ZERO).await,
+            attempts(&[Interruption::Lock; 3], Duration::ZERO).await,
+            Err(3)
+        );
+        assert_eq!(
+            attempts(&[Interruption::Connection; 2], Duration::ZERO).await,
             Err(2)
         );
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_fails_otherwise_is_told_at_once() {
-        let failed = retried(|| async { Err::<(), _>(StoreError::Fault(String::new())) });
-        assert!(matches!(failed.await, Err(StoreError::Fault(_))));
+        let failed = with_retries(|| async { Err::<(), _>(StoreError::Unexpected(String::new())) });
+        assert!(matches!(failed.await, Err(StoreError::Unexpected(_))));
     }
 }

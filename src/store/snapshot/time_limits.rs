@@ -3,11 +3,11 @@
 //! A read holds ACCESS SHARE locks on its tables until its transaction ends. ALTER
 //! TABLE wants ACCESS EXCLUSIVE and waits for them, and everything Rails does next on
 //! that table waits behind it. So a transaction is over within
-//! [`LONGEST_TRANSACTION`]: on every PostgreSQL, through PgBouncer too, and whatever
+//! [`MAX_TRANSACTION_AGE`]: on every PostgreSQL, through PgBouncer too, and whatever
 //! becomes of this process.
 //!
-//! * All statements together have that time less [`SILENCE`], and each of them has
-//!   [`FIRST`] at most.
+//! * All statements together have that time less [`IDLE_TIMEOUT`], and each of them has
+//!   [`STATEMENT_TIMEOUT`] at most.
 //! * If this process stops or is cut off between two statements, PostgreSQL ends the
 //!   transaction by `idle_in_transaction_session_timeout`. If it stops taking rows,
 //!   `tcp_user_timeout` does, which Unix sockets do not have: there, locks are held
@@ -21,62 +21,65 @@
 
 use std::time::{Duration, Instant};
 
-use super::context::Patience;
+use super::context::ReadContext;
 
 /// From BEGIN until its locks are released. (From PostgreSQL 17 on, the one setting
 /// `transaction_timeout` would do.)
-pub(in crate::store) const LONGEST_TRANSACTION: Duration = Duration::from_secs(5);
+pub(in crate::store) const MAX_TRANSACTION_AGE: Duration = Duration::from_secs(5);
 
 /// How long each lock is waited for at most.
 const LOCK_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// For how long a read waits for locks at all, from BEGIN on: less than
 /// `deadlock_timeout`, which begins when somebody waits for the read.
-const YOUNG: Duration = Duration::from_millis(900);
+const LOCK_WAIT_WINDOW: Duration = Duration::from_millis(900);
 
-/// A remainder of `YOUNG` this short is not spent on waiting.
-const LEAST_LOCK: Duration = Duration::from_millis(100);
+/// A remainder of `LOCK_WAIT_WINDOW` this short is not spent on waiting.
+const MIN_LOCK_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// How long this process may be silent within a transaction.
-const SILENCE: Duration = Duration::from_secs(1);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The longest that one statement may take, as set when the read begins.
-const FIRST: Duration = Duration::from_secs(3);
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A statement that would have less time than this is not begun.
-const LEAST: Duration = Duration::from_millis(50);
+const MIN_STATEMENT_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// The time of one transaction.
-pub(in crate::store) struct Pace {
+pub(in crate::store) struct TimeLimits {
     began: Instant,
     /// What the database gives each statement at present.
-    in_force: Duration,
+    statement_timeout: Duration,
     /// The same for each lock.
-    lock: Duration,
+    lock_timeout: Duration,
 }
 
 /// There is no time for another statement.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::store) struct Over;
+pub(in crate::store) struct Exhausted;
 
-impl Pace {
+impl TimeLimits {
     /// For a transaction that begins now.
-    pub fn new(patience: &Patience) -> Self {
+    pub fn new(context: &ReadContext) -> Self {
         Self {
             began: now(),
-            in_force: patience.at_most(FIRST),
-            lock: patience.at_most(LOCK_TIMEOUT),
+            statement_timeout: context.remaining(STATEMENT_TIMEOUT),
+            lock_timeout: context.remaining(LOCK_TIMEOUT),
         }
     }
 
     /// What begins the transaction, in one round trip. Nothing of it outlasts the
     /// transaction, so that it harms nobody with whom PgBouncer shares a session.
     pub fn begin(&self) -> String {
-        let (statement, lock) = (self.in_force.as_millis(), self.lock.as_millis());
-        let silence = SILENCE.as_millis();
+        let (statement, lock_timeout) = (
+            self.statement_timeout.as_millis(),
+            self.lock_timeout.as_millis(),
+        );
+        let silence = IDLE_TIMEOUT.as_millis();
         format!(
             "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; \
-             SET LOCAL statement_timeout = {statement}; SET LOCAL lock_timeout = {lock}; \
+             SET LOCAL statement_timeout = {statement}; SET LOCAL lock_timeout = {lock_timeout}; \
              SET LOCAL idle_in_transaction_session_timeout = {silence}; \
              SET LOCAL tcp_user_timeout = {silence}"
         )
@@ -85,34 +88,38 @@ impl Pace {
     /// What has to be said before the next statement: mostly nothing. Where a read is
     /// slow, it gets half of what is left from then on, so that it is seldom said
     /// again.
-    pub fn next(&mut self) -> Result<Option<String>, Over> {
+    pub fn next(&mut self) -> Result<Option<String>, Exhausted> {
         /// PostgreSQL would take none at all for no limit.
         const NONE: Duration = Duration::from_millis(1);
 
         let spent = now().saturating_duration_since(self.began);
         let mut said = Vec::new();
-        let left = LONGEST_TRANSACTION.saturating_sub(SILENCE + spent);
-        if self.in_force > left {
-            self.in_force = left / 2;
-            if self.in_force < LEAST {
-                return Err(Over);
+        let left = MAX_TRANSACTION_AGE.saturating_sub(IDLE_TIMEOUT + spent);
+        if self.statement_timeout > left {
+            self.statement_timeout = left / 2;
+            if self.statement_timeout < MIN_STATEMENT_TIMEOUT {
+                return Err(Exhausted);
             }
-            let statement = self.in_force.as_millis();
+            let statement = self.statement_timeout.as_millis();
             said.push(format!("SET LOCAL statement_timeout = {statement}"));
         }
-        let left = YOUNG.saturating_sub(spent);
-        if self.lock > left && self.lock > NONE {
-            self.lock = if left > LEAST_LOCK { left / 2 } else { NONE };
-            let lock = self.lock.as_millis();
-            said.push(format!("SET LOCAL lock_timeout = {lock}"));
+        let left = LOCK_WAIT_WINDOW.saturating_sub(spent);
+        if self.lock_timeout > left && self.lock_timeout > NONE {
+            self.lock_timeout = if left > MIN_LOCK_TIMEOUT {
+                left / 2
+            } else {
+                NONE
+            };
+            let lock_timeout = self.lock_timeout.as_millis();
+            said.push(format!("SET LOCAL lock_timeout = {lock_timeout}"));
         }
         Ok(Some(said.join("; ")).filter(|said| !said.is_empty()))
     }
 
     /// How long an answer to the next statement is waited for: longer than the
     /// database takes, unless it cannot be heard any more.
-    pub fn hearing(&self) -> Duration {
-        self.in_force + SILENCE
+    pub fn response_timeout(&self) -> Duration {
+        self.statement_timeout + IDLE_TIMEOUT
     }
 }
 
@@ -135,12 +142,15 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_quick_read_says_its_times_once() {
-        let mut pace = Pace::new(&Patience::endless());
-        assert_eq!(said(&pace.begin(), "statement_timeout"), Some(FIRST));
-        assert_eq!(said(&pace.begin(), "lock_timeout"), Some(LOCK_TIMEOUT));
+        let mut limits = TimeLimits::new(&ReadContext::unlimited());
+        assert_eq!(
+            said(&limits.begin(), "statement_timeout"),
+            Some(STATEMENT_TIMEOUT)
+        );
+        assert_eq!(said(&limits.begin(), "lock_timeout"), Some(LOCK_TIMEOUT));
         for _ in 0..10 {
             tokio::time::advance(Duration::from_millis(39)).await;
-            assert_eq!(pace.next(), Ok(None));
+            assert_eq!(limits.next(), Ok(None));
         }
     }
 
@@ -149,20 +159,24 @@ mod tests {
     async fn no_statement_outlasts_the_whole_and_no_lock_is_waited_for_late() {
         for pause in [1, 10, 60, 333, 890] {
             let began = now();
-            let mut pace = Pace::new(&Patience::endless());
-            let (mut in_force, mut lock) = (FIRST, LOCK_TIMEOUT);
+            let mut limits = TimeLimits::new(&ReadContext::unlimited());
+            let (mut statement_timeout, mut lock_timeout) = (STATEMENT_TIMEOUT, LOCK_TIMEOUT);
             let (mut statements, mut times) = (0, 0);
-            while let Ok(next) = pace.next() {
+            while let Ok(next) = limits.next() {
                 if let Some(next) = next {
-                    in_force = said(&next, "statement_timeout").unwrap_or(in_force);
-                    lock = said(&next, "lock_timeout").unwrap_or(lock);
+                    statement_timeout =
+                        said(&next, "statement_timeout").unwrap_or(statement_timeout);
+                    lock_timeout = said(&next, "lock_timeout").unwrap_or(lock_timeout);
                     times += 1;
                 }
                 statements += 1;
                 // As if it took all of its time, and then fell silent.
-                assert!(now() + in_force + SILENCE <= began + LONGEST_TRANSACTION);
-                let is_brief = lock <= Duration::from_millis(1);
-                assert!(!lock.is_zero() && (is_brief || now() + lock <= began + YOUNG));
+                assert!(now() + statement_timeout + IDLE_TIMEOUT <= began + MAX_TRANSACTION_AGE);
+                let is_brief = lock_timeout <= Duration::from_millis(1);
+                assert!(
+                    !lock_timeout.is_zero()
+                        && (is_brief || now() + lock_timeout <= began + LOCK_WAIT_WINDOW)
+                );
                 tokio::time::advance(Duration::from_millis(pause)).await;
             }
             assert!(statements > 3 && times < 12, "{statements}, {times}");

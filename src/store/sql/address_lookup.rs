@@ -38,39 +38,42 @@ use crate::{
 
 /// How a database orders texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::store) enum Order {
+pub(in crate::store) enum Collation {
     /// Case counts only between texts that are otherwise alike.
-    Dictionary,
-    Bytes,
+    CaseInsensitive,
+    Binary,
     /// Neither holds for every letter: in Turkish `i` and `I` are two letters, and
     /// in Danish `aa` and `AA` are one while `aA` is two. No index helps.
-    Otherwise,
+    Other,
 }
 
-impl Order {
+impl Collation {
     /// What a statement for any case is bound to.
     pub fn arguments(self, letters: &Letters) -> Vec<Argument> {
         match self {
-            Self::Dictionary => vec![
+            Self::CaseInsensitive => vec![
                 Argument::Text(letters.lower()),
                 Argument::Text(letters.upper()),
             ],
-            Self::Otherwise => vec![Argument::Text(pattern(letters))],
-            Self::Bytes => vec![Argument::Text(Value::from(letters.0.clone()).to_string())],
+            Self::Other => vec![Argument::Text(case_regex(letters))],
+            Self::Binary => vec![Argument::Text(Value::from(letters.0.clone()).to_string())],
         }
     }
 }
 
 /// A statement for each kind of address.
-pub(in crate::store) struct LookUps {
-    order: Order,
+pub(in crate::store) struct AddressLookups {
+    collation: Collation,
     statements: [Statement; AddressKind::ALL.len()],
 }
 
-impl LookUps {
-    pub fn new(target: Target<'_>, order: Order) -> Self {
-        let statements = AddressKind::ALL.map(|kind| statement(target, order, kind));
-        Self { order, statements }
+impl AddressLookups {
+    pub fn new(target: Target<'_>, collation: Collation) -> Self {
+        let statements = AddressKind::ALL.map(|kind| statement(target, collation, kind));
+        Self {
+            collation,
+            statements,
+        }
     }
 
     #[expect(
@@ -81,8 +84,8 @@ impl LookUps {
         &self.statements[kind as usize]
     }
 
-    pub const fn order(&self) -> Order {
-        self.order
+    pub const fn collation(&self) -> Collation {
+        self.collation
     }
 }
 
@@ -115,7 +118,7 @@ const fn phone_number_list(channel: ChannelKind) -> &'static str {
     }
 }
 
-fn statement(target: Target<'_>, order: Order, kind: AddressKind) -> Statement {
+fn statement(target: Target<'_>, collation: Collation, kind: AddressKind) -> Statement {
     let Target {
         dialect, schema, ..
     } = target;
@@ -131,25 +134,25 @@ fn statement(target: Target<'_>, order: Order, kind: AddressKind) -> Statement {
             let class_name = channel.class_name();
             // What is compared is read only where it must be looked at again: it
             // may be a secret.
-            let (spelled, among) = match (any_case, order) {
+            let (stored_text, among) = match (any_case, collation) {
                 _ if kind == AddressKind::PhoneNumber => (
                     format!("t.{column}"),
                     dialect.is_among(&format!("t.{column}"), phone_number_list(*channel)),
                 ),
-                (true, Order::Dictionary) => (
+                (true, Collation::CaseInsensitive) => (
                     format!("t.{column}"),
                     format!(
                         "t.{column} BETWEEN least(CAST($1 AS text), CAST($2 AS text)) \
                          AND greatest(CAST($1 AS text), CAST($2 AS text))"
                     ),
                 ),
-                (true, Order::Otherwise) => (
+                (true, Collation::Other) => (
                     format!("t.{column}"),
                     format!("t.{column} COLLATE \"C\" ~ $1"),
                 ),
-                (true, Order::Bytes) => (
+                (true, Collation::Binary) => (
                     "CAST(NULL AS text)".to_owned(),
-                    format!("t.{column} IN ({})", descent(dialect, table, column)),
+                    format!("t.{column} IN ({})", prefix_scan(dialect, table, column)),
                 ),
                 (false, _) => (
                     "CAST(NULL AS text)".to_owned(),
@@ -157,7 +160,7 @@ fn statement(target: Target<'_>, order: Order, kind: AddressKind) -> Statement {
                 ),
             };
             format!(
-                "SELECT '{class_name}' AS channel_type, t.id, {spelled} AS spelled \
+                "SELECT '{class_name}' AS channel_type, t.id, {stored_text} AS stored_text \
                  FROM {table} t WHERE {among}"
             )
         })
@@ -180,7 +183,7 @@ fn statement(target: Target<'_>, order: Order, kind: AddressKind) -> Statement {
 }
 
 /// The letters as a regular expression of PostgreSQL's.
-fn pattern(letters: &Letters) -> String {
+fn case_regex(letters: &Letters) -> String {
     let escaped = |form: &String| match form.chars().next() {
         Some(letter) if letter.is_ascii() && !letter.is_ascii_alphanumeric() => {
             format!("\\{form}")
@@ -199,7 +202,7 @@ fn pattern(letters: &Letters) -> String {
 /// letters, each a list of its forms. Goes on with a form only where some text
 /// begins so, which the least text from there on tells: by its bytes, since not all
 /// that is stored need be letters.
-fn descent(dialect: Dialect, table: &str, column: &str) -> String {
+fn prefix_scan(dialect: Dialect, table: &str, column: &str) -> String {
     let next = "s.begin || form.value";
     let least = format!(
         "(SELECT e.{column} FROM {table} e WHERE e.{column} >= {next} \

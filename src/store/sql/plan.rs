@@ -3,9 +3,9 @@
 use super::{
     Dialect, Statement,
     account_list::AccountList,
-    address_lookup::{LookUps, Order},
-    plan_check::steady,
-    select::{Anywhere, Scope, Statements, Target},
+    address_lookup::{AddressLookups, Collation},
+    plan_check::plan_is_current,
+    select::{AccountStatements, CrossAccount, Scope, Target},
 };
 use crate::store::schema::Schema;
 
@@ -13,32 +13,32 @@ use crate::store::schema::Schema;
 pub(in crate::store) struct Plan {
     pub schema: Schema,
     /// For a whole account, and for some inboxes of it.
-    pub whole: Statements,
-    pub excerpt: Statements,
+    pub whole: AccountStatements,
+    pub excerpt: AccountStatements,
     /// For what owns an address, and for inboxes of any account.
-    pub look_ups: LookUps,
-    pub anywhere: Anywhere,
+    pub address_lookups: AddressLookups,
+    pub cross_account: CrossAccount,
     /// For all accounts, page by page.
-    pub listing: AccountList,
+    pub account_list: AccountList,
     /// Asked at the end of a read: whether all of it was read from the tables
     /// that the statements were made for.
-    pub steady: Statement,
+    pub is_current: Statement,
 }
 
 impl Plan {
-    pub fn new(dialect: Dialect, order: Order, schema: Schema, look: u64) -> Self {
+    pub fn new(dialect: Dialect, collation: Collation, schema: Schema, probe_number: u64) -> Self {
         let target = Target {
             dialect,
             schema: &schema,
-            look,
+            probe_number,
         };
         Self {
-            whole: Statements::new(target, Scope::Whole),
-            excerpt: Statements::new(target, Scope::Excerpt),
-            look_ups: LookUps::new(target, order),
-            anywhere: Anywhere::new(target),
-            listing: AccountList::new(target),
-            steady: target.statement("the catalog", &steady(dialect, &schema)),
+            whole: AccountStatements::new(target, Scope::Whole),
+            excerpt: AccountStatements::new(target, Scope::Excerpt),
+            address_lookups: AddressLookups::new(target, collation),
+            cross_account: CrossAccount::new(target),
+            account_list: AccountList::new(target),
+            is_current: target.statement("the catalog", &plan_is_current(dialect, &schema)),
             schema,
         }
     }

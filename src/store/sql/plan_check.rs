@@ -6,7 +6,7 @@ use crate::store::schema::Schema;
 /// Whether none of the tables that a read has met (`$1`, a bit for each) was changed
 /// since its snapshot was taken in a way that the snapshot does not show, nor has
 /// anything come that the statements leave out. What has gone, they stumble over.
-pub(in crate::store) fn steady(dialect: Dialect, schema: &Schema) -> String {
+pub(in crate::store) fn plan_is_current(dialect: Dialect, schema: &Schema) -> String {
     match dialect {
         // A change of the schema is part of a snapshot, as any other is.
         Dialect::Sqlite => format!(
@@ -14,9 +14,9 @@ pub(in crate::store) fn steady(dialect: Dialect, schema: &Schema) -> String {
             schema.version
         ),
         Dialect::Postgres => {
-            let conditions: Vec<_> = [tables_are_unchanged(schema)]
+            let conditions: Vec<_> = [tables_not_rewritten(schema)]
                 .into_iter()
-                .chain(nothing_came(schema))
+                .chain(nothing_added(schema))
                 .collect();
             format!("SELECT {} AS steady", conditions.join(" AND "))
         }
@@ -30,7 +30,7 @@ pub(in crate::store) fn steady(dialect: Dialect, schema: &Schema) -> String {
 ///
 /// Kept from being rearranged (OFFSET 0), so that it looks no further than at these
 /// tables, by their ids.
-fn tables_are_unchanged(schema: &Schema) -> String {
+fn tables_not_rewritten(schema: &Schema) -> String {
     let tables = (0..).zip(&schema.tables).map(|(index, (table, columns))| {
         let bit = 1_i64 << index;
         let columns = columns
@@ -55,11 +55,11 @@ fn tables_are_unchanged(schema: &Schema) -> String {
 
 /// That there is no table yet of those that were not there, nor a grant of what was
 /// not granted.
-fn nothing_came(schema: &Schema) -> impl Iterator<Item = String> {
+fn nothing_added(schema: &Schema) -> impl Iterator<Item = String> {
     let tables = schema.tables.iter().filter(|(_, count)| count.is_none());
     let tables = tables.map(|(table, _)| format!("to_regclass('{table}') IS NULL"));
-    let grants = schema.absent.iter().filter_map(|absent| {
-        let (table, number) = (absent.table, absent.number?);
+    let grants = schema.omitted.iter().filter_map(|omitted| {
+        let (table, number) = (omitted.table, omitted.number?);
         Some(format!(
             "has_column_privilege(to_regclass('{table}'), CAST({number} AS smallint), 'SELECT') \
              IS NOT TRUE"

@@ -27,7 +27,7 @@ pub(in crate::store) struct Target<'a> {
     pub schema: &'a Schema,
     /// Which look at the tables it was. Statements of another one are not the
     /// same to a database, which may have planned them.
-    pub look: u64,
+    pub probe_number: u64,
 }
 
 /// Whether statements read a whole account (bound to `$1`), or some inboxes of
@@ -39,7 +39,7 @@ pub(in crate::store) enum Scope {
 }
 
 /// A read of an account.
-pub(in crate::store) struct Statements {
+pub(in crate::store) struct AccountStatements {
     pub account: Statement,
     pub roles: Statement,
     pub memberships: Statement,
@@ -50,7 +50,7 @@ pub(in crate::store) struct Statements {
 
 /// A read of inboxes of any account, for the calling service: both statements
 /// are bound to ids alone (`$1`).
-pub(in crate::store) struct Anywhere {
+pub(in crate::store) struct CrossAccount {
     pub accounts: Statement,
     pub inboxes: InboxStatements,
 }
@@ -64,7 +64,7 @@ pub(in crate::store) struct InboxStatements {
     channels: [Option<Statement>; ChannelKind::ALL.len()],
 }
 
-impl Statements {
+impl AccountStatements {
     pub fn new(target: Target<'_>, scope: Scope) -> Self {
         // Conditions on the viewer, where there is one.
         let (user, member, bot, connected) = match scope {
@@ -121,7 +121,7 @@ impl Statements {
     }
 }
 
-impl Anywhere {
+impl CrossAccount {
     pub fn new(target: Target<'_>) -> Self {
         let accounts = target.dialect.is_among("t.id", "$1");
         Self {
@@ -211,9 +211,9 @@ impl Target<'_> {
     pub fn statement(self, table: &str, sql: &str) -> Statement {
         Statement {
             tables: self.schema.tables_in(sql),
-            sql: match self.look {
+            sql: match self.probe_number {
                 0 => sql.into(),
-                look => format!("{sql} /* {look} */").into(),
+                probe_number => format!("{sql} /* {probe_number} */").into(),
             },
             table: table.into(),
         }

@@ -313,7 +313,7 @@ async fn concurrent_calls_share_one_probe_after_a_change() {
     let failed = log.lines().filter(|line| line.contains("read failed"));
     let failed: Vec<_> = failed.filter(|line| !line.contains(LOCKED)).collect();
     assert_eq!(failed, Vec::<&str>::new());
-    let looks = log.matches("looked at again").count();
+    let looks = log.matches("probed the schema again").count();
     println!("schema: {CALLERS} callers met a change, the tables were looked at {looks} times");
     assert!((1..=2).contains(&looks), "{looks}");
 }

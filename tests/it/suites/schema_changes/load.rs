@@ -135,7 +135,7 @@ pub async fn whatever_changes(backend: Backend, serving: impl FnOnce(&Database) 
     let took = began.elapsed();
 
     let log = server.log();
-    let looks = log.matches("looked at again").count();
+    let looks = log.matches("probed the schema again").count();
     println!(
         "schema changes {}: {} while {calls} calls went on, in {took:?}; {looks} looks at the tables",
         backend.name(),

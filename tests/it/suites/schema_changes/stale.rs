@@ -35,6 +35,6 @@ async fn a_stale_plan_is_rebuilt() {
         assert_eq!(answer.unwrap().bytes, before.bytes);
     }
     let log = server.log();
-    assert_eq!(log.matches("the tables were looked at again").count(), 1);
+    assert_eq!(log.matches("probed the schema again").count(), 1);
     assert!(!log.contains("read failed"), "{log}");
 }
