@@ -166,7 +166,7 @@ fn count_account(account: &Account, flags: &ReauthorizationFlags) -> Accounts {
         let kind = channel.map_or(UNKNOWN_KIND, |channel| channel.kind().field());
         let degradations = view.degradations().map(|degradation| DegradedField {
             kind,
-            field: without_indices(degradation.known_field()),
+            field: without_indices(degradation.contract_field()),
             reason: degradation.reason.into(),
         });
         counted.inboxes.add(kind, degradations);

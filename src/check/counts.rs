@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 
-use crate::domain::{channel::ChannelKind, degradation::Reason};
+use crate::domain::{channel::ChannelKind, degradation::DegradationReason};
 
 /// The key for inboxes of none of the thirteen kinds.
 pub const UNKNOWN_KIND: &str = "unknown";
@@ -142,22 +142,22 @@ impl Default for Inboxes {
     }
 }
 
-impl From<Reason> for ReasonName {
-    fn from(reason: Reason) -> Self {
+impl From<DegradationReason> for ReasonName {
+    fn from(reason: DegradationReason) -> Self {
         Self(match reason {
-            Reason::ChannelRowMissing => "CHANNEL_ROW_MISSING",
-            Reason::ChannelTypeUnknown => "CHANNEL_TYPE_UNKNOWN",
-            Reason::JsonMalformed => "JSON_MALFORMED",
-            Reason::JsonTooDeep => "JSON_TOO_DEEP",
-            Reason::NumberOutOfRange => "NUMBER_OUT_OF_RANGE",
-            Reason::NumberRounded => "NUMBER_ROUNDED",
-            Reason::EnumUnknown => "ENUM_UNKNOWN",
-            Reason::Undecryptable => "UNDECRYPTABLE",
-            Reason::SigningKeyNotConfigured => "SIGNING_KEY_NOT_CONFIGURED",
-            Reason::FrontendUrlNotConfigured => "FRONTEND_URL_NOT_CONFIGURED",
-            Reason::TimeZoneUnknown => "TIME_ZONE_UNKNOWN",
-            Reason::SourceUnreadable => "SOURCE_UNREADABLE",
-            Reason::MoreNotListed => "MORE_NOT_LISTED",
+            DegradationReason::ChannelRowMissing => "CHANNEL_ROW_MISSING",
+            DegradationReason::ChannelTypeUnknown => "CHANNEL_TYPE_UNKNOWN",
+            DegradationReason::JsonMalformed => "JSON_MALFORMED",
+            DegradationReason::JsonTooDeep => "JSON_TOO_DEEP",
+            DegradationReason::NumberOutOfRange => "NUMBER_OUT_OF_RANGE",
+            DegradationReason::NumberRounded => "NUMBER_ROUNDED",
+            DegradationReason::EnumUnknown => "ENUM_UNKNOWN",
+            DegradationReason::Undecryptable => "UNDECRYPTABLE",
+            DegradationReason::SigningKeyNotConfigured => "SIGNING_KEY_NOT_CONFIGURED",
+            DegradationReason::FrontendUrlNotConfigured => "FRONTEND_URL_NOT_CONFIGURED",
+            DegradationReason::TimeZoneUnknown => "TIME_ZONE_UNKNOWN",
+            DegradationReason::SourceUnreadable => "SOURCE_UNREADABLE",
+            DegradationReason::Truncated => "MORE_NOT_LISTED",
         })
     }
 }

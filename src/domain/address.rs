@@ -48,14 +48,14 @@ impl AddressKind {
 #[derive(Clone, Debug)]
 pub struct Address {
     pub kind: AddressKind,
-    pub spelling: Spelling,
+    pub form: Match,
 }
 
 /// How what is stored may be written.
 #[derive(Clone, Debug)]
-pub enum Spelling {
+pub enum Match {
     /// As one of these.
-    OneOf(Vec<SecretString>),
+    AnyOf(Vec<SecretString>),
     /// As one of `exact`; for a WhatsApp inbox, where none has the number so, as one of
     /// `whatsapp`.
     PhoneNumber {
@@ -63,36 +63,36 @@ pub enum Spelling {
         whatsapp: Vec<SecretString>,
     },
     /// With these letters; each is one of its forms, which differ in case.
-    AnyCase(Letters),
+    IgnoreCase(FoldedText),
 }
 
 /// A text, letter by letter, with the forms of each. The first form is the
 /// lower case, the last one the upper case.
 #[derive(Clone)]
-pub struct Letters(pub Vec<Vec<String>>);
+pub struct FoldedText(pub Vec<Vec<String>>);
 
 impl Address {
     pub fn new(kind: AddressKind, text: String) -> Self {
-        let spelling = match kind {
+        let form = match kind {
             AddressKind::Email | AddressKind::ForwardToEmail => {
-                Spelling::AnyCase(Letters::of(&text))
+                Match::IgnoreCase(FoldedText::of(&text))
             }
             AddressKind::PhoneNumber => {
-                let exact = phone_numbers(&text);
+                let exact = phone_number_spellings(&text);
                 let whatsapp = whatsapp_numbers(&exact);
                 let secret = |numbers: BTreeSet<String>| numbers.into_iter().map(Into::into);
-                Spelling::PhoneNumber {
+                Match::PhoneNumber {
                     exact: secret(exact).collect(),
                     whatsapp: secret(whatsapp).collect(),
                 }
             }
-            _ => Spelling::OneOf(vec![text.into()]),
+            _ => Match::AnyOf(vec![text.into()]),
         };
-        Self { kind, spelling }
+        Self { kind, form }
     }
 }
 
-impl Letters {
+impl FoldedText {
     fn of(text: &str) -> Self {
         let forms = |letter: char| {
             let lower = lower_case(letter);
@@ -125,7 +125,7 @@ impl Letters {
     }
 
     /// Whether a text differs from this one in case at most.
-    pub fn spell(&self, text: &str) -> bool {
+    pub fn matches(&self, text: &str) -> bool {
         let mut letters = text.chars();
         let alike = self.0.iter().all(|forms| {
             let letter = letters.next().map(String::from);
@@ -136,7 +136,7 @@ impl Letters {
 }
 
 /// Never the text.
-impl std::fmt::Debug for Letters {
+impl std::fmt::Debug for FoldedText {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Letters")
     }
@@ -156,13 +156,13 @@ fn single(mut letters: impl Iterator<Item = char>) -> Option<char> {
 /// digits is left out (separators, signs that are not seen, `tel:`, the `00`
 /// before a country's code), and digits may be those of any script; but a number
 /// that was stored so is found as well.
-fn phone_numbers(text: &str) -> BTreeSet<String> {
-    let number = without_scheme(text.trim());
+fn phone_number_spellings(text: &str) -> BTreeSet<String> {
+    let number = strip_scheme(text.trim());
     let number = number.strip_prefix('+').unwrap_or(number);
     let bare: String = number
         .chars()
         .filter(|sign| sign.is_alphanumeric())
-        .map(|sign| digit(sign).unwrap_or(sign))
+        .map(|sign| to_ascii_digit(sign).unwrap_or(sign))
         .collect();
     let international = bare.strip_prefix("00").unwrap_or(&bare);
     let numbers = [number, bare.as_str(), international].into_iter();
@@ -195,20 +195,22 @@ fn whatsapp_numbers(numbers: &BTreeSet<String>) -> BTreeSet<String> {
 }
 
 fn other_on_whatsapp(number: &str) -> Option<String> {
-    let is_number = number.bytes().all(|digit| digit.is_ascii_digit());
-    let (_, place, digit) = WHATSAPP_DIGITS
+    let is_number = number
+        .bytes()
+        .all(|to_ascii_digit| to_ascii_digit.is_ascii_digit());
+    let (_, place, to_ascii_digit) = WHATSAPP_DIGITS
         .iter()
         .find(|(country, ..)| is_number && number.starts_with(country))?;
     let (before, after) = number.split_at_checked(*place)?;
     match number.len() {
-        12 => Some(format!("{before}{digit}{after}")),
-        13 => Some(format!("{before}{}", after.strip_prefix(*digit)?)),
+        12 => Some(format!("{before}{to_ascii_digit}{after}")),
+        13 => Some(format!("{before}{}", after.strip_prefix(*to_ascii_digit)?)),
         _ => None,
     }
 }
 
 /// Signs that are not seen may stand before a scheme and within it, too.
-fn without_scheme(number: &str) -> &str {
+fn strip_scheme(number: &str) -> &str {
     for scheme in [WHATSAPP, TEL] {
         let mut signs = number.chars();
         let is_given = scheme.chars().all(|wanted| {
@@ -225,13 +227,13 @@ fn without_scheme(number: &str) -> &str {
 }
 
 /// What stands for a decimal digit in ASCII.
-fn digit(sign: char) -> Option<char> {
+fn to_ascii_digit(sign: char) -> Option<char> {
     let value = |zero: &u32| u32::from(sign).checked_sub(*zero).filter(|it| *it < 10);
-    char::from_digit(ZEROS.iter().find_map(value)?, 10)
+    char::from_digit(DECIMAL_ZEROS.iter().find_map(value)?, 10)
 }
 
 /// The zero of each script that has one, after which its other digits come.
-const ZEROS: [u32; 76] = [
+const DECIMAL_ZEROS: [u32; 76] = [
     0x0030, 0x0660, 0x06F0, 0x07C0, 0x0966, 0x09E6, 0x0A66, 0x0AE6, 0x0B66, 0x0BE6, 0x0C66, 0x0CE6,
     0x0D66, 0x0DE6, 0x0E50, 0x0ED0, 0x0F20, 0x1040, 0x1090, 0x17E0, 0x1810, 0x1946, 0x19D0, 0x1A80,
     0x1A90, 0x1B50, 0x1BB0, 0x1C40, 0x1C50, 0xA620, 0xA8D0, 0xA900, 0xA9D0, 0xA9F0, 0xAA50, 0xABF0,
@@ -278,7 +280,7 @@ mod tests {
             "+\u{661}\u{665}\u{665}\u{665}\u{660}\u{661}\u{660}\u{660}",
             "\u{ff10}\u{ff10}1\u{ff15}\u{ff15}\u{ff15}\u{966}100",
         ] {
-            let found = phone_numbers(spelled);
+            let found = phone_number_spellings(spelled);
             assert!(
                 every.iter().all(|number| found.contains(*number)),
                 "{spelled}"
@@ -293,17 +295,17 @@ mod tests {
             "Whatsapp: + ",
             "\u{202a}tel:",
         ] {
-            assert_eq!(phone_numbers(nothing), [nothing.to_owned()].into());
+            assert_eq!(phone_number_spellings(nothing), [nothing.to_owned()].into());
         }
         // No scheme, but what somebody stored.
         for word in ["+whatsapp:1", "whatsapp1", "xtel:1"] {
-            assert!(!phone_numbers(word).contains("1"), "{word}");
+            assert!(!phone_number_spellings(word).contains("1"), "{word}");
         }
     }
 
     #[test]
     fn a_number_has_another_form_on_whatsapp_in_some_countries() {
-        let whatsapp = |text: &str| whatsapp_numbers(&phone_numbers(text));
+        let whatsapp = |text: &str| whatsapp_numbers(&phone_number_spellings(text));
         for (one, other) in [
             ("5541999998888", "554199998888"),
             ("5491112345678", "541112345678"),
@@ -335,19 +337,19 @@ mod tests {
 
     #[test]
     fn letters_differ_in_case_alone() {
-        let letters = Letters::of("Né@X.de");
+        let letters = FoldedText::of("Né@X.de");
         assert_eq!(
             (letters.lower(), letters.upper()),
             ("né@x.de".to_owned(), "NÉ@X.DE".to_owned())
         );
-        assert!(letters.spell("nÉ@x.DE"));
+        assert!(letters.matches("nÉ@x.DE"));
         for other in ["ne@x.de", "né@x.d", "né@x.dee", ""] {
-            assert!(!letters.spell(other), "{other}");
+            assert!(!letters.matches(other), "{other}");
         }
         // Two letters in upper case, so it has no other form.
-        assert_eq!(Letters::of("ß").0, [["ß"]]);
-        assert_eq!(Letters::of("ẞ").0, [["ß", "ẞ"]]);
-        assert_eq!(Letters::of("Ǆǅ").0[1], ["ǆ", "ǅ", "Ǆ"]);
+        assert_eq!(FoldedText::of("ß").0, [["ß"]]);
+        assert_eq!(FoldedText::of("ẞ").0, [["ß", "ẞ"]]);
+        assert_eq!(FoldedText::of("Ǆǅ").0[1], ["ǆ", "ǅ", "Ǆ"]);
     }
 
     /// The upper case of some is that of another letter.
@@ -355,18 +357,18 @@ mod tests {
     fn no_letter_takes_the_case_of_another() {
         for (letter, upper) in [("ı", "I"), ("ſ", "S"), ("µ", "Μ"), ("ς", "Σ"), ("ϐ", "Β")]
         {
-            assert_eq!(Letters::of(letter).0, [[letter]]);
-            let upper = Letters::of(upper);
-            assert!(!upper.spell(letter), "{letter}");
+            assert_eq!(FoldedText::of(letter).0, [[letter]]);
+            let upper = FoldedText::of(upper);
+            assert!(!upper.matches(letter), "{letter}");
         }
-        let dotless = Letters::of("ınfo@x");
+        let dotless = FoldedText::of("ınfo@x");
         assert_eq!(
             (dotless.lower(), dotless.upper()),
             ("ınfo@x".into(), "ıNFO@X".into())
         );
         for other in ["info@x", "INFO@X", "INFO@x"] {
             assert!(
-                !dotless.spell(other) && !Letters::of(other).spell("ınfo@x"),
+                !dotless.matches(other) && !FoldedText::of(other).matches("ınfo@x"),
                 "{other}"
             );
         }

@@ -11,38 +11,38 @@ pub struct Degradation {
     pub field: String,
     /// How many bytes of it name fields of the contract. What follows leads into a
     /// JSON value, by keys that are stored.
-    pub known: usize,
-    pub reason: Reason,
+    pub contract_len: usize,
+    pub reason: DegradationReason,
 }
 
 impl Degradation {
-    pub fn new(field: impl Into<String>, reason: Reason) -> Self {
+    pub fn new(field: impl Into<String>, reason: DegradationReason) -> Self {
         let field = field.into();
         Self {
-            known: field.len(),
+            contract_len: field.len(),
             field,
             reason,
         }
     }
 
     /// Of something in the JSON value of a field.
-    pub fn within(field: &str, path: &str, reason: Reason) -> Self {
+    pub fn in_json(field: &str, path: &str, reason: DegradationReason) -> Self {
         Self {
             field: format!("{field}{path}"),
-            known: field.len(),
+            contract_len: field.len(),
             reason,
         }
     }
 
     /// The field as far as the contract names it: nothing that is stored.
-    pub fn known_field(&self) -> &str {
-        self.field.get(..self.known).unwrap_or_default()
+    pub fn contract_field(&self) -> &str {
+        self.field.get(..self.contract_len).unwrap_or_default()
     }
 }
 
 /// Why a value could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub enum DegradationReason {
     /// The inbox names a channel whose row does not exist.
     ChannelRowMissing,
     /// The inbox names a class of channel that is not one of the thirteen.
@@ -69,5 +69,5 @@ pub enum Reason {
     /// has an unexpected form; left out.
     SourceUnreadable,
     /// A JSON column with more degradations than are listed.
-    MoreNotListed,
+    Truncated,
 }

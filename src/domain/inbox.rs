@@ -114,7 +114,7 @@ pub struct AutoAssignmentConfig {
 
 impl From<Json> for CsatConfig {
     fn from(json: Json) -> Self {
-        match Fields::open(json) {
+        match Fields::of(json) {
             Ok(mut fields) => Self {
                 display_type: fields.string("display_type"),
                 message: fields.string("message"),
@@ -134,7 +134,7 @@ impl From<Json> for CsatConfig {
 
 impl From<Json> for CsatSurveyRules {
     fn from(json: Json) -> Self {
-        match Fields::open(json) {
+        match Fields::of(json) {
             Ok(mut fields) => Self {
                 operator: fields.string("operator"),
                 values: fields.strings("values"),
@@ -150,7 +150,7 @@ impl From<Json> for CsatSurveyRules {
 
 impl From<Json> for CsatTemplate {
     fn from(json: Json) -> Self {
-        match Fields::open(json) {
+        match Fields::of(json) {
             Ok(mut fields) => Self {
                 name: fields.string("name"),
                 template_id: fields.string("template_id"),
@@ -172,7 +172,7 @@ impl From<Json> for CsatTemplate {
 
 impl From<Json> for AutoAssignmentConfig {
     fn from(json: Json) -> Self {
-        match Fields::open(json) {
+        match Fields::of(json) {
             Ok(mut fields) => Self {
                 max_assignment_limit: fields.integer("max_assignment_limit"),
                 unrecognized: fields.unrecognized(),

@@ -17,7 +17,7 @@ use serde::{Deserialize, Deserializer, de::Visitor};
 use serde_json::value::RawValue;
 use zeroize::Zeroize;
 
-use super::degradation::{Degradation, Reason};
+use super::degradation::{Degradation, DegradationReason};
 
 /// Protobuf runtimes stop decoding at this many nested messages, counted from
 /// the outermost.
@@ -25,21 +25,21 @@ const WIRE_NESTING: usize = 100;
 
 /// Messages around the deepest JSON value: response, event of a stream, inbox,
 /// channel, typed message, element of its list.
-const ENVELOPE: usize = 6;
+const ENVELOPE_NESTING: usize = 6;
 
 /// Nested messages that one JSON column may take: one for a scalar, three for
 /// each object around it, two for each list. Comes to 31 objects or 46 lists.
-pub const NESTING: usize = WIRE_NESTING - ENVELOPE;
+pub const MAX_NESTING: usize = WIRE_NESTING - ENVELOPE_NESTING;
 
 /// Degradations listed for one column. Beyond these one more stands for the
 /// rest, so that a hostile value cannot swell an answer.
-const MOST_DEGRADATIONS: usize = 64;
+const MAX_DEGRADATIONS: usize = 64;
 
 /// A path in a degradation is cut beyond this many bytes.
-const LONGEST_PATH: usize = 256;
+const MAX_PATH_BYTES: usize = 256;
 
 /// Integers up to this (2^53) are exact in a double.
-const LARGEST_EXACT: u128 = 1 << 53;
+const MAX_EXACT_INTEGER: u128 = 1 << 53;
 
 /// A JSON value that fits the wire.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,26 +56,26 @@ impl Json {
     /// Reads the text of a JSON column. JSON null counts as absent. What cannot
     /// be carried is added to `degradations` under the path `field`.
     pub fn read(text: &str, field: &str, degradations: &mut Vec<Degradation>) -> Option<Self> {
-        let mut reading = Reading {
+        let mut parser = Parser {
             path: Vec::new(),
-            losses: Vec::new(),
+            degradations_found: Vec::new(),
             more: false,
         };
         let value = match serde_json::from_str::<&RawValue>(text) {
-            Ok(raw) => reading.value(raw, 1),
+            Ok(raw) => parser.value(raw, 1),
             Err(_) => {
-                reading.lose(Reason::JsonMalformed);
+                parser.degrade(DegradationReason::JsonMalformed);
                 None
             }
         };
         degradations.extend(
-            reading
-                .losses
+            parser
+                .degradations_found
                 .into_iter()
-                .map(|(path, reason)| Degradation::within(field, &path, reason)),
+                .map(|(path, reason)| Degradation::in_json(field, &path, reason)),
         );
-        if reading.more {
-            degradations.push(Degradation::new(field, Reason::MoreNotListed));
+        if parser.more {
+            degradations.push(Degradation::new(field, DegradationReason::Truncated));
         }
         value.filter(|value| *value != Self::Null)
     }
@@ -101,14 +101,14 @@ enum Step {
 
 /// One reading of one text. Walks raw slices: each is checked for syntax by
 /// serde_json without recursion, and this code recurses no deeper than
-/// [`NESTING`] allows.
-struct Reading {
+/// [`MAX_NESTING`] allows.
+struct Parser {
     path: Vec<Step>,
-    losses: Vec<(String, Reason)>,
+    degradations_found: Vec<(String, DegradationReason)>,
     more: bool,
 }
 
-impl Reading {
+impl Parser {
     /// The value of `raw`, whose `Value` message would be the `depth`th one.
     fn value(&mut self, raw: &RawValue, depth: usize) -> Option<Json> {
         let text = raw.get();
@@ -117,10 +117,10 @@ impl Reading {
             b't' => Some(Json::Bool(true)),
             b'f' => Some(Json::Bool(false)),
             b'"' => self.parsed(text).map(Json::String),
-            b'[' if depth + 2 <= NESTING => self.array(text, depth + 2),
-            b'{' if depth + 3 <= NESTING => self.object(text, depth + 3),
+            b'[' if depth + 2 <= MAX_NESTING => self.array(text, depth + 2),
+            b'{' if depth + 3 <= MAX_NESTING => self.object(text, depth + 3),
             b'[' | b'{' => {
-                self.lose(Reason::JsonTooDeep);
+                self.degrade(DegradationReason::JsonTooDeep);
                 None
             }
             _ => self.number(text).map(Json::Number),
@@ -141,17 +141,17 @@ impl Reading {
     /// In the order of keys, and of duplicate ones the last alone, as jsonb has
     /// them: equal content gives equal degradations on either database.
     fn object(&mut self, text: &str, depth: usize) -> Option<Json> {
-        let whole = serde_json::from_str(text).ok();
-        let damaged = whole.is_none();
-        let Some(entries) = whole.or_else(|| raw_entries(text)) else {
-            self.lose(Reason::JsonMalformed);
+        let to_i32 = serde_json::from_str(text).ok();
+        let damaged = to_i32.is_none();
+        let Some(entries) = to_i32.or_else(|| raw_entries(text)) else {
+            self.degrade(DegradationReason::JsonMalformed);
             return None;
         };
         let mut values = BTreeMap::new();
         for (key, raw) in entries {
             self.path.push(Step::Key(key.clone()));
             if damaged && key.contains(char::REPLACEMENT_CHARACTER) {
-                self.lose(Reason::JsonMalformed);
+                self.degrade(DegradationReason::JsonMalformed);
             } else if let Some(value) = self.value(raw, depth) {
                 values.insert(key, value);
             }
@@ -163,9 +163,9 @@ impl Reading {
     fn number(&mut self, text: &str) -> Option<f64> {
         let value = text.parse::<f64>().ok().filter(|value| value.is_finite());
         if value.is_none() {
-            self.lose(Reason::NumberOutOfRange);
+            self.degrade(DegradationReason::NumberOutOfRange);
         } else if is_integer_beyond_exact(text) {
-            self.lose(Reason::NumberRounded);
+            self.degrade(DegradationReason::NumberRounded);
         }
         // PostgreSQL's jsonb has no negative zero; adding zero removes it.
         value.map(|value| value + 0.0)
@@ -175,16 +175,17 @@ impl Reading {
     fn parsed<'a, T: Deserialize<'a>>(&mut self, text: &'a str) -> Option<T> {
         let parsed = serde_json::from_str(text).ok();
         if parsed.is_none() {
-            self.lose(Reason::JsonMalformed);
+            self.degrade(DegradationReason::JsonMalformed);
         }
         parsed
     }
 
-    fn lose(&mut self, reason: Reason) {
-        if self.losses.len() == MOST_DEGRADATIONS {
+    fn degrade(&mut self, reason: DegradationReason) {
+        if self.degradations_found.len() == MAX_DEGRADATIONS {
             self.more = true;
         } else {
-            self.losses.push((path_text(&self.path), reason));
+            self.degradations_found
+                .push((path_text(&self.path), reason));
         }
     }
 }
@@ -193,8 +194,8 @@ impl Reading {
 /// beyond 2^53.
 fn is_integer_beyond_exact(text: &str) -> bool {
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits = format!("{}{fraction}", whole.trim_start_matches('-'));
+    let (to_i32, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{}{fraction}", to_i32.trim_start_matches('-'));
     let digits = digits.trim_start_matches('0');
     let exponent = exponent
         .parse::<i64>()
@@ -214,7 +215,7 @@ fn is_integer_beyond_exact(text: &str) -> bool {
     }
     format!("{digits}{}", "0".repeat(zeros))
         .parse::<u128>()
-        .is_ok_and(|magnitude| magnitude > LARGEST_EXACT)
+        .is_ok_and(|magnitude| magnitude > MAX_EXACT_INTEGER)
 }
 
 fn path_text(path: &[Step]) -> String {
@@ -229,8 +230,8 @@ fn path_text(path: &[Step]) -> String {
             // Debug quotes and escapes; the cut below bounds it.
             Step::Key(key) => _ = write!(text, "[{key:?}]"),
         }
-        if text.len() > LONGEST_PATH {
-            text.truncate(text.floor_char_boundary(LONGEST_PATH));
+        if text.len() > MAX_PATH_BYTES {
+            text.truncate(text.floor_char_boundary(MAX_PATH_BYTES));
             text.push('…');
             break;
         }
@@ -289,7 +290,7 @@ pub struct Fields(BTreeMap<String, Json>);
 
 impl Fields {
     /// Opens an object; anything else is returned whole.
-    pub fn open(json: Json) -> Result<Self, Json> {
+    pub fn of(json: Json) -> Result<Self, Json> {
         match json {
             Json::Object(entries) => Ok(Self(entries)),
             other => Err(other),
@@ -323,7 +324,7 @@ impl Fields {
 
     pub fn integer(&mut self, key: &str) -> Option<i32> {
         self.take(key, |value| match value {
-            Json::Number(number) => whole(number).ok_or(Json::Number(number)),
+            Json::Number(number) => to_i32(number).ok_or(Json::Number(number)),
             other => Err(other),
         })
     }
@@ -382,7 +383,7 @@ impl Fields {
 }
 
 /// A number as an `i32`, if it is one.
-fn whole(number: f64) -> Option<i32> {
+fn to_i32(number: f64) -> Option<i32> {
     let in_range = f64::from(i32::MIN)..=f64::from(i32::MAX);
     #[expect(
         clippy::cast_possible_truncation,

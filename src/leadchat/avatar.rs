@@ -7,7 +7,7 @@ mod signer;
 pub use signer::Signer;
 
 use super::links::Links;
-use crate::domain::degradation::Reason;
+use crate::domain::degradation::DegradationReason;
 
 /// The content types that have variants, as Rails 7.1 lists them. Compared
 /// exactly, as Rails does.
@@ -56,19 +56,23 @@ pub fn is_variable(content_type: &str) -> bool {
 
 impl Blob<'_> {
     /// The URL, or the reason why there is none.
-    pub fn address(&self, signer: Option<&Signer>, links: &Links) -> Result<String, Reason> {
+    pub fn address(
+        &self,
+        signer: Option<&Signer>,
+        links: &Links,
+    ) -> Result<String, DegradationReason> {
         let filename = sanitized(self.filename);
         if filename.is_empty() {
-            return Err(Reason::SourceUnreadable);
+            return Err(DegradationReason::SourceUnreadable);
         }
-        let signer = signer.ok_or(Reason::SigningKeyNotConfigured)?;
+        let signer = signer.ok_or(DegradationReason::SigningKeyNotConfigured)?;
         links
             .representation(
                 &signer.blob(self.id),
                 &signer.variation(self.format()),
                 &filename,
             )
-            .ok_or(Reason::FrontendUrlNotConfigured)
+            .ok_or(DegradationReason::FrontendUrlNotConfigured)
     }
 
     fn format(&self) -> Format<'_> {

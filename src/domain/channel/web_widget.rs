@@ -86,7 +86,7 @@ pub struct PreChatField {
 
 impl From<Json> for PreChatFormOptions {
     fn from(json: Json) -> Self {
-        match Fields::open(json) {
+        match Fields::of(json) {
             Ok(mut fields) => Self {
                 pre_chat_message: fields.string("pre_chat_message"),
                 require_email: fields.bool("require_email"),
@@ -103,7 +103,7 @@ impl From<Json> for PreChatFormOptions {
 
 impl From<Json> for PreChatField {
     fn from(json: Json) -> Self {
-        match Fields::open(json) {
+        match Fields::of(json) {
             Ok(mut fields) => Self {
                 field_type: fields.string("field_type"),
                 label: fields.string("label"),

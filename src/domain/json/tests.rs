@@ -4,7 +4,7 @@ mod fuzz;
 
 use super::*;
 
-fn read(text: &str) -> (Option<Json>, Vec<(String, Reason)>) {
+fn read(text: &str) -> (Option<Json>, Vec<(String, DegradationReason)>) {
     let mut degradations = Vec::new();
     let json = Json::read(text, "c", &mut degradations);
     let degradations = degradations
@@ -14,7 +14,7 @@ fn read(text: &str) -> (Option<Json>, Vec<(String, Reason)>) {
     (json, degradations)
 }
 
-fn number(text: &str) -> (Option<f64>, Option<Reason>) {
+fn number(text: &str) -> (Option<f64>, Option<DegradationReason>) {
     let (json, degradations) = read(text);
     let value = match json {
         Some(Json::Number(number)) => Some(number),
@@ -70,8 +70,8 @@ fn equal_content_gives_equal_degradations() {
     assert_eq!(
         degradations,
         [
-            ("c.a".to_owned(), Reason::NumberRounded),
-            ("c.bb".to_owned(), Reason::NumberOutOfRange)
+            ("c.a".to_owned(), DegradationReason::NumberRounded),
+            ("c.bb".to_owned(), DegradationReason::NumberOutOfRange)
         ]
     );
 }
@@ -84,7 +84,7 @@ fn half_a_character_in_a_key_costs_its_value_alone() {
     };
     assert_eq!(entries.into_keys().collect::<Vec<_>>(), ["b"]);
     let reasons: Vec<_> = degradations.iter().map(|(_, reason)| *reason).collect();
-    assert_eq!(reasons, [Reason::JsonMalformed]);
+    assert_eq!(reasons, [DegradationReason::JsonMalformed]);
 }
 
 #[test]
@@ -106,10 +106,14 @@ fn integers_are_exact_up_to_two_to_the_53rd() {
         "1.5e300",
         "123456789012345678901234567890",
     ] {
-        assert_eq!(number(text).1, Some(Reason::NumberRounded), "{text}");
+        assert_eq!(
+            number(text).1,
+            Some(DegradationReason::NumberRounded),
+            "{text}"
+        );
         assert_eq!(
             number(&format!("-{text}")).1,
-            Some(Reason::NumberRounded),
+            Some(DegradationReason::NumberRounded),
             "-{text}"
         );
     }
@@ -141,7 +145,7 @@ fn numbers_beyond_a_double_are_left_out() {
     for text in ["1e309", "-1e309", "1e99999999999999999999", "2.5e400"] {
         assert_eq!(
             number(text),
-            (None, Some(Reason::NumberOutOfRange)),
+            (None, Some(DegradationReason::NumberOutOfRange)),
             "{text}"
         );
     }
@@ -151,8 +155,8 @@ fn numbers_beyond_a_double_are_left_out() {
     assert_eq!(
         degradations,
         [
-            ("c.a".to_owned(), Reason::NumberOutOfRange),
-            ("c.b[1]".to_owned(), Reason::NumberOutOfRange)
+            ("c.a".to_owned(), DegradationReason::NumberOutOfRange),
+            ("c.b[1]".to_owned(), DegradationReason::NumberOutOfRange)
         ]
     );
 }
@@ -175,7 +179,10 @@ fn what_is_no_json_is_one_degradation() {
     ] {
         assert_eq!(
             read(text),
-            (None, vec![("c".to_owned(), Reason::JsonMalformed)]),
+            (
+                None,
+                vec![("c".to_owned(), DegradationReason::JsonMalformed)]
+            ),
             "{text}"
         );
     }
@@ -188,7 +195,10 @@ fn half_a_character_costs_its_text_alone() {
         json,
         Some(Json::Object([("b".to_owned(), Json::Number(1.0))].into()))
     );
-    assert_eq!(degradations, [("c.a".to_owned(), Reason::JsonMalformed)]);
+    assert_eq!(
+        degradations,
+        [("c.a".to_owned(), DegradationReason::JsonMalformed)]
+    );
 }
 
 #[test]
@@ -199,10 +209,13 @@ fn depth_is_bounded_and_never_recursed_into() {
         let (json, degradations) = read(&nested(most + 1));
         assert!(json.is_some());
         assert_eq!(degradations.len(), 1);
-        assert_eq!(degradations[0].1, Reason::JsonTooDeep);
+        assert_eq!(degradations[0].1, DegradationReason::JsonTooDeep);
         assert_eq!(read(&nested(100_000)).1.len(), 1);
         // Also when it is never closed.
-        assert_eq!(read(&open.repeat(100_000)).1[0].1, Reason::JsonMalformed);
+        assert_eq!(
+            read(&open.repeat(100_000)).1[0].1,
+            DegradationReason::JsonMalformed
+        );
     }
 }
 
@@ -229,7 +242,7 @@ fn the_known_part_of_a_field_has_no_stored_key() {
     );
     let fields: Vec<_> = degradations
         .iter()
-        .map(|it| (it.field.as_str(), it.known_field()))
+        .map(|it| (it.field.as_str(), it.contract_field()))
         .collect();
     assert_eq!(
         fields,
@@ -243,7 +256,7 @@ fn known_keys_are_taken_and_the_rest_stays() {
         r#"{"s": "x", "n": null, "i": 7, "f": 7.5, "big": 3000000000, "b": true, "l": ["a"],
             "mixed": ["a", 1], "empty": [], "o": {}, "os": [{}, {}], "omixed": [{}, 1]}"#,
     );
-    let Ok(mut fields) = Fields::open(json.unwrap()) else {
+    let Ok(mut fields) = Fields::of(json.unwrap()) else {
         panic!()
     };
     assert_eq!(fields.string("s").as_deref(), Some("x"));

@@ -8,7 +8,7 @@ use crate::{
             twilio_sms::TwilioMedium,
             web_widget::{ReplyTime, WidgetFeature},
         },
-        degradation::Reason,
+        degradation::DegradationReason,
         inbox::SenderNameType,
         reauthorization::Reauthorization,
         viewer::Role,
@@ -77,22 +77,22 @@ impl From<TwilioMedium> for pb::TwilioMedium {
     }
 }
 
-impl From<Reason> for pb::DegradationReason {
-    fn from(reason: Reason) -> Self {
+impl From<DegradationReason> for pb::DegradationReason {
+    fn from(reason: DegradationReason) -> Self {
         match reason {
-            Reason::ChannelRowMissing => Self::ChannelRowMissing,
-            Reason::ChannelTypeUnknown => Self::ChannelTypeUnknown,
-            Reason::JsonMalformed => Self::JsonMalformed,
-            Reason::JsonTooDeep => Self::JsonTooDeep,
-            Reason::NumberOutOfRange => Self::NumberOutOfRange,
-            Reason::NumberRounded => Self::NumberRounded,
-            Reason::EnumUnknown => Self::EnumUnknown,
-            Reason::Undecryptable => Self::Undecryptable,
-            Reason::SigningKeyNotConfigured => Self::SigningKeyNotConfigured,
-            Reason::FrontendUrlNotConfigured => Self::FrontendUrlNotConfigured,
-            Reason::TimeZoneUnknown => Self::TimeZoneUnknown,
-            Reason::SourceUnreadable => Self::SourceUnreadable,
-            Reason::MoreNotListed => Self::MoreNotListed,
+            DegradationReason::ChannelRowMissing => Self::ChannelRowMissing,
+            DegradationReason::ChannelTypeUnknown => Self::ChannelTypeUnknown,
+            DegradationReason::JsonMalformed => Self::JsonMalformed,
+            DegradationReason::JsonTooDeep => Self::JsonTooDeep,
+            DegradationReason::NumberOutOfRange => Self::NumberOutOfRange,
+            DegradationReason::NumberRounded => Self::NumberRounded,
+            DegradationReason::EnumUnknown => Self::EnumUnknown,
+            DegradationReason::Undecryptable => Self::Undecryptable,
+            DegradationReason::SigningKeyNotConfigured => Self::SigningKeyNotConfigured,
+            DegradationReason::FrontendUrlNotConfigured => Self::FrontendUrlNotConfigured,
+            DegradationReason::TimeZoneUnknown => Self::TimeZoneUnknown,
+            DegradationReason::SourceUnreadable => Self::SourceUnreadable,
+            DegradationReason::Truncated => Self::MoreNotListed,
         }
     }
 }

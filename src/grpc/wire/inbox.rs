@@ -246,7 +246,7 @@ impl From<&Degradation> for pb::Degradation {
     fn from(degradation: &Degradation) -> Self {
         let Degradation {
             field,
-            known: _,
+            contract_len: _,
             reason,
         } = degradation;
         Self {

@@ -61,7 +61,7 @@ fn links(frontend_url: &str) -> Links {
     Links::new(Some(frontend_url.to_owned()), false)
 }
 
-fn address(blob: &Blob<'_>) -> Result<String, Reason> {
+fn address(blob: &Blob<'_>) -> Result<String, DegradationReason> {
     blob.address(Some(&SIGNER), &links(&OBSERVED.frontend_url))
 }
 
@@ -97,7 +97,11 @@ fn addresses_are_those_of_active_storage() {
         };
         let Some(expected) = &vector.avatar_url else {
             assert!(vector.raises.is_some(), "{inbox}");
-            assert_eq!(address(&blob), Err(Reason::SourceUnreadable), "{inbox}");
+            assert_eq!(
+                address(&blob),
+                Err(DegradationReason::SourceUnreadable),
+                "{inbox}"
+            );
             raised += 1;
             continue;
         };
@@ -274,16 +278,26 @@ fn what_is_missing_for_an_address_is_named() {
     };
     let (a, nowhere) = (links("https://a.test"), Links::new(None, false));
     for (filename, signer, links, reason) in [
-        ("a.png", None, &a, Reason::SigningKeyNotConfigured),
-        ("a.png", None, &nowhere, Reason::SigningKeyNotConfigured),
+        (
+            "a.png",
+            None,
+            &a,
+            DegradationReason::SigningKeyNotConfigured,
+        ),
+        (
+            "a.png",
+            None,
+            &nowhere,
+            DegradationReason::SigningKeyNotConfigured,
+        ),
         (
             "a.png",
             Some(&*SIGNER),
             &nowhere,
-            Reason::FrontendUrlNotConfigured,
+            DegradationReason::FrontendUrlNotConfigured,
         ),
-        (" \t\n", None, &nowhere, Reason::SourceUnreadable),
-        ("", Some(&*SIGNER), &a, Reason::SourceUnreadable),
+        (" \t\n", None, &nowhere, DegradationReason::SourceUnreadable),
+        ("", Some(&*SIGNER), &a, DegradationReason::SourceUnreadable),
     ] {
         assert_eq!(
             picture(filename).address(signer, links),

@@ -14,7 +14,7 @@ use crate::{
             twilio_sms::TwilioSms, twitter_profile::TwitterProfile, voice::Voice,
             web_widget::WebWidget, whatsapp::Whatsapp,
         },
-        degradation::{Degradation, Reason},
+        degradation::{Degradation, DegradationReason},
         id::ChannelId,
         reauthorization::{FlagKey, FlagSource},
         secret::AdminOnly,
@@ -126,7 +126,7 @@ pub(super) fn readable<T>(
     open: &mut Vec<Degradation>,
 ) -> Option<T> {
     if outcome.is_none() {
-        open.push(Degradation::new(field, Reason::SourceUnreadable));
+        open.push(Degradation::new(field, DegradationReason::SourceUnreadable));
     }
     outcome
 }

@@ -9,7 +9,7 @@ use crate::{
             Channel, ChannelKind,
             email::{Email, Imap, Smtp},
         },
-        degradation::{Degradation, Reason},
+        degradation::{Degradation, DegradationReason},
         reauthorization::{FlagSource, Reauthorization},
         secret::AdminOnly,
     },
@@ -57,7 +57,7 @@ fn reauthorization(
         _ => {
             sealed.push(Degradation::new(
                 "email.reauthorization",
-                Reason::SourceUnreadable,
+                DegradationReason::SourceUnreadable,
             ));
             FlagSource::Absent
         }

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use tracing::warn;
 
 use crate::{
-    domain::degradation::{Degradation, Reason},
+    domain::degradation::{Degradation, DegradationReason},
     leadchat::encryption::{Encrypted, Encryption, Undecryptable},
     store::schema::columns::Stored,
 };
@@ -52,7 +52,7 @@ impl Decryption {
         match stored.derive(field, sealed, decrypt)? {
             Ok(secret) => secret,
             Err(Undecryptable) => {
-                sealed.push(Degradation::new(field, Reason::Undecryptable));
+                sealed.push(Degradation::new(field, DegradationReason::Undecryptable));
                 if self.decryption_failures.add(field) {
                     let keys = if self.encryption.has_keys() {
                         "set"

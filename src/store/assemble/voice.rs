@@ -7,7 +7,7 @@ use super::{
 use crate::{
     domain::{
         channel::{Channel, voice::Voice},
-        degradation::{Degradation, Reason},
+        degradation::{Degradation, DegradationReason},
     },
     leadchat::links::Links,
     store::schema::{columns::Stored, rows::VoiceRow},
@@ -42,7 +42,10 @@ pub(super) fn voice_url(
     let links = &context.installation.links;
     let url = linked(number, field, open, |number| link(links, number))?;
     if url.is_none() {
-        open.push(Degradation::new(field, Reason::FrontendUrlNotConfigured));
+        open.push(Degradation::new(
+            field,
+            DegradationReason::FrontendUrlNotConfigured,
+        ));
     }
     url
 }

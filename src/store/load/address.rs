@@ -19,7 +19,7 @@ use super::{
 use crate::{
     domain::{
         account::Account,
-        address::{Address, AddressKind, Spelling},
+        address::{Address, AddressKind, Match},
         id::{AccountId, InboxId},
         members::Members,
         viewer::Viewer,
@@ -102,27 +102,27 @@ pub(super) async fn find_owners(
     }
     let plan = read.plan;
     let statement = plan.address_lookups.of(address.kind);
-    let arguments = match &address.spelling {
-        Spelling::OneOf(texts) => {
+    let arguments = match &address.form {
+        Match::AnyOf(texts) => {
             let texts = stored_texts(read.store, address.kind, texts);
             vec![Argument::Texts(texts)]
         }
-        Spelling::PhoneNumber { exact, whatsapp } => phone_number_lists(exact, whatsapp).into(),
-        Spelling::AnyCase(letters) => plan.address_lookups.collation().arguments(letters),
+        Match::PhoneNumber { exact, whatsapp } => phone_number_lists(exact, whatsapp).into(),
+        Match::IgnoreCase(letters) => plan.address_lookups.collation().arguments(letters),
     };
     let rows: Vec<FoundRow> = read.fetch(statement, &arguments).await?;
     let exact: BTreeSet<_> = rows
         .iter()
-        .filter(|row| has_exactly(row, &address.spelling))
+        .filter(|row| has_exactly(row, &address.form))
         .map(channels_of)
         .collect();
     // The other form that WhatsApp has of a number counts where no channel has the
     // number itself.
-    let owns = |row: &FoundRow| match address.spelling {
-        Spelling::PhoneNumber { .. } => {
-            has_exactly(row, &address.spelling) || !exact.contains(&channels_of(row))
+    let owns = |row: &FoundRow| match address.form {
+        Match::PhoneNumber { .. } => {
+            has_exactly(row, &address.form) || !exact.contains(&channels_of(row))
         }
-        Spelling::OneOf(_) | Spelling::AnyCase(_) => has_exactly(row, &address.spelling),
+        Match::AnyOf(_) | Match::IgnoreCase(_) => has_exactly(row, &address.form),
     };
     // An inbox whose account is no number is nobody's.
     let position =
@@ -169,15 +169,15 @@ pub(super) async fn read_accounts(
 }
 
 /// Whether a channel that was found has an address as it was given.
-fn has_exactly(row: &FoundRow, spelling: &Spelling) -> bool {
-    match (spelling, row.stored_text.text()) {
-        (Spelling::AnyCase(letters), Ok(Some(stored))) => letters.spell(stored),
-        (Spelling::PhoneNumber { exact, .. }, Ok(Some(stored))) => {
+fn has_exactly(row: &FoundRow, form: &Match) -> bool {
+    match (form, row.stored_text.text()) {
+        (Match::IgnoreCase(letters), Ok(Some(stored))) => letters.matches(stored),
+        (Match::PhoneNumber { exact, .. }, Ok(Some(stored))) => {
             exact.iter().any(|number| number.expose_secret() == stored)
         }
         (_, Err(Unreadable)) => false,
         // Compared by the statement alone.
-        (_, Ok(None)) | (Spelling::OneOf(_), Ok(Some(_))) => true,
+        (_, Ok(None)) | (Match::AnyOf(_), Ok(Some(_))) => true,
     }
 }
 

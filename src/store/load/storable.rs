@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
-    domain::address::{Address, Letters, Spelling},
+    domain::address::{Address, FoldedText, Match},
     store::{error::StoreError, snapshot::Snapshot},
 };
 
@@ -15,22 +15,22 @@ pub(super) async fn storable(
     snapshot: &mut Snapshot<'_>,
     address: &Address,
 ) -> Result<Option<Address>, StoreError> {
-    let spelling = match &address.spelling {
-        Spelling::OneOf(texts) => texts_storable(snapshot, texts).await?.map(Spelling::OneOf),
-        Spelling::PhoneNumber { exact, whatsapp } => {
+    let form = match &address.form {
+        Match::AnyOf(texts) => texts_storable(snapshot, texts).await?.map(Match::AnyOf),
+        Match::PhoneNumber { exact, whatsapp } => {
             let exact = texts_storable(snapshot, exact).await?;
-            exact.map(|exact| Spelling::PhoneNumber {
+            exact.map(|exact| Match::PhoneNumber {
                 exact,
                 whatsapp: whatsapp.clone(),
             })
         }
-        Spelling::AnyCase(letters) => letters_storable(snapshot, letters)
+        Match::IgnoreCase(letters) => letters_storable(snapshot, letters)
             .await?
-            .map(Spelling::AnyCase),
+            .map(Match::IgnoreCase),
     };
-    Ok(spelling.map(|spelling| Address {
+    Ok(form.map(|form| Address {
         kind: address.kind,
-        spelling,
+        form,
     }))
 }
 
@@ -51,8 +51,8 @@ async fn texts_storable(
 /// letter that cannot be stored is found by halves.
 async fn letters_storable(
     snapshot: &mut Snapshot<'_>,
-    letters: &Letters,
-) -> Result<Option<Letters>, StoreError> {
+    letters: &FoldedText,
+) -> Result<Option<FoldedText>, StoreError> {
     let distinct: BTreeSet<_> = letters.0.iter().collect();
     let mut parts = vec![distinct.into_iter().collect::<Vec<_>>()];
     let mut unknown = BTreeSet::new();
@@ -83,5 +83,5 @@ async fn letters_storable(
         let known = forms.iter().filter(|form| !unknown.contains(form));
         known.cloned().collect()
     };
-    Ok(Some(Letters(letters.0.iter().map(known).collect())))
+    Ok(Some(FoldedText(letters.0.iter().map(known).collect())))
 }

@@ -4,7 +4,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::{Row, postgres::PgRow, sqlite::SqliteRow};
 
 use crate::{
-    domain::degradation::{Degradation, Reason},
+    domain::degradation::{Degradation, DegradationReason},
     leadchat::encryption::Encrypted,
 };
 
@@ -171,7 +171,7 @@ impl<T> Stored<T> {
         degradations: &mut Vec<Degradation>,
     ) -> Result<Option<&T>, Unreadable> {
         self.get().inspect_err(|Unreadable| {
-            degradations.push(Degradation::new(field, Reason::SourceUnreadable));
+            degradations.push(Degradation::new(field, DegradationReason::SourceUnreadable));
         })
     }
 }

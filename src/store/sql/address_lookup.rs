@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     domain::{
-        address::{AddressKind, Letters},
+        address::{AddressKind, FoldedText},
         channel::ChannelKind,
     },
     store::schema::{
@@ -49,7 +49,7 @@ pub(in crate::store) enum Collation {
 
 impl Collation {
     /// What a statement for any case is bound to.
-    pub fn arguments(self, letters: &Letters) -> Vec<Argument> {
+    pub fn arguments(self, letters: &FoldedText) -> Vec<Argument> {
         match self {
             Self::CaseInsensitive => vec![
                 Argument::Text(letters.lower()),
@@ -183,7 +183,7 @@ fn statement(target: Target<'_>, collation: Collation, kind: AddressKind) -> Sta
 }
 
 /// The letters as a regular expression of PostgreSQL's.
-fn case_regex(letters: &Letters) -> String {
+fn case_regex(letters: &FoldedText) -> String {
     let escaped = |form: &String| match form.chars().next() {
         Some(letter) if letter.is_ascii() && !letter.is_ascii_alphanumeric() => {
             format!("\\{form}")

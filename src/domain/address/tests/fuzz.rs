@@ -17,16 +17,16 @@ const NUMBERS: [&str; 7] = [
 
 /// Few spellings, and the one that was given is among them.
 fn is_spelled(text: &str) {
-    let numbers = phone_numbers(text);
+    let numbers = phone_number_spellings(text);
     assert!((1..=13).contains(&numbers.len()), "{numbers:?}");
     assert!(numbers.contains(text), "{numbers:?}");
-    let letters = Letters::of(text);
+    let letters = FoldedText::of(text);
     for spelled in [text, &letters.lower(), &letters.upper()] {
-        assert!(letters.spell(spelled), "{spelled:?}");
+        assert!(letters.matches(spelled), "{spelled:?}");
     }
-    assert!(!letters.spell(&format!("{text}.")));
+    assert!(!letters.matches(&format!("{text}.")));
     for forms in &letters.0 {
-        let in_lower_case = |form: &String| Letters::of(form).lower() == forms[0];
+        let in_lower_case = |form: &String| FoldedText::of(form).lower() == forms[0];
         assert!(forms.iter().all(in_lower_case), "{forms:?}");
     }
 }
@@ -47,7 +47,7 @@ fn a_dressed_number_is_found_bare() {
     );
     for_all(700, dressed, |(before, digits, between)| {
         let (begin, end) = digits.split_at(digits.len() / 2);
-        let numbers = phone_numbers(&format!("{before}{begin}{between}{end}"));
+        let numbers = phone_number_spellings(&format!("{before}{begin}{between}{end}"));
         for prefix in ["", "+", "whatsapp:", "whatsapp:+"] {
             assert!(
                 numbers.contains(&format!("{prefix}{digits}")),
@@ -61,7 +61,7 @@ fn a_dressed_number_is_found_bare() {
 #[test]
 fn digits_of_any_script_are_found_as_ours() {
     for_all(700, r"\d{4,12}", |digits| {
-        let numbers = phone_numbers(&digits);
+        let numbers = phone_number_spellings(&digits);
         let is_ours = |number: &String| number.chars().all(|sign| sign.is_ascii_digit());
         assert!(numbers.iter().any(is_ours), "{numbers:?}");
     });

@@ -22,11 +22,11 @@ const SAMPLES: [&str; 8] = [
 ];
 
 /// What holds for every text.
-fn is_bounded(degradations: &[(String, Reason)]) {
-    assert!(degradations.len() <= MOST_DEGRADATIONS + 1);
+fn is_bounded(degradations: &[(String, DegradationReason)]) {
+    assert!(degradations.len() <= MAX_DEGRADATIONS + 1);
     for (path, _) in degradations {
         let path = path.strip_prefix('c').unwrap();
-        assert!(path.trim_end_matches('…').len() <= LONGEST_PATH, "{path}");
+        assert!(path.trim_end_matches('…').len() <= MAX_PATH_BYTES, "{path}");
     }
 }
 
@@ -40,7 +40,7 @@ fn no_text_is_too_odd_to_be_read() {
         let (json, degradations) = read(&text);
         is_bounded(&degradations);
         if serde_json::from_str::<&RawValue>(&text).is_err() {
-            let malformed = ("c".to_owned(), Reason::JsonMalformed);
+            let malformed = ("c".to_owned(), DegradationReason::JsonMalformed);
             assert_eq!((json, degradations), (None, vec![malformed]));
         } else if degradations.is_empty()
             && let Ok(value) = serde_json::from_str::<Value>(&text)
@@ -77,24 +77,34 @@ fn is_same(json: Option<&Json>, value: Option<&Value>) -> bool {
 #[test]
 fn nothing_is_lost_without_a_word() {
     for_all(100, (json::tree(), json::space()), |(tree, space)| {
-        let mut losses = Vec::new();
-        let expected = carried(&tree, 1, "", &mut losses).filter(|json| *json != Json::Null);
+        let mut degradations_found = Vec::new();
+        let expected =
+            carried(&tree, 1, "", &mut degradations_found).filter(|json| *json != Json::Null);
         let (json, degradations) = read(&tree.text(space));
         assert_eq!(json, expected);
 
         is_bounded(&degradations);
-        assert_eq!(degradations.len(), losses.len().min(MOST_DEGRADATIONS + 1));
-        let told = degradations.iter().zip(&losses).take(MOST_DEGRADATIONS);
-        for ((path, reason), (place, lost)) in told {
-            assert_eq!(reason, lost, "{place}");
+        assert_eq!(
+            degradations.len(),
+            degradations_found.len().min(MAX_DEGRADATIONS + 1)
+        );
+        let told = degradations
+            .iter()
+            .zip(&degradations_found)
+            .take(MAX_DEGRADATIONS);
+        for ((path, reason), (place, degraded)) in told {
+            assert_eq!(reason, degraded, "{place}");
             let path = path.strip_prefix('c').unwrap();
             match path.strip_suffix('…') {
-                Some(cut) => assert!(place.len() > LONGEST_PATH && place.starts_with(cut)),
+                Some(cut) => assert!(place.len() > MAX_PATH_BYTES && place.starts_with(cut)),
                 None => assert_eq!(path, place),
             }
         }
-        if let Some((path, reason)) = degradations.get(MOST_DEGRADATIONS) {
-            assert_eq!((path.as_str(), *reason), ("c", Reason::MoreNotListed));
+        if let Some((path, reason)) = degradations.get(MAX_DEGRADATIONS) {
+            assert_eq!(
+                (path.as_str(), *reason),
+                ("c", DegradationReason::Truncated)
+            );
         }
     });
 }
@@ -105,37 +115,43 @@ fn carried(
     tree: &Tree,
     depth: usize,
     place: &str,
-    losses: &mut Vec<(String, Reason)>,
+    degradations_found: &mut Vec<(String, DegradationReason)>,
 ) -> Option<Json> {
-    let mut lose = |place: &str, reason| losses.push((place.to_owned(), reason));
+    let mut degrade = |place: &str, reason| degradations_found.push((place.to_owned(), reason));
     match tree {
         Tree::Null => Some(Json::Null),
         Tree::Bool(value) => Some(Json::Bool(*value)),
         Tree::Number(number) => {
             if let Some(reason) = number.reason {
-                lose(place, reason);
+                degrade(place, reason);
             }
             let value: f64 = number.literal.parse().unwrap();
-            (number.reason != Some(Reason::NumberOutOfRange)).then_some(Json::Number(value + 0.0))
+            (number.reason != Some(DegradationReason::NumberOutOfRange))
+                .then_some(Json::Number(value + 0.0))
         }
         Tree::Text(Written { says, is_whole, .. }) => {
             if !is_whole {
-                lose(place, Reason::JsonMalformed);
+                degrade(place, DegradationReason::JsonMalformed);
             }
             is_whole.then(|| Json::String(says.clone()))
         }
         Tree::List(_) if depth + 2 > 94 => {
-            lose(place, Reason::JsonTooDeep);
+            degrade(place, DegradationReason::JsonTooDeep);
             None
         }
         Tree::Object(_) if depth + 3 > 94 => {
-            lose(place, Reason::JsonTooDeep);
+            degrade(place, DegradationReason::JsonTooDeep);
             None
         }
         Tree::List(elements) => {
             let elements = elements.iter().enumerate().map(|(index, element)| {
-                carried(element, depth + 2, &format!("{place}[{index}]"), losses)
-                    .unwrap_or(Json::Null)
+                carried(
+                    element,
+                    depth + 2,
+                    &format!("{place}[{index}]"),
+                    degradations_found,
+                )
+                .unwrap_or(Json::Null)
             });
             Some(Json::Array(elements.collect()))
         }
@@ -154,8 +170,8 @@ fn carried(
                     format!("{place}[{key:?}]")
                 };
                 if halves && key.contains('\u{fffd}') {
-                    losses.push((place, Reason::JsonMalformed));
-                } else if let Some(value) = carried(value, depth + 3, &place, losses) {
+                    degradations_found.push((place, DegradationReason::JsonMalformed));
+                } else if let Some(value) = carried(value, depth + 3, &place, degradations_found) {
                     left.insert(key.clone(), value);
                 }
             }

@@ -29,7 +29,7 @@ fn is_an_address_or_noted(filename: &str, content_type: &str, id: i64) {
     let name = sanitized(filename);
     match address(&blob) {
         Err(reason) => {
-            assert_eq!(reason, Reason::SourceUnreadable);
+            assert_eq!(reason, DegradationReason::SourceUnreadable);
             assert!(name.is_empty());
         }
         Ok(address) => {

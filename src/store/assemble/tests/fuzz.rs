@@ -12,7 +12,7 @@ use crate::{
 fn is_known(name: &str) -> bool {
     let mut open = Vec::new();
     note_unknown_time_zone(name, &mut open);
-    let unknown = Degradation::new("timezone", Reason::TimeZoneUnknown);
+    let unknown = Degradation::new("timezone", DegradationReason::TimeZoneUnknown);
     assert!(open.is_empty() || open == [unknown], "{open:?}");
     open.is_empty()
 }
