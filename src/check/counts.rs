@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
+use strum::IntoEnumIterator;
 
 use crate::domain::{channel::ChannelKind, degradation::DegradationReason};
 
@@ -128,14 +129,10 @@ impl Inboxes {
 /// Every kind, with a count of zero.
 impl Default for Inboxes {
     fn default() -> Self {
-        let kinds = ChannelKind::ALL.map(ChannelKind::field);
+        let kinds = ChannelKind::iter().map(ChannelKind::field);
         Self {
             total: 0,
-            kinds: kinds
-                .into_iter()
-                .chain([UNKNOWN_KIND])
-                .map(|kind| (kind, 0))
-                .collect(),
+            kinds: kinds.chain([UNKNOWN_KIND]).map(|kind| (kind, 0)).collect(),
             degraded: 0,
             degradations: BTreeMap::new(),
         }

@@ -11,6 +11,8 @@ use super::{
     findings::Finding,
     report::Report,
 };
+use strum::IntoEnumIterator;
+
 use crate::{domain::channel::ChannelKind, leadchat::links::FrontendUrl};
 
 /// The maximum width of a line, in columns.
@@ -253,9 +255,8 @@ fn write_accounts(f: &mut Formatter<'_>, accounts: &Accounts) -> fmt::Result {
     } = inboxes;
     writeln!(f, "\nInboxes")?;
     let width = total.to_string().len();
-    for kind in ChannelKind::ALL
+    for kind in ChannelKind::iter()
         .map(ChannelKind::field)
-        .into_iter()
         .chain([UNKNOWN_KIND])
     {
         let count = kinds.get(kind).copied().unwrap_or_default();

@@ -7,10 +7,12 @@
 
 use std::collections::BTreeSet;
 
+use enum_map::Enum;
 use secrecy::SecretString;
+use strum::{EnumCount, EnumIter};
 
 /// What an address is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, EnumCount, EnumIter)]
 pub enum AddressKind {
     WebsiteToken,
     InboxIdentifier,
@@ -25,23 +27,6 @@ pub enum AddressKind {
     TwitterProfileId,
     LineChannelId,
     TelegramBotToken,
-}
-
-impl AddressKind {
-    pub const ALL: [Self; 12] = [
-        Self::WebsiteToken,
-        Self::InboxIdentifier,
-        Self::Email,
-        Self::ForwardToEmail,
-        Self::PhoneNumber,
-        Self::MessagingServiceSid,
-        Self::FacebookPageId,
-        Self::InstagramId,
-        Self::TiktokBusinessId,
-        Self::TwitterProfileId,
-        Self::LineChannelId,
-        Self::TelegramBotToken,
-    ];
 }
 
 /// An address to look for.
@@ -250,6 +235,8 @@ const TEL: &str = "tel:";
 mod tests {
     mod fuzz;
 
+    use strum::IntoEnumIterator;
+
     use super::*;
 
     #[test]
@@ -376,7 +363,7 @@ mod tests {
 
     #[test]
     fn no_address_is_printed() {
-        for kind in AddressKind::ALL {
+        for kind in AddressKind::iter() {
             let printed = format!("{:?}", Address::new(kind, "hunter2".to_owned()));
             assert!(!printed.contains("hunter"), "{printed}");
         }

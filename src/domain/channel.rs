@@ -18,7 +18,9 @@ pub mod voice;
 pub mod web_widget;
 pub mod whatsapp;
 
+use enum_map::Enum;
 use secrecy::SecretString;
+use strum::{EnumIter, IntoEnumIterator, IntoStaticStr};
 
 use super::secret::AdminOnly;
 
@@ -64,7 +66,10 @@ impl Channel {
 }
 
 /// A kind of channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Enum, EnumIter, IntoStaticStr,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum ChannelKind {
     WebWidget,
     Api,
@@ -82,22 +87,6 @@ pub enum ChannelKind {
 }
 
 impl ChannelKind {
-    pub const ALL: [Self; 13] = [
-        Self::WebWidget,
-        Self::Api,
-        Self::Email,
-        Self::FacebookPage,
-        Self::Instagram,
-        Self::Tiktok,
-        Self::TwilioSms,
-        Self::TwitterProfile,
-        Self::Telegram,
-        Self::Line,
-        Self::Sms,
-        Self::Whatsapp,
-        Self::Voice,
-    ];
-
     /// Rails' class name, as `inboxes.channel_type` has it.
     pub const fn class_name(self) -> &'static str {
         match self {
@@ -118,28 +107,12 @@ impl ChannelKind {
     }
 
     pub fn from_class_name(class_name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.class_name() == class_name)
+        Self::iter().find(|kind| kind.class_name() == class_name)
     }
 
     /// The field of the contract that holds the kind, where degradations say
     /// what they are about.
-    pub const fn field(self) -> &'static str {
-        match self {
-            Self::WebWidget => "web_widget",
-            Self::Api => "api",
-            Self::Email => "email",
-            Self::FacebookPage => "facebook_page",
-            Self::Instagram => "instagram",
-            Self::Tiktok => "tiktok",
-            Self::TwilioSms => "twilio_sms",
-            Self::TwitterProfile => "twitter_profile",
-            Self::Telegram => "telegram",
-            Self::Line => "line",
-            Self::Sms => "sms",
-            Self::Whatsapp => "whatsapp",
-            Self::Voice => "voice",
-        }
+    pub fn field(self) -> &'static str {
+        self.into()
     }
 }

@@ -37,13 +37,14 @@ pub fn is_required(value: Option<&[u8]>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use strum::IntoEnumIterator;
+
     use super::*;
     use crate::domain::id::ChannelId;
 
     #[test]
     fn keys_are_those_of_rails() {
-        let keys: Vec<_> = ChannelKind::ALL
-            .into_iter()
+        let keys: Vec<_> = ChannelKind::iter()
             .filter_map(|kind| {
                 let channel = ChannelId(7);
                 key(FlagKey { kind, channel })

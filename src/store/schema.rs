@@ -18,6 +18,8 @@ use std::{
     fmt,
 };
 
+use strum::IntoEnumIterator;
+
 use super::Ownership;
 use crate::{
     domain::{address::AddressKind, channel::ChannelKind},
@@ -76,7 +78,7 @@ impl Required {
             let known = places.entry(place).or_insert(is_optional);
             *known &= is_optional;
         };
-        let channels = ChannelKind::ALL.map(channel_table);
+        let channels = ChannelKind::iter().map(channel_table);
         for (table, columns) in TABLES_READ.into_iter().chain(channels) {
             for column in columns {
                 let is_optional = column.optional || is_optional_table(table);
@@ -88,7 +90,7 @@ impl Required {
         for (table, column) in PREDICATE_COLUMNS {
             want((table, column), false);
         }
-        for kind in AddressKind::ALL {
+        for kind in AddressKind::iter() {
             for (channel, column) in address_columns(kind) {
                 let (table, _) = channel_table(*channel);
                 want((table, *column), is_optional_table(table));

@@ -117,13 +117,13 @@ impl From<Role> for pb::Role {
 
 #[cfg(test)]
 mod tests {
+    use strum::IntoEnumIterator;
+
     use super::*;
 
-    /// A kind that is left out of the list would be served as unknown.
     #[test]
-    fn all_kinds_are_listed() {
-        let listed: std::collections::BTreeSet<_> = ChannelKind::ALL
-            .into_iter()
+    fn every_kind_of_the_contract_is_one_of_the_domain() {
+        let listed: std::collections::BTreeSet<_> = ChannelKind::iter()
             .map(|kind| pb::ChannelKind::from(kind) as i32)
             .collect();
         let known: std::collections::BTreeSet<_> = (1..100)

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use serde::Serialize;
+use strum::IntoEnumIterator;
 
 use super::Inspection;
 use crate::{
@@ -79,7 +80,7 @@ impl Inspection {
     /// Where rows refer to tables that may be partial, and to no row there.
     pub async fn dangling(&self, partial: &[PartialTable]) -> Vec<Dangling> {
         let is_partial = |table: &str| partial.iter().any(|it| it.table == table);
-        let channels = ChannelKind::ALL.map(|kind| {
+        let channels = ChannelKind::iter().map(|kind| {
             let (table, _) = tables::channel_table(kind);
             let condition = format!("t.channel_type = '{}'", kind.class_name());
             ("inboxes", "channel_id", table, condition)

@@ -3,6 +3,8 @@
 //! Only texts that may be envelopes are read, and of each only whether it was
 //! opened is told.
 
+use strum::IntoEnumIterator;
+
 use crate::{
     domain::{address::AddressKind, channel::ChannelKind},
     leadchat::encryption::{DETERMINISTIC, Encryption, NON_DETERMINISTIC},
@@ -106,11 +108,11 @@ impl Probed {
 /// Whether the service decrypts a column, or looks for what is in it.
 fn is_used(table: &str, column: &str) -> bool {
     let is_decrypted = |it: &Column| it.name == column && matches!(it.r#type, Type::Encrypted);
-    let is_read = ChannelKind::ALL.into_iter().any(|kind| {
+    let is_read = ChannelKind::iter().any(|kind| {
         let (of, columns) = tables::channel_table(kind);
         of == table && columns.iter().any(is_decrypted)
     });
-    let is_compared = AddressKind::ALL.into_iter().any(|kind| {
+    let is_compared = AddressKind::iter().any(|kind| {
         let mut columns = tables::address_columns(kind).iter();
         columns.any(|(kind, it)| tables::channel_table(*kind).0 == table && *it == column)
     });

@@ -1,6 +1,8 @@
 //! Every statement is run once at the start, so that a statement that cannot be served is
 //! found then and not by a caller.
 
+use strum::IntoEnumIterator;
+
 use super::{
     account::{AccountReader, ReadScope},
     address::{find_owners, read_accounts},
@@ -61,7 +63,7 @@ impl ReadOperation for VerifyAccount<'_> {
         let mut members = Members::default();
         reader.read_viewers(&mut members).await?;
         reader.read_visibility(&mut members, inboxes).await?;
-        let every = Some(ChannelKind::ALL.into());
+        let every = Some(ChannelKind::iter().collect());
         reader.read_inboxes(inboxes, every).await?;
         Ok(())
     }
@@ -73,12 +75,12 @@ impl ReadOperation for VerifyAddresses {
     type Answer = ();
 
     async fn attempt(&self, read: &mut Read<'_>) -> Result<(), StoreError> {
-        for kind in AddressKind::ALL {
+        for kind in AddressKind::iter() {
             find_owners(read, &Address::new(kind, String::new())).await?;
         }
         read_accounts(read, &[(ACCOUNT, INBOX)]).await?;
         let statements = &read.plan.cross_account.inboxes;
-        let every = Some(ChannelKind::ALL.into());
+        let every = Some(ChannelKind::iter().collect());
         read_inboxes(read, statements, &[Argument::Ids(vec![0])], every).await?;
         Ok(())
     }

@@ -14,6 +14,7 @@ use redis::{
     io::tcp::{TcpSettings, socket2::TcpKeepalive},
 };
 use secrecy::{ExposeSecret, SecretString};
+use strum::IntoEnumIterator;
 use tokio::{
     task::JoinSet,
     time::{Instant, timeout, timeout_at},
@@ -183,7 +184,7 @@ async fn try_connect(
         RedisPlace::Sentinels(sentinels) => master(deadline, sentinels, password).await?,
     };
     // As a read of a list does it: one may be allowed all but this, or some kinds alone.
-    let keys = ChannelKind::ALL.into_iter();
+    let keys = ChannelKind::iter();
     let keys: Vec<_> = keys
         .filter_map(|kind| {
             reauthorization::key(FlagKey {

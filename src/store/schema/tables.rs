@@ -115,6 +115,8 @@ pub(in crate::store) fn may_be_encrypted(kind: AddressKind) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use strum::IntoEnumIterator;
+
     use super::*;
     use crate::{
         leadchat::encryption::NON_DETERMINISTIC,
@@ -125,7 +127,7 @@ mod tests {
     #[test]
     fn what_leadchat_encrypts_is_read_as_such() {
         let mut read = 0;
-        for kind in ChannelKind::ALL {
+        for kind in ChannelKind::iter() {
             let (table, columns) = channel_table(kind);
             for column in columns {
                 let name = (table, column.name);
@@ -143,7 +145,7 @@ mod tests {
     /// Of one that nobody sees, SQL may say whether it is there, and no more.
     #[test]
     fn what_is_made_of_an_encrypted_column_says_yes_or_no() {
-        for kind in ChannelKind::ALL {
+        for kind in ChannelKind::iter() {
             let (table, columns) = channel_table(kind);
             let encrypted = NON_DETERMINISTIC.iter().chain(&DETERMINISTIC);
             let encrypted = encrypted.filter(|(of, _)| *of == table);
@@ -166,14 +168,12 @@ mod tests {
 
     #[test]
     fn only_what_has_one_envelope_is_looked_for() {
-        let encrypted = AddressKind::ALL
-            .into_iter()
-            .filter(|kind| may_be_encrypted(*kind));
+        let encrypted = AddressKind::iter().filter(|kind| may_be_encrypted(*kind));
         assert_eq!(
             encrypted.collect::<Vec<_>>(),
             [AddressKind::TelegramBotToken]
         );
-        for kind in AddressKind::ALL {
+        for kind in AddressKind::iter() {
             for (channel, column) in address_columns(kind) {
                 let (table, _) = channel_table(*channel);
                 assert!(

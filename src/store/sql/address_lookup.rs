@@ -18,6 +18,7 @@
 //! address begins with. In the few languages in which case makes another letter
 //! of one, addresses are scanned.
 
+use enum_map::EnumMap;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
@@ -64,24 +65,20 @@ impl Collation {
 /// A statement for each kind of address.
 pub(in crate::store) struct AddressLookups {
     collation: Collation,
-    statements: [Statement; AddressKind::ALL.len()],
+    statements: EnumMap<AddressKind, Statement>,
 }
 
 impl AddressLookups {
     pub fn new(target: Target<'_>, collation: Collation) -> Self {
-        let statements = AddressKind::ALL.map(|kind| statement(target, collation, kind));
+        let statements = EnumMap::from_fn(|kind| statement(target, collation, kind));
         Self {
             collation,
             statements,
         }
     }
 
-    #[expect(
-        clippy::indexing_slicing,
-        reason = "a statement a kind, in the order of the variants"
-    )]
     pub fn of(&self, kind: AddressKind) -> &Statement {
-        &self.statements[kind as usize]
+        &self.statements[kind]
     }
 
     pub const fn collation(&self) -> Collation {

@@ -6,6 +6,8 @@
 //! are. Statements differ between the databases in how a value is cast
 //! and how a list of ids is bound; all else is shared.
 
+use enum_map::EnumMap;
+
 use super::{Dialect, Statement};
 use crate::{
     domain::channel::ChannelKind,
@@ -61,7 +63,7 @@ pub(in crate::store) struct InboxStatements {
     pub working_hours: Statement,
     pub avatars: Statement,
     pub reauthorizations: Statement,
-    channels: [Option<Statement>; ChannelKind::ALL.len()],
+    channels: EnumMap<ChannelKind, Option<Statement>>,
 }
 
 impl AccountStatements {
@@ -166,7 +168,7 @@ impl InboxStatements {
                      AND i.channel_id = t.channel_id WHERE {condition}"
                 ),
             ),
-            channels: ChannelKind::ALL.map(|kind| {
+            channels: EnumMap::from_fn(|kind: ChannelKind| {
                 let (table, columns) = tables::channel_table(kind);
                 let from = format!(
                     "FROM {table} t WHERE t.id IN (SELECT i.channel_id FROM inboxes i \
@@ -180,12 +182,8 @@ impl InboxStatements {
     }
 
     /// `None` where there is no such table.
-    #[expect(
-        clippy::indexing_slicing,
-        reason = "a statement a kind, in the order of the variants"
-    )]
     pub fn channel(&self, kind: ChannelKind) -> Option<&Statement> {
-        self.channels[kind as usize].as_ref()
+        self.channels[kind].as_ref()
     }
 }
 

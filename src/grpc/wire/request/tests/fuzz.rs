@@ -4,6 +4,7 @@ use proptest::{
     collection::{hash_set, vec},
     prelude::*,
 };
+use strum::{EnumCount, IntoEnumIterator};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
@@ -189,7 +190,7 @@ fn batch_message((scope, ids): &Batch) -> pb::BatchGetInboxesRequest {
 }
 
 /// A key for each kind of address, by number. Keys do not print themselves.
-const KEYS: [fn(String) -> Key; AddressKind::ALL.len()] = [
+const KEYS: [fn(String) -> Key; AddressKind::COUNT] = [
     Key::WebsiteToken,
     Key::InboxIdentifier,
     Key::Email,
@@ -324,7 +325,7 @@ fn only_valid_find_requests_are_accepted() {
             // Each key stands for a kind of its own.
             Ok(request) => assert_eq!(
                 Some(request.address.kind),
-                key.map(|key| AddressKind::ALL[key.0])
+                key.and_then(|key| AddressKind::iter().nth(key.0))
             ),
             Err(error) => assert_valid_error(error),
         }
