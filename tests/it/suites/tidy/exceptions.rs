@@ -297,8 +297,6 @@ pub const BEGINNINGS: &[(&str, usize)] = &[
     ("tests/it/suites/parity/dice.rs", 1),
     ("tests/it/suites/patience.rs", 2),
     ("tests/it/suites/pgbouncer.rs", 1),
-    ("tests/it/suites/readme.rs", 3),
-    ("tests/it/suites/readme/shown.rs", 2),
     ("tests/it/suites/reasons.rs", 4),
     ("tests/it/suites/reauthorization.rs", 6),
     ("tests/it/suites/schema_changes.rs", 1),
