@@ -16,8 +16,14 @@ const CHANNEL_TABLES: usize = 13;
 /// Of those, a read of one inbox takes this many.
 const CHANNEL_TABLES_OF_ONE_INBOX: usize = 1;
 
-/// Statements of a list that a read of one inbox does without.
-const LIST_STATEMENTS: usize = 2;
+/// Statements of a list that a read of one inbox does without: of its bots, and of the
+/// narrow read of members before it. That one's plan is checked on PostgreSQL.
+const fn list_statements(backend: Backend) -> usize {
+    match backend {
+        Backend::Postgres => 6,
+        Backend::Sqlite => 5,
+    }
+}
 
 async fn statements_are_as_many_for_any_number_of_inboxes(backend: Backend) {
     let mut counts = Vec::new();
@@ -36,7 +42,8 @@ async fn statements_are_as_many_for_any_number_of_inboxes(backend: Backend) {
             ("ListInboxes", viewer::user(2)),
             ("BatchGetInboxes", viewer::user(1)),
         ] {
-            let statements = statements(&server, ask(&client, rpc, viewer, inboxes)).await;
+            let call = async || ask(&client, rpc, viewer, inboxes).await;
+            let statements = statements(&server, call).await;
             println!(
                 "statements {} {rpc} {viewer_name}: {statements} for {inboxes} inboxes",
                 backend.name(),
@@ -58,7 +65,7 @@ async fn statements_are_as_many_for_any_number_of_inboxes(backend: Backend) {
     assert!((5..=12).contains(&get), "{counts:?}");
     assert_eq!(
         by_administrator("ListInboxes"),
-        get - CHANNEL_TABLES_OF_ONE_INBOX + CHANNEL_TABLES + LIST_STATEMENTS,
+        get - CHANNEL_TABLES_OF_ONE_INBOX + CHANNEL_TABLES + list_statements(backend),
         "{counts:?}"
     );
 }
@@ -82,7 +89,7 @@ async fn hidden_costs_as_many_statements_as_missing(backend: Backend) {
     let client = server.client().await;
     let get = async |account: i64, inbox: i64, user: i64| {
         let request = get_as_user(account, inbox, user);
-        let call = async { assert!(client.get(request).await.is_err()) };
+        let call = async || assert!(client.get(request).await.is_err());
         statements(&server, call).await
     };
     let list = async |account_id: i64, user: i64| {
@@ -91,7 +98,7 @@ async fn hidden_costs_as_many_statements_as_missing(backend: Backend) {
             viewer: Some(viewer::user(user)),
             ..Default::default()
         };
-        let call = async { assert!(client.list(request).await.is_err()) };
+        let call = async || assert!(client.list(request.clone()).await.is_err());
         statements(&server, call).await
     };
 
@@ -110,17 +117,24 @@ async fn hidden_costs_as_many_statements_as_missing(backend: Backend) {
     );
 }
 
-/// A server that logs no more than statements and calls, since large accounts are read.
+/// A server that logs no more than statements, calls and retries, since large accounts are read.
 fn counting(database: &Database) -> Program {
-    Program::serving(database).env("RUST_LOG", "info,sqlx::query=debug")
+    Program::serving(database).env("RUST_LOG", "info,leadchat_inbox=debug,sqlx::query=debug")
 }
 
-/// How many statements a call takes.
-async fn statements(server: &Server, call: impl Future<Output = ()>) -> usize {
-    let (before, answers) = (server.statements(), answered(&server.log()));
-    call.await;
-    eventually("the call is logged", || answered(&server.log()) > answers).await;
-    server.statements() - before
+/// How many statements a call takes, if its read is not retried as on a busy machine.
+async fn statements(server: &Server, call: impl AsyncFn()) -> usize {
+    loop {
+        let (before, log) = (server.statements(), server.log());
+        call().await;
+        eventually("the call is logged", || {
+            answered(&server.log()) > answered(&log)
+        })
+        .await;
+        if !server.log()[log.len()..].contains("begins anew") {
+            return server.statements() - before;
+        }
+    }
 }
 
 fn answered(log: &str) -> usize {
