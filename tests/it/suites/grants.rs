@@ -51,9 +51,7 @@ impl Attached {
     pub fn with(rows: &str) -> Self {
         let database = Database::unique();
         let (cluster, name) = (Cluster::shared(), database.name().to_owned());
-        cluster.create_database(&name, None);
-        cluster.psql(&name, include_str!("../../golden/leadchat_tables.sql"));
-        cluster.psql(&name, leadchat_versions::DEFAULT_UIDS);
+        cluster.create_database(&name, Some(leadchat_versions::seed_template()));
         cluster.psql(&name, rows);
         let role = format!("reader_of_{name}");
         Self {

@@ -1,6 +1,8 @@
 //! leadchat's tables in each version: at the seed's commit, and as its own migrations
 //! changed them since.
 
+use std::sync::OnceLock;
+
 use super::{Backend, Database, cluster::Cluster};
 
 /// What leadchat's migrations did on a day.
@@ -90,7 +92,7 @@ impl LeadchatVersion {
 }
 
 /// leadchat wants a `uid` of each user, which an own store has no column for.
-pub const DEFAULT_UIDS: &str = "ALTER TABLE users ALTER COLUMN uid SET DEFAULT gen_random_uuid()";
+const DEFAULT_UIDS: &str = "ALTER TABLE users ALTER COLUMN uid SET DEFAULT gen_random_uuid()";
 
 /// Tables of the seed's version: leadchat's own on PostgreSQL, which is attached then,
 /// and an own store on SQLite.
@@ -98,11 +100,7 @@ pub async fn of_the_seed(backend: Backend) -> Database {
     match backend {
         Backend::Postgres => {
             let database = Database::unique();
-            let name = database.name();
-            let cluster = Cluster::shared();
-            cluster.create_database(name, None);
-            cluster.psql(name, include_str!("../../golden/leadchat_tables.sql"));
-            cluster.psql(name, DEFAULT_UIDS);
+            Cluster::shared().create_database(database.name(), Some(seed_template()));
             database
         }
         Backend::Sqlite => {
@@ -111,6 +109,18 @@ pub async fn of_the_seed(backend: Backend) -> Database {
             database
         }
     }
+}
+
+/// The database that those of the seed's version are copied from, made once a run.
+pub fn seed_template() -> &'static str {
+    static TEMPLATE: OnceLock<&str> = OnceLock::new();
+    TEMPLATE.get_or_init(|| {
+        let (cluster, name) = (Cluster::shared(), "template_leadchat");
+        cluster.create_database(name, None);
+        cluster.psql(name, include_str!("../../golden/leadchat_tables.sql"));
+        cluster.psql(name, DEFAULT_UIDS);
+        name
+    })
 }
 
 /// Makes an own store as old as the seed.

@@ -73,16 +73,17 @@ async fn text_outside_the_encoding_is_not_found() {
         let database = database(encoding);
         accounts(&database, [1]).await;
         let places = PLACES.iter().chain([&BOT_TOKEN]);
-        for (id, (_, class, table, column)) in (1..).zip(places.clone()) {
-            database
-                .execute(&format!(
+        let rows = (1..)
+            .zip(places.clone())
+            .map(|(id, (_, class, table, column))| {
+                format!(
                     "INSERT INTO {table} (id, {column}) VALUES ({id}, '{letters}{id}');
                     INSERT INTO inboxes (id, account_id, channel_id, channel_type, name,
                             created_at, updated_at)
-                        VALUES ({id}, 1, {id}, 'Channel::{class}', 'n', now(), now())"
-                ))
-                .await;
-        }
+                        VALUES ({id}, 1, {id}, 'Channel::{class}', 'n', now(), now());"
+                )
+            });
+        database.execute(&rows.collect::<String>()).await;
         let server = Program::serving(&database).start();
         let client = server.client().await;
         let mut kinds = 0;
