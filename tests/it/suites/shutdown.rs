@@ -66,8 +66,8 @@ impl Slow {
 }
 
 async fn is_stopping(server: &Server) {
-    eventually("the server is stopping", || {
-        server.log().contains("stopping")
+    eventually("the server shuts down", || {
+        server.log().contains("shutting down")
     })
     .await;
 }
