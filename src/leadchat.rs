@@ -52,14 +52,6 @@ impl Keys {
     }
 }
 
-/// In lower case, as Ruby writes digests.
-fn hexadecimal(bytes: &[u8]) -> String {
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits
-        .filter_map(|digit| char::from_digit(digit.into(), 16))
-        .collect()
-}
-
 /// Rails' `blank?` for texts: empty, or white space alone.
 pub fn is_blank(text: &str) -> bool {
     text.chars().all(char::is_whitespace)

@@ -1,7 +1,5 @@
 //! A tag that changes when, and only when, an inbox as disclosed changes.
 
-use std::fmt::Write;
-
 use hmac::{Hmac, KeyInit, Mac};
 use prost::Message;
 use secrecy::{ExposeSecret, SecretString};
@@ -36,17 +34,12 @@ impl EtagKey {
     /// but for its tag: prost writes the same bytes for the same content.
     pub(super) fn tag(&self, inbox: &pb::Inbox, role: Role) -> String {
         let content = Zeroizing::new(inbox.encode_to_vec());
-        let hash = match role {
+        let mut hash = match role {
             Role::Agent => Sha256::digest(&*content).to_vec(),
             Role::Administrator => hmac_sha256(&self.0, &content),
         };
-        hash.iter()
-            .take(TAG_BYTES)
-            .fold(String::with_capacity(2 * TAG_BYTES), |mut tag, byte| {
-                // Writing to a String cannot fail.
-                let _ = write!(tag, "{byte:02x}");
-                tag
-            })
+        hash.truncate(TAG_BYTES);
+        hex::encode(hash)
     }
 }
 

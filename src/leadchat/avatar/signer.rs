@@ -11,7 +11,6 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::{Format, marshal};
-use crate::leadchat::hexadecimal;
 
 const SALT: &[u8] = b"ActiveStorage";
 const ITERATIONS: u32 = 1000;
@@ -70,7 +69,7 @@ impl Signer {
             r#"{{"_rails":{{"message":"{content}","exp":null,"pur":"{purpose}"}}}}"#
         ));
         let signature = self.key.clone().chain_update(&message).finalize();
-        format!("{message}--{}", hexadecimal(&signature.into_bytes()))
+        format!("{message}--{}", hex::encode(signature.into_bytes()))
     }
 }
 

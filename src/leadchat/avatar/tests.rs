@@ -65,10 +65,6 @@ fn address(blob: &Blob<'_>) -> Result<String, DegradationReason> {
     blob.address(Some(&SIGNER), &links(&OBSERVED.frontend_url))
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
-    crate::leadchat::hexadecimal(bytes)
-}
-
 #[test]
 fn addresses_are_those_of_active_storage() {
     assert!(OBSERVED.vectors.len() >= 24);
@@ -131,7 +127,7 @@ fn ids_of_any_size_are_signed() {
     for (id, expected) in &OBSERVED.signed_id_by_blob_id {
         let number = id.parse().unwrap();
         assert_eq!(
-            hexadecimal(&marshal::integer(number)),
+            hex::encode(marshal::integer(number)),
             expected.message_marshal_hex,
             "{id}"
         );
@@ -169,7 +165,7 @@ fn integers_are_written_as_ruby_writes_them() {
         (-(1 << 30) - 1, "6c2d0701000040"),
         (i64::MIN, "6c2d090000000000000080"),
     ] {
-        let bytes = hexadecimal(&marshal::integer(number));
+        let bytes = hex::encode(marshal::integer(number));
         assert_eq!(bytes, format!("0408{expected}"), "{number}");
     }
 }
@@ -182,7 +178,7 @@ fn every_format_is_signed() {
             ":png" => Format::Png,
             text => Format::Extension(text.trim_matches('"')),
         };
-        let bytes = hexadecimal(&marshal::transformations(format));
+        let bytes = hex::encode(marshal::transformations(format));
         assert_eq!(bytes, expected.message_marshal_hex, "{format:?}");
         assert_eq!(SIGNER.variation(format), expected.signed, "{format:?}");
     }

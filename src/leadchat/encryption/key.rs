@@ -15,7 +15,6 @@ use super::{
     Digest,
     envelope::{Encoding, Envelope, Message},
 };
-use crate::leadchat::hexadecimal;
 
 const ITERATIONS: u32 = 65_536;
 
@@ -59,7 +58,7 @@ impl Key {
         Self {
             cipher: Aes256Gcm::new(key.into()),
             of_texts: Hmac::new((&*block).into()),
-            reference: hexadecimal(&Sha1::digest(key)).chars().take(4).collect(),
+            reference: hex::encode(Sha1::digest(key)).chars().take(4).collect(),
         }
     }
 
