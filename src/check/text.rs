@@ -2,6 +2,9 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use comfy_table::{CellAlignment, Table, presets::NOTHING};
+use textwrap::{Options, WordSplitter};
+
 use super::{
     counts::{Accounts, Inboxes, UNKNOWN_KIND},
     facts::{
@@ -273,44 +276,28 @@ fn write_accounts(f: &mut Formatter<'_>, accounts: &Accounts) -> fmt::Result {
     if degradations.is_empty() {
         return Ok(());
     }
-    let cells = degradations.iter().map(|(place, count)| {
-        [
-            place.kind.to_owned(),
-            place.field.clone(),
-            place.reason.0.to_owned(),
-            count.inboxes.to_string(),
-            count.values.to_string(),
-        ]
-    });
-    let head = ["kind", "field", "reason", "inboxes", "values"].map(str::to_owned);
-    let rows: Vec<_> = [head].into_iter().chain(cells).collect();
-    writeln!(f, "\nDegradations")?;
-    write_table(f, &rows)
-}
-
-/// Texts to the left, numbers to the right.
-fn write_table(f: &mut Formatter<'_>, rows: &[[String; 5]]) -> fmt::Result {
-    let mut widths = [0; 5];
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.len().max(*width);
+    let mut table = Table::new();
+    table
+        .load_style(NOTHING)
+        .set_header(["kind", "field", "reason", "inboxes", "values"])
+        .add_rows(degradations.iter().map(|(field, count)| {
+            [
+                field.kind.to_owned(),
+                field.field.clone(),
+                field.reason.0.to_owned(),
+                count.inboxes.to_string(),
+                count.values.to_string(),
+            ]
+        }));
+    for (index, column) in table.column_iter_mut().enumerate() {
+        if index == 0 {
+            column.set_padding((2, 1));
+        } else if index >= 3 {
+            // Numbers.
+            column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    let [
-        kind_width,
-        field_width,
-        reason_width,
-        inboxes_width,
-        values_width,
-    ] = widths;
-    for [kind, field, reason, inboxes, values] in rows {
-        writeln!(
-            f,
-            "  {kind:<kind_width$}  {field:<field_width$}  {reason:<reason_width$}  \
-             {inboxes:>inboxes_width$}  {values:>values_width$}"
-        )?;
-    }
-    Ok(())
+    writeln!(f, "\nDegradations\n{}", table.trim_fmt())
 }
 
 fn write_findings(f: &mut Formatter<'_>, title: &str, findings: &[Finding]) -> fmt::Result {
@@ -335,23 +322,11 @@ fn line(label: &str, text: &str) -> String {
 
 /// Wraps words after a prefix; further lines are indented by the margin.
 fn wrap(prefix: &str, words: &str, margin: usize) -> String {
-    // Numbers bring their own padding.
-    let indented = words.len() - words.trim_start().len();
-    let mut text = format!("{prefix}{}", " ".repeat(indented));
-    let mut width = text.len();
-    let mut is_first = true;
-    for word in words.split_whitespace() {
-        if !is_first && width + 1 + word.len() > MAX_LINE_COLUMNS {
-            text.push('\n');
-            text.push_str(&" ".repeat(margin));
-            width = margin;
-        } else if !is_first {
-            text.push(' ');
-            width += 1;
-        }
-        text.push_str(word);
-        width += word.len();
-        is_first = false;
-    }
-    text
+    let indent = " ".repeat(margin);
+    let options = Options::new(MAX_LINE_COLUMNS)
+        .initial_indent(prefix)
+        .subsequent_indent(&indent)
+        .break_words(false)
+        .word_splitter(WordSplitter::NoHyphenation);
+    textwrap::fill(words, options)
 }
