@@ -43,7 +43,7 @@ pub use postgres::{
     PostgresHost, PostgresParts, PostgresPlace, PostgresSettings, SearchPath, TargetSession,
     TlsFile,
 };
-pub use redis::{RedisPlace, RedisSettings, Sentinels, flags::RedisFlags};
+pub use redis::{RedisAddress, RedisSettings, Sentinels, flags::RedisFlags};
 pub use schema::Missing;
 pub use snapshot::context::ReadContext;
 use snapshot::{

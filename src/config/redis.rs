@@ -10,7 +10,7 @@ use url::{Host, Url};
 use super::{ConfigError, Environment};
 use crate::{
     leadchat::is_blank,
-    store::{RedisPlace, RedisSettings, Sentinels},
+    store::{RedisAddress, RedisSettings, Sentinels},
 };
 
 const DEFAULT_PORT: u16 = 6379;
@@ -30,7 +30,7 @@ pub fn read(
         let sentinel_password = raw("REDIS_SENTINEL_PASSWORD").or_else(|| password.clone());
         let sentinel_password = sentinel_password.filter(|password| !is_blank(password));
         return Ok(Some(RedisSettings {
-            place: RedisPlace::Sentinels(Sentinels {
+            address: RedisAddress::Sentinels(Sentinels {
                 addresses: parse_addresses(&sentinels)?,
                 password: sentinel_password.map(Into::into),
                 master_name: text("REDIS_SENTINEL_MASTER_NAME")
@@ -65,7 +65,7 @@ fn parse(url: &str) -> Option<RedisSettings> {
         // Text after a path may hold a password, and a socket takes none here.
         let is_path = path.starts_with('/') && !path.contains(['?', '#', '@']);
         return is_path.then(|| RedisSettings {
-            place: RedisPlace::Socket(path.into()),
+            address: RedisAddress::Socket(path.into()),
             username: None,
             password: None,
             timeout: RedisSettings::TIMEOUT,
@@ -95,7 +95,7 @@ fn parse(url: &str) -> Option<RedisSettings> {
         (username, password) => (Some(decode(username)?), password),
     };
     Some(RedisSettings {
-        place: RedisPlace::Server {
+        address: RedisAddress::Server {
             is_tls: match scheme {
                 "redis" => false,
                 "rediss" => true,

@@ -30,17 +30,17 @@ type Reply = Result<Option<Vec<u8>>, Refusal>;
 type Refusal = &'static str;
 
 /// Between two attempts to connect: at first, and in the long run.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+const MIN_RECONNECT_DELAY: Duration = Duration::from_millis(100);
+const MAX_RECONNECT_DELAY: Duration = Duration::from_millis(500);
 
 /// How long a connection lasts that was worth making; also the longest rest after
 /// those that were not.
-const LASTING: Duration = Duration::from_secs(10);
+const STABLE_AGE: Duration = Duration::from_secs(10);
 
 /// Where Redis is, and what it asks for.
 #[derive(Clone)]
 pub struct RedisSettings {
-    pub place: RedisPlace,
+    pub address: RedisAddress,
     pub username: Option<String>,
     pub password: Option<SecretString>,
     /// For how long a read may be held up.
@@ -53,7 +53,7 @@ impl RedisSettings {
 }
 
 #[derive(Clone)]
-pub enum RedisPlace {
+pub enum RedisAddress {
     Server {
         host: String,
         port: u16,
@@ -76,8 +76,8 @@ pub struct Sentinels {
 /// Never a password.
 impl fmt::Display for RedisSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            RedisPlace::Server {
+        match &self.address {
+            RedisAddress::Server {
                 host,
                 port,
                 is_tls,
@@ -86,8 +86,8 @@ impl fmt::Display for RedisSettings {
                 let tls = if *is_tls { " with TLS" } else { "" };
                 write!(f, "{host}:{port}/{database}{tls}")
             }
-            RedisPlace::Socket(path) => path.display().fmt(f),
-            RedisPlace::Sentinels(Sentinels {
+            RedisAddress::Socket(path) => path.display().fmt(f),
+            RedisAddress::Sentinels(Sentinels {
                 addresses,
                 master_name,
                 ..
@@ -110,13 +110,13 @@ impl fmt::Debug for RedisSettings {
 
 /// A Redis that is asked for values.
 pub(super) struct Redis {
-    link: Arc<Link>,
-    _kept: AbortOnDropHandle<()>,
+    shared: Arc<Shared>,
+    _reconnecting: AbortOnDropHandle<()>,
 }
 
 /// What is known of the way to Redis, shared by those who read and the task that
 /// keeps it.
-struct Link {
+struct Shared {
     settings: RedisSettings,
     state: watch::Sender<State>,
     /// The error replies on the current connection, each of which was said in the log.
@@ -126,10 +126,10 @@ struct Link {
 #[derive(Clone)]
 enum State {
     /// A connection is being made, and it is not known yet that it cannot be.
-    Opening,
-    Open(Connection),
+    Connecting,
+    Connected(Connection),
     /// It does not answer, which was said in the log. Nobody waits for it.
-    Away,
+    Down,
 }
 
 #[derive(Clone)]
@@ -142,60 +142,62 @@ struct Connection {
 impl Redis {
     /// Begins to connect, and waits until it is known whether that can be.
     pub async fn open(settings: RedisSettings) -> Self {
-        let link = Arc::new(Link {
+        let shared = Arc::new(Shared {
             settings,
-            state: watch::Sender::new(State::Opening),
+            state: watch::Sender::new(State::Connecting),
             refusals: watch::Sender::default(),
         });
-        let kept = tokio::spawn(keep(Arc::clone(&link)));
+        let reconnecting = tokio::spawn(reconnect_loop(Arc::clone(&shared)));
         // It cannot be closed: the sender is in the link.
-        let _ = link.state.subscribe().wait_for(State::is_settled).await;
+        let _ = shared.state.subscribe().wait_for(State::is_known).await;
         Self {
-            link,
-            _kept: AbortOnDropHandle::new(kept),
+            shared,
+            _reconnecting: AbortOnDropHandle::new(reconnecting),
         }
     }
 
     /// Why keys were not told on the current connection, in a few words.
     pub fn refusals(&self) -> Option<String> {
-        in_words(&self.link.refusals.borrow())
+        describe(&self.shared.refusals.borrow())
     }
 
     /// The replies to some keys, in one round trip; `None` if Redis does not tell
     /// them in time.
     pub async fn values(&self, keys: &[String]) -> Option<Vec<Reply>> {
-        let deadline = Instant::now() + self.link.settings.timeout;
-        let mut state = self.link.state.subscribe();
+        let deadline = Instant::now() + self.shared.settings.timeout;
+        let mut state = self.shared.state.subscribe();
         // That a connection had ended says nothing of Redis, which may have been
         // restarted: a second one is tried.
         for is_second in [false, true] {
-            let settled = timeout_at(deadline, state.wait_for(State::is_settled)).await;
-            let settled = settled.map(|state| state.map(|state| state.clone()));
-            let Connection { number, redis } = match settled {
-                Ok(Ok(State::Open(connection))) => connection,
+            let known = timeout_at(deadline, state.wait_for(State::is_known)).await;
+            let known = known.map(|state| state.map(|state| state.clone()));
+            let Connection { number, redis } = match known {
+                Ok(Ok(State::Connected(connection))) => connection,
                 Ok(_) => return None,
                 Err(_) => {
-                    self.link
-                        .is_away(&Failure::Silent, |state| matches!(state, State::Opening));
+                    self.shared.mark_down(&Failure::TimedOut, |state| {
+                        matches!(state, State::Connecting)
+                    });
                     return None;
                 }
             };
-            let asked = tokio::select! {
+            let reply = tokio::select! {
                 biased;
-                asked = timeout_at(deadline, get_all(redis, keys)) => asked,
+                reply = timeout_at(deadline, get_all(redis, keys)) => reply,
                 // Somebody who began earlier has found it out.
-                _ = state.wait_for(State::is_away) => return None,
+                _ = state.wait_for(State::is_down) => return None,
             };
-            match asked.unwrap_or(Err(Failure::Silent)) {
+            match reply.unwrap_or(Err(Failure::TimedOut)) {
                 Ok(replies) => {
-                    self.link.refuses(refusals(&replies));
+                    self.shared.record_refusals(refusals(&replies));
                     return Some(replies);
                 }
-                Err(failure) if !is_second && failure.is_of_connection() => {
-                    self.link.is_broken(number);
+                Err(failure) if !is_second && failure.is_disconnect() => {
+                    self.shared.mark_disconnected(number);
                 }
                 Err(failure) => {
-                    self.link.is_away(&failure, |state| state.is_of(number));
+                    self.shared
+                        .mark_down(&failure, |state| state.is_connection(number));
                     return None;
                 }
             }
@@ -205,48 +207,48 @@ impl Redis {
 }
 
 impl State {
-    const fn is_settled(&self) -> bool {
-        !matches!(self, Self::Opening)
+    const fn is_known(&self) -> bool {
+        !matches!(self, Self::Connecting)
     }
 
-    const fn is_away(&self) -> bool {
-        matches!(self, Self::Away)
+    const fn is_down(&self) -> bool {
+        matches!(self, Self::Down)
     }
 
-    const fn is_of(&self, number: u64) -> bool {
-        matches!(self, Self::Open(connection) if connection.number == number)
+    const fn is_connection(&self, number: u64) -> bool {
+        matches!(self, Self::Connected(connection) if connection.number == number)
     }
 }
 
-impl Link {
+impl Shared {
     /// A connection has ended by itself; another is made.
-    fn is_broken(&self, number: u64) {
+    fn mark_disconnected(&self, number: u64) {
         self.state.send_if_modified(|state| {
-            let broken = state.is_of(number);
-            if broken {
-                *state = State::Opening;
+            let has_changed = state.is_connection(number);
+            if has_changed {
+                *state = State::Connecting;
             }
-            broken
+            has_changed
         });
     }
 
     /// Says it once, whoever finds it out first: from a state that this is about.
-    fn is_away(&self, failure: &Failure, from: impl Fn(&State) -> bool) {
-        let found_out = self.state.send_if_modified(|state| {
-            let found_out = from(state);
-            if found_out {
-                *state = State::Away;
+    fn mark_down(&self, failure: &Failure, is_observed: impl Fn(&State) -> bool) {
+        let has_changed = self.state.send_if_modified(|state| {
+            let has_changed = is_observed(state);
+            if has_changed {
+                *state = State::Down;
             }
-            found_out
+            has_changed
         });
-        if found_out {
+        if has_changed {
             let redis = &self.settings;
             warn!(%redis, cause = %failure, "Redis is away, reauthorization is unknown");
         }
     }
 
     /// Says each kind of error reply once a connection.
-    fn refuses(&self, refusals: BTreeSet<Refusal>) {
+    fn record_refusals(&self, refusals: BTreeSet<Refusal>) {
         for refusal in refusals {
             let is_new = self.refusals.send_if_modified(|said| said.insert(refusal));
             if is_new {
@@ -260,12 +262,12 @@ impl Link {
         }
     }
 
-    fn is_open(&self, number: u64, redis: MultiplexedConnection) {
+    fn mark_connected(&self, number: u64, redis: MultiplexedConnection) {
         self.refusals.send_replace(BTreeSet::new());
         let before = self
             .state
-            .send_replace(State::Open(Connection { number, redis }));
-        if before.is_away() {
+            .send_replace(State::Connected(Connection { number, redis }));
+        if before.is_down() {
             let redis = &self.settings;
             info!(%redis, "Redis answers again, reauthorization is known");
         }
@@ -276,50 +278,53 @@ impl Link {
 /// words.
 pub(super) async fn probe(settings: &RedisSettings) -> Result<Option<String>, String> {
     match connect(settings).await {
-        Ok((_, refusals)) => Ok(in_words(&refusals)),
+        Ok((_, refusals)) => Ok(describe(&refusals)),
         Err(failure) => Err(failure.to_string()),
     }
 }
 
 /// Makes a connection whenever there is none.
-async fn keep(link: Arc<Link>) {
-    let mut state = link.state.subscribe();
+async fn reconnect_loop(shared: Arc<Shared>) {
+    let mut state = shared.state.subscribe();
     let mut number = 0;
-    let mut pause = SHORTEST_PAUSE;
-    let mut last = String::new();
-    let mut opened = Instant::now();
-    let mut rest = SHORTEST_PAUSE;
+    let mut delay = MIN_RECONNECT_DELAY;
+    let mut last_cause = String::new();
+    let mut connected_at = Instant::now();
+    let mut backoff = MIN_RECONNECT_DELAY;
     loop {
-        let lost = state.wait_for(|state| !matches!(state, State::Open(_)));
-        let Ok(is_away) = lost.await.map(|state| matches!(*state, State::Away)) else {
+        let disconnected = state.wait_for(|state| !matches!(state, State::Connected(_)));
+        let Ok(is_down) = disconnected
+            .await
+            .map(|state| matches!(*state, State::Down))
+        else {
             return;
         };
         // One that opens and does not answer reads is tried less and less often:
         // each time costs a read a moment, and the log two lines.
-        if opened.elapsed() >= LASTING {
-            rest = SHORTEST_PAUSE;
-        } else if number > 0 && is_away {
-            sleep(rest).await;
-            rest = LASTING.min(rest * 2);
+        if connected_at.elapsed() >= STABLE_AGE {
+            backoff = MIN_RECONNECT_DELAY;
+        } else if number > 0 && is_down {
+            sleep(backoff).await;
+            backoff = STABLE_AGE.min(backoff * 2);
         }
-        match connect(&link.settings).await {
+        match connect(&shared.settings).await {
             Ok((redis, refusals)) => {
                 number += 1;
-                pause = SHORTEST_PAUSE;
-                last.clear();
-                opened = Instant::now();
-                link.is_open(number, redis);
-                link.refuses(refusals);
+                delay = MIN_RECONNECT_DELAY;
+                last_cause.clear();
+                connected_at = Instant::now();
+                shared.mark_connected(number, redis);
+                shared.record_refusals(refusals);
             }
             Err(failure) => {
-                link.is_away(&failure, |state| matches!(state, State::Opening));
+                shared.mark_down(&failure, |state| matches!(state, State::Connecting));
                 let cause = failure.to_string();
-                if cause != last {
+                if cause != last_cause {
                     debug!(cause, "no connection to Redis");
-                    last = cause;
+                    last_cause = cause;
                 }
-                sleep(pause).await;
-                pause = LONGEST_PAUSE.min(pause * 2);
+                sleep(delay).await;
+                delay = MAX_RECONNECT_DELAY.min(delay * 2);
             }
         }
     }
@@ -339,7 +344,7 @@ async fn get_all(mut redis: MultiplexedConnection, keys: &[String]) -> Result<Ve
         .into_iter()
         .map(|reply| match reply.map_err(Failure::from) {
             Ok(value) => Ok(Ok(value)),
-            Err(Failure::Refusal(refusal)) if !connect::is_of_server(refusal) => Ok(Err(refusal)),
+            Err(Failure::Refusal(refusal)) if !connect::is_server_wide(refusal) => Ok(Err(refusal)),
             Err(failure) => Err(failure),
         });
     replies.collect()
@@ -350,7 +355,7 @@ fn refusals(replies: &[Reply]) -> BTreeSet<Refusal> {
     refusals.copied().collect()
 }
 
-fn in_words(refusals: &BTreeSet<Refusal>) -> Option<String> {
+fn describe(refusals: &BTreeSet<Refusal>) -> Option<String> {
     let refusals: Vec<_> = refusals.iter().copied().collect();
     (!refusals.is_empty()).then(|| format!("it answers {}", refusals.join(", ")))
 }

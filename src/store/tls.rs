@@ -7,18 +7,18 @@
 use rustls::{AlertDescription as Alert, CertificateError as Cause, Error};
 
 /// The settings that a text names.
-pub(super) struct Peer {
+pub(super) struct SettingNames {
     /// The one of the trusted authorities.
     pub authority: &'static str,
     /// Those of the client certificate.
     pub client: &'static str,
 }
 
-pub(super) const POSTGRES: Peer = Peer {
+pub(super) const POSTGRES: SettingNames = SettingNames {
     authority: "sslrootcert",
     client: "sslcert, sslkey",
 };
-pub(super) const REDIS: Peer = Peer {
+pub(super) const REDIS: SettingNames = SettingNames {
     authority: "SSL_CERT_FILE",
     client: "tls-auth-clients, which is not supported",
 };
@@ -26,9 +26,9 @@ pub(super) const REDIS: Peer = Peer {
 const NOTHING_IN_COMMON: &str = "it has no TLS version or cipher in common with this service, which \
     supports TLS 1.3, and TLS 1.2 with ECDHE and AES-GCM or ChaCha20-Poly1305";
 
-impl Peer {
+impl SettingNames {
     /// For a server that closes the connection after the handshake.
-    pub fn closed(&self) -> String {
+    pub fn describe_closed(&self) -> String {
         format!(
             "it closed the connection at once; it may require a client certificate ({})",
             self.client
@@ -39,7 +39,7 @@ impl Peer {
         let Self { authority, client } = self;
         match error {
             Error::InvalidCertificate(cause) => {
-                let what = certificate(cause);
+                let what = describe_certificate(cause);
                 match cause {
                     Cause::UnknownIssuer | Cause::BadSignature => {
                         format!("its certificate {what} ({authority})")
@@ -68,7 +68,7 @@ impl Peer {
     }
 }
 
-fn certificate(cause: &Cause) -> &'static str {
+fn describe_certificate(cause: &Cause) -> &'static str {
     match cause {
         Cause::UnknownIssuer => "comes from an authority that is not trusted",
         // The authority may be another one of the same name.

@@ -1,7 +1,7 @@
 //! Where Redis is, as leadchat's variables say it.
 
 use super::*;
-use crate::store::{RedisPlace, RedisSettings};
+use crate::store::{RedisAddress, RedisSettings};
 use secrecy::ExposeSecret;
 
 fn redis(variables: &[(&str, &str)]) -> Option<RedisSettings> {
@@ -146,7 +146,7 @@ fn sentinels_have_the_password_of_redis_unless_they_have_their_own_or_none() {
     let passwords = |more: &[(&str, &str)]| {
         let variables = [&[("REDIS_SENTINELS", "one")], more].concat();
         let settings = redis(&variables).unwrap();
-        let RedisPlace::Sentinels(sentinels) = settings.place else {
+        let RedisAddress::Sentinels(sentinels) = settings.address else {
             panic!()
         };
         let exposed = [settings.password, sentinels.password]

@@ -20,7 +20,7 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
-use super::{RedisPlace, RedisSettings, Refusal, Sentinels, get_all, refusals};
+use super::{RedisAddress, RedisSettings, Refusal, Sentinels, get_all, refusals};
 use crate::{
     domain::{channel::ChannelKind, id::ChannelId, reauthorization::FlagKey},
     leadchat::reauthorization,
@@ -29,19 +29,19 @@ use crate::{
 
 /// For how long a connection may be in the making; nobody waits for that but a
 /// start.
-const PATIENCE: Duration = Duration::from_secs(1);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A line that is dead without a word is found out in about 20 seconds, and not
 /// by a read.
-const SILENCE: Duration = Duration::from_secs(10);
-const PROBE_PAUSE: Duration = Duration::from_secs(3);
-const PROBES: u32 = 3;
+const KEEPALIVE_DELAY: Duration = Duration::from_secs(10);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(3);
+const MAX_KEEPALIVE_PROBES: u32 = 3;
 
 /// Why Redis does not tell values. No word of the server's own is in it.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     #[error("it does not answer in time")]
-    Silent,
+    TimedOut,
     #[error("{0}")]
     Connection(io::ErrorKind),
     #[error("the host is not found")]
@@ -59,25 +59,25 @@ pub(super) enum Failure {
     #[error("what the sentinels take for the master is a replica")]
     MasterIsReplica,
     #[error("of a sentinel: {0}")]
-    OfSentinel(Box<Failure>),
+    Sentinel(Box<Failure>),
 }
 
 impl Failure {
     /// Whether it tells of a connection that has ended, and not of Redis.
-    pub fn is_of_connection(&self) -> bool {
+    pub fn is_disconnect(&self) -> bool {
         matches!(self, Self::Connection(_) | Self::Unexpected)
     }
 }
 
 impl From<RedisError> for Failure {
     fn from(error: RedisError) -> Self {
-        let io = cause::<io::Error>(&error);
+        let io = source_as::<io::Error>(&error);
         let tls = io.and_then(|io| io.get_ref()?.downcast_ref());
-        if let Some(tls) = tls.or_else(|| cause::<rustls::Error>(&error)) {
+        if let Some(tls) = tls.or_else(|| source_as::<rustls::Error>(&error)) {
             return Self::Tls(tls::REDIS.describe(tls));
         }
         match error.kind() {
-            ErrorKind::Io if error.is_timeout() => Self::Silent,
+            ErrorKind::Io if error.is_timeout() => Self::TimedOut,
             ErrorKind::Io => match io.map(io::Error::kind) {
                 // A name that is looked up in vain has no kind.
                 Some(kind) if kind.to_string().starts_with("uncat") => Self::HostNotFound,
@@ -86,7 +86,7 @@ impl From<RedisError> for Failure {
             },
             ErrorKind::AuthenticationFailed => Self::Authentication,
             _ => error.code().map_or(Self::Unexpected, |code| {
-                let known = REFUSALS.iter().find(|known| **known == code);
+                let known = KNOWN_REFUSALS.iter().find(|known| **known == code);
                 known.map_or(Self::Refusal("an error"), |known| Self::Refusal(known))
             }),
         }
@@ -94,7 +94,7 @@ impl From<RedisError> for Failure {
 }
 
 /// Errors of a connection that the server has closed.
-const CLOSED: [io::ErrorKind; 4] = [
+const DISCONNECT_ERRORS: [io::ErrorKind; 4] = [
     io::ErrorKind::BrokenPipe,
     io::ErrorKind::ConnectionAborted,
     io::ErrorKind::ConnectionReset,
@@ -106,7 +106,7 @@ const NO_AUTHORITIES: &str = "the host is no name that a certificate can have, o
     of SSL_CERT_FILE, or of the system, cannot be read";
 
 /// How Redis begins an error that tells an operator something.
-const REFUSALS: [Refusal; 11] = [
+const KNOWN_REFUSALS: [Refusal; 11] = [
     "NOAUTH",
     "LOADING",
     "MASTERDOWN",
@@ -122,11 +122,11 @@ const REFUSALS: [Refusal; 11] = [
 
 /// Whether an error is said of the server, for as long as it lasts, and not of a key. It
 /// is worth another connection: sentinels may lead to another server by then.
-pub(super) fn is_of_server(refusal: Refusal) -> bool {
+pub(super) fn is_server_wide(refusal: Refusal) -> bool {
     matches!(refusal, "NOAUTH" | "LOADING" | "MASTERDOWN" | "BUSY")
 }
 
-fn cause<E: Error + 'static>(error: &RedisError) -> Option<&E> {
+fn source_as<E: Error + 'static>(error: &RedisError) -> Option<&E> {
     let cause = error
         .source()?
         .downcast_ref::<Arc<dyn Error + Send + Sync>>()?;
@@ -138,14 +138,14 @@ fn cause<E: Error + 'static>(error: &RedisError) -> Option<&E> {
 pub(super) async fn connect(
     settings: &RedisSettings,
 ) -> Result<(MultiplexedConnection, BTreeSet<Refusal>), Failure> {
-    let is_tls = matches!(settings.place, RedisPlace::Server { is_tls: true, .. });
+    let is_tls = matches!(settings.address, RedisAddress::Server { is_tls: true, .. });
     try_connect(settings)
         .await
         .map_err(|failure| match failure {
             // With TLS 1.3, a server that misses a client certificate closes the connection after the
             // handshake, and its alert may be lost.
-            Failure::Connection(kind) if is_tls && CLOSED.contains(&kind) => {
-                Failure::Tls(tls::REDIS.closed())
+            Failure::Connection(kind) if is_tls && DISCONNECT_ERRORS.contains(&kind) => {
+                Failure::Tls(tls::REDIS.describe_closed())
             }
             failure => failure,
         })
@@ -154,11 +154,11 @@ pub(super) async fn connect(
 async fn try_connect(
     settings: &RedisSettings,
 ) -> Result<(MultiplexedConnection, BTreeSet<Refusal>), Failure> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + CONNECT_TIMEOUT;
     let username = settings.username.as_deref();
     let password = settings.password.as_ref();
-    let redis = match &settings.place {
-        RedisPlace::Server {
+    let redis = match &settings.address {
+        RedisAddress::Server {
             host,
             port,
             is_tls,
@@ -175,13 +175,19 @@ async fn try_connect(
             } else {
                 ConnectionAddr::Tcp(host, *port)
             };
-            in_time(deadline, open(address, *database, username, password)).await?
+            within(
+                deadline,
+                open_connection(address, *database, username, password),
+            )
+            .await?
         }
-        RedisPlace::Socket(path) => {
+        RedisAddress::Socket(path) => {
             let address = ConnectionAddr::Unix(path.clone());
-            in_time(deadline, open(address, 0, username, password)).await?
+            within(deadline, open_connection(address, 0, username, password)).await?
         }
-        RedisPlace::Sentinels(sentinels) => master(deadline, sentinels, password).await?,
+        RedisAddress::Sentinels(sentinels) => {
+            connect_to_master(deadline, sentinels, password).await?
+        }
     };
     // As a read of a list does it: one may be allowed all but this, or some kinds alone.
     let keys = ChannelKind::iter();
@@ -195,20 +201,20 @@ async fn try_connect(
         .collect();
     let replies = timeout(settings.timeout, get_all(redis.clone(), &keys))
         .await
-        .unwrap_or(Err(Failure::Silent))?;
+        .unwrap_or(Err(Failure::TimedOut))?;
     Ok((redis, refusals(&replies)))
 }
 
-async fn in_time<T>(
+async fn within<T>(
     deadline: Instant,
     what: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     timeout_at(deadline, what)
         .await
-        .unwrap_or(Err(Failure::Silent))
+        .unwrap_or(Err(Failure::TimedOut))
 }
 
-async fn open(
+async fn open_connection(
     address: ConnectionAddr,
     database: i64,
     username: Option<&str>,
@@ -224,13 +230,13 @@ async fn open(
     if let Some(password) = password {
         redis = redis.set_password(password.expose_secret());
     }
-    let alive = TcpKeepalive::new()
-        .with_time(SILENCE)
-        .with_interval(PROBE_PAUSE)
-        .with_retries(PROBES);
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE_DELAY)
+        .with_interval(KEEPALIVE_INTERVAL)
+        .with_retries(MAX_KEEPALIVE_PROBES);
     let tcp = TcpSettings::default()
         .set_nodelay(true)
-        .set_keepalive(alive);
+        .set_keepalive(keepalive);
     let info = address.into_connection_info()?;
     let client = Client::open(info.set_redis_settings(redis).set_tcp_settings(tcp))?;
     // Both are limited by those who wait.
@@ -244,26 +250,26 @@ async fn open(
 
 /// A connection to the master: by way of the first sentinel that leads to one.
 /// All are asked at a time, because some may be dead, frozen or behind.
-async fn master(
+async fn connect_to_master(
     deadline: Instant,
     sentinels: &Sentinels,
     password: Option<&SecretString>,
 ) -> Result<MultiplexedConnection, Failure> {
-    let mut ways = JoinSet::new();
+    let mut attempts = JoinSet::new();
     for (host, port) in &sentinels.addresses {
         let sentinel = ConnectionAddr::Tcp(host.clone(), *port);
         let (sentinels, password) = (sentinels.clone(), password.cloned());
-        ways.spawn(async move {
-            let address = ask(sentinel, &sentinels)
+        attempts.spawn(async move {
+            let address = master_address(sentinel, &sentinels)
                 .await
-                .map_err(|failure| Failure::OfSentinel(Box::new(failure)))?
+                .map_err(|failure| Failure::Sentinel(Box::new(failure)))?
                 .ok_or(Failure::MasterUnknown)?;
-            open_master(address, password.as_ref()).await
+            connect_if_master(address, password.as_ref()).await
         });
     }
-    let mut last = Failure::Silent;
-    while let Ok(Some(way)) = timeout_at(deadline, ways.join_next()).await {
-        match way {
+    let mut last = Failure::TimedOut;
+    while let Ok(Some(outcome)) = timeout_at(deadline, attempts.join_next()).await {
+        match outcome {
             Ok(Ok(redis)) => return Ok(redis),
             Ok(Err(failure)) => last = failure,
             // It panicked, which was logged.
@@ -274,11 +280,11 @@ async fn master(
 }
 
 /// Where a sentinel takes the master to be.
-async fn ask(
+async fn master_address(
     sentinel: ConnectionAddr,
     sentinels: &Sentinels,
 ) -> Result<Option<(String, u16)>, Failure> {
-    let mut connection = open(sentinel, 0, None, sentinels.password.as_ref()).await?;
+    let mut connection = open_connection(sentinel, 0, None, sentinels.password.as_ref()).await?;
     let address = redis::cmd("SENTINEL")
         .arg("GET-MASTER-ADDR-BY-NAME")
         .arg(&sentinels.master_name)
@@ -288,11 +294,11 @@ async fn ask(
 }
 
 /// A sentinel may not know yet that the master has become a replica.
-async fn open_master(
+async fn connect_if_master(
     (host, port): (String, u16),
     password: Option<&SecretString>,
 ) -> Result<MultiplexedConnection, Failure> {
-    let mut redis = open(ConnectionAddr::Tcp(host, port), 0, None, password).await?;
+    let mut redis = open_connection(ConnectionAddr::Tcp(host, port), 0, None, password).await?;
     match redis::cmd("ROLE").query_async(&mut redis).await? {
         Role::Primary { .. } => Ok(redis),
         _ => Err(Failure::MasterIsReplica),
