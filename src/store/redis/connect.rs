@@ -1,9 +1,10 @@
 //! How a connection to Redis is made, and why one cannot be had.
 //!
-//! The library's own clients are not enough: one that reconnects does not ask
-//! sentinels again, and one that asks sentinels takes one after the other, so
-//! that one that is frozen keeps the rest waiting, and believes the first that
-//! answers.
+//! The reconnecting of the library does not fit here. `ConnectionManager` (redis 1.8) knows
+//! one address and no sentinels, lets commands wait for a reconnect, and keeps a connection
+//! on which a command timed out. `SentinelClient` asks three sentinels at a time and takes
+//! their answers in the order of the list, so that a frozen one delays the others. Its error
+//! does not say whether a sentinel or the master refused the password.
 
 use std::{collections::BTreeSet, error::Error, io, sync::Arc, time::Duration};
 
@@ -154,7 +155,6 @@ pub(super) async fn connect(
 async fn try_connect(
     settings: &RedisSettings,
 ) -> Result<(MultiplexedConnection, BTreeSet<Refusal>), Failure> {
-    let deadline = Instant::now() + CONNECT_TIMEOUT;
     let username = settings.username.as_deref();
     let password = settings.password.as_ref();
     let redis = match &settings.address {
@@ -175,19 +175,13 @@ async fn try_connect(
             } else {
                 ConnectionAddr::Tcp(host, *port)
             };
-            within(
-                deadline,
-                open_connection(address, *database, username, password),
-            )
-            .await?
+            open_connection(address, *database, username, password).await?
         }
         RedisAddress::Socket(path) => {
             let address = ConnectionAddr::Unix(path.clone());
-            within(deadline, open_connection(address, 0, username, password)).await?
+            open_connection(address, 0, username, password).await?
         }
-        RedisAddress::Sentinels(sentinels) => {
-            connect_to_master(deadline, sentinels, password).await?
-        }
+        RedisAddress::Sentinels(sentinels) => connect_to_master(sentinels, password).await?,
     };
     // As a read of a list does it: one may be allowed all but this, or some kinds alone.
     let keys = ChannelKind::iter();
@@ -203,15 +197,6 @@ async fn try_connect(
         .await
         .unwrap_or(Err(Failure::TimedOut))?;
     Ok((redis, refusals(&replies)))
-}
-
-async fn within<T>(
-    deadline: Instant,
-    what: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    timeout_at(deadline, what)
-        .await
-        .unwrap_or(Err(Failure::TimedOut))
 }
 
 async fn open_connection(
@@ -239,9 +224,9 @@ async fn open_connection(
         .set_keepalive(keepalive);
     let info = address.into_connection_info()?;
     let client = Client::open(info.set_redis_settings(redis).set_tcp_settings(tcp))?;
-    // Both are limited by those who wait.
+    // A read has a time-out of its own.
     let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(None)
+        .set_connection_timeout(Some(CONNECT_TIMEOUT))
         .set_response_timeout(None);
     Ok(client
         .get_multiplexed_async_connection_with_config(&config)
@@ -251,10 +236,10 @@ async fn open_connection(
 /// A connection to the master: by way of the first sentinel that leads to one.
 /// All are asked at a time, because some may be dead, frozen or behind.
 async fn connect_to_master(
-    deadline: Instant,
     sentinels: &Sentinels,
     password: Option<&SecretString>,
 ) -> Result<MultiplexedConnection, Failure> {
+    let deadline = Instant::now() + CONNECT_TIMEOUT;
     let mut attempts = JoinSet::new();
     for (host, port) in &sentinels.addresses {
         let sentinel = ConnectionAddr::Tcp(host.clone(), *port);
