@@ -164,7 +164,7 @@ async fn the_document_says_all_keys_and_codes() {
 
     // Codes are words between backticks in the first column of the other table.
     let codes = source("src/check/findings.rs");
-    let (_, codes) = codes.split_once("pub enum Code {").unwrap();
+    let (_, codes) = codes.split_once("pub enum FindingCode {").unwrap();
     let (codes, _) = codes.split_once('}').unwrap();
     let code = Regex::new("([a-z])([A-Z])").unwrap();
     let codes: BTreeSet<_> = codes
