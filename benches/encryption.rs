@@ -31,7 +31,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use leadchat_inbox::leadchat::encryption::{Digest, Encryption, KeyTexts};
+use leadchat_inbox::leadchat::encryption::{Digest, Encryption, KeyMaterial};
 use secrecy::{ExposeSecret, SecretString};
 
 use it::support::{Backend, Client, Database, Program, golden, pb, viewer};
@@ -56,7 +56,7 @@ fn keys() -> Encryption {
     let keys = golden::encryption().keys;
     let key = |name: &str| SecretString::from(keys.get(name).cloned().unwrap_or_default());
     let began = Instant::now();
-    let keys = Encryption::derived(&KeyTexts {
+    let keys = Encryption::derive(&KeyMaterial {
         primary_key: key("primary_key"),
         deterministic_key: key("primary_key"),
         key_derivation_salt: key("key_derivation_salt"),

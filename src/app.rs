@@ -271,7 +271,7 @@ async fn open_store(
 
 /// Derives the keys on a blocking thread, because deriving is slow by design.
 async fn derive_keys(secrets: Secrets) -> Result<Keys, AppError> {
-    let derive = move || Keys::derived(&secrets);
+    let derive = move || Keys::derive(&secrets);
     task::spawn_blocking(derive)
         .await
         .map_err(|_| AppError::System {

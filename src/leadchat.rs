@@ -4,9 +4,9 @@
 //! Each file states a fact that is not in the schema. This module knows no rows, no
 //! messages and no viewers.
 
-pub mod age;
 pub mod avatar;
 pub mod encryption;
+pub mod features;
 pub mod links;
 pub mod provider_config;
 pub mod reauthorization;
@@ -14,7 +14,7 @@ pub mod reauthorization;
 use secrecy::SecretString;
 
 use avatar::Signer;
-use encryption::{Encryption, KeyTexts};
+use encryption::{Encryption, KeyMaterial};
 use links::Links;
 
 /// The settings of a leadchat installation that inboxes are derived with.
@@ -30,7 +30,7 @@ pub struct Installation {
 #[derive(Clone, Debug, Default)]
 pub struct Secrets {
     pub secret_key_base: Option<SecretString>,
-    pub encryption: Option<KeyTexts>,
+    pub encryption: Option<KeyMaterial>,
 }
 
 /// The keys that are derived from an installation's secrets, once.
@@ -43,11 +43,11 @@ pub struct Keys {
 
 impl Keys {
     /// Blocks for up to a second in unoptimised builds: call it on a blocking thread.
-    pub fn derived(secrets: &Secrets) -> Self {
+    pub fn derive(secrets: &Secrets) -> Self {
         let encryption = secrets.encryption.as_ref();
         Self {
-            signer: secrets.secret_key_base.as_ref().map(Signer::derived),
-            encryption: encryption.map(Encryption::derived).unwrap_or_default(),
+            signer: secrets.secret_key_base.as_ref().map(Signer::derive),
+            encryption: encryption.map(Encryption::derive).unwrap_or_default(),
         }
     }
 }

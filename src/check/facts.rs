@@ -214,7 +214,7 @@ impl Tables {
             rails_version,
             migration,
             newest_migration,
-            released: inspection.age().as_new_as(),
+            released: inspection.features().released(),
             missing,
             not_granted,
             row_security,

@@ -3,7 +3,7 @@
 use clap::{ValueEnum, builder::PossibleValue};
 
 use super::{ConfigError, Environment, secret};
-use crate::leadchat::encryption::{Digest, KeyTexts};
+use crate::leadchat::encryption::{Digest, KeyMaterial};
 
 /// leadchat's variables. leadchat encrypts only if all of them are set.
 const KEY_VARIABLES: [&str; 3] = [
@@ -18,7 +18,7 @@ const DIGEST_VARIABLE: &str = "ACTIVE_RECORD_ENCRYPTION_HASH_DIGEST_CLASS";
 pub fn read(
     digest: Option<Digest>,
     environment: Environment<'_>,
-) -> Result<Option<KeyTexts>, ConfigError> {
+) -> Result<Option<KeyMaterial>, ConfigError> {
     let digest = match digest {
         Some(digest) => digest,
         None => digest_from_environment(environment)?,
@@ -32,7 +32,7 @@ pub fn read(
         }
     }
     match <[_; 3]>::try_from(texts) {
-        Ok([primary_key, deterministic_key, key_derivation_salt]) => Ok(Some(KeyTexts {
+        Ok([primary_key, deterministic_key, key_derivation_salt]) => Ok(Some(KeyMaterial {
             primary_key,
             deterministic_key,
             key_derivation_salt,

@@ -11,7 +11,7 @@ use crate::domain::degradation::DegradationReason;
 
 /// The content types that have variants, as Rails 7.1 lists them. Compared
 /// exactly, as Rails does.
-const VARIABLE: [&str; 11] = [
+const VARIABLE_CONTENT_TYPES: [&str; 11] = [
     "image/png",
     "image/gif",
     "image/jpeg",
@@ -51,7 +51,7 @@ enum Format<'a> {
 
 /// Whether a blob of this content type is shown as an avatar.
 pub fn is_variable(content_type: &str) -> bool {
-    VARIABLE.contains(&content_type)
+    VARIABLE_CONTENT_TYPES.contains(&content_type)
 }
 
 impl Blob<'_> {
@@ -61,7 +61,7 @@ impl Blob<'_> {
         signer: Option<&Signer>,
         links: &Links,
     ) -> Result<String, DegradationReason> {
-        let filename = sanitized(self.filename);
+        let filename = sanitize(self.filename);
         if filename.is_empty() {
             return Err(DegradationReason::SourceUnreadable);
         }
@@ -106,7 +106,7 @@ fn extension(filename: &str) -> &str {
 
 /// The file name as one segment of a path, without characters that change the text
 /// direction.
-fn sanitized(filename: &str) -> String {
+fn sanitize(filename: &str) -> String {
     // Ruby's white space, which is that of ASCII with the null character.
     let name = filename.trim_matches(['\0', '\t', '\n', '\u{b}', '\u{c}', '\r', ' ']);
     name.replace(

@@ -41,7 +41,7 @@ pub const DETERMINISTIC: [(&str, &str); 1] = [("channel_telegram", "bot_token")]
 
 /// The inputs of key derivation: three variables of leadchat, and its digest.
 #[derive(Clone, Debug)]
-pub struct KeyTexts {
+pub struct KeyMaterial {
     pub primary_key: SecretString,
     pub deterministic_key: SecretString,
     pub key_derivation_salt: SecretString,
@@ -80,8 +80,8 @@ struct Keys {
 impl Encryption {
     /// Derives the keys. Blocks for up to a second in unoptimised builds: call it on a
     /// blocking thread.
-    pub fn derived(texts: &KeyTexts) -> Self {
-        let key = |text| Key::derived(text, &texts.key_derivation_salt, texts.digest);
+    pub fn derive(texts: &KeyMaterial) -> Self {
+        let key = |text| Key::derive(text, &texts.key_derivation_salt, texts.digest);
         let keys = Keys {
             primary: key(&texts.primary_key),
             deterministic: key(&texts.deterministic_key),
@@ -103,7 +103,7 @@ impl Encryption {
     }
 
     /// Whether an envelope can be decrypted; `None` for plain text.
-    pub fn opens(&self, stored: &Encrypted, is_deterministic: bool) -> Option<bool> {
+    pub fn can_decrypt(&self, stored: &Encrypted, is_deterministic: bool) -> Option<bool> {
         let envelope = Envelope::find(stored.0.expose_secret())?;
         let key = self.keys.as_ref().map(|keys| {
             if is_deterministic {

@@ -12,12 +12,12 @@ use serde::Serialize;
 use url::Url;
 
 /// The parts of a host option, as Action Dispatch parses it: protocol, host, port.
-static HOST: LazyLock<Option<Regex>> =
+static HOST_PATTERN: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?m)(^[^:]+://)?(\[[^\]]+\]|[^:]+)(?::([0-9]+$))?").ok());
 
 /// The characters that Journey escapes in a segment: all but RFC 3986's unreserved
 /// characters, sub-delimiters, `:` and `@`.
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+const ESCAPED_IN_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
@@ -97,7 +97,7 @@ impl Links {
         format!(
             "{}/webhooks/sms/{}",
             self.frontend_url,
-            without_plus(phone_number)
+            strip_plus(phone_number)
         )
     }
 
@@ -112,12 +112,12 @@ impl Links {
 
     /// `None` where FRONTEND_URL is not set.
     pub fn voice_call(&self, phone_number: &str) -> Option<String> {
-        self.voice("call", phone_number)
+        self.voice_address("call", phone_number)
     }
 
     /// `None` where FRONTEND_URL is not set.
     pub fn voice_status(&self, phone_number: &str) -> Option<String> {
-        self.voice("status", phone_number)
+        self.voice_address("status", phone_number)
     }
 
     /// Of a picture: what Active Storage signed, and the name of the file. `None`
@@ -129,16 +129,16 @@ impl Links {
         filename: &str,
     ) -> Option<String> {
         let host = self.route_host.as_ref()?;
-        let filename = utf8_percent_encode(filename, SEGMENT);
+        let filename = utf8_percent_encode(filename, ESCAPED_IN_SEGMENT);
         Some(format!(
             "{host}/rails/active_storage/representations/redirect/\
              {signed_blob_id}/{variation_key}/{filename}"
         ))
     }
 
-    fn voice(&self, action: &str, phone_number: &str) -> Option<String> {
+    fn voice_address(&self, action: &str, phone_number: &str) -> Option<String> {
         let host = self.route_host.as_ref()?;
-        let digits = utf8_percent_encode(without_plus(phone_number), SEGMENT);
+        let digits = utf8_percent_encode(strip_plus(phone_number), ESCAPED_IN_SEGMENT);
         Some(format!("{host}/twilio/voice/{action}/{digits}"))
     }
 
@@ -168,7 +168,7 @@ impl Links {
 }
 
 /// Rails cuts one plus sign, not all.
-fn without_plus(phone_number: &str) -> &str {
+fn strip_plus(phone_number: &str) -> &str {
     phone_number.strip_prefix('+').unwrap_or(phone_number)
 }
 
@@ -176,7 +176,9 @@ fn without_plus(phone_number: &str) -> &str {
 /// follows is lost, together with what follows; the scheme's own port is left
 /// out.
 fn route_host(frontend_url: &str, force_ssl: bool) -> String {
-    let parts = HOST.as_ref().and_then(|host| host.captures(frontend_url));
+    let parts = HOST_PATTERN
+        .as_ref()
+        .and_then(|host| host.captures(frontend_url));
     let part = |index| {
         parts
             .as_ref()

@@ -42,14 +42,14 @@ impl<'a> ProviderConfig<'a> {
 
     /// Whether incoming calls are taken: they are, unless switched off. `None`
     /// where leadchat raises.
-    pub fn takes_inbound_calls(&self) -> Option<bool> {
+    pub fn accepts_inbound_calls(&self) -> Option<bool> {
         self.entry("inbound_calls_enabled")
             .map(|value| value != "false")
     }
 
     /// Whether the channel was connected by signing up within leadchat. `None`
     /// where leadchat raises, which it does not for NULL here.
-    pub fn is_of_embedded_signup(&self) -> Option<bool> {
+    pub fn has_embedded_signup(&self) -> Option<bool> {
         if matches!(self, Self::Null) {
             return Some(false);
         }
@@ -128,10 +128,10 @@ mod tests {
             ("null", None),
             ("[false]", None),
         ] {
-            let found = ProviderConfig::read(Some(config)).takes_inbound_calls();
+            let found = ProviderConfig::read(Some(config)).accepts_inbound_calls();
             assert_eq!(found, are_taken, "{config}");
         }
-        assert_eq!(ProviderConfig::read(None).takes_inbound_calls(), None);
+        assert_eq!(ProviderConfig::read(None).accepts_inbound_calls(), None);
     }
 
     #[test]
@@ -147,7 +147,7 @@ mod tests {
             (Some("[]"), None),
             (Some("{"), None),
         ] {
-            let found = ProviderConfig::read(config).is_of_embedded_signup();
+            let found = ProviderConfig::read(config).has_embedded_signup();
             assert_eq!(found, is_embedded, "{config:?}");
         }
     }

@@ -37,8 +37,8 @@ use crate::{
     },
     leadchat::{
         Installation,
-        age::Age,
         avatar::{Blob, Signer, is_variable},
+        features::Features,
         is_blank,
     },
 };
@@ -58,7 +58,7 @@ pub(super) struct InboxRows {
     pub avatars: HashMap<i64, Vec<AvatarRow>>,
     pub states: StateSource,
     /// How new the leadchat is that wrote all this.
-    pub age: Age,
+    pub features: Features,
 }
 
 /// What the values of an inbox depend on beside its rows.
@@ -68,7 +68,7 @@ struct Context<'a> {
     signer: Option<&'a Signer>,
     decryption: &'a Decryption,
     states: StateSource,
-    age: Age,
+    features: Features,
 }
 
 /// What could not be read of one inbox, by the viewers that it is disclosed to.
@@ -87,14 +87,14 @@ impl Store {
             working_hours,
             avatars,
             states,
-            age,
+            features,
         } = rows;
         let context = Context {
             installation: &self.installation,
             signer: self.signer.as_ref(),
             decryption: &self.decryption,
             states,
-            age,
+            features,
         };
         let assemble = |inbox: &InboxRow| {
             let rows = RowsOfInbox {

@@ -20,7 +20,7 @@ use super::{
     sql::{Dialect, Statement},
     sqlite,
 };
-use crate::leadchat::{Installation, Keys, age::Age, encryption::Encryption};
+use crate::leadchat::{Installation, Keys, encryption::Encryption, features::Features};
 use sample::Sampled;
 
 /// Fewer than a service has: a check must not take connections from it.
@@ -135,8 +135,8 @@ impl Inspection {
         omitted_names
     }
 
-    pub fn age(&self) -> Age {
-        self.probed.schema.age()
+    pub fn features(&self) -> Features {
+        self.probed.schema.features()
     }
 
     /// Tries keys on some rows.

@@ -23,7 +23,7 @@ use strum::IntoEnumIterator;
 use super::Ownership;
 use crate::{
     domain::{address::AddressKind, channel::ChannelKind},
-    leadchat::age::Age,
+    leadchat::features::Features,
 };
 use columns::Column;
 use tables::{PREDICATE_COLUMNS, TABLES_READ, address_columns, channel_table, is_optional_table};
@@ -199,8 +199,8 @@ impl Schema {
     }
 
     /// A column that is there and not granted tells, too.
-    pub fn age(&self) -> Age {
-        Age::told_by(|column| {
+    pub fn features(&self) -> Features {
+        Features::detect(|column| {
             let (table, column) = column.split_once('.').unwrap_or_default();
             let is_hidden = |omitted: &Omitted| {
                 (omitted.table, omitted.column) == (table, column) && omitted.number.is_some()

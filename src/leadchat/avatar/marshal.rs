@@ -3,18 +3,18 @@
 use super::Format;
 
 /// The format's own version.
-const VERSION: [u8; 2] = [4, 8];
+const FORMAT_VERSION: [u8; 2] = [4, 8];
 
 /// The ends of the integers that are written as such; all others are written as
 /// if they did not fit a word of 31 bits.
-const WORD: std::ops::RangeInclusive<i64> = -(1 << 30)..=(1 << 30) - 1;
+const FIXNUM_RANGE: std::ops::RangeInclusive<i64> = -(1 << 30)..=(1 << 30) - 1;
 
 /// An integer.
 pub fn integer(number: i64) -> Vec<u8> {
-    let mut bytes = VERSION.to_vec();
-    if WORD.contains(&number) {
+    let mut bytes = FORMAT_VERSION.to_vec();
+    if FIXNUM_RANGE.contains(&number) {
         bytes.push(b'i');
-        bytes.extend(packed(number));
+        bytes.extend(pack(number));
         return bytes;
     }
     let sign = if number < 0 { b'-' } else { b'+' };
@@ -28,24 +28,24 @@ pub fn integer(number: i64) -> Vec<u8> {
             .rev()
             .take_while(|pair| **pair == [0, 0])
             .count();
-    bytes.extend(packed(i64::try_from(pairs).unwrap_or_default()));
+    bytes.extend(pack(i64::try_from(pairs).unwrap_or_default()));
     bytes.extend(magnitude.iter().take(2 * pairs));
     bytes
 }
 
 /// `{format: .., resize_to_fill: [250, nil]}`.
 pub fn transformations(format: Format<'_>) -> Vec<u8> {
-    let mut bytes = VERSION.to_vec();
+    let mut bytes = FORMAT_VERSION.to_vec();
     // A hash of two.
     bytes.push(b'{');
-    bytes.extend(packed(2));
+    bytes.extend(pack(2));
     bytes.extend(symbol("format"));
     match format {
         Format::Extension(extension) => {
             // A string with an instance variable `E`, true: it is UTF-8.
             bytes.push(b'I');
-            bytes.extend(counted(b'"', extension));
-            bytes.extend(packed(1));
+            bytes.extend(length_prefixed(b'"', extension));
+            bytes.extend(pack(1));
             bytes.extend(symbol("E"));
             bytes.push(b'T');
         }
@@ -54,28 +54,28 @@ pub fn transformations(format: Format<'_>) -> Vec<u8> {
     bytes.extend(symbol("resize_to_fill"));
     // An array of two.
     bytes.push(b'[');
-    bytes.extend(packed(2));
+    bytes.extend(pack(2));
     bytes.push(b'i');
-    bytes.extend(packed(250));
+    bytes.extend(pack(250));
     bytes.push(b'0');
     bytes
 }
 
 fn symbol(name: &str) -> Vec<u8> {
-    counted(b':', name)
+    length_prefixed(b':', name)
 }
 
-fn counted(kind: u8, text: &str) -> Vec<u8> {
+fn length_prefixed(kind: u8, text: &str) -> Vec<u8> {
     let length = i64::try_from(text.len()).unwrap_or_default();
     let mut bytes = vec![kind];
-    bytes.extend(packed(length));
+    bytes.extend(pack(length));
     bytes.extend(text.as_bytes());
     bytes
 }
 
 /// An integer of at most 31 bits. A small one takes one byte; others follow a byte with
 /// their length and sign.
-fn packed(number: i64) -> Vec<u8> {
+fn pack(number: i64) -> Vec<u8> {
     let byte = |number: i64| number.to_le_bytes().first().copied().unwrap_or_default();
     match number {
         0 => vec![0],

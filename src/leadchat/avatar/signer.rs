@@ -13,10 +13,10 @@ use zeroize::Zeroizing;
 use super::{Format, marshal};
 
 const SALT: &[u8] = b"ActiveStorage";
-const ITERATIONS: u32 = 1000;
+const KEY_ITERATIONS: u32 = 1000;
 
 /// The formats of nearly all pictures.
-const USUAL: [Format<'static>; 5] = [
+const COMMON_FORMATS: [Format<'static>; 5] = [
     Format::Extension("png"),
     Format::Extension("jpg"),
     Format::Extension("jpeg"),
@@ -29,21 +29,23 @@ const USUAL: [Format<'static>; 5] = [
 pub struct Signer {
     key: Hmac<Sha1>,
     /// The signed variations of common formats, in their order.
-    usual: Vec<String>,
+    common: Vec<String>,
 }
 
 impl Signer {
     /// Takes about a millisecond.
-    pub fn derived(secret_key_base: &SecretString) -> Self {
+    pub fn derive(secret_key_base: &SecretString) -> Self {
         // As long as a block of HMAC-SHA1, so that it is used as it is.
         let mut key = Zeroizing::new([0; 64]);
         let secret = secret_key_base.expose_secret().as_bytes();
-        pbkdf2_hmac::<Sha256>(secret, SALT, ITERATIONS, &mut *key);
+        pbkdf2_hmac::<Sha256>(secret, SALT, KEY_ITERATIONS, &mut *key);
         let mut signer = Self {
             key: Hmac::new((&*key).into()),
-            usual: Vec::new(),
+            common: Vec::new(),
         };
-        signer.usual = USUAL.map(|format| signer.sign_variation(format)).into();
+        signer.common = COMMON_FORMATS
+            .map(|format| signer.sign_variation(format))
+            .into();
         signer
     }
 
@@ -52,8 +54,8 @@ impl Signer {
     }
 
     pub(super) fn variation(&self, format: Format<'_>) -> Cow<'_, str> {
-        let mut usual = USUAL.iter().zip(&self.usual);
-        match usual.find(|(usual, _)| **usual == format) {
+        let mut common = COMMON_FORMATS.iter().zip(&self.common);
+        match common.find(|(common, _)| **common == format) {
             Some((_, signed)) => signed.into(),
             None => self.sign_variation(format).into(),
         }

@@ -55,7 +55,7 @@ static OBSERVED: LazyLock<Observed> = LazyLock::new(|| {
 });
 
 static SIGNER: LazyLock<Signer> =
-    LazyLock::new(|| Signer::derived(&OBSERVED.secret_key_base.clone().into()));
+    LazyLock::new(|| Signer::derive(&OBSERVED.secret_key_base.clone().into()));
 
 fn links(frontend_url: &str) -> Links {
     Links::new(Some(frontend_url.to_owned()), false)
@@ -72,7 +72,7 @@ fn addresses_are_those_of_active_storage() {
     for vector in &OBSERVED.vectors {
         let inbox = vector.inbox_id;
         assert_eq!(
-            sanitized(&vector.filename),
+            sanitize(&vector.filename),
             vector.sanitized_filename,
             "{inbox}"
         );
@@ -187,7 +187,7 @@ fn every_format_is_signed() {
 #[test]
 fn names_of_files_are_sanitized_and_escaped_as_rails_does() {
     let ends_in = |filename: &str, expected: &Escaped| {
-        assert_eq!(sanitized(filename), expected.sanitized, "{filename:?}");
+        assert_eq!(sanitize(filename), expected.sanitized, "{filename:?}");
         let blob = Blob {
             id: 1,
             content_type: "image/png",
@@ -309,7 +309,7 @@ fn what_is_missing_for_an_address_is_named() {
 /// With a key that is shorter than a hash.
 #[test]
 fn another_key_signs_otherwise() {
-    let signer = Signer::derived(&"test-secret".to_owned().into());
+    let signer = Signer::derive(&"test-secret".to_owned().into());
     for (signed, signature) in [
         (signer.blob(1), "d113b4731a3f9b3bdb59f8fc1e677708c9de44dd"),
         (signer.blob(123), "6e1ec616015a647afa3d3314327675ef5ef88f88"),

@@ -43,13 +43,13 @@ pub enum Encoding {
 enum Header {
     Text(Vec<u8>),
     /// `null` and `false` are as good as no header.
-    Nothing,
+    Absent,
     /// `true`, a number, or a message in the message.
-    Something,
+    Other,
 }
 
 /// A header may be a message, and one of its headers may not.
-const DEEPEST_MESSAGE: u8 = 2;
+const MAX_MESSAGE_DEPTH: u8 = 2;
 
 /// The entries of an object, each value as it stands there; of those with the
 /// same key the last.
@@ -66,9 +66,9 @@ impl<'a> Envelope<'a> {
         if !stored.trim_start().starts_with('{') {
             return None;
         }
-        let envelope = entries(stored)?;
+        let envelope = parse_object(stored)?;
         let payload = get(&envelope, "p")?;
-        let headers = entries(get(&envelope, "h")?)?;
+        let headers = parse_object(get(&envelope, "h")?)?;
         get(&headers, "iv")?;
         get(&headers, "at")?;
         payload
@@ -81,18 +81,18 @@ impl<'a> Envelope<'a> {
         let (mut initialization_vector, mut tag, mut key) = (None, None, None);
         let (mut is_compressed, mut encoding) = (false, Encoding::Utf8);
         for (Key(name), raw) in &self.headers {
-            match (name.as_ref(), header(raw.get(), 1)?) {
+            match (name.as_ref(), parse_header(raw.get(), 1)?) {
                 (b"iv", Header::Text(bytes)) => initialization_vector = bytes.try_into().ok(),
                 (b"at", Header::Text(bytes)) => tag = bytes.try_into().ok(),
                 (b"i", Header::Text(bytes)) => key = Some(bytes),
                 (b"e", Header::Text(name)) => encoding = Encoding::of(&name)?,
-                (b"i" | b"e", Header::Something) => return None,
-                (b"c", Header::Text(_) | Header::Something) => is_compressed = true,
+                (b"i" | b"e", Header::Other) => return None,
+                (b"c", Header::Text(_) | Header::Other) => is_compressed = true,
                 _ => {}
             }
         }
         Some(Message {
-            payload: bytes(self.payload)?,
+            payload: decode_base64(self.payload)?,
             initialization_vector: initialization_vector?,
             tag: tag?,
             key,
@@ -116,35 +116,35 @@ impl Encoding {
 
 /// A header of a message at this depth; `None` if Rails rejects it and the message with
 /// it.
-fn header(raw: &str, depth: u8) -> Option<Header> {
+fn parse_header(raw: &str, depth: u8) -> Option<Header> {
     match raw.as_bytes().first()? {
-        b'"' => bytes(raw).map(Header::Text),
-        b'{' => is_message(raw, depth + 1).then_some(Header::Something),
+        b'"' => decode_base64(raw).map(Header::Text),
+        b'{' => is_message(raw, depth + 1).then_some(Header::Other),
         b'[' => None,
-        b'n' | b'f' => Some(Header::Nothing),
-        _ => Some(Header::Something),
+        b'n' | b'f' => Some(Header::Absent),
+        _ => Some(Header::Other),
     }
 }
 
 fn is_message(raw: &str, depth: u8) -> bool {
-    let is_sound = || {
-        let message = entries(raw)?;
+    let parse = || {
+        let message = parse_object(raw)?;
         let payload = get(&message, "p")?;
         if payload != "null" {
-            bytes(payload)?;
+            decode_base64(payload)?;
         }
         if let Some(headers) = get(&message, "h").filter(|raw| *raw != "null") {
-            for raw in entries(headers)?.into_values() {
-                header(raw.get(), depth)?;
+            for raw in parse_object(headers)?.into_values() {
+                parse_header(raw.get(), depth)?;
             }
         }
         Some(())
     };
-    depth <= DEEPEST_MESSAGE && is_sound().is_some()
+    depth <= MAX_MESSAGE_DEPTH && parse().is_some()
 }
 
 /// The bytes in a raw text of Base64.
-fn bytes(raw: &str) -> Option<Vec<u8>> {
+fn decode_base64(raw: &str) -> Option<Vec<u8>> {
     let text = raw.strip_prefix('"')?.strip_suffix('"')?;
     if text.contains('\\') {
         let text: String = serde_json::from_str(raw).ok()?;
@@ -154,7 +154,7 @@ fn bytes(raw: &str) -> Option<Vec<u8>> {
 }
 
 /// `None` where the text is no object.
-fn entries(text: &str) -> Option<Entries<'_>> {
+fn parse_object(text: &str) -> Option<Entries<'_>> {
     serde_json::from_str(text).ok()
 }
 

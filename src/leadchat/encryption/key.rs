@@ -16,14 +16,14 @@ use super::{
     envelope::{Encoding, Envelope, Message},
 };
 
-const ITERATIONS: u32 = 65_536;
+const KEY_ITERATIONS: u32 = 65_536;
 
 /// A text of more bytes is compressed.
-const LONGEST_UNCOMPRESSED: usize = 140;
+const MAX_UNCOMPRESSED_BYTES: usize = 140;
 
 /// The maximum size of an inflated text, in bytes. leadchat accepts at most 20,000
 /// characters; more must be a decompression bomb.
-const LONGEST_INFLATED: usize = 128 << 10;
+const MAX_INFLATED_BYTES: usize = 128 << 10;
 
 /// The maximum ratio of inflated to deflated bytes.
 const MAX_INFLATE_RATIO: usize = 1032;
@@ -34,20 +34,20 @@ const DEFLATE_OVERHEAD_BYTES: usize = 64;
 pub struct Key {
     cipher: Aes256Gcm,
     /// Makes the initialization vectors of deterministic encryption.
-    of_texts: Hmac<Sha256>,
+    iv_mac: Hmac<Sha256>,
     reference: String,
 }
 
 impl Key {
     /// Slow by design.
-    pub fn derived(text: &SecretString, salt: &SecretString, digest: Digest) -> Self {
+    pub fn derive(text: &SecretString, salt: &SecretString, digest: Digest) -> Self {
         let derive = match digest {
             Digest::Sha1 => pbkdf2_hmac::<Sha1>,
             Digest::Sha256 => pbkdf2_hmac::<Sha256>,
         };
         let mut key = Zeroizing::new([0; 32]);
         let (text, salt) = (text.expose_secret(), salt.expose_secret());
-        derive(text.as_bytes(), salt.as_bytes(), ITERATIONS, &mut *key);
+        derive(text.as_bytes(), salt.as_bytes(), KEY_ITERATIONS, &mut *key);
         Self::new(&key)
     }
 
@@ -57,7 +57,7 @@ impl Key {
         block.split_at_mut(key.len()).0.copy_from_slice(key);
         Self {
             cipher: Aes256Gcm::new(key.into()),
-            of_texts: Hmac::new((&*block).into()),
+            iv_mac: Hmac::new((&*block).into()),
             reference: hex::encode(Sha1::digest(key)).chars().take(4).collect(),
         }
     }
@@ -86,30 +86,31 @@ impl Key {
             )
             .ok()?;
         let bytes = if is_compressed {
-            inflated(&bytes)?
+            inflate(&bytes)?
         } else {
             bytes
         };
-        decoded(&bytes, encoding)
+        decode(&bytes, encoding)
     }
 
     /// The envelope of deterministic encryption, as Rails writes it.
     pub fn encrypt(&self, text: &str) -> Option<SecretString> {
         let reference = BASE64_STANDARD.encode(self.reference());
         let headers = format!(r#","i":"{reference}""#);
-        if text.len() > LONGEST_UNCOMPRESSED {
-            self.enveloped(
-                deflated(text.as_bytes())?,
-                &format!(r#"{headers},"c":true"#),
-            )
+        if text.len() > MAX_UNCOMPRESSED_BYTES {
+            self.to_envelope(deflate(text.as_bytes())?, &format!(r#"{headers},"c":true"#))
         } else {
-            self.enveloped(Zeroizing::new(text.as_bytes().to_vec()), &headers)
+            self.to_envelope(Zeroizing::new(text.as_bytes().to_vec()), &headers)
         }
     }
 
     /// With headers beside those that the cipher needs.
-    pub fn enveloped(&self, mut bytes: Zeroizing<Vec<u8>>, headers: &str) -> Option<SecretString> {
-        let hash = self.of_texts.clone().chain_update(&*bytes).finalize();
+    pub fn to_envelope(
+        &self,
+        mut bytes: Zeroizing<Vec<u8>>,
+        headers: &str,
+    ) -> Option<SecretString> {
+        let hash = self.iv_mac.clone().chain_update(&*bytes).finalize();
         let hash = hash.into_bytes();
         let (initialization_vector, _) = hash.split_first_chunk::<12>()?;
         let tag = self
@@ -136,9 +137,9 @@ impl Key {
 }
 
 /// As zlib writes it at its usual level, byte for byte.
-fn deflated(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let most = text.len() + text.len() / 1000 + DEFLATE_OVERHEAD_BYTES;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(most));
+fn deflate(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let max_bytes = text.len() + text.len() / 1000 + DEFLATE_OVERHEAD_BYTES;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(max_bytes));
     let status = Compress::new(Compression::default(), true)
         .compress_vec(text, &mut bytes, FlushCompress::Finish)
         .ok()?;
@@ -146,16 +147,16 @@ fn deflated(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
 }
 
 /// `None` also where it is longer than any text may be.
-fn inflated(bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let most = LONGEST_INFLATED.min(bytes.len().saturating_mul(MAX_INFLATE_RATIO));
-    let mut text = Zeroizing::new(Vec::with_capacity(most));
+fn inflate(bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let max_bytes = MAX_INFLATED_BYTES.min(bytes.len().saturating_mul(MAX_INFLATE_RATIO));
+    let mut text = Zeroizing::new(Vec::with_capacity(max_bytes));
     let status = Decompress::new(true)
         .decompress_vec(bytes, &mut text, FlushDecompress::Finish)
         .ok()?;
     (status == Status::StreamEnd).then_some(text)
 }
 
-fn decoded(bytes: &[u8], encoding: Encoding) -> Option<SecretString> {
+fn decode(bytes: &[u8], encoding: Encoding) -> Option<SecretString> {
     match encoding {
         Encoding::Ascii if !bytes.is_ascii() => None,
         Encoding::Latin1 if !bytes.is_ascii() => {

@@ -56,9 +56,9 @@ static OBSERVED: LazyLock<Observed> = LazyLock::new(|| {
     serde_json::from_str(include_str!("../../../tests/golden/encryption.json")).unwrap()
 });
 
-fn texts(digest: Digest) -> KeyTexts {
+fn texts(digest: Digest) -> KeyMaterial {
     let text = |name: &str| OBSERVED.keys[name].clone().into();
-    KeyTexts {
+    KeyMaterial {
         primary_key: text("primary_key"),
         deterministic_key: text("deterministic_key"),
         key_derivation_salt: text("key_derivation_salt"),
@@ -67,7 +67,7 @@ fn texts(digest: Digest) -> KeyTexts {
 }
 
 static ENCRYPTION: LazyLock<Encryption> =
-    LazyLock::new(|| Encryption::derived(&texts(Digest::Sha1)));
+    LazyLock::new(|| Encryption::derive(&texts(Digest::Sha1)));
 
 /// With the keys that Rails had.
 fn keys() -> &'static Keys {
@@ -83,10 +83,10 @@ fn decrypted(stored: &str) -> Option<String> {
 }
 
 /// An envelope with headers of one's own.
-fn enveloped(bytes: &[u8], headers: &str) -> String {
+fn to_envelope(bytes: &[u8], headers: &str) -> String {
     let envelope = keys()
         .primary
-        .enveloped(bytes.to_vec().into(), headers)
+        .to_envelope(bytes.to_vec().into(), headers)
         .unwrap();
     envelope.expose_secret().to_owned()
 }
@@ -247,7 +247,7 @@ fn stored_texts_are_read_as_rails_reads_them() {
 /// Keys of other texts, and vectors that count up.
 #[test]
 fn other_keys_read_what_is_theirs() {
-    let encryption = Encryption::derived(&KeyTexts {
+    let encryption = Encryption::derive(&KeyMaterial {
         primary_key: "primary-key-for-tests-0000000000".to_owned().into(),
         deterministic_key: "deterministic-key-tests-00000000".to_owned().into(),
         key_derivation_salt: "salt-for-tests-000000000000000000".to_owned().into(),
@@ -286,15 +286,18 @@ fn an_envelope_opens_with_the_key_of_its_column_alone() {
     {
         let stored = || Encrypted::from(ciphertext.clone());
         for is_deterministic in [true, false] {
-            let opens = ENCRYPTION.opens(&stored(), is_deterministic);
+            let opens = ENCRYPTION.can_decrypt(&stored(), is_deterministic);
             assert_eq!(opens, Some(is_deterministic == *deterministic), "{case}");
-            let without = Encryption::default().opens(&stored(), is_deterministic);
+            let without = Encryption::default().can_decrypt(&stored(), is_deterministic);
             assert_eq!(without, Some(false), "{case}");
         }
         tried += 1;
     }
     assert!(tried > 5, "{tried}");
-    assert_eq!(ENCRYPTION.opens(&"plain".to_owned().into(), false), None);
+    assert_eq!(
+        ENCRYPTION.can_decrypt(&"plain".to_owned().into(), false),
+        None
+    );
 }
 
 /// Rails decrypts once.
@@ -308,7 +311,7 @@ fn a_text_may_look_like_an_envelope() {
 
 #[test]
 fn with_the_other_digest_other_keys_are_derived() {
-    let encryption = Encryption::derived(&texts(Digest::Sha256));
+    let encryption = Encryption::derive(&texts(Digest::Sha256));
     let (mut read, mut lost) = (0, 0);
     for stored in &OBSERVED.decrypt {
         let text = shown(encryption.decrypt(&stored.stored.clone().into()));
@@ -330,9 +333,9 @@ fn with_the_other_digest_other_keys_are_derived() {
 /// In the encodings that Ruby names, each of which has names of its own.
 #[test]
 fn texts_are_decoded() {
-    let enveloped = |text: &[u8], encoding: &str| {
+    let to_envelope = |text: &[u8], encoding: &str| {
         let name = BASE64_STANDARD.encode(encoding);
-        enveloped(text, &format!(r#","e":"{name}""#))
+        to_envelope(text, &format!(r#","e":"{name}""#))
     };
     for (bytes, encoding, expected) in [
         (&b"abc"[..], "UTF-8", Some("abc")),
@@ -348,7 +351,7 @@ fn texts_are_decoded() {
         (b"abc", "", None),
         (b"abc", "\u{fffd}", None),
     ] {
-        let read = decrypted(&enveloped(bytes, encoding));
+        let read = decrypted(&to_envelope(bytes, encoding));
         assert_eq!(read.as_deref(), expected, "{encoding}");
     }
 }
@@ -385,7 +388,7 @@ fn headers_are_what_rails_takes() {
         (nested(r#"{"p":"YQ==","h":{"a":[]}}"#), false),
         (nested(r#"{"p":"YQ==","h":{"a":{"p":"YQ=="}}}"#), false),
     ] {
-        let read = decrypted(&enveloped(b"abc", &more));
+        let read = decrypted(&to_envelope(b"abc", &more));
         assert_eq!(read.as_deref(), is_taken.then_some("abc"), "{more}");
     }
 }
@@ -393,12 +396,12 @@ fn headers_are_what_rails_takes() {
 /// A decompression bomb is refused.
 #[test]
 fn what_swells_too_much_is_not_inflated() {
-    let enveloped = |text: &str| keys().primary.encrypt(text).unwrap();
+    let to_envelope = |text: &str| keys().primary.encrypt(text).unwrap();
     let (most, more) = (128 << 10, (128 << 10) + 1);
     let long = "x".repeat(most);
-    assert_eq!(decrypted(enveloped(&long).expose_secret()), Some(long));
+    assert_eq!(decrypted(to_envelope(&long).expose_secret()), Some(long));
     for length in [more, 8 << 20] {
-        let bomb = enveloped(&"x".repeat(length));
+        let bomb = to_envelope(&"x".repeat(length));
         assert!(bomb.expose_secret().len() < length / 100);
         assert_eq!(decrypted(bomb.expose_secret()), None);
     }

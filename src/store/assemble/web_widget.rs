@@ -10,7 +10,7 @@ use crate::{
         Channel,
         web_widget::{ReplyTime, WebWidget, WidgetFeature},
     },
-    leadchat::age::Age,
+    leadchat::features::Features,
     store::schema::rows::WebWidgetRow,
 };
 
@@ -50,7 +50,8 @@ pub(super) fn assemble(
             script,
         ),
         website_token: row.website_token.shown("web_widget.website_token", open),
-        selected_feature_flags: flags.map_or_else(Vec::new, |flags| features(flags, context.age)),
+        selected_feature_flags: flags
+            .map_or_else(Vec::new, |flags| widget_features(flags, context.features)),
         reply_time: state(&row.reply_time, &REPLY_TIMES, "web_widget.reply_time", open),
         hmac_token: plain_secret(&row.hmac_token, "web_widget.hmac_token", sealed),
         pre_chat_form_enabled: row
@@ -70,10 +71,10 @@ pub(super) fn assemble(
 }
 
 /// An older leadchat takes no notice of the newest one's bit.
-fn features(flags: i32, age: Age) -> Vec<WidgetFeature> {
+fn widget_features(flags: i32, leadchat: Features) -> Vec<WidgetFeature> {
     let mut features = WidgetFeature::of(flags);
     let is_known = |feature: &_| !matches!(feature, WidgetFeature::AllowMobileWebview);
-    if !age.mobile_webviews {
+    if !leadchat.mobile_webviews {
         features.retain(is_known);
     }
     features

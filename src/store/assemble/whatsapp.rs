@@ -70,7 +70,7 @@ fn voice_enabled(
     let voice_feature_enabled = row
         .voice_feature_enabled
         .as_ref()
-        .filter(|_| context.age.whatsapp_calls)?;
+        .filter(|_| context.features.whatsapp_calls)?;
     let is_enabled = || {
         if row.provider.text().ok()? != Some("whatsapp_cloud") {
             return Some(false);
@@ -88,11 +88,11 @@ fn inbound_calls_enabled(
     context: &Context<'_>,
     open: &mut Vec<Degradation>,
 ) -> Option<bool> {
-    if !context.age.inbound_calls {
+    if !context.features.inbound_calls {
         return None;
     }
     let config = provider_config(row).ok();
-    let are_taken = config.and_then(|config| config.takes_inbound_calls());
+    let are_taken = config.and_then(|config| config.accepts_inbound_calls());
     readable(are_taken, "whatsapp.inbound_calls_enabled", open)
 }
 
@@ -102,9 +102,9 @@ fn reauthorization(
     context: &Context<'_>,
     open: &mut Vec<Degradation>,
 ) -> FlagSource {
-    if context.age.inbound_calls {
+    if context.features.inbound_calls {
         let config = provider_config(row).ok();
-        let can_be = config.and_then(|config| config.is_of_embedded_signup());
+        let can_be = config.and_then(|config| config.has_embedded_signup());
         match readable(can_be, "whatsapp.reauthorization", open) {
             Some(true) => {}
             Some(false) => return FlagSource::Fixed(Reauthorization::NotRequired),

@@ -94,7 +94,7 @@ impl Probed {
             ..Sampled::default()
         };
         let stored = rows.iter().filter_map(|row| row.sample.get().ok()?);
-        for opens in stored.filter_map(|stored| encryption.opens(stored, is_deterministic)) {
+        for opens in stored.filter_map(|stored| encryption.can_decrypt(stored, is_deterministic)) {
             if opens {
                 sampled.opened += 1;
             } else {

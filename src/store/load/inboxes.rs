@@ -64,7 +64,7 @@ pub(super) async fn read_inboxes(
         working_hours: by_key(working_hours, |row| row.inbox_id),
         avatars: by_key(avatars, |row| row.record_id),
         states,
-        age: read.plan.schema.age(),
+        features: read.plan.schema.features(),
     })
 }
 

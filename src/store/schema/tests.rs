@@ -1,7 +1,7 @@
 //! What is wanted of a database, and what is made of what is there.
 
 use super::{columns::Source, *};
-use crate::leadchat::age;
+use crate::leadchat::features;
 
 fn required(ownership: Ownership) -> Required {
     Required::new(ownership)
@@ -64,9 +64,9 @@ fn what_came_with_newer_leadchats_may_be_missing_and_nothing_else() {
     );
     // What tells how new leadchat is must be looked for.
     for column in [
-        age::OF_MOBILE_WEBVIEWS,
-        age::OF_WHATSAPP_CALLS,
-        age::OF_INBOUND_CALLS,
+        features::COLUMN_OF_MOBILE_WEBVIEWS,
+        features::COLUMN_OF_WHATSAPP_CALLS,
+        features::COLUMN_OF_INBOUND_CALLS,
     ] {
         let place = column.split_once('.').unwrap();
         assert!(optional.contains(&place), "{column}");
@@ -112,8 +112,8 @@ fn what_is_optional_is_left_out_where_it_is_missing_or_not_granted() {
         let omitted: Vec<_> = omitted.map(|it| (it.table, it.column)).collect();
         assert_eq!(omitted, [secret, sid]);
         // What may not be read tells how new leadchat is all the same.
-        assert_eq!(schema.age().mobile_webviews, is_there);
-        assert!(schema.age().inbound_calls);
+        assert_eq!(schema.features().mobile_webviews, is_there);
+        assert!(schema.features().inbound_calls);
         assert!(schema.has_channels(ChannelKind::Voice));
     }
     // A part of the table is no table.

@@ -26,7 +26,7 @@ fn is_an_address_or_noted(filename: &str, content_type: &str, id: i64) {
         content_type,
         filename,
     };
-    let name = sanitized(filename);
+    let name = sanitize(filename);
     match address(&blob) {
         Err(reason) => {
             assert_eq!(reason, DegradationReason::SourceUnreadable);
@@ -59,7 +59,7 @@ fn is_an_address_or_noted(filename: &str, content_type: &str, id: i64) {
 
 #[test]
 fn any_name_is_one_segment_at_the_end() {
-    let inputs = (name(), select(&VARIABLE[..]), any::<i64>());
+    let inputs = (name(), select(&VARIABLE_CONTENT_TYPES[..]), any::<i64>());
     for_all(500, inputs, |(filename, content_type, id)| {
         is_an_address_or_noted(&filename, content_type, id);
     });
@@ -82,7 +82,7 @@ fn different_ids_have_different_addresses() {
 #[test]
 fn guided_bytes_are_a_name() {
     bolero::check!().for_each(|bytes: &[u8]| {
-        let content_type = VARIABLE[bytes.len() % VARIABLE.len()];
+        let content_type = VARIABLE_CONTENT_TYPES[bytes.len() % VARIABLE_CONTENT_TYPES.len()];
         is_an_address_or_noted(&String::from_utf8_lossy(bytes), content_type, 1);
     });
 }

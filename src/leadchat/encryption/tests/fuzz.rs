@@ -3,7 +3,7 @@
 use proptest::{prelude::*, sample::select};
 use serde_json::{Value, value::RawValue};
 
-use super::{ENCRYPTION, OBSERVED, decrypted, enveloped, is_envelope, keys};
+use super::{ENCRYPTION, OBSERVED, decrypted, is_envelope, keys, to_envelope};
 use crate::tests::{damaged, damaged_one_of, for_all, json, noise, text};
 use secrecy::ExposeSecret;
 
@@ -105,7 +105,7 @@ fn a_flipped_bit_is_noticed() {
         any::<prop::sample::Index>(),
     );
     for_all(400, parts, |(secret, part, bit)| {
-        let envelope = enveloped(secret.as_bytes(), "");
+        let envelope = to_envelope(secret.as_bytes(), "");
         assert_eq!(decrypted(&envelope), Some(secret));
         let mut value: Value = serde_json::from_str(&envelope).unwrap();
         let place = if part == "p" {
@@ -163,7 +163,7 @@ fn no_damage_makes_a_text_that_nobody_encrypted() {
 fn any_bytes_in_an_envelope_are_a_text_or_nothing() {
     let headers = select(&["", r#","c":true"#, r#","e":"SVNPLTg4NTktMQ==""#][..]);
     for_all(600, (noise(), headers), |(bytes, headers)| {
-        let read = decrypted(&enveloped(&bytes, headers));
+        let read = decrypted(&to_envelope(&bytes, headers));
         match headers {
             "" => assert_eq!(read, String::from_utf8(bytes).ok()),
             r#","c":true"# => assert!(read.is_none_or(|text| text.len() <= 128 << 10)),
@@ -178,7 +178,7 @@ fn guided_bytes_are_read_or_kept_shut() {
         let text = String::from_utf8_lossy(bytes);
         is_read_or_kept_shut(&text, &[]);
         // As a header, and as what is encrypted.
-        let _ = decrypted(&enveloped(bytes, &format!(",{text}")));
-        let _ = decrypted(&enveloped(bytes, r#","c":true"#));
+        let _ = decrypted(&to_envelope(bytes, &format!(",{text}")));
+        let _ = decrypted(&to_envelope(bytes, r#","c":true"#));
     });
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use leadchat_inbox::leadchat::encryption::{
-    DETERMINISTIC, Digest, Encryption, KeyTexts, NON_DETERMINISTIC,
+    DETERMINISTIC, Digest, Encryption, KeyMaterial, NON_DETERMINISTIC,
 };
 use prost_reflect::Kind;
 use secrecy::ExposeSecret;
@@ -38,7 +38,7 @@ pub(super) async fn no_encrypted_text_is_where_it_must_not_be(backend: Backend) 
         let keys = golden::encryption().keys;
         let key = |name: &str| keys[name].clone().into();
         let name = ["primary_key", "deterministic_key"][usize::from(is_deterministic)];
-        Encryption::derived(&KeyTexts {
+        Encryption::derive(&KeyMaterial {
             primary_key: key("primary_key"),
             deterministic_key: key(name),
             key_derivation_salt: key("key_derivation_salt"),

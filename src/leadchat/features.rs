@@ -21,13 +21,13 @@
 //! one may differ for longer.
 
 /// The columns that features are detected from, as `table.column`.
-pub const OF_MOBILE_WEBVIEWS: &str = "channel_api.secret";
-pub const OF_WHATSAPP_CALLS: &str = "channel_email.imap_authentication";
-pub const OF_INBOUND_CALLS: &str = "channel_twilio_sms.provider_config";
+pub const COLUMN_OF_MOBILE_WEBVIEWS: &str = "channel_api.secret";
+pub const COLUMN_OF_WHATSAPP_CALLS: &str = "channel_email.imap_authentication";
+pub const COLUMN_OF_INBOUND_CALLS: &str = "channel_twilio_sms.provider_config";
 
 /// The features of a leadchat version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Age {
+pub struct Features {
     /// A widget has the feature `allow_mobile_webview`.
     pub mobile_webviews: bool,
     /// A WhatsApp number may be called.
@@ -37,9 +37,9 @@ pub struct Age {
     pub inbound_calls: bool,
 }
 
-impl Age {
+impl Features {
     /// The month of the newest feature; `None` without any.
-    pub const fn as_new_as(self) -> Option<&'static str> {
+    pub const fn released(self) -> Option<&'static str> {
         match self {
             Self {
                 inbound_calls: true,
@@ -57,12 +57,12 @@ impl Age {
         }
     }
 
-    /// Detects the features; `is_there` says whether a column exists.
-    pub fn told_by(is_there: impl Fn(&str) -> bool) -> Self {
+    /// Detects the features; `has_column` says whether a column exists.
+    pub fn detect(has_column: impl Fn(&str) -> bool) -> Self {
         Self {
-            mobile_webviews: is_there(OF_MOBILE_WEBVIEWS),
-            whatsapp_calls: is_there(OF_WHATSAPP_CALLS),
-            inbound_calls: is_there(OF_INBOUND_CALLS),
+            mobile_webviews: has_column(COLUMN_OF_MOBILE_WEBVIEWS),
+            whatsapp_calls: has_column(COLUMN_OF_WHATSAPP_CALLS),
+            inbound_calls: has_column(COLUMN_OF_INBOUND_CALLS),
         }
     }
 }
