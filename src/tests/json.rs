@@ -253,7 +253,7 @@ fn fraction() -> impl Strategy<Value = (String, Option<DegradationReason>)> {
 /// Integers of up to 400 digits: too many for a double, or too many to be exact.
 fn huge() -> impl Strategy<Value = (String, Option<DegradationReason>)> {
     const ALWAYS: [&str; 2] = ["1e99999999999999999999", "7E+9223372036854775807"];
-    let told = |zeros| match zeros {
+    let reason_for = |zeros| match zeros {
         ..308 => DegradationReason::NumberRounded,
         _ => DegradationReason::NumberOutOfRange,
     };
@@ -261,10 +261,10 @@ fn huge() -> impl Strategy<Value = (String, Option<DegradationReason>)> {
     let zeros = || (16..400_usize).prop_filter("near the largest double", |zeros| *zeros != 308);
     prop_oneof![
         (1..10_u8, zeros())
-            .prop_map(move |(digit, zeros)| (format!("{digit}e{zeros}"), Some(told(zeros)))),
+            .prop_map(move |(digit, zeros)| (format!("{digit}e{zeros}"), Some(reason_for(zeros)))),
         (1..10_u8, zeros()).prop_map(move |(digit, zeros)| {
             let digits = digit.to_string().repeat(zeros + 1);
-            (digits, Some(told(zeros)))
+            (digits, Some(reason_for(zeros)))
         }),
         select(&ALWAYS[..]).prop_map(|literal| (
             literal.to_owned(),
