@@ -11,6 +11,7 @@ pub mod dice;
 pub mod golden;
 pub mod grpcio;
 pub mod leadchat_versions;
+pub mod log;
 pub mod pgbouncer;
 pub mod plain;
 pub mod program;

@@ -18,6 +18,7 @@ use tonic_types::StatusExt;
 
 use crate::support::{
     Backend, Program, get_as_user,
+    log::complaints,
     plain::{self, Body, Connection, Reply, framed},
     program::Server,
 };
@@ -163,13 +164,8 @@ async fn assert_serves(connection: &Connection, after: &str) {
 async fn assert_unharmed(server: &Server) {
     assert_serves(&Connection::open(&server.address).await, "all of it").await;
     let log = server.log();
-    for line in log.lines() {
-        let level = line.split_whitespace().nth(1).unwrap_or_default();
-        let complains = ["ERROR", "WARN"].contains(&level)
-            || line.contains("panicked")
-            || line.contains("code=INTERNAL");
-        assert!(!complains, "{line}");
-    }
+    assert_eq!(complaints(&log), [""; 0]);
+    assert!(!log.contains("code=INTERNAL"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

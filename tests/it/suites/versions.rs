@@ -6,7 +6,9 @@ use crate::support::{
     Program,
     answers::{self, Answers, answers, assert_same},
     cluster::{Cluster, Setup},
-    get_as_user, pb,
+    get_as_user,
+    log::failed_reads,
+    pb,
     program::eventually,
     tools::unpacked,
     viewer,
@@ -113,7 +115,7 @@ impl Of {
             cluster.psql(database, change);
             shows(secret).await;
         }
-        assert!(!server.log().contains("read failed"));
+        assert_eq!(failed_reads(&server.log()), [""; 0]);
         Self {
             answers: seen,
             statements,

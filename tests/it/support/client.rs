@@ -1,6 +1,6 @@
 //! A client that sees what goes over the wire.
 
-use std::{fmt, time::Duration};
+use std::{fmt, time::Instant};
 
 use http::uri::PathAndQuery;
 use prost::{
@@ -8,14 +8,14 @@ use prost::{
     bytes::{Buf, BufMut},
 };
 use tonic::{
-    Request, Status,
+    Code, Request, Status,
     codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
     metadata::MetadataMap,
     transport::{Channel, Endpoint},
 };
 use tonic_types::StatusExt;
 
-use super::pb;
+use super::{pb, program::MAX_WAIT};
 
 /// The largest answer that tests take: far beyond any that should come.
 const LARGEST: usize = 64 << 20;
@@ -46,11 +46,7 @@ impl Client {
             Some(path) => Endpoint::from_shared(format!("unix:{path}")).unwrap(),
             None => Endpoint::from_shared(format!("http://{address}")).unwrap(),
         };
-        let channel = channel
-            .connect_timeout(Duration::from_secs(5))
-            .connect()
-            .await
-            .unwrap();
+        let channel = channel.connect_timeout(MAX_WAIT).connect().await.unwrap();
         Self {
             grpc: tonic::client::Grpc::new(channel).max_decoding_message_size(LARGEST),
         }
@@ -129,6 +125,21 @@ impl Client {
             if request.page_token.is_empty() {
                 return inboxes;
             }
+        }
+    }
+}
+
+/// As callers do that are told to ask again, of which [`log`](super::log) says whether they had to
+/// be: calls until there is an answer that says nothing of the kind.
+pub async fn retried<T, C>(call: impl Fn() -> C) -> Result<Answer<T>, Status>
+where
+    C: Future<Output = Result<Answer<T>, Status>>,
+{
+    let end = Instant::now() + MAX_WAIT;
+    loop {
+        match call().await {
+            Err(status) if status.code() == Code::Unavailable && Instant::now() < end => {}
+            answer => return answer,
         }
     }
 }

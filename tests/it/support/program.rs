@@ -9,7 +9,7 @@ use std::{
     io::{self, BufRead, BufReader, Read},
     process::{Child, ChildStdout, Command, Output, Stdio},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustix::process::Pid;
@@ -98,6 +98,11 @@ impl Program {
 
     pub fn arg(mut self, argument: &str) -> Self {
         self.command.arg(argument);
+        self
+    }
+
+    pub fn args<'a>(mut self, arguments: impl IntoIterator<Item = &'a str>) -> Self {
+        self.command.args(arguments);
         self
     }
 
@@ -239,6 +244,19 @@ impl Server {
         Pid::from_child(&self.child)
     }
 
+    /// The folder of the files that it has open.
+    pub fn files(&self) -> String {
+        format!("/proc/{}/fd", self.child.id())
+    }
+
+    /// How many of these are sockets: connections, and the one that is listened on.
+    pub fn sockets(&self) -> usize {
+        let files = fs::read_dir(self.files()).unwrap().flatten();
+        let targets = files.filter_map(|file| fs::read_link(file.path()).ok());
+        let names = targets.map(|target| target.to_string_lossy().into_owned());
+        names.filter(|name| name.starts_with("socket:")).count()
+    }
+
     /// That it had at any time, in megabytes.
     pub fn most_memory(&self) -> u64 {
         self.megabytes("VmHWM:")
@@ -280,7 +298,14 @@ impl Server {
 impl Server {
     /// Waits for its end, and gives the exit code.
     pub fn wait(mut self) -> Option<i32> {
-        self.child.wait().unwrap().code()
+        let end = Instant::now() + MAX_WAIT;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(Instant::now() < end, "it does not end");
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 
@@ -309,13 +334,14 @@ pub fn statements(log: &str) -> impl Iterator<Item = &str> {
     statements.filter(move |line| !uncounted.iter().any(|start| line.contains(start)))
 }
 
+/// How long tests wait for what has to happen: far longer than a busy machine needs.
+pub const MAX_WAIT: Duration = Duration::from_mins(3);
+
 /// Waits until something is so, for as long as a slow machine may need.
 pub async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    for _ in 0..500 {
-        if is_so() {
-            return;
-        }
+    let end = Instant::now() + MAX_WAIT;
+    while !is_so() {
+        assert!(Instant::now() < end, "waited in vain: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    panic!("waited in vain: {what}");
 }

@@ -33,6 +33,8 @@ struct State {
     cut: AtomicU64,
     /// How many milliseconds what a server says is kept back.
     slow: AtomicU64,
+    /// How many milliseconds the next thing that it says is.
+    slow_once: AtomicU64,
     /// How often a client has spoken after the server did.
     turns: AtomicU64,
     /// Whether a client has spoken last.
@@ -56,6 +58,7 @@ impl Proxy {
             opened: AtomicU64::new(0),
             cut: AtomicU64::new(0),
             slow: AtomicU64::new(0),
+            slow_once: AtomicU64::new(0),
             turns: AtomicU64::new(0),
             is_clients_turn: AtomicBool::new(false),
             sent: watch::Sender::default(),
@@ -81,6 +84,11 @@ impl Proxy {
     /// From now on, whatever the server says takes so many milliseconds.
     pub fn slow_down(&self, milliseconds: u64) {
         self.state.slow.store(milliseconds, Ordering::SeqCst);
+    }
+
+    /// The next thing that the server says takes so many milliseconds more.
+    pub fn slow_down_once(&self, milliseconds: u64) {
+        self.state.slow_once.store(milliseconds, Ordering::SeqCst);
     }
 
     /// How many round trips there were so far. One with much to say may count as several,
@@ -150,7 +158,8 @@ async fn pass(
         if is_clients {
             state.sent.send_modify(|sent| sent.extend(bytes));
         } else {
-            let slow = state.slow.load(Ordering::SeqCst);
+            let once = state.slow_once.swap(0, Ordering::SeqCst);
+            let slow = state.slow.load(Ordering::SeqCst) + once;
             tokio::time::sleep(Duration::from_millis(slow)).await;
         }
         if number < state.cut.load(Ordering::SeqCst) {

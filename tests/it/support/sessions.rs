@@ -4,10 +4,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use super::Database;
-
-/// For what happens soon, on a busy machine too.
-const WAIT_TIMEOUT: Duration = Duration::from_mins(1);
+use super::{Database, program::MAX_WAIT};
 
 /// A table that no other session may read. Dropped, it is released with its session.
 pub struct TableLock(PgConnection);
@@ -49,7 +46,7 @@ impl Database {
 
 /// Waits until a condition holds.
 pub async fn until(condition: &str, holds: impl AsyncFn() -> bool) {
-    let end = Instant::now() + WAIT_TIMEOUT;
+    let end = Instant::now() + MAX_WAIT;
     while !holds().await {
         assert!(Instant::now() < end, "waited in vain: {condition}");
         tokio::time::sleep(Duration::from_millis(5)).await;

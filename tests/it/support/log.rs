@@ -1,0 +1,80 @@
+//! What a server's log says of reads that failed, and of what else went wrong.
+//!
+//! On a busy machine sqlx warns of slow statements, and reads meet the time limits of docs/limits.md.
+//! The service promises neither that no statement is slow nor that no read is late, but that a late
+//! read was begun anew as often as it may be.
+
+use std::collections::BTreeSet;
+
+/// A read that its caller is told of as failed.
+const FAILED: &str = "read failed";
+
+/// A call that has its answer.
+const ANSWERED: &str = ": answered ";
+
+/// A read that is tried once more.
+const BEGINS_ANEW: &str = "begins anew";
+
+/// Why a read that was late failed, and how often it has begun anew before.
+const LATE: [(&str, usize); 6] = [
+    // A table was locked: for half a second each time.
+    ("code 55P03", 2),
+    // The server was silent within a transaction for a second.
+    ("code 25P03", 1),
+    ("nothing is heard of it", 1),
+    // The time of a statement, and that of a read.
+    ("code 57014", 0),
+    ("a read takes too long", 0),
+    // The time until a connection is open.
+    ("no connection within the time allowed", 0),
+];
+
+/// Warnings and errors, but for those of sqlx that a statement or a connection is slow.
+pub fn complaints(log: &str) -> Vec<&str> {
+    let is_complaint = |line: &&str| {
+        let level = line.split_whitespace().nth(1);
+        matches!(level, Some("WARN" | "ERROR")) && !line.contains(" sqlx::")
+    };
+    log.lines().filter(is_complaint).collect()
+}
+
+/// Reads that failed, but for those that were late.
+pub fn failed_reads(log: &str) -> Vec<&str> {
+    let failed = log.lines().filter(|line| line.contains(FAILED));
+    failed.filter(|line| !is_late(log, line)).collect()
+}
+
+/// How many reads failed since they were late.
+pub fn late_reads(log: &str) -> usize {
+    let failed = log.lines().filter(|line| line.contains(FAILED));
+    failed.filter(|line| is_late(log, line)).count()
+}
+
+/// How many calls were answered well whose read had begun anew.
+pub fn answered_anew(log: &str) -> usize {
+    let ids = |has: &dyn Fn(&str) -> bool| -> BTreeSet<&str> {
+        log.lines()
+            .filter(|line| has(line))
+            .map(request_id)
+            .collect()
+    };
+    let begun = ids(&|line| line.contains(BEGINS_ANEW));
+    let answered = ids(&|line| line.contains(ANSWERED) && line.contains("code=\"OK\""));
+    begun.intersection(&answered).count()
+}
+
+/// Whether a read failed by a limit of time, after as many tries as it has.
+fn is_late(log: &str, failed: &str) -> bool {
+    let call = request_id(failed);
+    let tries = log
+        .lines()
+        .filter(|line| line.contains(BEGINS_ANEW) && request_id(line) == call)
+        .count();
+    LATE.iter()
+        .any(|(cause, least)| failed.contains(cause) && tries >= *least)
+}
+
+fn request_id(line: &str) -> &str {
+    let (_, id) = line.split_once("request_id=").unwrap_or_default();
+    id.split(['}', ' ', ':']).next().unwrap_or_default()
+}
