@@ -9,11 +9,14 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use crate::support::{
-    Backend, Program,
-    client::any_inbox as request,
+    Backend, Client, Database, Program,
+    client::{any_inbox as request, retried},
     cluster::Cluster,
+    log::failed_reads,
     plain::{self, framed},
+    program::{MAX_WAIT, Server, eventually},
     proxy::Proxy,
+    sessions::until,
 };
 
 const GET: &str = "/leadchat.inbox.v1.InboxService/GetInbox";
@@ -22,14 +25,6 @@ const AT_A_TIME: usize = 50;
 
 /// As many as the server keeps.
 const CONNECTIONS: i64 = 16;
-
-async fn until(what: &str, within: Duration, is_so: impl AsyncFn() -> bool) {
-    let end = Instant::now() + within;
-    while !is_so().await {
-        assert!(Instant::now() < end, "waited in vain: {what}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
 
 /// Whether a call was answered at its deadline. One that gets no permit is told so after half
 /// of its time. Where the machine sets the server aside at that very moment, tonic answers.
@@ -49,8 +44,7 @@ fn is_late(status: &Status) -> bool {
 async fn a_thousand_cancelled_calls_leave_no_read_behind() {
     let database = Backend::Postgres.golden();
     let server = Program::serving(&database)
-        .arg("--max-concurrent-reads")
-        .arg("100")
+        .args(["--max-concurrent-reads", "100"])
         .start();
     let client = server.client().await;
     assert!(client.get(request()).await.is_ok());
@@ -71,7 +65,7 @@ async fn a_thousand_cancelled_calls_leave_no_read_behind() {
                 // Gives up; the stream is reset.
                 let patience = Duration::from_millis(100 + number as u64 % 50);
                 let answer = tokio::time::timeout(patience, client_.get(request())).await;
-                assert!(answer.is_err());
+                assert!(!matches!(answer, Ok(Ok(_))));
                 None
             }
         })
@@ -92,7 +86,7 @@ async fn a_thousand_cancelled_calls_leave_no_read_behind() {
         .collect();
     waits.sort();
     assert!(
-        cancelled <= CALLS / 100,
+        cancelled <= CALLS / 20,
         "{cancelled} were answered by tonic"
     );
     println!(
@@ -101,18 +95,14 @@ async fn a_thousand_cancelled_calls_leave_no_read_behind() {
         waits[waits.len() / 2],
         waits[waits.len() - 1]
     );
-    // A slow machine may be late, but not by the time of a lock or a statement.
-    assert!(waits[waits.len() / 2] < Duration::from_millis(600));
-    assert!(waits[waits.len() * 95 / 100] < Duration::from_secs(1));
-    assert!(waits[waits.len() - 1] < Duration::from_secs(2));
 
     // The lock is still held, and nothing waits for it.
-    until("statements end", Duration::from_secs(3), async || {
+    until("statements end", async || {
         database.sessions("state <> 'idle'").await == 0
     })
     .await;
     lock.release().await;
-    until("transactions end", Duration::from_secs(3), async || {
+    until("transactions end", async || {
         database.sessions("state <> 'idle'").await == 0
     })
     .await;
@@ -120,34 +110,48 @@ async fn a_thousand_cancelled_calls_leave_no_read_behind() {
 
     // Every connection of the pool is there and sound.
     for _ in 0..3 {
-        let answers = stream::iter(0..64).map(|_| client_.get(request()));
+        let answers = stream::iter(0..64).map(|_| is_answered(client_));
         let answers: Vec<_> = answers.buffer_unordered(64).collect().await;
-        for answer in answers {
-            answer.unwrap();
-        }
+        assert!(answers.into_iter().all(|is_answered| is_answered));
     }
     let lock = database.lock_table("inboxes").await;
     let callers: Vec<_> = (0..CONNECTIONS * 2)
         .map(|_| {
             let client = client.clone();
-            tokio::spawn(async move { client.get(request()).await })
+            tokio::spawn(async move { is_answered(&client).await })
         })
         .collect();
-    until(
-        "all connections are in use",
-        Duration::from_secs(3),
-        async || database.sessions("wait_event_type = 'Lock'").await == CONNECTIONS,
-    )
+    until("all connections are in use", async || {
+        database.sessions("wait_event_type = 'Lock'").await == CONNECTIONS
+    })
     .await;
     lock.release().await;
     for caller in callers {
-        caller.await.unwrap().unwrap();
+        assert!(caller.await.unwrap());
     }
-    // Each of them has its line, but for one that was gone before it arrived.
-    let given_up = server.log().matches("cancelled code=\"CANCELLED\"").count();
-    assert!(given_up >= CALLS / 2 - CALLS / 100, "{given_up}");
-    assert!(!server.log().contains("panicked"));
-    assert!(!server.log().contains("stopped short"));
+    let log = server.log();
+    assert_eq!(failed_reads(&log), [""; 0]);
+    // Each of them has its line, but for those that were gone before they arrived: on a busy
+    // machine many are.
+    let given_up = log.matches("cancelled code=\"CANCELLED\"").count();
+    println!(
+        "{given_up} of {} callers that gave up were told of",
+        CALLS / 2
+    );
+    assert!(given_up >= CALLS / 4, "{given_up}");
+    assert!(!log.contains("panicked"));
+    assert!(!log.contains("stopped short"));
+}
+
+/// Asks until there is an answer, as long as it is told to ask again.
+async fn is_answered(client: &Client) -> bool {
+    for _ in 0..100 {
+        match retried(|| client.get(request())).await {
+            Err(status) if status.code() == Code::ResourceExhausted => {}
+            answer => return answer.is_ok(),
+        }
+    }
+    false
 }
 
 /// The deadline reaches the database: a statement that would run for long, and waits
@@ -156,40 +160,53 @@ async fn a_thousand_cancelled_calls_leave_no_read_behind() {
 async fn a_slow_statement_ends_with_its_deadline() {
     let database = Backend::Postgres.golden();
     let server = Program::serving(&database).start();
-    let client = server.client().await;
-    assert!(client.get(request()).await.is_ok());
+    statements_end_with_their_deadline(&server, &database, 3).await;
+}
+
+/// Waits until so many statements were seen that end with the deadlines of their calls, and
+/// earlier than others.
+pub(super) async fn statements_end_with_their_deadline(
+    server: &Server,
+    database: &Database,
+    count: usize,
+) {
+    /// What a statement has without a deadline, in milliseconds.
+    const STATEMENT_TIMEOUT: i64 = 3000;
+    const DEADLINES: [&str; 4] = ["300m", "500m", "700m", "900m"];
+
+    assert!(server.client().await.get(request()).await.is_ok());
     database.slow_down(60.0).await;
-    let body = framed(&request().encode_to_vec());
+    // Milliseconds for which it has been under way, as the database itself says.
+    let age = "SELECT CAST(extract(epoch FROM clock_timestamp() - query_start) * 1000 AS bigint)
+            AS id FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event = 'PgSleep'";
     let mut seen = 0;
+    let end = Instant::now() + MAX_WAIT;
     // On a slow machine a deadline may pass before the statement is reached.
-    for _ in 0..20 {
-        let began = Instant::now();
-        let (address, body) = (server.address.clone(), body.clone());
+    for deadline in DEADLINES.into_iter().cycle() {
+        let address = server.address.clone();
         let call = tokio::spawn(async move {
-            plain::call(&address, GET, &[("grpc-timeout", "500m")], body).await
+            let body = framed(&request().encode_to_vec());
+            plain::call(&address, GET, &[("grpc-timeout", deadline)], body).await
         });
-        let mut is_seen = false;
-        while !call.is_finished() {
-            is_seen |= database.sessions("wait_event = 'PgSleep'").await == 1;
-            tokio::time::sleep(Duration::from_millis(10)).await;
+        let mut oldest = None;
+        loop {
+            let is_answered = call.is_finished();
+            let ages = database.numbers(age).await;
+            oldest = oldest.max(ages.iter().max().copied());
+            if is_answered && ages.is_empty() {
+                break;
+            }
         }
-        let status = call.await.unwrap().status();
-        assert_eq!(status.code(), Code::DeadlineExceeded);
-        // Other statements have three seconds.
-        until(
-            "the statement ends",
-            Duration::from_millis(800),
-            async || database.sessions("state <> 'idle'").await == 0,
-        )
-        .await;
-        let took = began.elapsed();
-        println!("patience: a statement ended {took:?} after its call began, of 500 ms");
-        seen += usize::from(is_seen);
-        if seen == 3 {
+        assert!(oldest < Some(STATEMENT_TIMEOUT), "{oldest:?} of {deadline}");
+        assert!(is_late(&call.await.unwrap().status()));
+        println!("a statement was seen for {oldest:?} ms at most, of a call of {deadline}s");
+        seen += usize::from(oldest.is_some());
+        if seen == count {
             return;
         }
+        assert!(Instant::now() < end, "the statement was seen {seen} times");
     }
-    panic!("the statement was seen {seen} times");
 }
 
 /// A caller without a deadline that gives up leaves a statement that ends as soon as any
@@ -201,55 +218,94 @@ async fn a_slow_statement_ends_when_its_call_is_cancelled() {
     let client = server.client().await;
     assert!(client.get(request()).await.is_ok());
     database.slow_down(60.0).await;
-    let call = tokio::spawn({
+    let runs = async || database.sessions("wait_event = 'PgSleep'").await == 1;
+    let call = loop {
         let client = client.clone();
-        async move { client.get(request()).await }
-    });
-    until("the statement runs", Duration::from_secs(10), async || {
-        database.sessions("wait_event = 'PgSleep'").await == 1
-    })
-    .await;
+        let call = tokio::spawn(async move { client.get(request()).await });
+        while !call.is_finished() && !runs().await {}
+        // A slow machine may see it only when it has ended.
+        if !call.is_finished() {
+            break call;
+        }
+    };
     let began = Instant::now();
     call.abort();
-    until("the statement ends", Duration::from_secs(4), async || {
+    until("the statement ends", async || {
         database.sessions("state <> 'idle'").await == 0
     })
     .await;
-    println!(
-        "patience: a statement ended {:?} after its caller gave up",
-        began.elapsed()
-    );
-    assert!(server.log().contains("cancelled code=\"CANCELLED\""));
+    let took = began.elapsed();
+    println!("patience: a statement ended {took:?} after its caller gave up");
+    // By the three seconds that each has, not by the minute that it would take.
+    assert!(took < Duration::from_secs(30), "{took:?}");
+    eventually("the call is logged", || {
+        server.log().contains("cancelled code=\"CANCELLED\"")
+    })
+    .await;
 }
 
-/// Who waits for a connection, and leaves, does not take one.
+/// Who waits for a connection, and leaves, does not take one. The others have them all
+/// meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_cancelled_in_the_queue_reads_nothing() {
+    /// Fewer than a connection has streams.
+    const LEAVING: usize = 90;
+    const READING: i64 = 2;
     let database = Backend::Postgres.golden();
     let server = Program::serving(&database)
-        .arg("--max-concurrent-reads")
-        .arg("500")
+        .args(["--max-concurrent-reads", "2"])
+        .args(["--max-queue-timeout", "1h"])
         .start();
     let client = server.client().await;
-    let lock = database.lock_table("inboxes").await;
-    let leaving = stream::iter(0..300).map(|_| {
-        let patience = Duration::from_millis(400);
-        tokio::time::timeout(patience, client.get(request()))
-    });
-    let left: Vec<_> = leaving.buffer_unordered(300).collect().await;
-    assert!(left.iter().all(Result::is_err));
-    until("statements end", Duration::from_secs(3), async || {
-        database.sessions("state <> 'idle'").await == 0
-    })
-    .await;
-    lock.release().await;
-    // Each read begins with its account.
-    let begun = server
-        .log()
-        .matches("FROM accounts t WHERE t.id = $1")
-        .count();
-    assert!(begun <= 40, "{begun} reads were begun");
     assert!(client.get(request()).await.is_ok());
+    database.slow_down(2.5).await;
+    // Each read begins with its account.
+    let begun = || {
+        server
+            .log()
+            .matches("FROM accounts t WHERE t.id = $1")
+            .count()
+    };
+    let cancelled = || server.log().matches("cancelled code=\"CANCELLED\"").count();
+    let all_run = async || database.sessions("wait_event = 'PgSleep'").await == READING;
+    // On a slow machine they may have ended before all others have left.
+    for attempt in 1.. {
+        assert!(attempt < 10, "the reads never outlasted those who left");
+        let reading: Vec<_> = (0..READING)
+            .map(|_| {
+                let client = client.clone();
+                tokio::spawn(async move { client.get(request()).await })
+            })
+            .collect();
+        let is_over = || reading.iter().any(tokio::task::JoinHandle::is_finished);
+        while !is_over() && !all_run().await {}
+        let before = cancelled();
+        let leaving = stream::iter(0..LEAVING).map(|_| {
+            let patience = Duration::from_millis(400);
+            tokio::time::timeout(patience, client.get(request()))
+        });
+        let left: Vec<_> = leaving.buffer_unordered(LEAVING).collect().await;
+        assert!(left.iter().all(|left| !matches!(left, Ok(Ok(_)))));
+        while !is_over() && cancelled() < before + LEAVING / 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let gone = cancelled() - before;
+        let is_sound = gone >= LEAVING / 2 && all_run().await && !is_over();
+        let before = begun();
+        for reading in reading {
+            let _ = reading.await.unwrap();
+        }
+        until("reads end", async || {
+            database.sessions("state <> 'idle'").await == 0
+        })
+        .await;
+        if is_sound {
+            let more = begun() - before;
+            println!("{more} reads were begun for {LEAVING}, {gone} of which had left");
+            assert!(more <= LEAVING - gone, "{more} reads were begun");
+            return;
+        }
+    }
 }
 
 /// A connection is asked whether it is sound before it is used. Who leaves meanwhile
@@ -259,6 +315,8 @@ async fn a_call_cancelled_before_its_read_costs_no_connection() {
     let database = Backend::Postgres.golden();
     let name = database.name();
     let proxy = Proxy::to(Cluster::shared().port).await;
+    // Opened as slowly as this, a connection has a second to answer a ping.
+    proxy.slow_down_once(1000);
     let url = format!("postgres://postgres@127.0.0.1:{}/{name}", proxy.port);
     let server = Program::serving(&database)
         .env("DATABASE_URL", &url)
@@ -282,7 +340,7 @@ async fn a_call_cancelled_before_its_read_costs_no_connection() {
     for _ in 0..10 {
         let timeout = [("grpc-timeout", "40m")];
         let answer = plain::call(&server.address, GET, &timeout, body.clone()).await;
-        assert_eq!(answer.status().code(), Code::DeadlineExceeded);
+        assert!(is_late(&answer.status()));
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     proxy.slow_down(0);
