@@ -4,18 +4,20 @@
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, future::join_all, stream};
-use prost::Message;
-use tonic::Code;
 use tonic_types::StatusExt;
 
-use super::schema_changes::load::{self, Load, whatever_changes};
+use super::{
+    cancellation::statements_end_with_their_deadline,
+    schema_changes::load::{self, Load, whatever_changes},
+};
 use crate::support::{
     Backend, Client, Database, Program,
     answers::{self, answers, assert_same},
-    client::any_inbox as request,
+    client::{any_inbox as request, retried},
     cluster::Cluster,
+    log::{answered_anew, failed_reads, late_reads},
     pgbouncer::PgBouncer,
-    plain::{self, framed},
+    program::MAX_WAIT,
     viewer,
 };
 
@@ -51,7 +53,7 @@ async fn call(client: &Client, calls: usize) -> Duration {
         } else {
             let mut request = request();
             request.viewer = Some([viewer::user(1), viewer::service()][number % 2]);
-            client.get(request).await.unwrap();
+            retried(|| client.get(request)).await.unwrap();
         }
     });
     answers.buffer_unordered(12).collect::<Vec<()>>().await;
@@ -88,11 +90,12 @@ async fn two_sessions_serve_all_calls_and_keep_nothing() {
     let database = Database::unique();
     answers::fill(cluster, database.name());
     let server = serving(&pgbouncer, database.name())
-        .arg("--max-concurrent-reads")
-        .arg("32")
+        .args(["--max-concurrent-reads", "32"])
+        .args(["--max-queue-timeout", "1h"])
         .start();
     let client = server.client().await;
     let took = call(&client, 1000).await;
+    assert_eq!(failed_reads(&server.log()), [""; 0]);
     let (transactions, clients, sessions) = counted(&pgbouncer, database.name());
     println!(
         "pgbouncer: 1000 calls in {took:?}, {transactions} transactions of {clients} connections \
@@ -118,12 +121,12 @@ async fn no_call_fails_while_sessions_come_and_go() {
     let pgbouncer = PgBouncer::before(cluster, 2 * SESSIONS, &["server_lifetime = 1"]);
     let database = load::filled(Backend::Postgres).await;
     let server = serving(&pgbouncer, database.name())
-        .arg("--max-concurrent-reads")
-        .arg("32")
+        .args(["--max-concurrent-reads", "32"])
+        .args(["--max-queue-timeout", "1h"])
         .start();
     let client = server.client().await;
     // A slow machine may not open all of them within the second for which a read waits.
-    let end = Instant::now() + Duration::from_mins(5);
+    let end = Instant::now() + 2 * MAX_WAIT;
     while counted(&pgbouncer, database.name()).1 < 8 {
         assert!(Instant::now() < end, "connections are not opened");
         join_all((0..8).map(|_| client.get(request()))).await;
@@ -137,7 +140,7 @@ async fn no_call_fails_while_sessions_come_and_go() {
             WHERE pg_terminate_backend(pid)",
         database.name()
     );
-    let anew = || server.log()[before..].matches("begins anew").count();
+    let anew = || answered_anew(&server.log()[before..]);
     let mut ended = 0;
     // Some end only after what they did, which no read feels.
     while ended < 10 || anew() < 5 {
@@ -156,14 +159,17 @@ async fn no_call_fails_while_sessions_come_and_go() {
             break;
         }
     }
-    let log = server.log();
-    let told: Vec<_> = log[before..]
-        .lines()
-        .filter(|line| line.contains("read failed"))
-        .collect();
-    assert_eq!(told, Vec::<&str>::new());
     let (calls, anew) = (load.end().await, anew());
-    println!("pgbouncer: {calls} calls; {ended} sessions were ended, {anew} reads began anew");
+    let log = &server.log()[before..];
+    let late = late_reads(log);
+    println!(
+        "pgbouncer: {calls} calls; {ended} sessions were ended, {anew} calls were answered by a \
+         read that had begun anew, {late} reads were late"
+    );
+    for line in log.lines().filter(|line| line.contains("read failed")) {
+        println!("{line}");
+    }
+    assert_eq!(failed_reads(log), [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -178,44 +184,10 @@ async fn no_call_fails_while_the_tables_change_behind_it() {
 /// A statement that takes too long is ended by the database, for the caller's sake.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deadlines_reach_the_database_through_it() {
-    /// Far below what a statement has without a deadline.
-    const SOON: i64 = 1500;
     let pgbouncer = PgBouncer::before(Cluster::shared(), SESSIONS, &[]);
     let database = Backend::Postgres.golden();
     let server = serving(&pgbouncer, database.name()).start();
-    let client = server.client().await;
-    assert!(client.get(request()).await.is_ok());
-    database.slow_down(20.0).await;
-    // Milliseconds for which it has been under way, as the database itself says.
-    let age = "SELECT CAST(extract(epoch FROM clock_timestamp() - query_start) * 1000 AS bigint)
-            AS id FROM pg_stat_activity
-        WHERE datname = current_database() AND wait_event = 'PgSleep'";
-    let mut oldest = None;
-    // On a slow machine a deadline may pass before this statement is reached.
-    for _ in 0..20 {
-        let address = server.address.clone();
-        let call = tokio::spawn(async move {
-            let body = framed(&request().encode_to_vec());
-            let path = "/leadchat.inbox.v1.InboxService/GetInbox";
-            plain::call(&address, path, &[("grpc-timeout", "300m")], body).await
-        });
-        loop {
-            let is_answered = call.is_finished();
-            let ages = database.numbers(age).await;
-            oldest = oldest.max(ages.iter().max().copied());
-            if is_answered && ages.is_empty() {
-                break;
-            }
-            assert!(oldest < Some(SOON), "it runs on for {oldest:?} ms");
-        }
-        let status = call.await.unwrap().status();
-        assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
-        if oldest.is_some() {
-            break;
-        }
-    }
-    println!("pgbouncer: a statement of 20 s was seen for {oldest:?} ms at most");
-    assert!(oldest.is_some(), "the statement was never seen");
+    statements_end_with_their_deadline(&server, &database, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -228,15 +200,15 @@ async fn a_locked_table_is_reported_through_it() {
     let lock = database.lock_table("inboxes").await;
     let began = Instant::now();
     let status = client.get(request()).await.unwrap_err();
+    let took = began.elapsed();
+    println!("pgbouncer: a locked table, told after {took:?}");
+    // By the time-out of the lock, and not by the deadline of the call.
     assert_eq!(
         status.get_details_error_info().unwrap().reason,
         "STORE_UNAVAILABLE"
     );
-    let took = began.elapsed();
-    println!("pgbouncer: a locked table, told after {took:?}");
-    assert!(took < Duration::from_secs(6), "{took:?}");
     lock.release().await;
-    assert!(client.get(request()).await.is_ok());
+    assert!(retried(|| client.get(request())).await.is_ok());
 }
 
 /// Nobody reads by the statements of others, for want of a word.

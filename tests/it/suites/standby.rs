@@ -15,10 +15,11 @@ use tonic::Code;
 use crate::support::{
     Backend, Client, Program,
     answers::{self, answers, assert_same},
-    client::any_inbox as request,
+    client::{any_inbox as request, retried},
     cluster::{Cluster, Setup},
+    log::{answered_anew, failed_reads, late_reads},
     pb,
-    program::eventually,
+    program::{MAX_WAIT, eventually},
     viewer,
 };
 
@@ -46,16 +47,15 @@ fn standby_of(primary: &Cluster) -> Cluster {
 }
 
 fn serving(cluster: &Cluster) -> Program {
-    Program::serving_at(&cluster.url(NAME))
-        .arg("--max-concurrent-reads")
-        .arg("16")
+    Program::serving_at(&cluster.url(NAME)).args(["--max-concurrent-reads", "16"])
 }
 
 /// Waits until an inbox has a name.
 async fn is_named(client: &Client, name: &str) {
-    let end = Instant::now() + Duration::from_secs(20);
+    let end = Instant::now() + MAX_WAIT;
     loop {
-        let inbox = client.get(request()).await.unwrap().message.inbox.unwrap();
+        let answer = retried(|| client.get(request())).await;
+        let inbox = answer.unwrap().message.inbox.unwrap();
         if inbox.name == name {
             return;
         }
@@ -113,10 +113,16 @@ impl Callers {
             tokio::spawn(async move {
                 while !end.load(Ordering::SeqCst) {
                     if caller == 0 {
-                        client.get(request()).await.unwrap();
+                        let got = retried(|| client.get(request())).await;
+                        got.unwrap();
                     } else {
-                        let viewer = [viewer::user(1), viewer::service()][caller % 2];
-                        assert_eq!(client.all(1, viewer).await.len(), 88);
+                        let list = pb::ListInboxesRequest {
+                            account_id: 1,
+                            viewer: Some([viewer::user(1), viewer::service()][caller % 2]),
+                            ..Default::default()
+                        };
+                        let listed = retried(|| client.list(list.clone())).await;
+                        assert_eq!(listed.unwrap().message.inboxes.len(), 88);
                     }
                     answered[caller].fetch_add(1, Ordering::SeqCst);
                 }
@@ -194,7 +200,7 @@ async fn no_call_fails_for_what_a_standby_replays() {
     let server = serving(&standby).start();
     let callers = Callers::begin(&server.client().await);
     let conflicts = || conflicts(&standby);
-    let end = Instant::now() + Duration::from_mins(5);
+    let end = Instant::now() + 2 * MAX_WAIT;
     let mut changes = 0;
     // Until both kinds were met, and for some time at least.
     while conflicts()[..2].iter().any(|count| *count < 5) || callers.answered() < 200 {
@@ -208,29 +214,19 @@ async fn no_call_fails_for_what_a_standby_replays() {
             break;
         }
     }
-    for line in server
-        .log()
-        .lines()
-        .filter(|line| line.contains("read failed"))
-    {
-        println!("{line}");
-    }
     let calls = callers.end().await;
     let conflicts = conflicts();
     let log = server.log();
-    let anew = log.matches("begins anew").count();
-    let failed: Vec<_> = log
-        .lines()
-        .filter(|line| line.contains("read failed"))
-        .collect();
+    let anew = answered_anew(&log);
+    let late = late_reads(&log);
     println!(
         "standby: {calls} calls while the primary changed {changes} times; conflicts of snapshots, locks, \
-         others: {conflicts:?}; {anew} reads began anew, {} failed",
-        failed.len()
+         others: {conflicts:?}; {anew} calls were answered by a read that had begun \
+         anew, {late} reads were late"
     );
-    assert_eq!(failed, Vec::<&str>::new());
+    assert_eq!(failed_reads(&log), [""; 0]);
     assert!(conflicts[0] >= 5 && conflicts[1] >= 5, "{conflicts:?}");
-    assert!(anew >= 10, "{anew}");
+    assert!(anew >= 5, "{anew}");
 }
 
 /// Nor does that end a check, or a start.
@@ -244,8 +240,10 @@ fn a_check_is_not_ended_by_what_a_standby_replays() {
             // An end, should a check have none.
             for change in CHANGES.iter().cycle().take(500) {
                 if !done.load(Ordering::Relaxed) {
+                    // As slow as the machine is, so that a read has time enough between two.
+                    let began = Instant::now();
                     primary.psql(NAME, change);
-                    thread::sleep(Duration::from_millis(150));
+                    thread::sleep(Duration::from_millis(100) + began.elapsed());
                 }
             }
         });
@@ -283,7 +281,7 @@ async fn no_call_fails_while_a_standby_is_promoted() {
     is_named(&client, "promoted").await;
     eventually("calls go on", || callers.answered() > before + 10).await;
     println!("standby: {} calls around a promotion", callers.end().await);
-    assert!(!server.log().contains("read failed"));
+    assert_eq!(failed_reads(&server.log()), [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
