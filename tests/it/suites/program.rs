@@ -207,7 +207,9 @@ async fn open_connections_do_not_delay_a_shutdown() {
     };
 
     let database = Backend::Sqlite.empty();
-    let server = Program::serving(&database).start();
+    let server = Program::serving(&database)
+        .args(["--drain-timeout", "1h", "--preface-timeout", "1h"])
+        .start();
     let _idle = tokio::net::TcpStream::connect(&server.address)
         .await
         .unwrap();
@@ -227,13 +229,10 @@ async fn open_connections_do_not_delay_a_shutdown() {
         }
     };
     all_say(ServingStatus::Serving).await;
-    let began = std::time::Instant::now();
     server.signal("TERM");
     all_say(ServingStatus::NotServing).await;
-    // Neither waits for the other to go.
+    // Neither waits for the other to go, which would take an hour.
     assert_eq!(server.wait(), Some(0));
-    let took = began.elapsed();
-    assert!(took < std::time::Duration::from_secs(5), "{took:?}");
 }
 
 #[test]

@@ -18,6 +18,9 @@ use crate::support::{
 
 const GET: &str = "/leadchat.inbox.v1.InboxService/GetInbox";
 
+/// However slow the machine is, the last answers leave.
+const FLUSHED: [&str; 2] = ["--flush-timeout", "1h"];
+
 /// In the greeting of inbox 1: far more than HTTP/2 sends to who does not read.
 const LENGTH: usize = 2_000_000;
 
@@ -75,27 +78,43 @@ async fn is_stopping(server: &Server) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_in_flight_is_answered() {
     let database = Backend::Postgres.golden();
-    let server = Program::serving(&database).start();
-    let client = server.client().await;
-    let lock = database.lock_table("inboxes").await;
-    let call = tokio::spawn({
-        let client = client.clone();
-        async move { client.get(request()).await }
-    });
-    database.until_sessions_wait(1).await;
-    server.signal("TERM");
-    is_stopping(&server).await;
-    assert!(!call.is_finished());
-    lock.release().await;
-    let answer = call.await.unwrap().unwrap();
-    assert_eq!(answer.message.inbox.unwrap().id, 1);
-    assert_eq!(server.wait(), Some(0));
+    // On a slow machine, the read may give up its lock before the stop is seen.
+    for attempt in 1.. {
+        assert!(attempt < 20, "the read never outlasted the stop");
+        let server = Program::serving(&database)
+            .args(["--drain-timeout", "1h"])
+            .start();
+        let client = server.client().await;
+        let lock = database.lock_table("inboxes").await;
+        let call = tokio::spawn({
+            let client = client.clone();
+            async move { client.get(request()).await }
+        });
+        let waiting = async || database.sessions("wait_event_type = 'Lock'").await;
+        while waiting().await == 0 && !call.is_finished() {}
+        server.signal("TERM");
+        is_stopping(&server).await;
+        let is_in_flight = !call.is_finished();
+        lock.release().await;
+        let answer = call.await.unwrap();
+        assert_eq!(server.wait(), Some(0));
+        match answer {
+            Ok(answer) => {
+                assert!(is_in_flight);
+                assert_eq!(answer.message.inbox.unwrap().id, 1);
+                return;
+            }
+            Err(status) => assert_eq!(reason(&status), "STORE_UNAVAILABLE"),
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn responses_are_sent_whole_to_slow_readers() {
     let database = long_winded().await;
-    let server = Program::serving(&database).start();
+    let server = Program::serving(&database)
+        .args(["--drain-timeout", "1h"])
+        .start();
     let slow = Slow::begin(&server, &[]).await;
     server.signal("TERM");
     is_stopping(&server).await;
@@ -110,16 +129,17 @@ async fn responses_are_sent_whole_to_slow_readers() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stalled_reader_delays_a_shutdown_until_its_timeout() {
     let database = long_winded().await;
+    // Neither silence nor its age ends the connection before.
     let server = Program::serving(&database)
-        .arg("--drain-timeout")
-        .arg("1s")
+        .args(["--drain-timeout", "1s"])
+        .args(["--idle-timeout", "1h", "--write-timeout", "1h"])
         .start();
     let _slow = Slow::begin(&server, &[]).await;
     let began = Instant::now();
     server.signal("TERM");
     assert_eq!(server.wait(), Some(0));
     let took = began.elapsed();
-    assert!((1..8).contains(&took.as_secs()), "{took:?}");
+    assert!(took >= Duration::from_millis(990), "{took:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -127,6 +147,7 @@ async fn an_unfinished_call_is_answered_shutting_down() {
     let database = Backend::Sqlite.golden();
     let server = Program::serving(&database)
         .env("DRAIN_TIMEOUT", "1500ms")
+        .args(FLUSHED)
         .start();
     let connection = Plain::open(&server.address).await;
     let call = plain::request(&server.address, GET, &[]);
@@ -146,18 +167,17 @@ async fn an_unfinished_call_is_answered_shutting_down() {
     assert_eq!(server.wait(), Some(0));
 }
 
-/// Without waiting for the ten seconds that there are by default.
+/// Without waiting for the hour that was set.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_signal_ends_the_process() {
     let database = Backend::Sqlite.golden();
     let server = Program::serving(&database)
-        .arg("--drain-wait")
-        .arg("1m")
+        .args(["--drain-wait", "1h", "--drain-timeout", "1h"])
+        .args(FLUSHED)
         .start();
     let connection = Plain::open(&server.address).await;
     let call = plain::request(&server.address, GET, &[]);
     let endless = connection.send(call, Body::Endless(vec![0, 0]));
-    let began = Instant::now();
     let (reply, ()) = tokio::join!(endless, async {
         server.client().await.get(request()).await.unwrap();
         server.signal("TERM");
@@ -166,22 +186,23 @@ async fn a_second_signal_ends_the_process() {
     });
     assert_eq!(reason(&reply.unwrap().status()), "SHUTTING_DOWN");
     assert_eq!(server.wait(), Some(0));
-    assert!(began.elapsed() < Duration::from_secs(8));
+}
+
+async fn health(server: &Server) -> HealthClient<Channel> {
+    let channel = Channel::from_shared(format!("http://{}", server.address)).unwrap();
+    HealthClient::new(channel.connect().await.unwrap())
 }
 
 /// While a stop waits for load balancers to look elsewhere, calls are served on old and new
-/// connections, and health says what is to come. A watch of the health is ended then, and
-/// not waited for.
+/// connections, and health says what is to come.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_shutdown_may_be_delayed() {
     let database = Backend::Sqlite.golden();
     let server = Program::serving(&database)
-        .arg("--drain-wait")
-        .arg("5s")
+        .args(["--drain-wait", "1h"])
         .start();
     let client = server.client().await;
-    let channel = Channel::from_shared(format!("http://{}", server.address)).unwrap();
-    let mut health = HealthClient::new(channel.connect().await.unwrap());
+    let mut health = health(&server).await;
     let watch = health.watch(HealthCheckRequest::default()).await.unwrap();
     let mut watch = watch.into_inner();
     let mut watched = async || {
@@ -189,7 +210,6 @@ async fn a_shutdown_may_be_delayed() {
         message.map(|answer| answer.status().as_str_name())
     };
     assert_eq!(watched().await, Some("SERVING"));
-    let began = Instant::now();
     server.signal("TERM");
     assert_eq!(watched().await, Some("NOT_SERVING"));
     let check = HealthCheckRequest::default();
@@ -197,12 +217,23 @@ async fn a_shutdown_may_be_delayed() {
     assert_eq!(checked.status().as_str_name(), "NOT_SERVING");
     assert!(client.get(request()).await.is_ok());
     assert!(server.client().await.get(request()).await.is_ok());
-    assert!(
-        began.elapsed() < Duration::from_secs(5),
-        "slower than the wait"
-    );
-    assert_eq!(watched().await, None);
-    assert_eq!(server.wait(), Some(0));
+}
+
+/// A watch of the health is ended when the wait is over, and not waited for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_ends_watches_after_its_wait() {
+    let database = Backend::Sqlite.golden();
+    let server = Program::serving(&database)
+        .args(["--drain-wait", "2s", "--drain-timeout", "1h"])
+        .start();
+    let mut health = health(&server).await;
+    let watch = health.watch(HealthCheckRequest::default()).await.unwrap();
+    let mut watch = watch.into_inner();
+    assert!(watch.message().await.unwrap().is_some());
+    let began = Instant::now();
+    server.signal("TERM");
+    while watch.message().await.unwrap().is_some() {}
     let took = began.elapsed();
-    assert!((5..14).contains(&took.as_secs()), "{took:?}");
+    assert!(took >= Duration::from_millis(1990), "{took:?}");
+    assert_eq!(server.wait(), Some(0));
 }
