@@ -217,9 +217,10 @@ async fn keys_that_a_user_may_not_read_are_unknown_until_granted() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_loading_redis_delays_no_call() {
     let database = Backend::Sqlite.golden();
-    // A microsecond, which is some fifty where a sleep is never shorter: two seconds and more in all.
-    let redis = with_flag(&["key-load-delay 1"]);
-    let fill = "for i = 1, 40000 do redis.call('SET', 'k' .. i, i) end";
+    // A hundred microseconds and more for each key: ten seconds in all, or until they are no longer
+    // needed.
+    let redis = with_flag(&["key-load-delay 100"]);
+    let fill = "for i = 1, 100000 do redis.call('SET', 'k' .. i, i) end";
     redis.run::<()>(&["EVAL", fill, "0"]);
     redis.kill();
     redis.start_again();
@@ -230,6 +231,7 @@ async fn a_loading_redis_delays_no_call() {
         server.log().contains("it answers LOADING")
     })
     .await;
+    redis.run::<()>(&["CONFIG", "SET", "key-load-delay", "0"]);
     becomes(&client, REQUIRED).await;
     assert_eq!(told(&server), (1, 1));
     assert_eq!(refusals(&server), [""; 0]);

@@ -24,9 +24,8 @@ pub(in crate::suites) async fn no_read_waits(client: &Client) {
     waits.sort();
     let (median, longest) = (waits[waits.len() / 2], waits[waits.len() - 1]);
     println!("reauthorization: reads take {median:?} at the median, {longest:?} at most");
-    // On a busy machine some take as long for other reasons. If they waited, none
-    // would be quicker.
-    assert!(waits[waits.len() / 4] < BOUND, "{waits:?}");
+    // If they waited, none would be quicker.
+    assert!(median < BOUND, "{waits:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -41,7 +40,7 @@ async fn an_unresponsive_redis_delays_one_read() {
     let (state, took) = timed(&client).await;
     println!("reauthorization: the first read of a frozen Redis takes {took:?}");
     assert_eq!(state, UNKNOWN);
-    assert!(took >= BOUND && took < BOUND + SLACK, "{took:?}");
+    assert!(took >= BOUND && took < 2 * BOUND, "{took:?}");
     no_read_waits(&client).await;
     assert_eq!(told(&server), (before.0 + 1, before.1));
 
@@ -60,8 +59,8 @@ async fn many_callers_of_a_pausing_redis_wait_together() {
     let database = Backend::Sqlite.golden();
     let redis = with_flag(&[]);
     let server = with_redis(&database, &redis)
-        .arg("--max-concurrent-reads")
-        .arg("16")
+        .args(["--max-concurrent-reads", "4"])
+        .args(["--max-queue-timeout", "1h"])
         .start();
     let client = server.client().await;
     becomes(&client, REQUIRED).await;
@@ -79,14 +78,15 @@ async fn many_callers_of_a_pausing_redis_wait_together() {
         }
         (states, began.elapsed())
     };
-    let (_, usually) = together().await;
+    let (_, usual) = together().await;
     becomes(&client, REQUIRED).await;
     let before = told(&server);
-    redis.run::<()>(&["CLIENT", "PAUSE", "1500", "ALL"]);
+    redis.run::<()>(&["CLIENT", "PAUSE", "6000", "ALL"]);
     let (states, took) = together().await;
-    println!("reauthorization: 32 callers take {usually:?}, of a pausing Redis {took:?}");
+    println!("reauthorization: 32 callers take {usual:?}, of a pausing Redis {took:?}");
     assert_eq!(states, [UNKNOWN; 32]);
-    assert!(took < usually + BOUND + SLACK, "{took:?}");
+    // If each waited, four at a time would take eight times that.
+    assert!(took < 4 * BOUND, "{took:?}");
     assert_eq!(told(&server), (before.0 + 1, before.1));
     becomes(&client, REQUIRED).await;
     eventually("it is logged", || {
@@ -106,7 +106,7 @@ async fn a_killed_redis_is_detected_and_reconnected() {
     redis.kill();
     no_read_waits(&client).await;
     assert_eq!(told(&server), (before.0 + 1, before.1));
-    assert!(causes(&server).contains("connection refused"));
+    until_caused(&server, "connection refused").await;
 
     redis.start_again();
     let took = becomes(&client, REQUIRED).await;
@@ -136,7 +136,7 @@ async fn a_restart_between_two_reads_is_not_noticed() {
         let is_unnoticed = state(&client).await == REQUIRED && told(&server) == before;
         unnoticed += usize::from(is_unnoticed);
     }
-    // A busy machine may need more than the time that a read has.
+    // A busy machine may need more than the second that a connection has.
     assert!(unnoticed >= 4, "{unnoticed} of 6");
 }
 
@@ -146,16 +146,14 @@ async fn a_dead_connection_is_replaced() {
     let database = Backend::Sqlite.golden();
     let redis = with_flag(&[]);
     let proxy = Proxy::to(redis.port).await;
-    let server = Program::serving(&database)
-        .env("REDIS_URL", &proxy.url())
-        .start();
+    let server = with_redis_at(&database, &proxy.url()).start();
     let client = server.client().await;
     becomes(&client, REQUIRED).await;
     let before = told(&server);
     proxy.cut();
     let (state, took) = timed(&client).await;
     assert_eq!(state, UNKNOWN);
-    assert!(took < BOUND + SLACK, "{took:?}");
+    assert!(took < 2 * BOUND, "{took:?}");
     becomes(&client, REQUIRED).await;
     assert_eq!(told(&server), (before.0 + 1, before.1 + 1));
 }
@@ -166,9 +164,7 @@ async fn no_transaction_is_open_while_redis_is_waited_for() {
     let database = Backend::Postgres.golden();
     let redis = with_flag(&[]);
     let proxy = Proxy::to(redis.port).await;
-    let server = Program::serving(&database)
-        .env("REDIS_URL", &proxy.url())
-        .start();
+    let server = with_redis_at(&database, &proxy.url()).start();
     let client = server.client().await;
     becomes(&client, REQUIRED).await;
     proxy.cut();
@@ -186,9 +182,7 @@ async fn no_transaction_is_open_while_redis_is_waited_for() {
 async fn a_start_does_not_need_redis() {
     let database = Backend::Sqlite.golden();
     let port = free_port();
-    let server = Program::serving(&database)
-        .env("REDIS_URL", &format!("redis://127.0.0.1:{port}"))
-        .start();
+    let server = with_redis_at(&database, &format!("redis://127.0.0.1:{port}")).start();
     no_read_waits(&server.client().await).await;
     assert_eq!(told(&server), (1, 0));
     // Not even one that is neither there nor gone.
@@ -226,7 +220,7 @@ async fn a_wrong_password_is_an_outage_too() {
         let server = program.start();
         no_read_waits(&server.client().await).await;
         assert_eq!(told(&server), (1, 0));
-        assert!(causes(&server).contains(cause), "{}", causes(&server));
+        until_caused(&server, cause).await;
     }
 
     let server = with_redis(&database, &redis)

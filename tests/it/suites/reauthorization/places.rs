@@ -126,7 +126,7 @@ async fn tls_wants_a_certificate_that_can_be_verified() {
         let server = program.start();
         assert_eq!(state(&server.client().await).await, UNKNOWN);
         assert_eq!(told(&server), (1, 0));
-        assert!(causes(&server).contains(cause), "{}", causes(&server));
+        until_caused(&server, cause).await;
     }
 }
 
@@ -190,7 +190,7 @@ async fn sentinels_lead_to_the_master_that_is() {
     assert_eq!(known(&client).await, NOT_REQUIRED);
     let is_told = || {
         let (away, back) = told(&server);
-        away == back && (1..=2).contains(&away)
+        away == back && away >= 1
     };
     eventually("it is logged", is_told).await;
 
@@ -198,7 +198,7 @@ async fn sentinels_lead_to_the_master_that_is() {
     master.start_again();
     replica.run::<()>(&["SET", KEY, "false"]);
     assert_eq!(known(&client).await, REQUIRED);
-    assert!(is_told());
+    eventually("it is logged", is_told).await;
 }
 
 /// By default the sentinels have the password of Redis; an empty one is none.
@@ -242,7 +242,7 @@ async fn sentinels_have_the_password_of_redis_unless_told_otherwise() {
         let server = program.start();
         assert_eq!(state(&server.client().await).await, UNKNOWN);
         assert_eq!(told(&server), (1, 0));
-        assert!(causes(&server).contains(cause), "{}", causes(&server));
+        until_caused(&server, cause).await;
     }
 }
 
