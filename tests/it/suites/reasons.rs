@@ -222,7 +222,9 @@ async fn by_overload(database: &Database, provoked: &mut Provoked) {
 /// Errors of a slow database.
 async fn by_a_held_lock(provoked: &mut Provoked) {
     let database = Backend::Postgres.golden();
-    let server = Program::serving(&database).start();
+    let server = Program::serving(&database)
+        .args(["--flush-timeout", "1m"])
+        .start();
     let client = server.client().await;
     let _lock = database.lock_table("inboxes").await;
 

@@ -24,7 +24,7 @@ use crate::support::{
     dice::Dice,
     pb::{self, find_inboxes_request::Key},
     plain::{self, Body, Connection, framed},
-    program::eventually,
+    program::{MAX_WAIT, eventually},
     viewer,
 };
 
@@ -160,7 +160,6 @@ async fn any_message_is_answered(backend: Backend) {
 #[ignore = "slow: make test-slow"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn any_bytes_cost_their_own_connection_at_most() {
-    const IN_TIME: Duration = Duration::from_secs(20);
     const A_MOMENT: Duration = Duration::from_millis(10);
     const KINDS: usize = 12;
 
@@ -204,7 +203,7 @@ async fn any_bytes_cost_their_own_connection_at_most() {
         let mut said = Vec::new();
         while let Ok(Ok(1..)) = timeout(A_MOMENT, frames.socket.read_buf(&mut said)).await {}
         let _ = frames.socket.shutdown().await;
-        let end = timeout(IN_TIME, frames.socket.read_to_end(&mut said)).await;
+        let end = timeout(MAX_WAIT, frames.socket.read_to_end(&mut said)).await;
         assert!(end.is_ok(), "round {round}: the connection is still open");
         if round % 10 == 0 {
             assert_serves(&other, &format!("round {round}")).await;
