@@ -14,7 +14,7 @@ use crate::support::{
     cluster::Cluster,
     log::failed_reads,
     plain::{self, framed},
-    program::{MAX_WAIT, Server, eventually},
+    program::{Server, WAIT_TIMEOUT, eventually},
     proxy::Proxy,
     sessions::until,
 };
@@ -63,8 +63,8 @@ async fn a_thousand_cancelled_calls_leave_no_read_behind() {
                 Some((status, began.elapsed()))
             } else {
                 // Gives up; the stream is reset.
-                let patience = Duration::from_millis(100 + number as u64 % 50);
-                let answer = tokio::time::timeout(patience, client_.get(request())).await;
+                let timeout = Duration::from_millis(100 + number as u64 % 50);
+                let answer = tokio::time::timeout(timeout, client_.get(request())).await;
                 assert!(!matches!(answer, Ok(Ok(_))));
                 None
             }
@@ -170,7 +170,7 @@ pub(super) async fn statements_end_with_their_deadline(
     database: &Database,
     count: usize,
 ) {
-    /// What a statement has without a deadline, in milliseconds.
+    /// The time-out of a statement without a deadline, in milliseconds.
     const STATEMENT_TIMEOUT: i64 = 3000;
     const DEADLINES: [&str; 4] = ["300m", "500m", "700m", "900m"];
 
@@ -181,7 +181,7 @@ pub(super) async fn statements_end_with_their_deadline(
             AS id FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event = 'PgSleep'";
     let mut seen = 0;
-    let end = Instant::now() + MAX_WAIT;
+    let end = Instant::now() + WAIT_TIMEOUT;
     // On a slow machine a deadline may pass before the statement is reached.
     for deadline in DEADLINES.into_iter().cycle() {
         let address = server.address.clone();
@@ -235,7 +235,7 @@ async fn a_slow_statement_ends_when_its_call_is_cancelled() {
     })
     .await;
     let took = began.elapsed();
-    println!("patience: a statement ended {took:?} after its caller gave up");
+    println!("cancellation: a statement ended {took:?} after its caller gave up");
     // By the three seconds that each has, not by the minute that it would take.
     assert!(took < Duration::from_secs(30), "{took:?}");
     eventually("the call is logged", || {
@@ -244,8 +244,8 @@ async fn a_slow_statement_ends_when_its_call_is_cancelled() {
     .await;
 }
 
-/// Who waits for a connection, and leaves, does not take one. The others have them all
-/// meanwhile.
+/// A call that is cancelled while it waits for a permit reads nothing. Other reads have all
+/// permits meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_cancelled_in_the_queue_reads_nothing() {
     /// Fewer than a connection has streams.
@@ -281,8 +281,8 @@ async fn a_call_cancelled_in_the_queue_reads_nothing() {
         while !is_over() && !all_run().await {}
         let before = cancelled();
         let leaving = stream::iter(0..LEAVING).map(|_| {
-            let patience = Duration::from_millis(400);
-            tokio::time::timeout(patience, client.get(request()))
+            let timeout = Duration::from_millis(400);
+            tokio::time::timeout(timeout, client.get(request()))
         });
         let left: Vec<_> = leaving.buffer_unordered(LEAVING).collect().await;
         assert!(left.iter().all(|left| !matches!(left, Ok(Ok(_)))));
@@ -308,8 +308,8 @@ async fn a_call_cancelled_in_the_queue_reads_nothing() {
     }
 }
 
-/// A connection is asked whether it is sound before it is used. Who leaves meanwhile
-/// does not cost it.
+/// A connection is asked whether it is sound before it is used. A call that is
+/// cancelled meanwhile does not cost it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_cancelled_before_its_read_costs_no_connection() {
     let database = Backend::Postgres.golden();

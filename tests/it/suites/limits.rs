@@ -21,7 +21,7 @@ use crate::support::{
     client::any_inbox as request,
     pb,
     plain::{self, Body, Connection as Plain, framed},
-    program::{MAX_WAIT, Server, eventually},
+    program::{Server, WAIT_TIMEOUT, eventually},
 };
 
 const GET: &str = "/leadchat.inbox.v1.InboxService/GetInbox";
@@ -165,7 +165,7 @@ async fn silent_connections_are_ended() {
         let mut heard = Vec::new();
         let end = socket.read_to_end(&mut heard);
         // Closed or reset; it was not left open.
-        let end = tokio::time::timeout(MAX_WAIT, end).await;
+        let end = tokio::time::timeout(WAIT_TIMEOUT, end).await;
         let _ = end.expect("the connection is still open");
         let took = began.elapsed();
         println!("a silent connection was ended after {took:?}, by {timeouts:?}");
@@ -224,7 +224,7 @@ async fn too_much_late_data_ends_the_connection() {
             sent_bytes += frames.len();
         }
     };
-    let ended = tokio::time::timeout(MAX_WAIT, end).await;
+    let ended = tokio::time::timeout(WAIT_TIMEOUT, end).await;
     assert!(ended.is_ok(), "the connection is still open");
     assert!(sent_bytes < MAX_BYTES, "{sent_bytes}");
     let most_memory = server.most_memory();
@@ -330,12 +330,12 @@ async fn a_connection_more_than_the_limit_waits() {
         sockets.push(open().await);
     }
     for socket in &mut sockets {
-        assert!(hears(socket, MAX_WAIT).await);
+        assert!(hears(socket, WAIT_TIMEOUT).await);
     }
     let mut waiting = open().await;
     assert!(!hears(&mut waiting, Duration::from_millis(500)).await);
     drop(sockets.pop());
-    assert!(hears(&mut waiting, MAX_WAIT).await);
+    assert!(hears(&mut waiting, WAIT_TIMEOUT).await);
 }
 
 /// An idle connection is told to go at its age; one with a call under way goes on, and is
@@ -358,12 +358,12 @@ async fn old_connections_are_renewed() {
         .into_inner();
     assert!(watch.message().await.unwrap().is_some());
     // Told to go, without an error.
-    let ended = tokio::time::timeout(MAX_WAIT, connection);
+    let ended = tokio::time::timeout(WAIT_TIMEOUT, connection);
     ended.await.unwrap().unwrap();
     let went = began.elapsed();
     assert!(went >= Duration::from_millis(1990), "{went:?}");
     // The stream goes on, but not for ever.
-    let end = tokio::time::timeout(MAX_WAIT, watch.message());
+    let end = tokio::time::timeout(WAIT_TIMEOUT, watch.message());
     assert!(end.await.unwrap().is_err());
     let ended = began.elapsed();
     println!("a connection of 2 s was told to go after {went:?} and ended after {ended:?}");
@@ -426,7 +426,7 @@ async fn a_stalled_reader_is_ended_at_twice_the_age() {
     let (_stalled, answers) = stalled(&server, 1).await;
     for answer in answers {
         let mut answer = answer.await.unwrap();
-        let data = tokio::time::timeout(MAX_WAIT, answer.body_mut().data());
+        let data = tokio::time::timeout(WAIT_TIMEOUT, answer.body_mut().data());
         assert!(!matches!(data.await.unwrap(), Some(Ok(_))));
     }
     let took = began.elapsed();

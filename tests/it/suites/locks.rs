@@ -16,14 +16,14 @@ use crate::support::{
     log::failed_reads,
     pb,
     pgbouncer::PgBouncer,
-    program::{MAX_WAIT, Server},
+    program::{Server, WAIT_TIMEOUT},
     proxy::Proxy,
     viewer,
 };
 
 /// From BEGIN until the locks of a read are released: five seconds, as the times of a transaction
 /// say it, and what a busy machine adds. A read without them would hold its locks for a minute.
-const BOUND: Duration = Duration::from_secs(5 + 15);
+const LOCK_RELEASE_TIMEOUT: Duration = Duration::from_secs(5 + 15);
 
 /// How often is tried what a busy machine may come too late for.
 const MAX_ATTEMPTS: u32 = 20;
@@ -68,7 +68,7 @@ impl Rails {
     }
 
     async fn waits_until(&mut self, so_many: i64, sql: &str) {
-        let end = Instant::now() + MAX_WAIT;
+        let end = Instant::now() + WAIT_TIMEOUT;
         while self.counts(sql).await < so_many {
             assert!(Instant::now() < end, "waited in vain: {sql}");
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -153,7 +153,7 @@ async fn a_migration_gets_its_lock_while_calls_go_on() {
         "locks: a column was added 40 times while {answered} lists were served and {refused} \
          refused; {longest:?} at most"
     );
-    assert!(longest < BOUND, "{longest:?}");
+    assert!(longest < LOCK_RELEASE_TIMEOUT, "{longest:?}");
     assert!(answered > 40, "{answered}");
     assert_eq!(failed_reads(&server.log()), [""; 0]);
     assert!(refused < answered / 10, "{refused} of {answered}");
@@ -189,7 +189,7 @@ async fn a_migration_of_several_tables_is_not_deadlocked_by_reads() {
         "locks: 30 migrations of two tables while {answered} lists were served and {refused} \
          refused; the second table after {longest:?} at most"
     );
-    assert!(longest < BOUND, "{longest:?}");
+    assert!(longest < LOCK_RELEASE_TIMEOUT, "{longest:?}");
     assert!(answered > 0);
 }
 
@@ -213,7 +213,7 @@ async fn a_frozen_read(what: &str, database: &Database, url: &str, pgbouncer: bo
         rails.runs("COMMIT").await;
         let took = rails.adds_a_column().await;
         println!("locks: {what}, the migration had its lock after {took:?}");
-        assert!(took < BOUND, "{took:?}");
+        assert!(took < LOCK_RELEASE_TIMEOUT, "{took:?}");
         server.signal("CONT");
         // Its connection is gone; the read begins anew.
         let answered = call.await.unwrap();
@@ -249,7 +249,7 @@ async fn a_slow_read(what: &str, database: &Database, url: &str, pgbouncer: bool
         if rails.meets(&call, "wait_event = 'PgSleep'").await {
             took = rails.adds_a_column().await;
             println!("locks: {what}, the migration had its lock after {took:?}");
-            assert!(took < BOUND, "{took:?}");
+            assert!(took < LOCK_RELEASE_TIMEOUT, "{took:?}");
         }
         let status = call.await.unwrap().unwrap_err();
         let reason = status.get_details_error_info().unwrap().reason;
@@ -338,7 +338,7 @@ async fn a_disconnected_process_keeps_no_lock() {
     let began = Instant::now();
     let took = rails.adds_a_column().await;
     println!("locks: cut off, the migration had its lock after {took:?}");
-    assert!(took < BOUND, "{took:?}");
+    assert!(took < LOCK_RELEASE_TIMEOUT, "{took:?}");
     // The caller is told before its deadline of half a minute; other connections are found out
     // one by one.
     let call = call.await.unwrap();
@@ -354,7 +354,7 @@ async fn a_disconnected_process_keeps_no_lock() {
     let mut tries = 1;
     while client.get(request()).await.is_err() {
         tries += 1;
-        assert!(began.elapsed() < MAX_WAIT, "not served again");
+        assert!(began.elapsed() < WAIT_TIMEOUT, "not served again");
     }
     println!(
         "locks: cut off, served again at try {tries}, after {:?}",

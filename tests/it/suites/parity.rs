@@ -20,7 +20,7 @@ use crate::support::{
     golden::Rendered,
     leadchat_versions,
     pb::{self, inbox::Channel},
-    program::MAX_WAIT,
+    program::WAIT_TIMEOUT,
     redis::Redis,
     reviewed::reviewed,
     viewer, wire,
@@ -225,7 +225,7 @@ impl Served {
 /// Every inbox. Where Redis is too slow on a busy machine, all are asked for
 /// again.
 async fn served(client: &Client, role: &str) -> BTreeMap<i64, Served> {
-    let end = Instant::now() + MAX_WAIT;
+    let end = Instant::now() + WAIT_TIMEOUT;
     loop {
         if let Some(served) = all_known(client, role).await {
             return served;

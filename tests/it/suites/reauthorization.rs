@@ -18,7 +18,7 @@ use crate::support::{
     cluster::Cluster,
     get_as_user, golden, leadchat_versions,
     pb::{self, Reauthorization, inbox::Channel},
-    program::{MAX_WAIT, Server, eventually},
+    program::{Server, WAIT_TIMEOUT, eventually},
     proxy::Proxy,
     redis::Redis,
     viewer,
@@ -87,7 +87,7 @@ async fn timed(client: &Client) -> (State, Duration) {
 /// What a read says once Redis tells. A busy machine may keep it from that in
 /// time; then it is asked again.
 pub(super) async fn known(client: &Client) -> State {
-    let end = Instant::now() + MAX_WAIT;
+    let end = Instant::now() + WAIT_TIMEOUT;
     loop {
         let state = state(client).await;
         if state != UNKNOWN {
@@ -106,7 +106,7 @@ pub(super) async fn becomes(client: &Client, wanted: State) -> Duration {
         if state == wanted {
             return began.elapsed();
         }
-        assert!(began.elapsed() < MAX_WAIT, "{state:?}");
+        assert!(began.elapsed() < WAIT_TIMEOUT, "{state:?}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -19,7 +19,7 @@ use crate::support::{
     cluster::{Cluster, Setup},
     log::{answered_anew, failed_reads, late_reads},
     pb,
-    program::{MAX_WAIT, eventually},
+    program::{WAIT_TIMEOUT, eventually},
     viewer,
 };
 
@@ -52,7 +52,7 @@ fn serving(cluster: &Cluster) -> Program {
 
 /// Waits until an inbox has a name.
 async fn is_named(client: &Client, name: &str) {
-    let end = Instant::now() + MAX_WAIT;
+    let end = Instant::now() + WAIT_TIMEOUT;
     loop {
         let answer = retried(|| client.get(request())).await;
         let inbox = answer.unwrap().message.inbox.unwrap();
@@ -200,7 +200,7 @@ async fn no_call_fails_for_what_a_standby_replays() {
     let server = serving(&standby).start();
     let callers = Callers::begin(&server.client().await);
     let conflicts = || conflicts(&standby);
-    let end = Instant::now() + 2 * MAX_WAIT;
+    let end = Instant::now() + 2 * WAIT_TIMEOUT;
     let mut changes = 0;
     // Until both kinds were met, and for some time at least.
     while conflicts()[..2].iter().any(|count| *count < 5) || callers.answered() < 200 {

@@ -15,7 +15,7 @@ use tonic::{
 };
 use tonic_types::StatusExt;
 
-use super::{pb, program::MAX_WAIT};
+use super::{pb, program::WAIT_TIMEOUT};
 
 /// The largest answer that tests take: far beyond any that should come.
 const LARGEST: usize = 64 << 20;
@@ -46,7 +46,11 @@ impl Client {
             Some(path) => Endpoint::from_shared(format!("unix:{path}")).unwrap(),
             None => Endpoint::from_shared(format!("http://{address}")).unwrap(),
         };
-        let channel = channel.connect_timeout(MAX_WAIT).connect().await.unwrap();
+        let channel = channel
+            .connect_timeout(WAIT_TIMEOUT)
+            .connect()
+            .await
+            .unwrap();
         Self {
             grpc: tonic::client::Grpc::new(channel).max_decoding_message_size(LARGEST),
         }
@@ -135,7 +139,7 @@ pub async fn retried<T, C>(call: impl Fn() -> C) -> Result<Answer<T>, Status>
 where
     C: Future<Output = Result<Answer<T>, Status>>,
 {
-    let end = Instant::now() + MAX_WAIT;
+    let end = Instant::now() + WAIT_TIMEOUT;
     loop {
         match call().await {
             Err(status) if status.code() == Code::Unavailable && Instant::now() < end => {}

@@ -1,4 +1,4 @@
-//! What a server's log says of reads that failed, and of what else went wrong.
+//! Complaints in a server's log: reads that failed, warnings and errors.
 //!
 //! On a busy machine sqlx warns of slow statements, and reads meet the time limits of docs/limits.md.
 //! The service promises neither that no statement is slow nor that no read is late, but that a late
@@ -63,15 +63,15 @@ pub fn answered_anew(log: &str) -> usize {
     begun.intersection(&answered).count()
 }
 
-/// Whether a read failed by a limit of time, after as many tries as it has.
+/// Whether a read failed by a limit of time, after as many attempts as it has.
 fn is_late(log: &str, failed: &str) -> bool {
     let call = request_id(failed);
-    let tries = log
+    let attempts = log
         .lines()
         .filter(|line| line.contains(BEGINS_ANEW) && request_id(line) == call)
         .count();
     LATE.iter()
-        .any(|(cause, least)| failed.contains(cause) && tries >= *least)
+        .any(|(cause, least)| failed.contains(cause) && attempts >= *least)
 }
 
 fn request_id(line: &str) -> &str {

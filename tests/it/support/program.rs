@@ -298,7 +298,7 @@ impl Server {
 impl Server {
     /// Waits for its end, and gives the exit code.
     pub fn wait(mut self) -> Option<i32> {
-        let end = Instant::now() + MAX_WAIT;
+        let end = Instant::now() + WAIT_TIMEOUT;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status.code();
@@ -335,11 +335,11 @@ pub fn statements(log: &str) -> impl Iterator<Item = &str> {
 }
 
 /// How long tests wait for what has to happen: far longer than a busy machine needs.
-pub const MAX_WAIT: Duration = Duration::from_mins(3);
+pub const WAIT_TIMEOUT: Duration = Duration::from_mins(3);
 
 /// Waits until something is so, for as long as a slow machine may need.
 pub async fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let end = Instant::now() + MAX_WAIT;
+    let end = Instant::now() + WAIT_TIMEOUT;
     while !is_so() {
         assert!(Instant::now() < end, "waited in vain: {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;

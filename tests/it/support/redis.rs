@@ -21,7 +21,7 @@ use std::{
 use redis::{Client, FromRedisValue, IntoConnectionInfo, RedisConnectionInfo, RedisError};
 use tempfile::TempDir;
 
-use super::{cluster::free_port, golden, program::MAX_WAIT};
+use super::{cluster::free_port, golden, program::WAIT_TIMEOUT};
 
 /// A running server, or a sentinel.
 pub struct Redis {
@@ -101,7 +101,7 @@ impl Redis {
     }
 
     fn wait_until_it_answers(&self) -> Result<(), String> {
-        let end = Instant::now() + MAX_WAIT;
+        let end = Instant::now() + WAIT_TIMEOUT;
         loop {
             let Err(error) = self.try_run::<String>(&["PING"]) else {
                 return Ok(());
@@ -136,7 +136,7 @@ impl Redis {
         }
         let info = ("127.0.0.1", self.port).into_connection_info()?;
         let client = Client::open(info.set_redis_settings(settings))?;
-        let mut connection = client.get_connection_with_timeout(MAX_WAIT)?;
+        let mut connection = client.get_connection_with_timeout(WAIT_TIMEOUT)?;
         let (name, arguments) = command.split_first().unwrap();
         redis::cmd(name).arg(arguments).query(&mut connection)
     }

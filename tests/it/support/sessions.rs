@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use super::{Database, program::MAX_WAIT};
+use super::{Database, program::WAIT_TIMEOUT};
 
 /// A table that no other session may read. Dropped, it is released with its session.
 pub struct TableLock(PgConnection);
@@ -46,7 +46,7 @@ impl Database {
 
 /// Waits until a condition holds.
 pub async fn until(condition: &str, holds: impl AsyncFn() -> bool) {
-    let end = Instant::now() + MAX_WAIT;
+    let end = Instant::now() + WAIT_TIMEOUT;
     while !holds().await {
         assert!(Instant::now() < end, "waited in vain: {condition}");
         tokio::time::sleep(Duration::from_millis(5)).await;

@@ -88,7 +88,7 @@ async fn eight_callers(client: &Client, calls: usize) {
 }
 
 /// The numbers of connections that the server made do with, as it says them.
-fn told(server: &Server) -> Vec<i32> {
+fn logged(server: &Server) -> Vec<i32> {
     let log = server.log();
     let lines = log.lines().filter(|line| line.contains(WARNING));
     let numbers = lines.map(|line| {
@@ -112,16 +112,19 @@ async fn no_call_fails_while_a_connection_is_free() {
             "all connections are used, and the shortage is logged",
             async || {
                 eight_callers(&client, 5).await;
-                told(&server).last() == Some(&limit)
+                logged(&server).last() == Some(&limit)
                     && limited.connections().await == i64::from(limit)
             },
         )
         .await;
         eight_callers(&client, 5).await;
-        // Each number is told once.
-        let told = told(&server);
-        assert!(told.windows(2).all(|pair| pair[0] != pair[1]), "{told:?}");
-        assert!(told.iter().all(|number| *number <= limit), "{told:?}");
+        // Each number is logged once.
+        let logged = logged(&server);
+        assert!(
+            logged.windows(2).all(|pair| pair[0] != pair[1]),
+            "{logged:?}"
+        );
+        assert!(logged.iter().all(|number| *number <= limit), "{logged:?}");
         assert_eq!(failed_reads(&server.log()), [""; 0]);
         drop(server);
     }
@@ -163,7 +166,7 @@ async fn a_check_makes_do_with_one_connection() {
     assert_eq!(output.status.code(), Some(0), "{said}");
 }
 
-/// What other connections of the role have taken is told at the start.
+/// What other connections of the role have taken is logged at the start.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_start_without_a_connection_says_so() {
     let limited = Limited::to(0).await;

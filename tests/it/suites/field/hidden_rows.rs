@@ -17,7 +17,7 @@ use crate::{
         golden,
         pb::{self, find_inboxes_request::Key},
         pgbouncer::PgBouncer,
-        program::{KEY_PART, MAX_WAIT, eventually},
+        program::{KEY_PART, WAIT_TIMEOUT, eventually},
         schema::TABLES,
         viewer,
     },
@@ -262,7 +262,7 @@ async fn row_security_is_seen_on_a_standby() {
     assert_eq!(found(&client, everywhere(key())).await, [0; 0]);
     primary.psql("leadchat", &row_security(&["channel_sms"], "ENABLE"));
     let mut answer = client.find(everywhere(key())).await;
-    let end = Instant::now() + MAX_WAIT;
+    let end = Instant::now() + WAIT_TIMEOUT;
     while answer.is_ok() && Instant::now() < end {
         tokio::time::sleep(Duration::from_millis(20)).await;
         answer = client.find(everywhere(key())).await;

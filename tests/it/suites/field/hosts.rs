@@ -10,7 +10,7 @@ use crate::support::{
     client::any_inbox,
     cluster::{Cluster, Setup, free_port},
     log::late_reads,
-    program::{MAX_WAIT, Server, eventually},
+    program::{Server, WAIT_TIMEOUT, eventually},
     proxy::Proxy,
     viewer,
 };
@@ -51,7 +51,7 @@ async fn serves(server: &Server) {
 
 /// Until a call is answered; how many were not before.
 async fn served_again(client: &Client) -> usize {
-    let end = Instant::now() + MAX_WAIT;
+    let end = Instant::now() + WAIT_TIMEOUT;
     for failed in 0.. {
         if client.get(any_inbox()).await.is_ok() {
             return failed;
@@ -228,7 +228,7 @@ async fn a_host_that_gives_no_connection_is_left_until_it_does() {
             .count()
             == times
     };
-    let end = Instant::now() + MAX_WAIT;
+    let end = Instant::now() + WAIT_TIMEOUT;
     while !told(1) {
         assert!(Instant::now() < end, "no other host is used");
         join_all((0..8).map(|_| client.get(any_inbox()))).await;

@@ -12,7 +12,7 @@ use crate::support::{Client, Database};
 const SECOND: Duration = Duration::from_secs(1);
 
 /// By which a deadline is earlier than its caller says.
-const A_MOMENT: Duration = Duration::from_millis(20);
+const DEADLINE_LEAD_DELAY: Duration = Duration::from_millis(20);
 
 /// A server with one permit.
 fn with_one_permit(database: &Database, arguments: &[&str]) -> Server {
@@ -85,7 +85,10 @@ async fn a_call_waits_for_a_permit_for_half_of_its_time() {
             if status.code() == Code::ResourceExhausted {
                 assert_overloaded(&status);
                 let least = (timeout / 2).min(3 * SECOND);
-                assert!(took + A_MOMENT >= least, "{took:?} of {timeout:?}");
+                assert!(
+                    took + DEADLINE_LEAD_DELAY >= least,
+                    "{took:?} of {timeout:?}"
+                );
                 refused += 1;
             }
         }

@@ -24,7 +24,7 @@ use crate::support::{
     dice::Dice,
     pb::{self, find_inboxes_request::Key},
     plain::{self, Body, Connection, framed},
-    program::{MAX_WAIT, eventually},
+    program::{WAIT_TIMEOUT, eventually},
     viewer,
 };
 
@@ -203,7 +203,7 @@ async fn any_bytes_cost_their_own_connection_at_most() {
         let mut said = Vec::new();
         while let Ok(Ok(1..)) = timeout(A_MOMENT, frames.socket.read_buf(&mut said)).await {}
         let _ = frames.socket.shutdown().await;
-        let end = timeout(MAX_WAIT, frames.socket.read_to_end(&mut said)).await;
+        let end = timeout(WAIT_TIMEOUT, frames.socket.read_to_end(&mut said)).await;
         assert!(end.is_ok(), "round {round}: the connection is still open");
         if round % 10 == 0 {
             assert_serves(&other, &format!("round {round}")).await;

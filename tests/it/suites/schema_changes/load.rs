@@ -18,7 +18,7 @@ use crate::support::{
     leadchat_versions::{self, ROWS, VERSIONS},
     log::{complaints, failed_reads},
     pb::{self, find_inboxes_request::Key, inbox::Channel},
-    program::MAX_WAIT,
+    program::WAIT_TIMEOUT,
     viewer,
 };
 
@@ -130,7 +130,7 @@ pub async fn whatever_changes(backend: Backend, serving: impl FnOnce(&Database) 
             }
             database.execute(change).await;
         };
-        let in_time = tokio::time::timeout(MAX_WAIT, going_on).await;
+        let in_time = tokio::time::timeout(WAIT_TIMEOUT, going_on).await;
         assert!(in_time.is_ok(), "{change}");
     }
     assert!(load.goes_on().await, "a call has failed");
