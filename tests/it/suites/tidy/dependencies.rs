@@ -7,30 +7,36 @@ use std::{
 
 use super::{graph::Graph, sources::read};
 
-/// Modules of a folder that may use each other in a circle.
-const CYCLE_EXCEPTIONS: &[(&str, &[&str])] = &[
-    // Of these the seal stays: access makes the proof that secret takes.
-    (
-        "domain",
-        &["access", "account", "channel", "inbox", "secret"],
-    ),
-    (
-        "store",
-        &[
-            "accounts",
-            "encoding",
-            "error",
-            "look_ups",
-            "plan",
-            "postgres",
-            "schema",
-            "snapshot",
-            "statements",
-        ],
-    ),
-    ("store", &["assemble", "channels", "reauthorizations"]),
-    ("store", &["looked", "migrations", "table_schemas"]),
-    ("store/postgres", &["hosts", "place"]),
+/// Files that may use each other in a circle.
+const CYCLE_EXCEPTIONS: &[&[&str]] = &[
+    // The seal and the values that it seals: access makes the proof that secret takes.
+    &[
+        "domain::access",
+        "domain::account",
+        "domain::channel",
+        "domain::inbox",
+        "domain::reauthorization",
+        "domain::secret",
+    ],
+    // To be removed.
+    &[
+        "store::assemble::api",
+        "store::assemble::channel",
+        "store::assemble::email",
+        "store::assemble::facebook_page",
+        "store::assemble::instagram",
+        "store::assemble::simple",
+        "store::assemble::twilio_sms",
+        "store::assemble::voice",
+        "store::assemble::web_widget",
+        "store::assemble::whatsapp",
+    ],
+    &[
+        "store::load::account",
+        "store::load::address",
+        "store::load::inboxes",
+    ],
+    &["store::postgres::hosts", "store::postgres::place"],
 ];
 
 #[test]
@@ -75,28 +81,22 @@ fn dependencies_are_those_that_architecture_lists() {
 }
 
 #[test]
-fn modules_of_a_folder_do_not_use_each_other_in_circles() {
+fn files_do_not_use_each_other_in_circles() {
     let graph = Graph::of_library();
     assert!(graph.edges().len() > 200, "{}", graph.edges().len());
     let exceptions: BTreeSet<_> = CYCLE_EXCEPTIONS.iter().copied().collect();
     let mut met = BTreeSet::new();
     let mut breaches = Vec::new();
-    for parent in graph.parents() {
-        let folder = parent.join("/");
-        for (group, edges) in graph.cycles(&parent) {
-            let group: Vec<_> = group.iter().map(String::as_str).collect();
-            let exception = exceptions
-                .iter()
-                .find(|(of, modules)| *of == folder && *modules == group);
-            if let Some(exception) = exception {
-                met.insert(*exception);
-                continue;
-            }
-            breaches.push(format!("({folder:?}, &{group:?}),"));
-            for edge in edges {
-                let (from, to) = (edge.from.join("::"), edge.to.join("::"));
-                breaches.push(format!("    {from} uses {to}"));
-            }
+    for (group, edges) in graph.cycles() {
+        let group: Vec<_> = group.iter().map(|path| path.join("::")).collect();
+        if let Some(exception) = exceptions.iter().find(|it| ***it == group) {
+            met.insert(*exception);
+            continue;
+        }
+        breaches.push(format!("&{group:?},"));
+        for edge in edges {
+            let (from, to) = (edge.from.join("::"), edge.to.join("::"));
+            breaches.push(format!("    {from} uses {to}"));
         }
     }
     assert!(breaches.is_empty(), "cycles:\n{}", breaches.join("\n"));

@@ -50,12 +50,6 @@ impl Graph {
         below.filter_map(|rest| rest.first().cloned()).collect()
     }
 
-    /// The modules that have modules within them, the root of the library included.
-    pub fn parents(&self) -> BTreeSet<Path> {
-        let parents = self.modules.iter().filter_map(|it| it.split_last());
-        parents.map(|(_, parent)| parent.to_vec()).collect()
-    }
-
     /// The uses between files. An item counts where it is defined, not where it is
     /// exported again.
     pub fn edges(&self) -> BTreeSet<Edge> {
@@ -95,55 +89,47 @@ impl Graph {
         }
     }
 
-    /// The modules within `parent` that use each other in a circle, as groups, with the
-    /// uses that make them. A module counts with all that is within it.
-    pub fn cycles(&self, parent: &[String]) -> Vec<(Vec<String>, Vec<Edge>)> {
-        let edges = self.edges();
-        let within = |path: &Path| path.strip_prefix(parent).and_then(<[_]>::first).cloned();
-        let mut uses = BTreeMap::<String, BTreeSet<String>>::new();
+    /// The files that use each other in a circle, as groups, with the uses that make it.
+    /// A use between a module and one within it makes no circle.
+    pub fn cycles(&self) -> Vec<(BTreeSet<Path>, Vec<Edge>)> {
+        let mut edges = self.edges();
+        edges.retain(|edge| !edge.from.starts_with(&edge.to) && !edge.to.starts_with(&edge.from));
+        let mut uses = BTreeMap::<&Path, BTreeSet<&Path>>::new();
         for edge in &edges {
-            if let (Some(from), Some(to)) = (within(&edge.from), within(&edge.to)) {
-                uses.entry(from).or_default().insert(to);
-            }
+            uses.entry(&edge.from).or_default().insert(&edge.to);
         }
         let groups = circles(&uses).into_iter().map(|group| {
-            let is_in = |path: &Path| within(path).is_some_and(|it| group.contains(&it));
-            let between = edges.iter().filter(|edge| {
-                is_in(&edge.from) && is_in(&edge.to) && within(&edge.from) != within(&edge.to)
-            });
-            (group.clone(), between.cloned().collect())
+            let is_between = |edge: &&Edge| group.contains(&edge.from) && group.contains(&edge.to);
+            let between = edges.iter().filter(is_between).cloned().collect();
+            (group.into_iter().cloned().collect(), between)
         });
         groups.collect()
     }
 }
 
-/// The largest groups in which everyone reaches everyone else.
-fn circles(uses: &BTreeMap<String, BTreeSet<String>>) -> Vec<Vec<String>> {
-    let closure = |start: &String| {
+/// The largest groups in which every module uses every other, by way of others or not.
+fn circles<'a>(uses: &BTreeMap<&'a Path, BTreeSet<&'a Path>>) -> BTreeSet<BTreeSet<&'a Path>> {
+    let closure = |start: &'a Path| {
         let mut found = BTreeSet::new();
         let mut open = vec![start];
         while let Some(next) = open.pop() {
             for used in uses.get(next).into_iter().flatten() {
-                if found.insert(used) {
+                if found.insert(*used) {
                     open.push(used);
                 }
             }
         }
         found
     };
-    let closures: BTreeMap<_, _> = uses.keys().map(|it| (it, closure(it))).collect();
-    let mut groups = BTreeSet::new();
-    for (module, used) in &closures {
-        let group = used
-            .iter()
-            .filter(|it| closures.get(*it).is_some_and(|back| back.contains(*module)))
-            .map(|it| (*it).clone());
-        let group: Vec<_> = group.collect();
-        if group.len() > 1 {
-            groups.insert(group);
-        }
-    }
-    groups.into_iter().collect()
+    let closures: BTreeMap<_, _> = uses.keys().map(|it| (*it, closure(it))).collect();
+    let groups = closures.iter().map(|(module, used)| {
+        let uses_it = |it: &&&Path| closures.get(**it).is_some_and(|back| back.contains(module));
+        used.iter()
+            .filter(uses_it)
+            .copied()
+            .collect::<BTreeSet<_>>()
+    });
+    groups.filter(|group| group.len() > 1).collect()
 }
 
 #[cfg(test)]
@@ -183,26 +169,28 @@ mod tests {
     }
 
     #[test]
-    fn cycles_are_found_within_a_folder_and_not_with_the_parent() {
+    fn cycles_are_found_between_files_and_not_with_the_parent() {
         let graph = graph(&[
             ("store", "use load::read; use plan::Plan; pub struct Store;"),
-            ("store/load", "use super::Store; mod list;"),
+            (
+                "store/load",
+                "use super::Store; mod list; pub use list::read;",
+            ),
             ("store/load/list", "use crate::store::plan::Plan;"),
             ("store/plan", "use super::load::read;"),
             ("store/sqlite", "use super::plan::Plan;"),
         ]);
-        let store = ["store".to_owned()];
-        let cycles = graph.cycles(&store);
+        let cycles = graph.cycles();
         assert_eq!(cycles.len(), 1);
         let (group, edges) = cycles.into_iter().next().unwrap();
-        assert_eq!(group, ["load", "plan"]);
+        let group: Vec<_> = group.iter().map(|path| path.join("::")).collect();
+        assert_eq!(group, ["store::load::list", "store::plan"]);
         assert_eq!(
             shown(edges),
             [
                 "store::load::list -> store::plan",
-                "store::plan -> store::load"
+                "store::plan -> store::load::list"
             ]
         );
-        assert!(graph.cycles(&[]).is_empty());
     }
 }
