@@ -1,6 +1,5 @@
-//! What secrets that leadchat encrypted, and addresses that it signs, cost: the
-//! time of a list of 1,000 email inboxes as their administrator gets it, against
-//! that of 1,000 whose secrets are plain.
+//! The cost of encrypted secrets and signed addresses. A list of 1,000 email inboxes for
+//! their administrator is timed against one with plain secrets.
 //!
 //! Three accounts of one database, asked in turn, so that whatever slows the
 //! machine slows each of them. Prints ratios to the plain one, and how long a
@@ -12,7 +11,7 @@
     reason = "it measures, and says what it measured"
 )]
 
-/// What the tests stand on.
+/// The support of the tests.
 #[path = "../tests/it"]
 #[expect(
     unused,
@@ -39,7 +38,7 @@ use it::support::{Backend, Client, Database, Program, golden, pb, viewer};
 const INBOXES: usize = 1000;
 const MEASURE_WINDOW: Duration = Duration::from_secs(20);
 
-/// What the inboxes of an account hold; its number is that of its place.
+/// The content of an account's inboxes; its id is its position.
 const ACCOUNTS: [(i64, &str); 3] = [(1, "plain"), (2, "encrypted"), (3, "plain, with a picture")];
 
 #[tokio::main]

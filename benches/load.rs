@@ -50,7 +50,7 @@ const CALLER_SHAPES: [(&str, usize, bool); 5] = [
     ("64 streams on one", 64, false),
 ];
 
-/// What is called, and where it is.
+/// The method and the address of calls.
 #[derive(Clone, Copy)]
 struct Target {
     store: &'static str,
@@ -58,7 +58,7 @@ struct Target {
     account_id: i64,
 }
 
-/// What became of some calls.
+/// The results of calls.
 #[derive(Default)]
 struct Outcome {
     milliseconds: Vec<f64>,
@@ -195,7 +195,7 @@ async fn measure_overload(
         }
     }
     let took = began.elapsed().as_secs_f64();
-    // What is answered after the last call was sent does not count as served in time.
+    // Answers after the last call was sent do not count.
     let served = outcome.lock().await.milliseconds.len() as f64 / took;
     join_all(calls).await;
     let health = checks.await.unwrap();
@@ -401,7 +401,7 @@ impl Server {
         printed.read_line(&mut line).unwrap();
         let address = line.trim().split_once(" is listening on ");
         let address = address.expect("the program listens").1.to_owned();
-        // What it prints after that is small.
+        // Further output is small.
         std::thread::spawn(move || std::io::copy(&mut printed, &mut std::io::sink()));
         Self { child, address }
     }

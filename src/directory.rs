@@ -1,8 +1,8 @@
 //! Which decorators of the port stand on which.
 //!
 //! [`DirectDirectory`] reads the store for every answer, and a read waits for a permit
-//! ([`LoadLimit`]). [`FlagsDirectory`] adds the flags that Rails keeps in Redis. Who may see
-//! what is not known here.
+//! ([`LoadLimit`]). [`FlagsDirectory`] adds the flags that Rails keeps in Redis. This
+//! module knows no visibility rules.
 
 mod direct;
 mod flags;

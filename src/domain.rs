@@ -1,4 +1,4 @@
-//! What an inbox is, and who may see what of it.
+//! Inboxes, and the rules that decide which viewer may see which part of them.
 //!
 //! Plain values and the role rule. Knows no tonic, prost, sqlx or Redis, and
 //! does no input or output: how values are stored and how they travel is

@@ -1,14 +1,14 @@
 //! Rows become domain values.
 //!
-//! [`Store`] reads an account, some inboxes of it, or the inboxes that own an
-//! address, as one consistent whole: a read-only transaction with a constant
-//! number of statements. The statements are made for the tables as they are, and
-//! anew when these change. The same rows, statements and assembly serve PostgreSQL
-//! and SQLite; what differs between the two is in `postgres` and `sqlite`. What
-//! Rails keeps in Redis alone comes from there, once the transaction has ended.
+//! [`Store`] reads an account, some inboxes of it, or the inboxes that own an address.
+//! Each read is one snapshot: a read-only transaction with a constant number of
+//! statements. The statements are made for the tables as they are, and anew when these
+//! change. The same rows, statements and assembly serve PostgreSQL and SQLite; what
+//! differs between the two is in `postgres` and `sqlite`. Flags that Rails keeps in Redis
+//! are read after the transaction.
 //!
 //! This is the one place that seals: `assemble` decides what of a row is for
-//! administrators. Who asks, and what they may see, is not known here.
+//! administrators. This module knows no viewers and no rights.
 
 mod assemble;
 mod error;
@@ -52,12 +52,11 @@ use snapshot::{
 };
 use sql::{Argument, Statement, plan::Plan};
 
-/// What may quote a row or a password, and is not for any log: the targets that
-/// sqlx tells it under.
+/// Log targets of sqlx that may quote a row or a password.
 pub const UNLOGGED_TARGETS: [&str; 3] = [
-    // What PostgreSQL says by itself, in words that anyone may have chosen.
+    // Notices of PostgreSQL, whose texts any function may choose.
     "sqlx::postgres::notice",
-    // What went wrong with a connection, in a database's own words.
+    // Errors of connections, with the database's own texts.
     "sqlx_core::pool",
     // Parameters of a connection, and lines of a `.pgpass`, that it cannot read.
     "sqlx_postgres::options",
@@ -93,7 +92,7 @@ pub struct Store {
     decryption: Decryption,
 }
 
-/// Whose tables these are.
+/// The owner of the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ownership {
     /// Rails writes them; this service never changes them.
@@ -103,7 +102,7 @@ pub enum Ownership {
 }
 
 impl Store {
-    /// What becomes known of values that cannot be decrypted.
+    /// The counts of values that cannot be decrypted.
     pub fn decryption_failures(&self) -> DecryptionFailures {
         self.decryption.decryption_failures()
     }
@@ -114,7 +113,7 @@ impl Store {
         self.pool.available()
     }
 
-    /// Whose tables these are.
+    /// The owner of the tables.
     pub const fn ownership(&self) -> Ownership {
         self.ownership
     }

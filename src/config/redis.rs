@@ -71,7 +71,7 @@ fn parse(url: &str) -> Option<RedisSettings> {
             timeout: RedisSettings::TIMEOUT,
         });
     }
-    // An `@` behind the host tells of a password that was not escaped.
+    // An `@` after the host is the sign of a password that was not escaped.
     let rest = rest.strip_prefix("//")?;
     let behind_host = rest.find(['/', '?', '#']).and_then(|end| rest.get(end..));
     if behind_host.is_some_and(|rest| rest.contains(['@', '#'])) {

@@ -3,7 +3,7 @@
 //! Reads are what is scarce: each takes a connection and keeps a processor busy. A fair
 //! semaphore gives permits first come first served. The task of a read owns its permit
 //! until the read has ended, also where its caller has given up. Health, reflection and
-//! refusals never wait here. What is read is not known here.
+//! refusals never wait here. This module does not know what is read.
 
 use std::{
     sync::Arc,
@@ -26,8 +26,8 @@ pub struct LoadLimit {
 }
 
 impl LoadLimit {
-    /// Gives `max_reads` permits, and never more than there are connections to read by:
-    /// `connections` tells how many that are, at least one.
+    /// `max_reads` permits, and never more than there are connections; `connections` has
+    /// their number, at least one.
     pub fn new(
         max_reads: usize,
         max_queue_timeout: Duration,

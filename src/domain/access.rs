@@ -1,4 +1,4 @@
-//! What is disclosed: the only way from an account to its inboxes.
+//! Disclosure: the only way from an account to its inboxes.
 //!
 //! [`Account::access`] applies the role rule ([`members`](super::members)), and
 //! [`Access::inbox`] and [`Access::inboxes`] hand out [`InboxView`]s of the visible
@@ -113,7 +113,7 @@ impl<'a> InboxView<'a> {
         self.flags.resolve(source, self.inbox.flag_key)
     }
 
-    /// What could not be read of the fields that the viewer may see.
+    /// The degradations of fields that the viewer may see.
     pub fn degradations(&self) -> impl Iterator<Item = &'a Degradation> + use<'a> {
         let inbox = self.inbox;
         let sealed = self

@@ -1,7 +1,8 @@
 //! An account as one consistent whole: its viewers and its inboxes, from one snapshot.
 //!
-//! It may be an excerpt: one viewer and a few inboxes. That is safe by construction: a
-//! viewer that is not in it is no member, and an inbox that is not in it is not found.
+//! It may be an excerpt: one viewer and a few inboxes. An excerpt is safe by
+//! construction: a viewer outside of it is no member, and an inbox outside of it is not
+//! found.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -87,8 +88,7 @@ pub fn fold(name: &str) -> String {
 }
 
 /// Whether a folded name begins with a folded prefix. A final sigma is folded
-/// differently from others, and what is final in the prefix may not be in the
-/// name.
+/// differently, and a sigma at the end of the prefix may not be final in the name.
 pub fn has_prefix(folded_name: &str, folded_prefix: &str) -> bool {
     const FINAL_SIGMA: char = 'ς';
     const SIGMA: char = 'σ';

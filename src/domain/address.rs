@@ -136,11 +136,10 @@ fn single(mut letters: impl Iterator<Item = char>) -> Option<char> {
     letters.next().filter(|_| letters.next().is_none())
 }
 
-/// The ways in which leadchat stores a number: with and without the `whatsapp:`
-/// of Twilio and the leading `+`. What people and programs put around and between
-/// digits is left out (separators, signs that are not seen, `tel:`, the `00`
-/// before a country's code), and digits may be those of any script; but a number
-/// that was stored so is found as well.
+/// The ways in which leadchat stores a number: with and without the `whatsapp:` of Twilio
+/// and the leading `+`. Separators, invisible characters, `tel:` and the `00` before a
+/// country code are ignored, and digits may be of any script. A number that is stored
+/// with them is found as well.
 fn phone_number_spellings(text: &str) -> BTreeSet<String> {
     let number = strip_scheme(text.trim());
     let number = number.strip_prefix('+').unwrap_or(number);
@@ -160,9 +159,9 @@ fn prefixed(number: &str) -> [String; 4] {
     ["", "+", WHATSAPP, "whatsapp:+"].map(|prefix| format!("{prefix}{number}"))
 }
 
-/// The numbers of mobile phones that WhatsApp writes with a digit more or less than their
-/// country: the country's code, where the digit stands, and the digit. They have 13
-/// digits with it, and 12 without. (leadchat's `Whatsapp::PhoneNormalizers`.)
+/// Mobile numbers that WhatsApp writes with a digit more or less than their country:
+/// country code, position and digit. They have 13 digits with it, and 12 without.
+/// (leadchat's `Whatsapp::PhoneNormalizers`.)
 const WHATSAPP_DIGITS: [(&str, usize, char); 3] = [
     // Brazil's ninth digit, behind the area code.
     ("55", 4, '9'),
@@ -211,7 +210,7 @@ fn strip_scheme(number: &str) -> &str {
     number
 }
 
-/// What stands for a decimal digit in ASCII.
+/// The ASCII digit of a decimal digit of any script.
 fn to_ascii_digit(sign: char) -> Option<char> {
     let value = |zero: &u32| u32::from(sign).checked_sub(*zero).filter(|it| *it < 10);
     char::from_digit(DECIMAL_ZEROS.iter().find_map(value)?, 10)
@@ -284,7 +283,7 @@ mod tests {
         ] {
             assert_eq!(phone_number_spellings(nothing), [nothing.to_owned()].into());
         }
-        // No scheme, but what somebody stored.
+        // No scheme, but a stored text.
         for word in ["+whatsapp:1", "whatsapp1", "xtel:1"] {
             assert!(!phone_number_spellings(word).contains("1"), "{word}");
         }

@@ -27,7 +27,7 @@ use super::secret::AdminOnly;
 /// A text for administrators, wiped from memory when dropped.
 pub type SecretText = AdminOnly<Option<SecretString>>;
 
-/// What an inbox is connected to.
+/// The channel of an inbox.
 #[derive(Debug)]
 pub enum Channel {
     WebWidget(web_widget::WebWidget),

@@ -1,4 +1,4 @@
-//! What could not be read as it should be, and why.
+//! Degradations: fields that could not be read as stored, and the reasons.
 //!
 //! One bad value costs one field of one inbox, never the inbox and never a
 //! list. A degradation never quotes the value it is about.
@@ -9,8 +9,8 @@ pub struct Degradation {
     /// The field, as a path from the inbox, in the names of the contract:
     /// `email.imap.password`, `csat_config.template["a b"][3]`.
     pub field: String,
-    /// How many bytes of it name fields of the contract. What follows leads into a
-    /// JSON value, by keys that are stored.
+    /// How many bytes of it name fields of the contract. The rest of the path leads into
+    /// a JSON value, by stored keys.
     pub contract_len: usize,
     pub reason: DegradationReason,
 }

@@ -18,8 +18,8 @@ use super::{
 /// Where inboxes come from. No answer comes after its deadline, and work for an answer
 /// may end there, or when the answer's future is dropped.
 pub trait InboxDirectory: Send + Sync + 'static {
-    /// A whole account, from one snapshot. It holds no viewer's answer, so that it can be
-    /// kept for others. It costs what its inboxes cost: membership is asked first, by
+    /// A whole account, from one snapshot. It does not depend on a viewer, so that it can
+    /// be cached. It costs what its inboxes cost: membership is asked first, by
     /// [`inboxes`](Self::inboxes) with no id.
     fn account(
         &self,
@@ -48,9 +48,9 @@ pub trait InboxDirectory: Send + Sync + 'static {
         deadline: Instant,
     ) -> impl Future<Output = Result<Option<Answer>, DirectoryError>> + Send;
 
-    /// The inboxes that own an address in any account, from one snapshot, for
-    /// the calling service: the accounts, ordered by id, each with those inboxes
-    /// alone. Suspended ones may come without theirs.
+    /// The inboxes that own an address in any account, from one snapshot, for a service
+    /// viewer. Returns the accounts ordered by id, each with those inboxes alone.
+    /// Suspended ones may come without theirs.
     fn find_everywhere(
         &self,
         address: Address,

@@ -10,8 +10,8 @@ use super::{
     secret::AdminOnly,
 };
 
-/// One connected channel of an account, as stored and derived. What only
-/// administrators may see is sealed; there is no other filter behind it.
+/// One connected channel of an account, as stored and derived. Fields for administrators
+/// are sealed; there is no other filter behind it.
 #[derive(Debug)]
 pub struct Inbox {
     pub id: InboxId,
@@ -20,8 +20,7 @@ pub struct Inbox {
     /// The class name of the channel, as stored.
     pub channel_type: Option<String>,
     pub channel_id: ChannelId,
-    /// Empty where the inbox has no usable picture, `None` where its address
-    /// cannot be told.
+    /// Empty if the inbox has no usable avatar, `None` if its URL cannot be derived.
     pub avatar_url: Option<String>,
     pub settings: Settings,
     /// `None` where `channel_type` names none of the thirteen kinds.
@@ -29,14 +28,14 @@ pub struct Inbox {
     /// The flag that says whether the channel must be connected again, where one does.
     /// Not disclosed: it says where to look, not what is there.
     pub flag_key: Option<FlagKey>,
-    /// What could not be read of the fields that every viewer may see.
+    /// The degradations of fields that every viewer may see.
     pub degradations: Vec<Degradation>,
-    /// What could not be read of the fields for administrators.
+    /// The degradations of fields for administrators.
     pub sealed_degradations: AdminOnly<Vec<Degradation>>,
 }
 
-/// What inboxes of every kind share, beyond what a picker needs. Nullable
-/// columns are `Option`s; so are those that could not be read.
+/// The common fields of all kinds, beyond those of the basic detail. Nullable columns are
+/// `Option`s; so are those that could not be read.
 #[derive(Debug)]
 pub struct Settings {
     pub greeting_enabled: Option<bool>,

@@ -31,8 +31,8 @@ const ENVELOPE_NESTING: usize = 6;
 /// each object around it, two for each list. Comes to 31 objects or 46 lists.
 pub const MAX_NESTING: usize = WIRE_NESTING - ENVELOPE_NESTING;
 
-/// Degradations listed for one column. Beyond these one more stands for the
-/// rest, so that a hostile value cannot swell an answer.
+/// Degradations listed for one column. One further entry stands for all others, so that a
+/// hostile value cannot enlarge a response.
 const MAX_DEGRADATIONS: usize = 64;
 
 /// A path in a degradation is cut beyond this many bytes.
@@ -53,8 +53,8 @@ pub enum Json {
 }
 
 impl Json {
-    /// Reads the text of a JSON column. JSON null counts as absent. What cannot
-    /// be carried is added to `degradations` under the path `field`.
+    /// Reads the text of a JSON column. JSON null counts as absent. Values that cannot be
+    /// represented are added to `degradations` under the path `field`.
     pub fn read(text: &str, field: &str, degradations: &mut Vec<Degradation>) -> Option<Self> {
         let mut parser = Parser {
             path: Vec::new(),
@@ -329,9 +329,9 @@ impl Fields {
         })
     }
 
-    /// A list that is not empty and holds nothing but strings. (An empty one
-    /// stays behind: the contract's repeated field could not tell it from an
-    /// absent one.)
+    /// A list that is not empty and holds nothing but strings. (An empty list stays among
+    /// the keys: the contract's repeated field does not distinguish it from an absent
+    /// one.)
     pub fn strings(&mut self, key: &str) -> Vec<String> {
         self.take(key, |value| match value {
             Json::Array(elements)
@@ -376,7 +376,7 @@ impl Fields {
         .unwrap_or_default()
     }
 
-    /// What no known key took.
+    /// The keys without a typed field.
     pub fn unrecognized(self) -> Option<Json> {
         (!self.0.is_empty()).then_some(Json::Object(self.0))
     }

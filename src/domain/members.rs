@@ -12,8 +12,8 @@
 //! Roles come from `account_users`, never from a request.
 //!
 //! The store asks [`Members::access`] before it reads inboxes, and
-//! [`access`](super::access) asks it before any leaves. So both go by the same rule. What
-//! an inbox holds is not known here.
+//! [`access`](super::access) asks it before any leaves. So both go by the same rule. This
+//! module does not know the content of inboxes.
 
 use std::collections::{HashMap, HashSet};
 
@@ -42,7 +42,7 @@ pub enum AccessDenied {
     Suspended,
 }
 
-/// What an account grants a viewer that belongs to it.
+/// The rights that an account grants a member.
 pub struct Grant<'a> {
     role: GrantedRole,
     visible: VisibleInboxes<'a>,

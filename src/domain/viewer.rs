@@ -22,7 +22,7 @@ pub enum Role {
     Administrator,
 }
 
-/// What the caller may do for any viewer.
+/// The rights of the caller, for any viewer.
 #[derive(Clone, Copy, Debug)]
 pub struct Rights {
     /// The caller's role when it is its own viewer.
@@ -46,7 +46,7 @@ impl Rights {
 /// How much of an inbox is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
-    /// What a picker needs.
+    /// The fields that a list of choices needs.
     Basic,
     /// All that is disclosed.
     Full,

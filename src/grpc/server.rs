@@ -177,7 +177,7 @@ pub async fn serve<D: InboxDirectory>(
         .http2_max_local_error_reset_streams(Some(MAX_LOCAL_RESETS))
         .http2_keepalive_interval(Some(settings.keepalive_interval))
         .http2_keepalive_timeout(Some(settings.keepalive_timeout))
-        // Without grace: with it, tonic would not tell the client to go.
+        // Without grace: with it, tonic would send no GOAWAY.
         .max_connection_age(settings.max_connection_age)
         .serve_with_incoming_shutdown(
             Routes::from(routes).prepare(),

@@ -20,7 +20,7 @@ const RETRY_DELAY: Duration = Duration::from_secs(1);
 /// The same for the retries that gRPC's libraries make by themselves.
 const RETRY_PUSHBACK_MS: &str = "1000";
 
-/// Tells a caller which encodings it may use.
+/// The encodings that a client may use.
 pub const ACCEPT_ENCODING: &str = "grpc-accept-encoding";
 
 /// The maximum of violations in the details of an error, which bounds their size.

@@ -61,7 +61,7 @@ pub(super) struct InboxRows {
     pub features: Features,
 }
 
-/// What the values of an inbox depend on beside its rows.
+/// Inputs of an inbox's values, beside its rows.
 struct Context<'a> {
     installation: &'a Installation,
     /// The key of addresses of pictures, where there is one.
@@ -71,7 +71,7 @@ struct Context<'a> {
     features: Features,
 }
 
-/// What could not be read of one inbox, by the viewers that it is disclosed to.
+/// The degradations of one inbox, by the viewers that they are disclosed to.
 #[derive(Default)]
 struct Degradations {
     open: Vec<Degradation>,
@@ -243,8 +243,7 @@ fn schedule(rows: &[WorkingHoursRow], open: &mut Vec<Degradation>) -> Vec<Workin
     .collect()
 }
 
-/// Empty without a usable attachment, `None` where there is one whose address
-/// cannot be told.
+/// Empty without a usable attachment, `None` if its URL cannot be derived.
 fn avatar_url(
     row: Option<&AvatarRow>,
     context: &Context<'_>,

@@ -1,4 +1,4 @@
-//! What can go wrong with a database.
+//! Errors of a database.
 //!
 //! A database's own message may quote a value, so none is kept for the log: only
 //! its SQLSTATE, or what kind of failure it was.
@@ -17,8 +17,8 @@ pub enum StoreError {
     /// The database is away, too slow, or turning this connection down.
     #[error("the database does not answer: {0}")]
     Unavailable(String),
-    /// Nobody waits for it any more.
-    #[error("nobody waits for the answer")]
+    /// The call was cancelled.
+    #[error("the call was cancelled")]
     Cancelled,
     /// The database refused a statement, or a row was not as expected.
     #[error("the database answered something unexpected: {0}")]
@@ -54,7 +54,7 @@ pub enum StalePlan {
     #[error("{0}")]
     Planned(String),
     /// It was answered, but not from the tables as they are.
-    #[error("the tables kept changing")]
+    #[error("the schema changed during every attempt")]
     SchemaChanged,
 }
 
@@ -93,7 +93,7 @@ impl StoreError {
         }
     }
 
-    /// What it is when there is no further try.
+    /// The final error, when there is no further attempt.
     pub(super) fn into_final(self) -> Self {
         match self {
             Self::StalePlan(StalePlan::Refused(reason) | StalePlan::Planned(reason)) => {
@@ -114,11 +114,11 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// What happened, without a word of the database's own.
+/// The description of an error, without the database's own text.
 pub(super) fn describe(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::Database(error) => match error.code().as_deref() {
-            // SQLite's, as an operator meets them.
+            // SQLite's codes that operators see.
             Some("8" | "264" | "520" | "776") => "the file may not be written".to_owned(),
             Some("13") => "the disk is full".to_owned(),
             Some("14") => "the file cannot be opened; is its folder there?".to_owned(),
@@ -139,7 +139,7 @@ pub(super) fn describe(error: &sqlx::Error) -> String {
             Some("25006") => "it is read-only: a standby, or default_transaction_read_only \
                 is on for the user or the database"
                 .to_owned(),
-            Some("53300") => "it gives no more connections: CONNECTION LIMIT of the user or the \
+            Some("53300") => "it allows no more connections: CONNECTION LIMIT of the user or the \
                 database, or max_connections"
                 .to_owned(),
             Some("57P03") => "it takes no connections at present: it starts, stops, or is a \
@@ -164,7 +164,7 @@ pub(super) fn describe(error: &sqlx::Error) -> String {
             None => "error without a code".to_owned(),
         },
         sqlx::Error::Io(error) => tls_failure(error).unwrap_or_else(|| match error.kind() {
-            // A name that is looked up in vain has no kind, and no number.
+            // A failed name lookup has no kind and no number.
             kind if error.raw_os_error().is_none() && kind.to_string().starts_with("uncat") => {
                 "the host is not found".to_owned()
             }
@@ -185,14 +185,14 @@ pub(super) fn describe(error: &sqlx::Error) -> String {
     }
 }
 
-/// Whether a statement was refused since a policy would hide rows from it: the code is that
-/// of any right that lacks, and the words are in the server's language.
+/// Whether a statement was refused because a policy would hide rows. The SQLSTATE is that
+/// of any missing right, and the message is in the server's language.
 fn is_of_row_security(error: &dyn DatabaseError) -> bool {
     let error = error.try_downcast_ref::<PgDatabaseError>();
     error.and_then(PgDatabaseError::routine) == Some("check_enable_rls")
 }
 
-/// What sqlx says where a server declines TLS.
+/// The message of sqlx when a server declines TLS.
 const NO_TLS: &str = "server does not support TLS";
 
 /// Why TLS failed, if that is the error.
@@ -201,7 +201,7 @@ fn tls_failure(error: &io::Error) -> Option<String> {
     Some(tls::POSTGRES.describe(cause))
 }
 
-/// Whether the right to CONNECT is missing. The routine tells it, because the message may
+/// Whether the right to CONNECT is missing. The routine shows it, because the message may
 /// be in any language.
 fn is_of_connect(error: &dyn DatabaseError) -> bool {
     error
@@ -209,8 +209,8 @@ fn is_of_connect(error: &dyn DatabaseError) -> bool {
         .is_some_and(|error| error.routine() == Some("CheckMyDatabase"))
 }
 
-/// Words of PgBouncer's, which hold no value of anybody's: it has one code for all
-/// that it ends a connection for.
+/// Messages of PgBouncer, which hold no values. PgBouncer has one code for all reasons to
+/// end a connection.
 fn pgbouncer_reason(message: &str) -> &'static str {
     const WORDS: [(&str, &str); 10] = [
         (

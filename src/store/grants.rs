@@ -1,9 +1,8 @@
-//! The SQL that makes a user who may read what is read, and nothing else.
+//! The SQL that creates a user with the rights that the service needs.
 //!
-//! It follows from what is wanted of the tables, as they are: a column that no
-//! statement names is not granted, so that a token that nobody sees stays out of
-//! reach even of a mistake. Nothing is run here; whoever owns the tables reads it
-//! first.
+//! The grants follow from the required columns and the existing tables. A column that no
+//! statement names is not granted, so that not even a mistake discloses a hidden token.
+//! Nothing is run here; the owner of the tables reviews the SQL first.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,14 +18,14 @@ use super::{
     sql::{Argument, Statement},
 };
 
-/// What is asked for at the start and by a check alone: how new the tables are.
+/// The columns read at start and by `check` alone: the versions of the tables.
 const VERSIONS: [(&str, &str); 3] = [
     ("schema_migrations", "version"),
     ("_sqlx_migrations", "version"),
     ("_sqlx_migrations", "success"),
 ];
 
-/// What to run, as SQL with comments. All names are quoted where SQL wants it.
+/// The SQL to run, with comments. All names are quoted where SQL wants it.
 #[derive(Debug)]
 pub struct Grants {
     database: String,
@@ -46,8 +45,8 @@ struct Table {
 }
 
 impl Grants {
-    /// For the tables of a database as they are, and a role by its plain name.
-    /// Nothing has to be granted to whoever asks.
+    /// For the tables of a database as they are, and a role by its plain name. Reading it
+    /// needs no grant.
     pub async fn of(settings: &PostgresSettings, role: &str) -> Result<Self, OpenError> {
         let pool = Pool::Postgres(postgres::connect(settings, NonZeroUsize::MIN).await?);
         let probed = Probed::at(pool).await?;

@@ -1,5 +1,5 @@
-//! A look at a database before it is served: whose it is, how new, what its tables
-//! lack. Nothing is created, migrated or refused for what is missing.
+//! Inspection of a database before it is served: owner, version, missing tables and
+//! columns. Nothing is created, migrated or refused for what is missing.
 
 pub(super) mod completeness;
 pub(super) mod sample;
@@ -26,14 +26,14 @@ use sample::Sampled;
 /// Fewer than a service has: a check must not take connections from it.
 const MAX_CONNECTIONS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(4);
 
-/// A database that was looked at.
+/// A probed database.
 pub struct Inspection {
     pub(super) probed: Probed,
     server: Server,
     migrations: Migrations,
 }
 
-/// The connections to a database that was looked at.
+/// The connections to a probed database.
 pub struct Connections(Pool);
 
 impl Connections {
@@ -43,7 +43,7 @@ impl Connections {
     }
 }
 
-/// What a database says of itself. What it does not say is not there.
+/// Facts that a database reports about itself; `None` for those it does not report.
 #[derive(Clone, Debug, Default)]
 pub struct Server {
     pub version: Option<String>,
@@ -117,12 +117,12 @@ impl Inspection {
         others.map(|schema| schema.name.clone()).collect()
     }
 
-    /// What must not be missing, and is.
+    /// Required columns that are missing.
     pub const fn missing(&self) -> &Missing {
         &self.probed.schema.missing
     }
 
-    /// What may be missing, and is.
+    /// Optional columns that are missing.
     pub fn omitted(&self) -> Missing {
         let mut omitted_names = Missing::default();
         for omitted in &self.probed.schema.omitted {

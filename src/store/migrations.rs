@@ -15,8 +15,8 @@ use super::{
     sql::{Argument, Statement},
 };
 
-/// The migrations of one folder, in order. The list is by hand, because sqlx' macro for it
-/// would compile every driver a second time for the host; a test compares it with the folder.
+/// The migrations of one folder, in order. The list is written by hand: sqlx' macro would
+/// compile every driver a second time for the host. A test compares it with the folder.
 macro_rules! migrator {
     ($folder:literal: $($version:literal $name:literal $description:literal,)*) => {
         LazyLock::new(|| {

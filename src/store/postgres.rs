@@ -1,11 +1,10 @@
-//! What is PostgreSQL's alone: how it is reached, also through PgBouncer, and how a
-//! snapshot begins.
+//! PostgreSQL: connections, also through PgBouncer, and the begin of a snapshot.
 //!
-//! PgBouncer gives a session to whoever has a transaction to run. So no statement is
-//! run outside of one, nothing is set for longer than one, and with `--pgbouncer`
-//! nothing is prepared for longer than one. Without it, statements are prepared once
-//! for a connection, and would meet those of others there: so each connection is
-//! asked whether it has a session of its own.
+//! PgBouncer assigns a session to each transaction. So no statement is run outside of
+//! one, nothing is set for longer than one, and with `--pgbouncer` nothing is prepared
+//! for longer than one. Without it, statements are prepared once a connection. On a
+//! shared session they would collide with those of other clients, so each connection is
+//! checked for a session of its own.
 
 pub(super) mod encoding;
 mod hosts;
@@ -26,7 +25,7 @@ use pool::Connector;
 pub(super) use pool::{Connections, PooledConnection};
 pub use search_path::SearchPath;
 
-/// A caller is told that the database is away rather than kept waiting.
+/// A call fails rather than waits longer.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The same of a database that is far away.
@@ -38,13 +37,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time of each of several hosts at the start, at least.
 const MIN_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A connection that was idle and does not answer in this time, or in that which it took
-/// to connect at first, is given up for another: the way to a database may be cut without
-/// a word.
+/// The time-out of the ping before an idle connection is used; at least as long as the
+/// first connect took. Networks fail silently.
 const PING_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// A setting that a session is begun with, and what asks for it. PgBouncer refuses
-/// it or drops it, and a session that somebody else has begun lacks it.
+/// A setting that a session is begun with, and what asks for it. PgBouncer refuses it or
+/// drops it, and a session of another client lacks it.
 const SESSION_MARK: [(&str, &str); 1] = [("leadchat_inbox.own", "on")];
 const HAS_SESSION_MARK: &str =
     "SELECT coalesce(current_setting('leadchat_inbox.own', true), '') = 'on'";
@@ -145,9 +143,9 @@ const NO_ROW_SECURITY: &str = "; SET LOCAL row_security = off";
 /// The name of a database's encoding.
 pub(super) const ENCODING: &str = "SELECT CAST(getdatabaseencoding() AS text)";
 
-/// Whether texts are ordered as in a dictionary, and whether every mixture of
-/// cases lies between both cases: of single letters before others, and of all
-/// pairs that some language takes for one letter or orders apart.
+/// Whether the collation ignores case, so that every mixture of cases lies between both
+/// cases. Checked with single letters before others, and with all pairs that some
+/// language treats as one letter or orders apart.
 pub(super) const COLLATION: &str = "SELECT 'a' < 'B', bool_and(
         mixed BETWEEN least(lower, upper) AND greatest(lower, upper))
     FROM (SELECT a || b || 'x' AS lower,

@@ -1,10 +1,9 @@
-//! What the tables offer of all that is read.
+//! The existing tables and columns, compared with the required ones.
 //!
-//! Rails' tables are of some age, and change while this runs. They are looked at
-//! when a store is opened, and again when a read meets others: which columns are
-//! there, and may be read by this user. What has to be there is named; what may
-//! be missing, since it came or went with a newer leadchat, is then left out of
-//! the statements.
+//! Rails' tables are of some age, and change while this runs. They are probed when a
+//! store is opened, and again when a read finds a changed schema: existing columns, and
+//! those this user may read. Missing required columns are errors. Optional columns, which
+//! some leadchat versions lack, are omitted from the statements.
 
 pub(super) mod columns;
 mod computed;
@@ -36,7 +35,7 @@ pub(super) struct Required {
     places: BTreeMap<Place, bool>,
 }
 
-/// What a database offers of it.
+/// The available part of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Schema {
     available: BTreeSet<Place>,
@@ -45,9 +44,9 @@ pub(super) struct Schema {
     pub tables: BTreeMap<&'static str, Option<i64>>,
     /// Those that are not there, or not as a whole.
     pub incomplete: BTreeSet<&'static str>,
-    /// What may be missing, and is.
+    /// Optional columns that are missing.
     pub omitted: Vec<Omitted>,
-    /// What must not be missing, and is, in words for an operator.
+    /// Missing required columns, as a text for operators.
     pub missing: Missing,
     /// SQLite's count of its changes; PostgreSQL has none.
     pub version: i64,
@@ -167,7 +166,7 @@ impl Required {
     }
 }
 
-/// What a probe found of a column.
+/// The probed state of a column.
 pub(super) struct Found<'a> {
     pub table: &'a str,
     pub column: &'a str,
@@ -209,7 +208,7 @@ impl Schema {
         })
     }
 
-    /// What may be missing, and is, for the log.
+    /// Missing optional columns, for the log.
     pub fn omitted_names(&self) -> String {
         let names = self.omitted.iter();
         let names = names.map(|omitted| format!("{}.{}", omitted.table, omitted.column));

@@ -37,7 +37,7 @@ pub(super) enum Connection {
     Sqlite(PoolConnection<Sqlite>),
 }
 
-/// What was committed when the snapshot was taken, and nothing since.
+/// The committed state at the time of the snapshot.
 pub(super) struct Snapshot<'c> {
     transaction: Open<'c>,
     context: &'c ReadContext,
@@ -163,13 +163,13 @@ impl Connection {
     }
 }
 
-/// What a database answered, if it could be heard.
+/// The answer of a database, if it arrived.
 fn within_timeout<T, E>(answer: Result<T, E>, is_unresponsive: &mut bool) -> Result<T, StoreError> {
     answer.map_err(|_| {
         *is_unresponsive = true;
         StoreError::Interrupted {
             cause: Interruption::Connection,
-            reason: "nothing is heard of it".to_owned(),
+            reason: "no response within the time-out".to_owned(),
         }
     })
 }
@@ -195,8 +195,7 @@ impl Snapshot<'_> {
         rows.map_err(|error| StoreError::reading(&statement.table, &error))
     }
 
-    /// What comes before a statement: whether somebody waits for it, and how long it may
-    /// take.
+    /// Checks before a statement: cancellation and the time that is left.
     async fn get_ready(&mut self) -> Result<(), StoreError> {
         if self.context.is_cancelled() {
             return Err(StoreError::Cancelled);
@@ -210,7 +209,7 @@ impl Snapshot<'_> {
         Ok(())
     }
 
-    /// What the database answers to a statement, be it a refusal.
+    /// The answer to a statement, errors included.
     async fn answer<R: Row>(
         &mut self,
         statement: &Statement,
@@ -267,13 +266,13 @@ impl Snapshot<'_> {
         matches!(encoding, Encoding::Other)
     }
 
-    /// Whether the encoding of the database has all letters of a text. What it has not,
-    /// PostgreSQL refuses, which would end the transaction.
+    /// Whether the encoding of the database has all letters of a text. PostgreSQL refuses
+    /// unknown characters, which would end the transaction.
     pub(super) async fn can_encode(&mut self, text: &str) -> Result<bool, StoreError> {
         if text.is_ascii() || !self.converts_encoding() {
             return Ok(true);
         }
-        // What is set behind a savepoint would go with it.
+        // A setting made after a savepoint would be rolled back with it.
         self.get_ready().await?;
         self.execute("SAVEPOINT spelling".to_owned()).await?;
         let statement = Statement::of_catalog("SELECT CAST($1 AS text) IS NOT NULL");

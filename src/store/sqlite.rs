@@ -1,4 +1,4 @@
-//! What is SQLite's alone: how a file is opened.
+//! SQLite: opening a file.
 
 use std::{
     fs::OpenOptions, num::NonZeroUsize, os::unix::fs::OpenOptionsExt, path::Path, time::Duration,

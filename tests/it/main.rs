@@ -1,8 +1,7 @@
 //! Behaviour, over a real server and real databases.
 //!
-//! A file a behaviour. What runs on both databases is listed with
-//! `on_both_databases!`; each test starts the program itself, on a free port,
-//! over a database of its own.
+//! A file a behaviour. Tests for both databases are listed with `on_both_databases!`.
+//! Each test starts the program itself, on a free port, over a database of its own.
 
 #![expect(
     clippy::disallowed_methods,

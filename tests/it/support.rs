@@ -1,4 +1,4 @@
-//! What tests stand on: databases, the program, and clients of it.
+//! Support for tests: databases, the program, and its clients.
 
 pub mod account;
 pub mod answers;

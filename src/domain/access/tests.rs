@@ -1,5 +1,5 @@
 //! The ceiling, which no caller of today has, and what `Debug` says of secrets.
-//! Who sees what is tested over the wire.
+//! Visibility is tested over the wire.
 
 use super::*;
 use crate::{

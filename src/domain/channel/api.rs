@@ -7,7 +7,7 @@ use crate::domain::json::Json;
 pub struct Api {
     pub hmac_mandatory: Option<bool>,
     pub hmac_token: SecretText,
-    /// What leadchat signs its webhooks with.
+    /// The secret that leadchat signs webhooks with.
     pub secret: SecretText,
     pub webhook_url: Option<String>,
     /// Public: clients name the inbox by it.

@@ -220,7 +220,7 @@ fn whatsapp(channel: &Whatsapp, view: &InboxView<'_>) -> pb::WhatsappChannel {
     }
 }
 
-/// A sealed text, for those who may see it.
+/// A sealed text, revealed to viewers that may see it.
 fn reveal_text(sealed: &SecretText, view: &InboxView<'_>) -> Option<String> {
     view.reveal(sealed)
         .and_then(|secret| expose(secret.as_ref()))

@@ -50,7 +50,7 @@ impl From<Channel> for ChannelParts {
     }
 }
 
-/// What can be derived of a kind alone.
+/// Facts that depend on the kind alone.
 pub(super) fn without_row(kind: ChannelKind, context: &Context<'_>) -> ChannelParts {
     let channel = match kind {
         ChannelKind::WebWidget => Channel::WebWidget(WebWidget::default()),

@@ -102,8 +102,8 @@ fn smtp(row: &EmailRow, decryption: &Decryption, sealed: &mut Vec<Degradation>) 
     }
 }
 
-/// Whether the mailbox is one that Microsoft or Google let leadchat into: by its
-/// provider or, before there were providers, by where its mail is fetched.
+/// Whether Microsoft or Google authorized leadchat for the mailbox: by its provider or,
+/// in older rows, by its IMAP host.
 fn is_authorized(row: &EmailRow) -> Result<bool, Unreadable> {
     if matches!(row.provider.text()?, Some("microsoft" | "google")) {
         return Ok(true);

@@ -36,8 +36,8 @@ impl Decryption {
         self.decryption_failures.clone()
     }
 
-    /// The secret that a column holds. An envelope that cannot be opened is never
-    /// shown; the first one of each field is told in the log.
+    /// The secret that a column holds. An envelope that cannot be decrypted is never
+    /// shown; the first one of each field is logged.
     pub fn decrypted(
         &self,
         stored: &Stored<Encrypted>,
@@ -75,7 +75,7 @@ impl Decryption {
 impl DecryptionFailures {
     /// One more of a field; whether it is the first.
     fn add(&self, field: &'static str) -> bool {
-        // Whoever panicked has left a number behind, which is as good as any.
+        // A panic leaves the count valid.
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(field).or_default();
         *count += 1;

@@ -96,7 +96,7 @@ fn inbound_calls_enabled(
     readable(are_taken, "whatsapp.inbound_calls_enabled", open)
 }
 
-/// What was set up by hand cannot be authorized again.
+/// A channel that was set up by hand cannot be reauthorized.
 fn reauthorization(
     row: &WhatsappRow,
     context: &Context<'_>,

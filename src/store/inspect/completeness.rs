@@ -1,8 +1,7 @@
 //! Which tables may hold a part of leadchat's rows without saying so, for a check alone.
 //!
-//! A view, a foreign table and a table that another database is replicated into show
-//! what somebody chose to show. Whether that is all of it cannot be known. What can be
-//! counted is how many rows refer to rows of theirs that are not there.
+//! Views, foreign tables and replicated tables show the rows that their owners chose.
+//! Whether that is all of it cannot be known. References to missing rows can be counted.
 
 use std::collections::BTreeSet;
 
@@ -38,7 +37,7 @@ pub struct Dangling {
     pub rows: Option<u64>,
 }
 
-/// What refers to what, and in which rows.
+/// A reference between tables, and its condition on rows.
 const REFERENCES: [(&str, &str, &str, &str); 9] = [
     ("account_users", "account_id", "accounts", "true"),
     ("account_users", "user_id", "users", "true"),

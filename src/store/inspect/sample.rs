@@ -1,7 +1,7 @@
 //! Whether keys open what leadchat encrypted, tried on a few rows.
 //!
-//! Only texts that may be envelopes are read, and of each only whether it was
-//! opened is told.
+//! Only texts that may be envelopes are read, and only the success of decryption is
+//! reported.
 
 use strum::IntoEnumIterator;
 
@@ -24,7 +24,7 @@ use crate::{
 /// How many rows of a column are tried.
 const MAX_SAMPLED_ROWS: usize = 20;
 
-/// What became of the newest envelopes in a column.
+/// The results for the newest envelopes in a column.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sampled {
     pub table: &'static str,
@@ -36,8 +36,8 @@ pub struct Sampled {
 }
 
 impl Probed {
-    /// Tries the columns that are decrypted, and the one in which envelopes are looked
-    /// for: nothing else tells whether its key is right.
+    /// Tries the decrypted columns, and the searched one: nothing else shows whether its
+    /// key is right.
     pub async fn sample(&self, encryption: &Encryption) -> Result<Vec<Sampled>, StoreError> {
         let mut sampled = Vec::new();
         for (table, column) in NON_DETERMINISTIC.into_iter().chain(DETERMINISTIC) {

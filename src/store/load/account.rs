@@ -30,7 +30,7 @@ use crate::{
     },
 };
 
-/// What is read of an account.
+/// The scope of a read.
 #[derive(Clone, Copy)]
 pub(super) enum ReadScope<'a> {
     Whole,

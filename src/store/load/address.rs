@@ -124,7 +124,7 @@ pub(super) async fn find_owners(
         }
         Match::AnyOf(_) | Match::IgnoreCase(_) => has_exactly(row, &address.form),
     };
-    // An inbox whose account is no number is nobody's.
+    // An inbox whose account is no number belongs to no account.
     let position =
         |row: &FoundRow| Some((AccountId(number(&row.account_id)?), InboxId(row.inbox_id)));
     let found: BTreeSet<_> = rows

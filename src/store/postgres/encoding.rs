@@ -27,7 +27,7 @@ impl Encoding {
         }
     }
 
-    /// What a transaction sets for it.
+    /// The setting of a transaction for this encoding.
     pub const fn setting(self) -> &'static str {
         match self {
             Self::SqlAscii => "; SET LOCAL client_encoding = SQL_ASCII",

@@ -1,9 +1,9 @@
 //! Selection of one of several hosts, for each connection that is opened.
 //!
-//! As with libpq, the hosts are tried in the order in which they are named, and the first
-//! that answers and meets `target_session_attrs` is used. A later one that was used is
-//! tried first for a while, so that a host that is away delays few connections. Open
-//! connections stay where they are.
+//! As with libpq, hosts are tried in their order. The first that answers and meets
+//! `target_session_attrs` is used. A later one that was used is tried first for a while,
+//! so that a host that is away delays few connections. Open connections stay where they
+//! are.
 
 use std::{
     collections::BTreeSet,
@@ -23,10 +23,10 @@ const FAILBACK_INTERVAL: Duration = Duration::from_secs(5);
 
 const IS_STANDBY: &str = "SELECT pg_is_in_recovery()";
 
-/// What kind of server is used: `target_session_attrs`.
+/// The kind of server to use: `target_session_attrs`.
 ///
-/// Unlike libpq, `read-write` does not look at `default_transaction_read_only`: that is on
-/// for the user that `grants` makes, on every server.
+/// Unlike libpq, `read-write` ignores `default_transaction_read_only`, which is on for
+/// the user of `grants` on every server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TargetSession {
     #[default]
@@ -52,7 +52,7 @@ impl TargetSession {
         names.find(|(known, _)| *known == name).map(|(_, it)| it)
     }
 
-    /// What the hosts are tried for, one after the other.
+    /// The requirements that hosts are tried for, in order.
     const fn passes(self) -> &'static [Self] {
         match self {
             Self::Any => &[Self::Any],
@@ -89,7 +89,7 @@ struct Last {
     first_until: Option<Instant>,
 }
 
-/// What a session has to meet, on any host.
+/// The requirements on a session, on any host.
 #[derive(Clone, Copy)]
 pub(super) struct SessionRequirements {
     pub may_be_pooled: bool,
@@ -234,7 +234,7 @@ impl Hosts {
                     ("it does not answer".to_owned(), error)
                 }
             };
-            // The last pass tells of all hosts.
+            // The last pass logs every host.
             if std::mem::replace(&mut pass, target) != target {
                 reasons.clear();
             }

@@ -8,7 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use super::{SESSION_MARK, SearchPath, TargetSession, hosts::address};
 
-/// Parameters of a URL that are meant for a connection. Others are meant for
+/// Parameters of a URL that are meant for a connection. Other parameters are meant for
 /// Rails (`pool`, `prepared_statements`), and would be logged with their values.
 const PARAMETERS: [&str; 12] = [
     "sslmode",
@@ -29,13 +29,13 @@ const PARAMETERS: [&str; 12] = [
 #[derive(Clone)]
 pub struct PostgresSettings {
     pub place: PostgresPlace,
-    /// Which kind of server is used.
+    /// The kind of server to connect to.
     pub target: TargetSession,
     /// The schemas of the tables; `None` for the database's own search path.
     pub search_path: Option<SearchPath>,
     /// Whether PgBouncer stands before it.
     pub pgbouncer: bool,
-    /// What certificates are verified with and proven by, as the place has it too.
+    /// The files of certificates and keys, as in the settings of the host.
     pub tls_files: Vec<TlsFile>,
     /// After this time, the database is asked for more connections than it gave.
     pub connection_retry_interval: Duration,

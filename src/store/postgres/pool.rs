@@ -1,10 +1,10 @@
 //! Connections to PostgreSQL, kept for the next read.
 //!
-//! deadpool keeps them, not sqlx: when sqlx' pool wants one connection more than the
-//! database gives, it asks for it until the time-out, does not look at the connections that
-//! become idle meanwhile (its issue 2848), and does not say why it failed. Here a read
-//! waits for the connection of another one, and how many there can be is published, so
-//! that no more reads begin. What is read is not known here.
+//! The pool is deadpool, not sqlx. When the database refuses a further connection, sqlx'
+//! pool retries until its time-out. It ignores connections that become idle meanwhile
+//! (its issue 2848), and does not report the cause. Here a read waits for the connection
+//! of another one, and how many there can be is published, so that no more reads begin.
+//! This module does not know what is read.
 
 use std::{
     num::NonZeroUsize,
@@ -254,8 +254,8 @@ impl Connections {
                 if inner.logged.swap(connections, Ordering::Relaxed) != connections {
                     warn!(
                         connections,
-                        "the database gives no more connections (CONNECTION LIMIT, \
-                         max_connections); reads make do with these"
+                        "the database allows no more connections (CONNECTION LIMIT, \
+                         max_connections); reads share the existing ones"
                     );
                 }
             }
@@ -330,7 +330,7 @@ impl Drop for PooledConnection {
     }
 }
 
-/// Tells a read that waits, when dropped.
+/// Wakes a waiting read when dropped.
 struct Released(Connections);
 
 impl Drop for Released {

@@ -18,7 +18,7 @@ pub(in crate::store) struct Column {
     pub optional: bool,
 }
 
-/// What a column is read as; on PostgreSQL, what it is cast to.
+/// The type that a column is read as; on PostgreSQL, the type that it is cast to.
 #[derive(Clone, Copy)]
 pub(in crate::store) enum Type {
     Integer,
@@ -28,13 +28,13 @@ pub(in crate::store) enum Type {
     Boolean,
 }
 
-/// What a column is read from.
+/// The source of a column.
 pub(in crate::store) enum Source {
     /// The column of the same name of the table `t`.
     Same,
     Expression(&'static str),
-    /// What is made of columns: those of the table `t` by their names, another
-    /// table's as `accounts.status`.
+    /// An expression over columns: those of the table `t` by name, those of another table
+    /// as `accounts.status`.
     Derived {
         needs: &'static [&'static str],
         postgres: &'static str,
@@ -84,8 +84,7 @@ pub(in crate::store) trait Field: Sized {
     fn sqlite(row: &SqliteRow, column: &str) -> Result<Self, sqlx::Error>;
 }
 
-/// What a row cannot do without: its own id, and an id that the statement has
-/// compared with one.
+/// A value that every row has: its own id, and an id that the statement compared.
 impl Field for i64 {
     const TYPE: Type = Type::Integer;
 
@@ -98,8 +97,8 @@ impl Field for i64 {
     }
 }
 
-/// What a newer leadchat has: `None` where a statement leaves the column out,
-/// because the tables are older.
+/// A column of newer leadchat versions: `None` if the statement omits it, because the
+/// tables are older.
 impl<F: Field> Field for Option<F> {
     const TYPE: Type = F::TYPE;
     const OPTIONAL: bool = true;
@@ -121,11 +120,11 @@ fn if_there<F>(field: Result<F, sqlx::Error>) -> Result<Option<F>, sqlx::Error> 
     }
 }
 
-/// What a row has in a column: a value, NULL, or what is no value of its type.
+/// The content of a column: a value, NULL, or a value of another type.
 ///
-/// SQLite keeps in any column what is put there: a text among numbers, bytes
-/// that are no text. That must not cost the row, nor go unnoticed; so there is
-/// no way to a value but one that deals with what cannot be read.
+/// SQLite keeps in any column what is put there: a text among numbers, bytes that are no
+/// text. A bad value must neither cost the row nor go unnoticed, so every accessor
+/// handles it.
 pub(in crate::store) struct Stored<T>(Result<Option<T>, Unreadable>);
 
 /// Something is stored that is no value of its column's type.
@@ -146,7 +145,7 @@ impl<T> Stored<T> {
         self.0.as_ref().map(Option::as_ref).map_err(|error| *error)
     }
 
-    /// What a field says that is made of this, of NULL too.
+    /// The value of a field derived from this column, NULL included.
     pub fn derive<D>(
         &self,
         field: &str,
@@ -156,7 +155,7 @@ impl<T> Stored<T> {
         self.noted(field, degradations).ok().map(from)
     }
 
-    /// What a field says that shows this.
+    /// The value of a field that shows this column.
     pub fn shown(&self, field: &str, degradations: &mut Vec<Degradation>) -> Option<T>
     where
         T: Clone,
@@ -219,8 +218,8 @@ impl Field for Stored<SecretString> {
     }
 }
 
-/// What leadchat may have encrypted. It cannot be cloned, so there is nothing to
-/// show of it but what `Decryption` makes of it.
+/// A column that leadchat may encrypt. It cannot be cloned, so there is nothing to show
+/// of it but what `Decryption` makes of it.
 impl Field for Stored<Encrypted> {
     const TYPE: Type = Type::Encrypted;
 

@@ -1,5 +1,5 @@
-//! What SQL makes of columns that are not read as they are: outcomes alone, where
-//! a value is nobody's to see or another table's.
+//! Columns computed in SQL: results alone, for values that must not be read or that
+//! belong to other tables.
 //!
 //! Each says which columns it needs. An optional one is left out where any of
 //! them is not there, so a need may also say how new leadchat has to be.
@@ -23,9 +23,8 @@ macro_rules! is_too_deep {
     };
 }
 
-/// Rails takes `provider_config.empty?`, which raises for anything but an
-/// object, a list or a text: NULL here. (SQLite takes bytes for JSON; nobody else
-/// does.)
+/// Rails takes `provider_config.empty?`, which raises for anything but an object, a list
+/// or a text: NULL here. (SQLite alone accepts bytes as JSON.)
 pub(in crate::store) const PROVIDER_CONFIG_IS_EMPTY: Source = Source::Derived {
     needs: &["provider_config"],
     postgres: concat!(
@@ -83,9 +82,9 @@ pub(in crate::store) const API_KEY_SID: Source = Source::Derived {
     sqlite: "t.api_key_sid",
 };
 
-/// Rails decrypts the secret before it looks whether it is blank. Of an empty one
-/// the ciphertext is empty too, which tells it without a key. PostgreSQL compares
-/// bytes, as not all that is stored need be letters.
+/// Rails decrypts the secret before it looks whether it is blank. An empty text has an
+/// empty ciphertext, which shows without a key. PostgreSQL compares bytes, as not all
+/// that is stored need be letters.
 pub(in crate::store) const HAS_API_KEY_SECRET: Source = Source::Derived {
     needs: &["api_key_secret"],
     postgres: r#"coalesce(btrim(textsend(t.api_key_secret), decode('20090a0b0c0d', 'hex')) <> ''
@@ -96,9 +95,9 @@ pub(in crate::store) const HAS_API_KEY_SECRET: Source = Source::Derived {
     ),
 };
 
-/// Whether a WhatsApp channel's account has the feature `channel_voice`, the 45th
-/// bit of its flags. NULL where there is no such account. Flags that are no
-/// number are left for the reader to stumble over.
+/// Whether a WhatsApp channel's account has the feature `channel_voice`, the 45th bit of
+/// its flags. NULL where there is no such account. Flags that are no number are passed
+/// on, and are unreadable in the row.
 pub(in crate::store) const VOICE_FEATURE_ENABLED: Source = Source::Derived {
     needs: &["account_id", "accounts.feature_flags"],
     postgres: "(SELECT a.feature_flags & 17592186044416 <> 0 FROM accounts a

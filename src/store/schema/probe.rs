@@ -1,5 +1,5 @@
-//! A look at a database before it is served: whose tables these are, and what they
-//! offer. Nothing is refused here for what they lack.
+//! Probing of a database before it is served: the owner and the columns of its tables.
+//! Nothing is refused here for what they lack.
 
 use std::{collections::BTreeSet, fmt::Write};
 
@@ -17,7 +17,7 @@ use crate::store::{
     sql::{Dialect, Statement, address_lookup::Collation},
 };
 
-/// A database whose tables were looked at.
+/// A database whose tables were probed.
 pub(in crate::store) struct Probed {
     pub pool: Pool,
     pub dialect: Dialect,
@@ -120,7 +120,7 @@ impl SchemaProbe {
         }
     }
 
-    /// Looks at the tables as they are.
+    /// Probes the tables.
     pub async fn probe(&self, pool: &Pool) -> Result<Schema, StoreError> {
         let context = ReadContext::unlimited();
         let mut connection = pool.acquire(&context).await?;

@@ -1,11 +1,10 @@
 //! One row struct a table, used by both databases.
 //!
-//! A struct's fields are the columns that are read, and nothing else is: a
-//! token that no viewer sees is no field here. Where something derived depends
-//! on such a column, SQL evaluates it (`derived`) and only the outcome is read.
-//! Fields are [`Stored`] wherever a column may hold NULL or, on SQLite, anything,
-//! [`Encrypted`] where leadchat may have encrypted it, and an `Option` where the
-//! tables of an older leadchat have no such column.
+//! A struct's fields are the columns that are read, and nothing else is: a token that no
+//! viewer sees is no field here. Where something derived depends on such a column, SQL
+//! evaluates it (`derived`) and only the outcome is read. A field is [`Stored`] if its
+//! column may hold NULL or, on SQLite, any value. It is [`Encrypted`] if leadchat may
+//! encrypt it, and an `Option` if tables of older leadchat versions lack it.
 
 use secrecy::SecretString;
 use sqlx::{FromRow, postgres::PgRow, sqlite::SqliteRow};
@@ -54,9 +53,8 @@ macro_rules! rows {
 }
 
 rows! {
-    /// A column that was looked for in a table that is there: its number, if it is
-    /// there too, whether this user may read it, and whether row-level security
-    /// applies to the user.
+    /// A required column of an existing table: its number, if it exists, and the user's
+    /// rights. Also whether row-level security applies to the user.
     OfferedRow {
         table_name: Stored<String>,
         column_name: Stored<String>,
@@ -76,7 +74,7 @@ rows! {
         plan_is_current: Stored<bool>,
     }
 
-    /// What a database says of itself and of this user.
+    /// Facts that a database reports about itself and this user.
     ServerRow {
         version: Stored<String>,
         user_name: Stored<String>,

@@ -1,5 +1,5 @@
-//! The schemas of a PostgreSQL that hold leadchat's tables or Rails' mark, also those
-//! outside the search path and those that this user may not use.
+//! The schemas with leadchat's tables or Rails' mark. Schemas outside the search path or
+//! without a grant for this user are included.
 //!
 //! A database without such tables in the search path is not necessarily empty.
 

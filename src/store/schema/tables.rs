@@ -15,7 +15,7 @@ use crate::{
     leadchat::encryption::DETERMINISTIC,
 };
 
-/// What is read of the tables other than the channels'.
+/// The required columns of tables other than channel tables.
 pub(in crate::store) const TABLES_READ: [(&str, &[Column]); 9] = [
     ("accounts", AccountRow::COLUMNS),
     ("account_users", AccountUserRow::COLUMNS),
@@ -28,7 +28,7 @@ pub(in crate::store) const TABLES_READ: [(&str, &[Column]); 9] = [
     ("channel_reauthorizations", ReauthorizationRow::COLUMNS),
 ];
 
-/// What statements compare, join and order by, beside what they read.
+/// The columns that statements compare, join and order by.
 pub(in crate::store) const PREDICATE_COLUMNS: [(&str, &str); 16] = [
     ("account_users", "account_id"),
     ("users", "id"),
@@ -142,7 +142,7 @@ mod tests {
         assert!(read >= 3, "{read}");
     }
 
-    /// Of one that nobody sees, SQL may say whether it is there, and no more.
+    /// For an undisclosed column, SQL may return whether it is set, and no more.
     #[test]
     fn what_is_made_of_an_encrypted_column_says_yes_or_no() {
         for kind in ChannelKind::iter() {

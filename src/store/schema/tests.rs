@@ -1,4 +1,4 @@
-//! What is wanted of a database, and what is made of what is there.
+//! Required columns, and the schema made of the existing ones.
 
 use super::{columns::Source, *};
 use crate::leadchat::features;
@@ -7,7 +7,7 @@ fn required(ownership: Ownership) -> Required {
     Required::new(ownership)
 }
 
-/// What a look finds where all is there and granted, but for some.
+/// Probed columns: all exist and are granted, with exceptions.
 fn look(required: &Required, missing: &[Place], not_granted: &[Place]) -> Schema {
     let places = required.places.keys();
     let there = places.filter(|place| !missing.contains(*place));
@@ -62,7 +62,7 @@ fn what_came_with_newer_leadchats_may_be_missing_and_nothing_else() {
             ("channel_whatsapp", "account_id"),
         ]
     );
-    // What tells how new leadchat is must be looked for.
+    // Columns that features are detected from are required.
     for column in [
         features::COLUMN_OF_MOBILE_WEBVIEWS,
         features::COLUMN_OF_WHATSAPP_CALLS,

@@ -1,10 +1,9 @@
 //! How long an answer is waited for.
 //!
-//! A read that nobody waits for any more is not worth its connection. It is not
-//! stopped in the middle of a statement, which would spoil the connection.
-//! PostgreSQL gives each statement the time that was left when the read began,
-//! and none is begun once the caller is gone. SQLite ends none; its statements
-//! wait for nobody.
+//! A cancelled read should not hold a connection. It is not stopped in the middle of a
+//! statement, which would spoil the connection. PostgreSQL gives each statement the time
+//! that was left when the read began, and none is begun once the caller is gone. SQLite
+//! has no time-out; its statements wait for no lock.
 
 use std::time::{Duration, Instant};
 
@@ -51,7 +50,7 @@ impl ReadContext {
         }
     }
 
-    /// Returns when nobody waits any more.
+    /// Returns when the call is cancelled.
     pub(in crate::store) async fn cancelled_by_caller(&self) {
         self.cancelled.cancelled().await;
     }
@@ -62,8 +61,7 @@ impl ReadContext {
 
     /// For how long a statement may run, and no longer than this.
     pub(in crate::store) fn remaining(&self, longest: Duration) -> Duration {
-        /// The caller is told of its deadline before the database tells of its
-        /// own.
+        /// The call reaches its deadline before the database's time-out.
         const GRACE: Duration = Duration::from_millis(50);
 
         let now = tokio::time::Instant::now().into_std();

@@ -1,9 +1,10 @@
-//! What becomes of a read that met other tables than its statements were made
-//! for: the tables are looked at again, and it begins anew.
+//! Reads after a schema change: the tables are probed again, and the read is repeated
+//! with a new plan.
 //!
-//! Rails' migrations run while this does. A statement is refused because a column
-//! is gone; or all went well, but a column has come, or a table was rewritten and
-//! looked empty. Those who meet the same change share one look.
+//! Rails' migrations run while this does. A change shows in one of two ways. Either a
+//! statement is refused because of a dropped column. Or all statements succeed, but a
+//! column was added, or a table was rewritten and looked empty. Concurrent reads share
+//! one probe.
 //!
 //! And of a read that the database ended through no fault of its own: it begins anew
 //! too, as `retry_policy` has it.
@@ -35,7 +36,7 @@ pub(in crate::store) struct Planner {
     collation: Collation,
     probe: SchemaProbe,
     current: watch::Sender<Arc<Plan>>,
-    /// The number of looks at the tables that were begun.
+    /// The number of probes that were started.
     started: AtomicU64,
     /// The last look that has ended; locked while one is under way.
     finished: Mutex<FinishedProbe>,
@@ -76,11 +77,10 @@ impl Planner {
         Arc::clone(&self.current.borrow())
     }
 
-    /// A plan for the tables as they are now, or were at some time after this was
-    /// asked for. It is the one in use where they are as before, unless that is
-    /// `stale`: then its statements need other texts, so that the database prepares
-    /// them anew. A caller who has left does not wait for somebody else's look; one
-    /// that it began itself is finished, since others may wait for it.
+    /// Returns a plan for the current schema. If the schema has not changed, this is the
+    /// plan in use, unless it is `stale`. Then its statements get different SQL texts, so
+    /// that the database prepares them again. A cancelled call stops waiting for a probe.
+    /// A probe that it started runs to its end, since other reads may wait for it.
     async fn current_or_reprobed(
         &self,
         used: &Arc<Plan>,
@@ -164,7 +164,7 @@ impl<'a> Attempts<'a> {
         Arc::clone(&self.plan)
     }
 
-    /// What came of a try, unless there is to be another one.
+    /// The result of an attempt, or `None` if another one follows.
     pub async fn next_attempt<T>(
         &mut self,
         answer: Result<T, StoreError>,
@@ -172,7 +172,8 @@ impl<'a> Attempts<'a> {
         let failed = match answer {
             Err(StoreError::StalePlan(cause)) => match self.replan(cause).await {
                 Ok(()) => return None,
-                // Its look may have been cut off; the next try meets the change again.
+                // Its probe may have been interrupted; the next attempt notices the
+                // change again.
                 Err(failed) => failed,
             },
             Err(failed @ StoreError::Interrupted { .. }) => failed,
@@ -194,7 +195,7 @@ impl<'a> Attempts<'a> {
             .current_or_reprobed(&self.plan, is_stale, self.context)
             .await?;
         let is_same = Arc::ptr_eq(&plan, &self.plan);
-        // What was refused twice will be again.
+        // A statement that was refused twice is not tried again.
         let is_hopeless = is_same && self.is_same_plan && matches!(cause, StalePlan::Refused(_));
         if self.replans_left == 0 || is_hopeless {
             return Err(cause.into());

@@ -1,8 +1,8 @@
 //! How often a read that the database ended is begun anew, and after what pause.
 //!
-//! A database ends reads through no fault of theirs: a standby has to replay what is
-//! in their way, a migration holds a table, a server is started again. Nothing was
-//! said of them yet, so they begin anew. What is read is not known here.
+//! Databases end reads for reasons outside of the read: a standby replays conflicting
+//! changes, a migration locks a table, a server restarts. They have not answered yet, so
+//! they are repeated. This module does not know what is read.
 
 use std::time::{Duration, Instant};
 
@@ -10,8 +10,9 @@ use tracing::debug;
 
 use crate::store::error::{Interruption, StoreError};
 
-/// For how long a read begins anew for what a standby replays. Counting would not
-/// do: changes come in rows, and a slow read meets more of them than a quick one.
+/// The time in which a read is repeated for conflicts with a standby's replay. A number
+/// would not do: changes come in series, and a slow read meets more of them than a fast
+/// one.
 const CONFLICT_WINDOW: Duration = Duration::from_secs(5);
 
 /// How long what a standby replays is let pass: this at first, then twice as long
@@ -22,8 +23,8 @@ const MAX_RETRY_DELAY: Duration = Duration::from_millis(160);
 /// How often a read waits anew for a locked table.
 const MAX_LOCK_RETRIES: u32 = 2;
 
-/// How often a read goes on by another connection. What a server did not survive is
-/// not tried on the next one.
+/// How often a read goes on by another connection. A read that crashed a server is not
+/// retried on the next one.
 const MAX_RECONNECTS: u32 = 1;
 
 /// Those of one read.
@@ -45,7 +46,7 @@ impl RetryPolicy {
         }
     }
 
-    /// Whether a read that was cut off begins anew; returns when it is to.
+    /// Whether an interrupted read is repeated; returns after the delay.
     pub async fn should_retry(&mut self, cause: Interruption, reason: &str) -> bool {
         let allowed = match cause {
             Interruption::Conflict => now().saturating_duration_since(self.began) < CONFLICT_WINDOW,
@@ -55,7 +56,7 @@ impl RetryPolicy {
         if !allowed {
             return false;
         }
-        debug!(reason, "a read begins anew");
+        debug!(reason, "retrying a read");
         match cause {
             Interruption::Conflict => {
                 tokio::time::sleep(self.delay).await;
@@ -69,7 +70,7 @@ impl RetryPolicy {
     }
 }
 
-/// What a look at a database comes to that is not yet served, begun anew as any read.
+/// The result of probing a database that is not served yet, retried like any read.
 pub(in crate::store) async fn with_retries<T, L>(
     mut attempt: impl FnMut() -> L,
 ) -> Result<T, StoreError>

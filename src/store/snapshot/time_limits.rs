@@ -12,12 +12,12 @@
 //!   transaction by `idle_in_transaction_session_timeout`. If it stops taking rows,
 //!   `tcp_user_timeout` does, which Unix sockets do not have: there, locks are held
 //!   until the process goes on.
-//! * A lock is waited for only while the read is young. When a migration and a read
-//!   wait for each other, PostgreSQL cancels whoever notices after `deadlock_timeout`
-//!   (1 s), which would be the migration. The read gives up earlier and begins anew,
-//!   without locks.
+//! * A lock is waited for only while the read is young. When a migration and a read wait
+//!   for each other, PostgreSQL cancels the one that notices after `deadlock_timeout` (1
+//!   s), which would be the migration. The read gives up earlier and is repeated, without
+//!   locks.
 //!
-//! What the times are for is known here, and nothing of rows.
+//! This module knows the time-outs and no rows.
 
 use std::time::{Duration, Instant};
 
@@ -30,8 +30,8 @@ pub(in crate::store) const MAX_TRANSACTION_AGE: Duration = Duration::from_secs(5
 /// How long each lock is waited for at most.
 const LOCK_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// For how long a read waits for locks at all, from BEGIN on: less than
-/// `deadlock_timeout`, which begins when somebody waits for the read.
+/// The time from BEGIN in which a read waits for locks: less than `deadlock_timeout`,
+/// which begins when another session waits for the read.
 const LOCK_WAIT_WINDOW: Duration = Duration::from_millis(900);
 
 /// A remainder of `LOCK_WAIT_WINDOW` this short is not spent on waiting.
@@ -49,7 +49,7 @@ const MIN_STATEMENT_TIMEOUT: Duration = Duration::from_millis(50);
 /// The time of one transaction.
 pub(in crate::store) struct TimeLimits {
     began: Instant,
-    /// What the database gives each statement at present.
+    /// The time-outs that are currently set in the database.
     statement_timeout: Duration,
     /// The same for each lock.
     lock_timeout: Duration,
@@ -69,8 +69,9 @@ impl TimeLimits {
         }
     }
 
-    /// What begins the transaction, in one round trip. Nothing of it outlasts the
-    /// transaction, so that it harms nobody with whom PgBouncer shares a session.
+    /// The statements that begin the transaction, in one round trip. Nothing of it
+    /// outlasts the transaction, so that other clients of a PgBouncer session are
+    /// unaffected.
     pub fn begin(&self) -> String {
         let (statement, lock_timeout) = (
             self.statement_timeout.as_millis(),
@@ -85,9 +86,8 @@ impl TimeLimits {
         )
     }
 
-    /// What has to be said before the next statement: mostly nothing. Where a read is
-    /// slow, it gets half of what is left from then on, so that it is seldom said
-    /// again.
+    /// The statements to run before the next one: usually none. Where a read is slow, it
+    /// gets half of what is left from then on, so that it is seldom said again.
     pub fn next(&mut self) -> Result<Option<String>, Exhausted> {
         /// PostgreSQL would take none at all for no limit.
         const NONE: Duration = Duration::from_millis(1);
@@ -116,8 +116,8 @@ impl TimeLimits {
         Ok(Some(said.join("; ")).filter(|said| !said.is_empty()))
     }
 
-    /// How long an answer to the next statement is waited for: longer than the
-    /// database takes, unless it cannot be heard any more.
+    /// The time-out for the answer to the next statement: longer than the database takes,
+    /// unless the connection is dead.
     pub fn response_timeout(&self) -> Duration {
         self.statement_timeout + IDLE_TIMEOUT
     }
@@ -131,7 +131,7 @@ fn now() -> Instant {
 mod tests {
     use super::*;
 
-    /// What is said of a setting, if anything is.
+    /// The value of a setting, if it is set.
     fn said(settings: &str, name: &str) -> Option<Duration> {
         let setting = settings
             .split("; ")

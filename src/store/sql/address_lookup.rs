@@ -5,18 +5,16 @@
 //! that are scanned: `channel_facebook_pages.instagram_id` and
 //! `channel_twitter_profiles.profile_id`.
 //!
-//! **Phone numbers.** WhatsApp writes some numbers otherwise than their country does.
-//! WhatsApp's channels, and Twilio's WhatsApp channels, are looked for in both forms by
-//! the same statement; the other form counts where no channel of the kind has the number
-//! as it was given.
+//! **Phone numbers.** WhatsApp writes some numbers otherwise than their country does. For
+//! WhatsApp channels and Twilio's WhatsApp channels, the same statement searches both
+//! forms. The other form counts only if no channel of the kind has the number as given.
 //!
-//! **Case.** Mail addresses are found whatever their case, and leadchat's indexes
-//! on them are plain ones. Where texts are ordered as in a dictionary, all forms
-//! of an address lie next to each other, between its lower and its upper case.
-//! Where they are ordered by their bytes, they lie far apart; there the index is
-//! descended letter by letter, along the forms of each letter that some stored
-//! address begins with. In the few languages in which case makes another letter
-//! of one, addresses are scanned.
+//! **Case.** Mail addresses are found whatever their case, and leadchat's indexes on them
+//! are plain ones. Where texts are ordered as in a dictionary, all forms of an address
+//! lie next to each other, between its lower and its upper case. In byte order they lie
+//! far apart. There the index is searched letter by letter, along the prefixes that some
+//! stored address has. In the few languages in which case makes another letter of one,
+//! addresses are scanned.
 
 use enum_map::EnumMap;
 use secrecy::{ExposeSecret, SecretString};
@@ -49,7 +47,7 @@ pub(in crate::store) enum Collation {
 }
 
 impl Collation {
-    /// What a statement for any case is bound to.
+    /// The arguments of a case-insensitive statement.
     pub fn arguments(self, letters: &FoldedText) -> Vec<Argument> {
         match self {
             Self::CaseInsensitive => vec![
@@ -129,8 +127,8 @@ fn statement(target: Target<'_>, collation: Collation, kind: AddressKind) -> Sta
         .map(|(channel, column)| {
             let (table, _) = tables::channel_table(*channel);
             let class_name = channel.class_name();
-            // What is compared is read only where it must be looked at again: it
-            // may be a secret.
+            // The compared column may be a secret, so it is read only if the comparison
+            // has to be repeated.
             let (stored_text, among) = match (any_case, collation) {
                 _ if kind == AddressKind::PhoneNumber => (
                     format!("t.{column}"),
@@ -195,10 +193,10 @@ fn case_regex(letters: &FoldedText) -> String {
     format!("^{}$", letters.collect::<String>())
 }
 
-/// The stored texts that are made of one form of each letter: `$1` is a list of
-/// letters, each a list of its forms. Goes on with a form only where some text
-/// begins so, which the least text from there on tells: by its bytes, since not all
-/// that is stored need be letters.
+/// The stored texts that are made of one form of each letter: `$1` is a list of letters,
+/// each a list of its forms. Continues with a prefix only if some text begins with it,
+/// which the smallest text from there on shows. Compared by bytes, since stored texts
+/// need not be letters.
 fn prefix_scan(dialect: Dialect, table: &str, column: &str) -> String {
     let next = "s.begin || form.value";
     let least = format!(

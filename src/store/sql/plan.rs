@@ -1,4 +1,4 @@
-//! All statements, made for the tables as one look at them found them.
+//! All statements, built for the tables as probed.
 
 use super::{
     Dialect, Statement,

@@ -3,9 +3,8 @@
 use super::Dialect;
 use crate::store::schema::Schema;
 
-/// Whether none of the tables that a read has met (`$1`, a bit for each) was changed
-/// since its snapshot was taken in a way that the snapshot does not show, nor has
-/// anything come that the statements leave out. What has gone, they stumble over.
+/// SQL that is true if no table of this read (bitmask `$1`) was rewritten after the
+/// snapshot and the plan omits no added column. A dropped column makes a statement fail.
 pub(in crate::store) fn plan_is_current(dialect: Dialect, schema: &Schema) -> String {
     match dialect {
         // A change of the schema is part of a snapshot, as any other is.
@@ -23,10 +22,9 @@ pub(in crate::store) fn plan_is_current(dialect: Dialect, schema: &Schema) -> St
     }
 }
 
-/// A table that was rewritten (to change the type of a column, say) looks empty to a
-/// snapshot from before, and so does one that took its place. Either has another
-/// file now than the snapshot says. And one that lacked a column has more columns
-/// when it gets it.
+/// A rewritten table looks empty to an older snapshot, for instance after a change of a
+/// column's type. So does a table that replaced another. Either has another file now than
+/// the snapshot says. And one that lacked a column has more columns when it gets it.
 ///
 /// Kept from being rearranged (OFFSET 0), so that it looks no further than at these
 /// tables, by their ids.

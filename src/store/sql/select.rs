@@ -1,10 +1,9 @@
 //! The SQL, made once for the tables as they are, of constants alone.
 //!
-//! Every column is named, and on PostgreSQL cast to the one type that its row
-//! struct expects: a column that Rails adds is not seen, and one that it widens
-//! does no harm. A column that the tables may be without is left out where they
-//! are. Statements differ between the databases in how a value is cast
-//! and how a list of ids is bound; all else is shared.
+//! Every column is named, and on PostgreSQL cast to the type of its row struct. So added
+//! columns are ignored, and widened ones do no harm. A column that the tables may be
+//! without is left out where they are. Statements differ between the databases in how a
+//! value is cast and how a list of ids is bound; all else is shared.
 
 use enum_map::EnumMap;
 
@@ -22,13 +21,13 @@ use crate::{
     },
 };
 
-/// What statements are made for.
+/// The target of statements.
 #[derive(Clone, Copy)]
 pub(in crate::store) struct Target<'a> {
     pub dialect: Dialect,
     pub schema: &'a Schema,
-    /// Which look at the tables it was. Statements of another one are not the
-    /// same to a database, which may have planned them.
+    /// The number of the probe. Statements of another one are not the same to a database,
+    /// which may have planned them.
     pub probe_number: u64,
 }
 
@@ -228,9 +227,9 @@ impl Column {
             (Source::Derived { sqlite, .. }, Dialect::Sqlite) => (*sqlite).to_owned(),
         };
         let cast = match (dialect, self.r#type) {
-            // SQLite would make a number of anything, the user 5 of `5x`, and a
-            // text of bytes that it does not compare as one. What it has is
-            // looked at when it is read.
+            // SQLite would make a number of anything, the user 5 of `5x`, and a text of
+            // bytes that it does not compare as one. Its content is checked when it is
+            // read.
             (Dialect::Sqlite, _) => format!("({value})"),
             (Dialect::Postgres, Type::Integer) => format!("CAST({value} AS bigint)"),
             (Dialect::Postgres, Type::Text | Type::Encrypted) => format!("CAST({value} AS text)"),

@@ -17,7 +17,7 @@ use crate::support::{
     redis::Redis,
 };
 
-/// What the document has for what differs each time.
+/// The document's placeholders for values that differ each time.
 const DATABASE: &str = "127.0.0.1:5432/leadchat";
 const LISTEN: &str = "127.0.0.1:50051";
 const REDIS: &str = "127.0.0.1:6379";
@@ -43,7 +43,7 @@ struct Shell {
     process: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
-    /// What the document says, and what it is here.
+    /// The texts of the document, and their values here.
     names: Vec<(&'static str, String)>,
 }
 
@@ -94,7 +94,7 @@ impl Shell {
         }
     }
 
-    /// What a command says, with the document's names.
+    /// The output of a command, with the document's names.
     fn run(&mut self, command: &str) -> String {
         const DONE: &str = "that was all";
         let command = self

@@ -1,5 +1,5 @@
-//! Pictures have the addresses that Active Storage would give them. (What the
-//! oracle's rows show is parity's.)
+//! Pictures have the addresses that Active Storage would give them. (Suite `parity`
+//! covers the rows of the oracle.)
 
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -129,7 +129,7 @@ async fn settings_missing_for_an_address_are_named(backend: Backend) {
                 .collect();
             let reason = format!("DEGRADATION_REASON_{reason}");
             assert_eq!(noted, [("avatar_url", reason.as_str())], "{missing}");
-            // What has no picture needs neither.
+            // Inboxes without an avatar need neither.
             let inbox = look(&client, 143, detail).await;
             assert_eq!(inbox.avatar_url.as_deref(), Some(""), "{missing}");
             assert!(inbox.degradations.is_empty(), "{missing}");

@@ -244,8 +244,7 @@ async fn a_slow_statement_ends_when_its_call_is_cancelled() {
     .await;
 }
 
-/// A call that is cancelled while it waits for a permit reads nothing. Other reads have all
-/// permits meanwhile.
+/// A call that is cancelled while it waits for a connection does not take one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_cancelled_in_the_queue_reads_nothing() {
     /// Fewer than a connection has streams.
@@ -308,8 +307,8 @@ async fn a_call_cancelled_in_the_queue_reads_nothing() {
     }
 }
 
-/// A connection is asked whether it is sound before it is used. A call that is
-/// cancelled meanwhile does not cost it.
+/// A connection is asked whether it is sound before it is used. A cancelled call does not
+/// cost the connection.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_cancelled_before_its_read_costs_no_connection() {
     let database = Backend::Postgres.golden();

@@ -19,7 +19,7 @@ on_both_databases!(
 const ADMINISTRATOR: pb::Viewer = viewer::user(1);
 const AGENT: pb::Viewer = viewer::service();
 
-/// Who is told.
+/// The viewers that get the degradation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Told {
     Everyone,
@@ -228,7 +228,7 @@ async fn unexpected_stores_of_numbers_are_noted(backend: Backend) {
         reasons(&look(&client, 2, AGENT).await)["web_widget"],
         "CHANNEL_ROW_MISSING"
     );
-    // What is no number is one out of any range, and what is no boolean is noted.
+    // A value that is no number is out of range, and one that is no boolean is degraded.
     database
         .execute(
             "UPDATE channel_email SET imap_port = 'many', imap_enabled = 'perhaps', smtp_port = 2.7,

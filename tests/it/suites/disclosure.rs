@@ -1,8 +1,8 @@
-//! What is for administrators reaches nobody else.
+//! Fields for administrators are disclosed to administrators only.
 //!
-//! Four looks at the same rule: every field states its visibility; a reviewed
-//! table shows what each viewer really gets; a sealed column may change without
-//! an agent's bytes changing; and no sealed text is anywhere it must not be.
+//! The rule is tested in four ways. Every field states its visibility, and a reviewed
+//! table shows the fields that each viewer really gets. A sealed column may change
+//! without changing an agent's bytes. Finally, no sealed text occurs where it must not.
 
 mod canary;
 mod change;
@@ -120,7 +120,7 @@ async fn viewers_get_what_the_reviewed_table_says(backend: Backend) {
     let table: Vec<_> = table.lines().map(str::trim_end).collect();
     reviewed("disclosure.txt", &table.join("\n"));
 
-    // What is marked is what is done, whatever was reviewed.
+    // The marks of the contract match the behaviour, regardless of the reviewed file.
     for (path, field) in wire::paths() {
         let everyone = wire::visibility(&field) == "EVERY_VIEWER";
         for (viewer, present) in &columns[..5] {
@@ -155,7 +155,7 @@ fn every_field_states_its_visibility_and_secrets_are_redacted() {
         );
         visibilities.insert(path, visibility);
     }
-    // What is inside a message for administrators is for administrators.
+    // All fields within a message for administrators are for administrators.
     for (path, visibility) in &visibilities {
         let within = path.rsplit_once('.').map(|(outer, _)| &visibilities[outer]);
         if within.is_some_and(|outer| outer == "ADMINISTRATOR") {

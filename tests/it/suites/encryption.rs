@@ -1,5 +1,5 @@
-//! What leadchat encrypted is read, found, and kept as it would be if it were
-//! plain. (What the oracle's rows show is parity's.)
+//! Encrypted values are read, searched and disclosed like plain ones. (Suite `parity`
+//! covers the rows of the oracle.)
 
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -21,7 +21,7 @@ on_both_databases!(
 
 const ADMINISTRATOR: pb::Viewer = viewer::user(1);
 
-/// What is stored, what a viewer reads of it, and what of Rails' it is.
+/// A stored value, its form for a viewer, and its origin in Rails.
 struct Case {
     name: String,
     stored: String,

@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// What no viewer is shown, and nothing is made of.
+/// Columns that no viewer sees and nothing is derived from.
 const NOBODYS: [&str; 19] = [
     "access_tokens.token",
     "agent_bots.outgoing_url",
@@ -71,7 +71,7 @@ impl Attached {
             .output()
     }
 
-    /// What an operator gets, and pipes to psql.
+    /// The SQL that an operator pipes to psql.
     pub fn sql(&self) -> String {
         let output = self.asked(&self.role);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -219,7 +219,7 @@ async fn an_upgrade_is_read_once_granted() {
         version
             .comes_to(&attached.database, Backend::Postgres)
             .await;
-        // What is not granted is left out meanwhile, and spoils nothing.
+        // Columns without a grant are omitted, and affect no other.
         let meanwhile = client.all(1, viewer::user(1)).await;
         attached.psql(&attached.sql());
         let (seen, all) = (
@@ -271,8 +271,8 @@ async fn a_foreign_role_is_not_changed() {
     assert_eq!(attached.readable(), granted_by(&sql));
 }
 
-/// Who owns the tables and may make roles need be no superuser, and can undo it
-/// all.
+/// An owner of the tables with CREATEROLE needs not be a superuser, and can undo
+/// everything.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_owner_makes_it_and_undoes_it() {
     let attached = Attached::with("");
@@ -284,7 +284,7 @@ async fn an_owner_makes_it_and_undoes_it() {
             WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace \\gexec"
     ));
     attached.psql(&format!("ALTER SCHEMA public OWNER TO {owner}"));
-    // What an extension or a colleague has put beside them is no obstacle.
+    // Tables of extensions and other users in the schema do not matter.
     attached.psql(
         "CREATE TABLE of_others (id integer); CREATE VIEW view_of_others AS SELECT * FROM of_others",
     );

@@ -1,8 +1,8 @@
 //! Answers on the tables of each leadchat version since the seed's commit.
 //!
-//! The tables change under a server that runs, and another one is started on them
-//! as they are then: both answer the same, and that is what a reviewed table says.
-//! The rows are there from the beginning but for what only newer tables hold.
+//! The tables change under a running server, and a second server is started on them. Both
+//! give the same answers, which a reviewed table lists. The rows are there from the
+//! beginning but for what only newer tables hold.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -137,7 +137,7 @@ async fn is_the_same_by_every_rpc(client: &Client, inbox: &pb::Inbox, viewer: pb
     }
 }
 
-/// What all inboxes have, as one text, and the rest field by field.
+/// The common fields as one text, and the others one by one.
 fn fields(inbox: &pb::Inbox, backend: Backend) -> (String, BTreeMap<String, String>) {
     let options = SerializeOptions::new()
         .use_proto_field_name(true)
@@ -233,8 +233,8 @@ fn lines(field: &str, [administrator, agent]: &Shown) -> Vec<String> {
     lines
 }
 
-/// The key secret, and what is no one's business in Twilio's settings, go nowhere
-/// in any version; nor does the key's id before leadchat itself shows it.
+/// The key secret and the private parts of Twilio's settings are never disclosed. The
+/// key's id is disclosed only where leadchat itself shows it.
 async fn columns_that_no_version_shows_are_in_no_answer_and_no_log(backend: Backend) {
     let database = rows(backend).await;
     let server = Program::serving(&database).start();

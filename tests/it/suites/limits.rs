@@ -1,4 +1,4 @@
-//! What keeps a few callers from taking all there is.
+//! Limits that keep a few clients from taking all resources.
 
 mod load;
 
@@ -390,8 +390,8 @@ async fn stalled_readers_hold_no_more_than_their_answers() {
     }
     let before = server.memory();
     let most = u64::try_from(2 * STREAMS * ANSWER_BYTES).unwrap() >> 20;
-    // What the first ones held is free for the second ones. (When an allocator gives
-    // memory back to the system is its own affair.)
+    // The resources of the first calls are free for the second ones. (When an allocator
+    // gives memory back to the system is its own affair.)
     for round in 1..=2 {
         let sockets = server.sockets();
         let mut held = Vec::new();

@@ -32,7 +32,7 @@ fn url_at(port: u16, database: &Database) -> String {
     format!("postgres://postgres@127.0.0.1:{port}/{}", database.name())
 }
 
-/// What Rails does to the database.
+/// The statements of Rails against the database.
 struct Rails(PgConnection);
 
 impl Rails {

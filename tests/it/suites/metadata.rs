@@ -25,7 +25,7 @@ use crate::support::{
 
 const METHOD: &str = "/leadchat.inbox.v1.InboxService/GetInbox";
 
-/// What is to become of a call.
+/// The expected result of a call.
 #[derive(Clone, Copy, Debug)]
 enum Fate {
     Served,
@@ -189,7 +189,7 @@ async fn odd_metadata_is_served_or_refused() {
         ),
         (with(&[("grpc-trace-bin", b"\xf0\x28\x8c\xbc")]), Served),
         (with(&[("grpc-tags-bin", "\u{fffd}")]), Served),
-        // What only an answer has.
+        // Headers that only a response has.
         (
             with(&[
                 ("grpc-status", "13"),

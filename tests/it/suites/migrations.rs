@@ -20,7 +20,7 @@ use crate::support::{
 
 on_both_databases!(migrating_again_changes_nothing);
 
-/// What is read of a user; leadchat keeps more of one.
+/// The columns of a user that are read; leadchat has more.
 const OF_USERS: [&str; 6] = ["id", "name", "email", "created_at", "updated_at", "type"];
 
 /// In leadchat's database alone: never read, or Rails' own marks.
@@ -58,7 +58,7 @@ struct Column {
     required: bool,
     /// As an expression.
     default: Option<String>,
-    /// What a new row gets by it.
+    /// The default value of a new row.
     given: Option<String>,
 }
 
@@ -286,7 +286,7 @@ impl Table {
             .collect()
     }
 
-    /// What both databases can say of it.
+    /// The properties of a column that both databases report.
     fn in_general(&self, declared: fn(&str) -> &str) -> BTreeSet<String> {
         let columns = (1..).zip(&self.columns).map(|(number, column)| {
             let (name, declared) = (&column.name, declared(&column.declared));

@@ -1,12 +1,11 @@
 //! Mistakes that must not compile.
 //!
-//! That nothing sealed reaches an agent is left to the compiler, not to care.
-//! So each way to get around it is tried, as a patch to a copy of this crate,
-//! and the compiler has to refuse with the one error that says why.
+//! That nothing sealed reaches an agent is left to the compiler, not to care. So each way
+//! around it is tried as a patch of a copy of this crate. The compiler has to refuse it
+//! with the one expected error.
 //!
-//! The patches are unified diffs without line numbers, so that they outlast
-//! changes around them. What one takes out, or puts something next to, has to be
-//! there exactly once.
+//! The patches are unified diffs without line numbers, so that they outlast changes
+//! around them. The text that a patch removes or extends has to occur exactly once.
 
 use std::{
     collections::BTreeSet,
@@ -30,7 +29,7 @@ const MISTAKES: [(&str, &str); 6] = [
     ("E0277", include_str!("mistakes/secret_not_decrypted.patch")),
 ];
 
-/// What a build of the library needs, other than the library.
+/// The inputs of a build, beside the library.
 const AROUND: [&str; 5] = [
     "Cargo.toml",
     "Cargo.lock",

@@ -1,8 +1,8 @@
 //! The same row, viewer and environment mean the same here as in the real view.
 //!
-//! Answers are turned back into the view's JSON by a table *key → field*, and
-//! compared with it value by value. What may differ is a closed list, and an
-//! entry of it that is never needed fails too.
+//! Answers are turned back into the view's JSON by a table *key → field*, and compared
+//! with it value by value. Differences are a closed list, and an entry that is never
+//! needed fails, too.
 
 mod compare;
 mod dice;
@@ -34,14 +34,13 @@ on_both_databases!(
     any_changed_value_is_seen
 );
 
-/// Accounts, each with a user who sees all of it: as an administrator, and as an
-/// agent (`None` where there is none; then the caller itself serves, which sees
-/// all with an agent's fields).
+/// Accounts, each with users that see all inboxes: an administrator, and an agent.
+/// Without such an agent, the service viewer is used, which gets the fields of an agent.
 const ACCOUNTS: [(i64, i64); 3] = [(1, 1), (2, 5), (3, 9)];
 
 const REAUTHORIZATION: &str = "reauthorization_required";
 
-/// What is counted: inboxes and values, per kind.
+/// The counts of inboxes and values, by kind.
 type Counts = BTreeMap<String, (usize, usize)>;
 
 async fn full_environment(backend: Backend) {

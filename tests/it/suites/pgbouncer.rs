@@ -229,7 +229,7 @@ fn an_undeclared_pooler_is_refused_in_one_line() {
         for program in [
             Program::serving_at(&url),
             Program::new(&["migrate"]).env("DATABASE_URL", &url),
-            // What is served through PgBouncer is not migrated through it.
+            // Serving works through PgBouncer, migrations do not.
             Program::new(&["migrate"])
                 .env("DATABASE_URL", &url)
                 .env("PGBOUNCER", "true"),

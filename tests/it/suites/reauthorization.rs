@@ -35,7 +35,7 @@ on_both_databases!(
 pub(super) const INBOX: i64 = 121;
 pub(super) const KEY: &str = "alfred:REAUTHORIZATION_REQUIRED:channel_tiktok:121";
 
-/// What an inbox says of it, if anything.
+/// The reauthorization state of an inbox, if it has one.
 pub(super) type State = Option<&'static str>;
 
 pub(super) const REQUIRED: State = Some("REAUTHORIZATION_REQUIRED");
@@ -84,8 +84,8 @@ async fn timed(client: &Client) -> (State, Duration) {
     (state, began.elapsed())
 }
 
-/// What a read says once Redis tells. A busy machine may keep it from that in
-/// time; then it is asked again.
+/// The answer of a read once Redis answers. A busy machine may keep it from that in time;
+/// then it is asked again.
 pub(super) async fn known(client: &Client) -> State {
     let end = Instant::now() + WAIT_TIMEOUT;
     loop {
@@ -132,7 +132,7 @@ async fn until_caused(server: &Server, cause: &str) {
     .await;
 }
 
-/// What the oracle's view says of every inbox that it shows.
+/// The states in the oracle's view, of every inbox that it shows.
 pub(super) fn rendered() -> BTreeMap<i64, State> {
     let views = golden::rendered("full", "administrator").into_iter();
     views
@@ -149,8 +149,8 @@ pub(super) fn rendered() -> BTreeMap<i64, State> {
         .collect()
 }
 
-/// What is served of the inboxes that the oracle shows. A busy machine may have
-/// kept Redis from answering in time; then they are asked for again.
+/// The served states of the inboxes that the oracle shows. A busy machine may have kept
+/// Redis from answering in time; then they are asked for again.
 pub(super) async fn served(client: &Client) -> BTreeMap<i64, State> {
     let rendered = rendered();
     for _ in 0..5 {

@@ -45,7 +45,7 @@ async fn api(client: &Client) -> pb::ApiChannel {
     api
 }
 
-/// What a start that is refused says, in its one line beside the log.
+/// The one line that a refused start prints beside the log.
 fn refusal(program: Program) -> String {
     let output = program.output();
     assert_eq!(output.status.code(), Some(1));

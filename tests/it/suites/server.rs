@@ -437,7 +437,7 @@ async fn a_unix_socket_is_served() {
     let second = serving().output();
     assert_eq!(second.status.code(), Some(1));
     assert!(client.get(request()).await.is_ok());
-    // What a crash leaves behind does not matter.
+    // Leftovers of a crash do not matter.
     drop(server);
     assert!(path.exists());
     let server = serving().start();

@@ -168,8 +168,8 @@ fn total(counts: &[AtomicUsize]) -> usize {
     counts.sum()
 }
 
-/// What a standby cannot replay while somebody reads what was there before: rows that
-/// are gone, and tables that change. Each is a row of changes, one right after another.
+/// Changes that a standby cannot replay during a read of the state before: deleted rows,
+/// and changed tables. Each is a row of changes, one right after another.
 const CHANGES: [&str; 4] = [
     "UPDATE inboxes SET updated_at = updated_at + interval '1 s'; VACUUM inboxes",
     "UPDATE working_hours SET updated_at = updated_at + interval '1 s';

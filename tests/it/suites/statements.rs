@@ -72,8 +72,8 @@ async fn statements_are_as_many_for_any_number_of_inboxes(backend: Backend) {
     );
 }
 
-/// Neither answers nor their cost tell a hidden inbox from a missing one, or an
-/// account that the viewer does not belong to from a missing one.
+/// Neither answers nor their cost distinguish a hidden inbox from a missing one. The same
+/// holds for an account that the viewer does not belong to.
 async fn hidden_costs_as_many_statements_as_missing(backend: Backend) {
     const MISSING: i64 = 999;
     const AGENT_WITHOUT_INBOXES: i64 = 3;

@@ -34,7 +34,7 @@ const ONLY_IN: [(&str, &[&str], &str); 11] = [
     ),
     (
         r"::seal\b",
-        &["store"],
+        &["store", "domain/secret"],
         "what is stored is sealed where it is read, before anyone else has it",
     ),
     (

@@ -118,7 +118,7 @@ async fn certificates_are_verified_when_asked_for() {
         "{said}"
     );
 
-    // Who asks for no more than TLS gets no more.
+    // With TLS alone, nothing is verified.
     let server = Program::serving_at(&at("sslmode=require")).start();
     serves(&server).await;
     assert_eq!(encrypted(&cluster), "all");

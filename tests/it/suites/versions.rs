@@ -60,7 +60,7 @@ async fn every_version_gives_the_same_answers() {
     }
 }
 
-/// What is seen of a version.
+/// The observations of a version.
 struct Of {
     answers: Answers,
     /// For an inbox, and for a list.
@@ -88,7 +88,7 @@ impl Of {
         eventually("the call is logged", || answered() > calls).await;
         let statements = (between - before, count() - between);
 
-        // What Rails changes while this runs.
+        // Changes that Rails makes while the service runs.
         let shows = async |secret: Option<&str>| {
             let inboxes = client.all(1, viewer::user(1)).await;
             assert_eq!(inboxes.len(), 88);

@@ -1,5 +1,4 @@
-//! Who sees which inboxes, and that what is not seen cannot be told from what is
-//! not there.
+//! Visibility of inboxes: hidden inboxes cannot be distinguished from missing ones.
 
 use std::collections::BTreeSet;
 

@@ -10,7 +10,7 @@ use super::{
     viewer,
 };
 
-/// What was asked, and what came.
+/// A request and its answer.
 pub type Answers = BTreeMap<String, Vec<u8>>;
 
 /// Accounts, with an administrator and an agent of each. (The caller itself sees all

@@ -1,5 +1,5 @@
-//! Texts that must not be where they are looked for, such as in a log: what
-//! administrators alone see, what nobody sees, and the program's own secrets.
+//! Canaries: texts that must not occur in a log or an answer. They stand for
+//! administrators' fields, undisclosed columns and the program's own secrets.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -15,7 +15,8 @@ use regex::Regex;
 
 use super::{golden, program::KEY_PART};
 
-/// What tests put into a database to find it again. Has a character that is encoded in addresses.
+/// Canaries: values that tests store in order to find them again. Has a character that is
+/// encoded in addresses.
 pub const MARK: &str = "Canary/";
 
 /// The password in the URLs of databases that tests make up. (That of
@@ -290,7 +291,7 @@ fn of_encryption() -> BTreeSet<String> {
     texts.extend(encrypted.filter(|text| text.len() >= SHORTEST));
     let decrypted = decrypt.iter().filter_map(golden::Decrypted::shown);
     texts.extend(decrypted.filter(|text| text.len() > WHOLE));
-    // What the view shows of the encrypted rows, and of no others.
+    // The values that the view shows of encrypted rows alone.
     for view in golden::rendered("enc", "administrator") {
         for key in ["imap_password", "smtp_password", "auth_token"] {
             let text = view.view.get(key).and_then(|text| text.as_str());

@@ -1,9 +1,10 @@
 //! A throw-away PostgreSQL cluster, started once for the whole test process.
 //!
-//! It needs nothing but PostgreSQL's own programs, and it cannot be left behind: a small shell
-//! script, the keeper, owns the server and its folder, and waits on a pipe whose other end only
-//! this process holds. However the process ends, by return, panic, Ctrl-C or SIGKILL, the kernel
-//! closes the pipe, and the keeper stops the server and removes the folder.
+//! It needs only PostgreSQL's own programs, and always stops with the tests. A small
+//! shell script, the keeper, owns the server and its folder. It waits on a pipe whose
+//! other end only this process holds. However the process ends, by return, panic, Ctrl-C
+//! or SIGKILL, the kernel closes the pipe, and the keeper stops the server and removes
+//! the folder.
 //!
 //! Every call here blocks its thread. In an asynchronous test that stops what else runs on it, so
 //! use these calls before and after what is tested, or from `spawn_blocking`.
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
-/// What is not as in the shared cluster.
+/// Settings that differ from the shared cluster.
 #[derive(Default)]
 pub struct Setup<'a> {
     /// The folder of other programs than Debian's.

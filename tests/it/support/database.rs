@@ -83,8 +83,8 @@ fn copy(template: &Template) -> Database {
     }
 }
 
-/// What databases are copied from. Lives as long as the process, so it holds no
-/// folder, which nobody would remove.
+/// The template databases. Lives as long as the process, so it holds no folder, which
+/// nobody would remove.
 enum Template {
     Postgres { name: String },
     Sqlite { content: Vec<u8> },
@@ -167,7 +167,7 @@ impl Database {
         }
     }
 
-    /// What a query finds: a number and a text.
+    /// The result of a query: a number and a text.
     pub async fn pairs(&self, sql: &str) -> Vec<(i64, String)> {
         let sql = AssertSqlSafe(format!(
             "SELECT CAST(q.id AS bigint), CAST(q.text AS text) FROM ({sql}) q"

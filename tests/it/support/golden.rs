@@ -35,7 +35,7 @@ pub fn statements(rows: &str) -> Vec<String> {
     rows.chain(flags()).collect()
 }
 
-/// What moves PostgreSQL's counters past the rows' ids.
+/// Statements that set PostgreSQL's sequences after the ids of the rows.
 pub fn counters(rows: &str) -> Vec<String> {
     split(rows)
         .into_iter()
@@ -91,7 +91,7 @@ pub fn texts(rows: &str) -> Vec<(String, String, String)> {
     .collect()
 }
 
-/// What a statement puts into each column.
+/// The values that a statement inserts, by column.
 fn values(statement: &str) -> BTreeMap<String, String> {
     let (columns, values) = statement.split_once(" VALUES ").unwrap();
     let columns = list(
@@ -166,7 +166,7 @@ fn flags() -> Vec<String> {
         .collect()
 }
 
-/// What the index showed to a user of an account.
+/// The index as rendered for a user of an account.
 #[derive(Deserialize)]
 pub struct Visible {
     pub account_id: i64,
@@ -180,7 +180,7 @@ pub fn visible() -> Vec<Visible> {
     serde_json::from_str(VISIBLE).unwrap()
 }
 
-/// What the view rendered for one inbox.
+/// One inbox as rendered by the view.
 #[derive(Deserialize)]
 pub struct Rendered {
     pub inbox_id: i64,
@@ -235,7 +235,7 @@ pub fn rendered(environment: &str, role: &str) -> Vec<Rendered> {
         .collect()
 }
 
-/// What Rails encrypted and decrypted.
+/// Texts that Rails encrypted and decrypted.
 #[derive(Deserialize)]
 pub struct Encryption {
     pub keys: BTreeMap<String, String>,
@@ -297,7 +297,7 @@ pub fn is_envelope(stored: &str) -> bool {
     })
 }
 
-/// What Rails derived from SECRET_KEY_BASE to sign attachments with.
+/// The key that Rails derived from SECRET_KEY_BASE for signing attachments.
 pub fn signing_key() -> String {
     let avatars: Value = serde_json::from_str(AVATARS).unwrap();
     avatars["derivation"]["key_hex"]

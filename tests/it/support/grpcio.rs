@@ -19,7 +19,7 @@ pub struct Grpcio<'a> {
     pub compression: Option<&'a str>,
 }
 
-/// What a client makes of an error.
+/// An error as a client reads it.
 #[derive(Debug)]
 pub struct Failure {
     pub code: String,

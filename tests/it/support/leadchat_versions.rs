@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use super::{Backend, Database, cluster::Cluster};
 
-/// What leadchat's migrations did on a day.
+/// The migrations of leadchat on one day.
 pub struct LeadchatVersion {
     /// The day; for the first one, leadchat's version.
     pub name: &'static str,

@@ -76,7 +76,7 @@ impl PgBouncer {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// What it answers to a command of its own console, with `|` between columns.
+    /// The answer to a command of PgBouncer's console, with `|` between columns.
     pub fn console(&self, command: &str) -> Vec<Vec<String>> {
         let said = Cluster::shared().psql_at(self.port, "pgbouncer", command);
         said.lines()

@@ -10,7 +10,7 @@ use prost::bytes::Bytes;
 use tokio::{net::TcpStream, task::JoinHandle};
 use tonic::Status;
 
-/// What came back.
+/// The response.
 #[derive(Debug)]
 pub struct Reply {
     pub http: StatusCode,
@@ -31,7 +31,7 @@ impl Reply {
     }
 }
 
-/// What is sent after the headers.
+/// The frames after the headers.
 #[derive(Clone)]
 pub enum Body {
     /// Nothing: the headers are the end.
@@ -58,8 +58,7 @@ impl Connection {
         Self { client, task }
     }
 
-    /// Sends the head of a call. What the body is sent with, and what gives the
-    /// answer.
+    /// Sends the head of a call. The sender of the body, and the future of the response.
     pub async fn begin(
         &self,
         request: Request<()>,

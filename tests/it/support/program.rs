@@ -30,13 +30,12 @@ pub struct Program {
 pub struct Server {
     child: Child,
     pub address: String,
-    /// What it printed up to and with the line that says where it listens, and
-    /// after.
+    /// Its output: up to the line with its address, and after.
     pub stdout: BufReader<Printed>,
     folder: TempDir,
 }
 
-/// What a server prints, kept when it is read.
+/// The output of a server, collected while it is read.
 pub struct Printed {
     stdout: ChildStdout,
     kept: Vec<u8>,
@@ -326,8 +325,8 @@ impl Drop for Server {
     }
 }
 
-/// The statements in a log, a line each, but for those that give a slow read less
-/// time, and those that a new connection begins with.
+/// The statements in a log, one a line, without those that shorten time-outs and those of
+/// a new connection.
 pub fn statements(log: &str) -> impl Iterator<Item = &str> {
     let uncounted = ["\"SET LOCAL ", "_inbox.own'", "\"PRAGMA "];
     let statements = log.lines().filter(|line| line.contains(" sqlx::query: "));

@@ -1,5 +1,5 @@
-//! What stands between a client and a server, and can be slow, or fall silent as a line does that is
-//! cut: with no word to either.
+//! A proxy between a client and a server. It can slow down, or go silent like a broken
+//! link, without closing either side.
 
 use std::{
     sync::{
@@ -39,9 +39,9 @@ struct State {
     turns: AtomicU64,
     /// Whether a client has spoken last.
     is_clients_turn: AtomicBool,
-    /// What clients sent, on any connection.
+    /// Bytes that clients sent, on any connection.
     sent: watch::Sender<Vec<u8>>,
-    /// What clients sent on one that was cut.
+    /// Bytes that clients sent on a cut connection.
     swallowed: watch::Sender<usize>,
 }
 
@@ -97,7 +97,7 @@ impl Proxy {
         self.state.turns.load(Ordering::SeqCst)
     }
 
-    /// What clients have sent so far.
+    /// The bytes that clients have sent so far.
     pub fn sent(&self) -> String {
         String::from_utf8_lossy(&self.state.sent.borrow()).into_owned()
     }

@@ -40,7 +40,7 @@ struct Keeper {
 }
 
 impl Redis {
-    /// A server with these lines in its configuration. What is written to it outlives a kill.
+    /// A server with these lines in its configuration. Its data survives a kill.
     pub fn start(lines: &[&str]) -> Self {
         let own = ["save \"\"", "appendonly yes"];
         Self::of_kind("redis-server", &[&own, lines].concat())
@@ -86,7 +86,7 @@ impl Redis {
         let own = format!("bind 127.0.0.1\nport {port}\ndir {path}\n");
         let configuration = own + &lines.join("\n") + "\n";
         fs::write(folder.path().join("redis.conf"), configuration).unwrap();
-        // What the program is depends on what it is called.
+        // The program behaves by the name it is called by.
         symlink(program(), folder.path().join(kind)).unwrap();
         let password = |line: &&str| line.strip_prefix("requirepass ").map(str::to_owned);
         let redis = Self {
@@ -123,7 +123,7 @@ impl Redis {
         self.folder.path()
     }
 
-    /// What it answers to a command.
+    /// The answer to a command.
     pub fn run<T: FromRedisValue>(&self, command: &[&str]) -> T {
         self.try_run(command)
             .unwrap_or_else(|error| panic!("{command:?}: {error}"))
@@ -292,7 +292,7 @@ impl Certificates {
         self.file("authority.pem")
     }
 
-    /// What a server's configuration says of TLS, on a port of its own.
+    /// The TLS part of a server's configuration, on a port of its own.
     pub fn lines(&self, port: u16) -> [String; 5] {
         [
             format!("tls-port {port}"),

@@ -34,8 +34,7 @@ pub fn visibility_option() -> ExtensionDescriptor {
         .unwrap()
 }
 
-/// What a field's visibility says: `EVERY_VIEWER`, `ADMINISTRATOR`, or
-/// `UNSPECIFIED`.
+/// The visibility of a field: `EVERY_VIEWER`, `ADMINISTRATOR`, or `UNSPECIFIED`.
 pub fn visibility(field: &FieldDescriptor) -> String {
     let options = field.options();
     let number = options

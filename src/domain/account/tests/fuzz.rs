@@ -30,7 +30,7 @@ fn a_name_has_no_other_beginning() {
         let (name, prefix) = (fold(&name), fold(&prefix));
         let begins = sigma(&name).starts_with(&sigma(&prefix));
         assert_eq!(has_prefix(&name, &prefix), begins);
-        // What goes on behind a name is in no name.
+        // A cursor after a name occurs in no name.
         let longer = format!("{name}{prefix}");
         assert_eq!(has_prefix(&name, &longer), prefix.is_empty());
     });

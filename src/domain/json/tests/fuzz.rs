@@ -21,7 +21,7 @@ const SAMPLES: [&str; 8] = [
     r#" {"k": 1e999, "k": 1e999, "\u006b": 12345678901234567890} "#,
 ];
 
-/// What holds for every text.
+/// Properties of every text.
 fn is_bounded(degradations: &[(String, DegradationReason)]) {
     assert!(degradations.len() <= MAX_DEGRADATIONS + 1);
     for (path, _) in degradations {
@@ -109,8 +109,7 @@ fn nothing_is_lost_without_a_word() {
     });
 }
 
-/// What is left of a tree whose outermost message is the `depth`th one, and what
-/// was lost where.
+/// The rest of a tree whose outermost message is at `depth`, and the degradations.
 fn carried(
     tree: &Tree,
     depth: usize,

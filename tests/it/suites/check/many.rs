@@ -161,7 +161,7 @@ pub(super) async fn an_account_costs_as_many_statements_as_any_other(backend: Ba
         let output = checking(&database).output();
         let log = String::from_utf8(output.stderr).unwrap();
         counts.push(statements(&log).count());
-        // What a standby takes.
+        // The output for a standby.
         let verbs = statements(&log).map(|statement| verb.captures(statement).unwrap());
         let said: BTreeSet<_> = verbs.map(|said| said[1].to_owned()).collect();
         let only_reads = ["SELECT", "BEGIN", "COMMIT", "ROLLBACK"];

@@ -1,5 +1,4 @@
-//! What is printed: reviewed as it is, described as it is, and without a text that
-//! is stored.
+//! The printed report: reviewed, documented, and without a stored text.
 
 use std::collections::BTreeMap;
 
@@ -127,7 +126,7 @@ async fn the_document_says_all_keys_and_codes() {
         .iter()
         .flat_map(|report| leaves(report).into_keys())
         .collect();
-    // What is not granted, or hidden by a policy, takes a user of its own.
+    // Missing grants and policies that hide rows need a user of their own.
     for (of, key) in [
         ("tables.missing[]", "tables.not_granted[]"),
         ("tables.missing[]", "tables.row_security[]"),
@@ -227,7 +226,7 @@ pub(super) async fn no_stored_text_is_reported(backend: Backend) {
                 ),
                 _ => continue,
             };
-            // What kind an inbox is has to stay, but for one of them.
+            // The kind of an inbox stays, except for one inbox.
             let condition = match (table, name.as_str()) {
                 ("inboxes", "channel_type") => "WHERE id = 1",
                 ("active_storage_attachments", "record_type" | "name") => continue,

@@ -1,4 +1,4 @@
-//! What is said of a store: its tables, its keys, Redis, and what cannot be reached.
+//! Findings about a store: tables, keys, Redis, and servers that cannot be reached.
 
 use std::net::TcpListener;
 
@@ -150,8 +150,8 @@ pub(super) async fn a_check_changes_nothing(backend: Backend) {
     }
 }
 
-/// A user without all grants. What nothing works without is named, and what newer
-/// leadchats have is left out.
+/// A user without all grants. Required columns are named; columns of newer leadchat
+/// versions are omitted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn missing_grants_are_named_together() {
     let database = with_rows(Backend::Postgres, golden::ROWS);
@@ -345,7 +345,7 @@ async fn a_store_that_cannot_be_served_is_explained() {
         assert_eq!(report["accounts"], json!(null));
     }
 
-    // What is served by default is not made either.
+    // The default store is not created either.
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("leadchat-inbox.db");
     let url = format!("sqlite://{}", file.display());

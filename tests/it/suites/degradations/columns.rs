@@ -55,7 +55,7 @@ pub const SHOWN_ROWS: &str = "DELETE FROM working_hours WHERE inbox_id = 1;
     UPDATE inboxes SET portal_id = 900 WHERE id = 1;
     UPDATE channel_twilio_sms SET twiml_app_sid = 'AP900' WHERE id = 142";
 
-/// What is made of a column beside the field that shows it.
+/// The fields derived from a column, beside the field that shows it.
 pub const DERIVED: [(&str, &str, &str); 19] = [
     (
         "channel_web_widgets",
@@ -130,15 +130,14 @@ pub const DERIVED: [(&str, &str, &str); 19] = [
     ("channel_whatsapp", "provider", "whatsapp.voice_enabled"),
 ];
 
-/// What goes with a channel that is not found, without a note of its own.
+/// Fields that are lost with a missing channel, without a degradation of their own.
 const GONE: [(&str, &[&str]); 2] = [
     ("channel_type", &["web_widget", "channel_kind"]),
     ("channel_id", &["web_widget"]),
 ];
 
-/// Fields that are made of no column of these: ids that rows are found by, what
-/// the settings or other tables say, and whether there is something at all, which
-/// may be anything.
+/// Fields that are derived from none of these columns: ids of the lookup, fields of
+/// settings and other tables, and flags of existence.
 pub const ELSEWHERE: [&str; 9] = [
     "id",
     "account_id",
@@ -174,7 +173,7 @@ pub fn field(within: &str, column: &str) -> String {
     }
 }
 
-/// What is no value of a type, and what is said of it.
+/// Values that are none of a type, and their degradation.
 fn unreadable(backend: Backend, kind: Kind) -> (&'static [&'static str], &'static [&'static str]) {
     let sqlite = backend == Backend::Sqlite;
     match kind {
@@ -394,7 +393,7 @@ async fn fields_computed_from_unreadable_columns_are_noted(backend: Backend) {
         );
     }
     if backend == Backend::Sqlite {
-        // What a picker needs is noted for it too.
+        // The basic detail has its degradations, too.
         let sql = format!("UPDATE inboxes SET name = {} WHERE id = 2", no_text[0]);
         database.execute(&sql).await;
         let get = pb::GetInboxRequest {
@@ -407,7 +406,7 @@ async fn fields_computed_from_unreadable_columns_are_noted(backend: Backend) {
         assert_eq!((basic.name.as_str(), basic.channel_id), ("", 0));
         let reported: Vec<_> = reasons(&basic).into_keys().collect();
         assert_eq!(reported, ["channel_id", "name"]);
-        // Whose mailbox it is does not depend on an address that is not used.
+        // The provider of a mailbox does not depend on an unused address.
         let sql = "UPDATE channel_email SET imap_enabled = false WHERE id = 165";
         database.execute(sql).await;
         let reported = reasons(&look(&client, 165, ADMINISTRATOR).await);

@@ -1,6 +1,6 @@
-//! With a text of its own in every sealed column, and in every column that
-//! nobody sees, what goes out is searched for them: answers, errors, page tokens
-//! and logs at their most talkative; as they are, in Base64 and percent-encoded.
+//! Every sealed column, and every column that is never disclosed, holds a canary.
+//! Answers, errors, page tokens and the most verbose logs are searched for them: plain,
+//! in Base64 and percent-encoded.
 
 use std::collections::BTreeSet;
 
@@ -127,7 +127,7 @@ async fn nothing_sealed_gets_out(database: &Database, program: Program) {
         );
     }
 
-    // What it logs and prints is searched when it stops, as for every test.
+    // Its log and output are searched when it stops, as in every test.
     assert!(server.log().contains("DEBUG"), "the log is not talkative");
 }
 

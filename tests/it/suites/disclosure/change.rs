@@ -275,8 +275,8 @@ const ENCRYPTED: [(&str, &str, i64); 3] = [
     ("channel_twilio_sms", "auth_token", 142),
 ];
 
-/// It is what an envelope holds that is disclosed: another text in it is noticed
-/// by administrators alone, and another envelope of the same text by nobody.
+/// The content of an envelope counts: administrators alone notice another text in it, and
+/// another envelope of the same text changes nothing.
 pub(super) async fn encrypted_values_are_disclosed_as_plain_ones(backend: Backend) {
     let database = filled(backend).await;
     let server = Program::serving(&database).with_keys().start();

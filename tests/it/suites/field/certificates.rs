@@ -126,7 +126,7 @@ async fn a_server_without_a_common_cipher_is_named() {
     }
 }
 
-/// What `check` has to say of a Redis, and that the service says the same.
+/// The text of `check` about a Redis; the service logs the same.
 fn away(certificate: &Certificate, authority: &Authority, lines: &[&str], says: &str) {
     let port = free_port();
     let own = [

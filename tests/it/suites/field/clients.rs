@@ -9,7 +9,7 @@ use crate::support::{
 
 on_both_databases!(a_client_that_compresses_is_told_that_it_must_not);
 
-/// What documents say to set.
+/// The settings that the documents name.
 const AUTHORITY: (&str, &str) = ("grpc.default_authority", "localhost");
 
 const HINT: &str = "`localhost` as their authority";

@@ -13,7 +13,7 @@ use crate::support::{
     sessions::until,
 };
 
-const WARNING: &str = "the database gives no more connections";
+const WARNING: &str = "the database allows no more connections";
 
 /// A database, and the URL of a role of its own that may have so many connections.
 struct Limited {
@@ -166,13 +166,13 @@ async fn a_check_makes_do_with_one_connection() {
     assert_eq!(output.status.code(), Some(0), "{said}");
 }
 
-/// What other connections of the role have taken is logged at the start.
+/// Connections of the role that others hold are reported at start.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_start_without_a_connection_says_so() {
     let limited = Limited::to(0).await;
     let refusal = limited.program().refusal();
     assert!(
-        refusal.contains("it gives no more connections"),
+        refusal.contains("it allows no more connections"),
         "{refusal}"
     );
 }

@@ -1,6 +1,5 @@
-//! Stored bytes that are no UTF-8: in a database without an encoding, where any program
-//! may write them, and in one of UTF-8 that was damaged. Each costs its field and never
-//! the call.
+//! Stored bytes that are no UTF-8: in a database without an encoding, or in a damaged one
+//! of UTF-8. Each costs its field and never the call.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +40,7 @@ fn encodings(backend: Backend) -> &'static [&'static str] {
 }
 
 /// Declares a database of PostgreSQL's to have an encoding, for sessions that begin from
-/// then on. What is stored stays as it is.
+/// then on. Stored values do not change.
 fn declare(database: &Database, encoding: &str) {
     if let Database::Postgres { name } = database {
         Cluster::shared().psql(

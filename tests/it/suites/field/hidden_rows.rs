@@ -1,5 +1,5 @@
-//! What hides rows without an error: row-level security is refused or an error, never a
-//! smaller answer; of views and replicated tables, a check says that it cannot know.
+//! Rows hidden without an error. Row-level security is refused or an error, never a
+//! smaller answer. For views and replicated tables, a check reports that it cannot know.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ use crate::{
 
 on_both_databases!(a_check_says_of_views_what_it_cannot_know);
 
-/// What a check says, and its exit code.
+/// The output of a check, and its exit code.
 fn report(url: &str) -> (Option<i32>, Value) {
     let output = Program::new(&["check", "--json"])
         .env("DATABASE_URL", url)
@@ -89,8 +89,8 @@ async fn row_security_is_refused_at_the_start_and_by_a_check() {
             assert!(refusal.contains(table), "{table}: {refusal}");
         }
     }
-    // Also where the table that says how new all of it is cannot be read as a whole, and
-    // where there is a policy: what it shows is not known.
+    // The same holds if the table of the version cannot be read as a whole, or has a
+    // policy.
     attached.psql(
         "ALTER TABLE schema_migrations ENABLE ROW LEVEL SECURITY;
         CREATE POLICY all_of_it ON accounts USING (true)",

@@ -209,7 +209,7 @@ async fn a_host_that_goes_away_is_left_for_another() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_host_that_gives_no_connection_is_left_until_it_does() {
     let (first, second) = (filled(), filled());
-    // Whoever reads working hours sleeps, so that others need further connections.
+    // A read of working hours sleeps, so that concurrent reads need further connections.
     first.psql(
         NAME,
         "ALTER TABLE working_hours RENAME TO hours; CREATE VIEW working_hours AS

@@ -1,5 +1,5 @@
-//! A Redis that answers, and refuses some of what it is asked: it is in cluster mode, or the user
-//! may not read all keys, or a key holds something else. That is no outage.
+//! A Redis that refuses some commands: because of cluster mode, missing rights of the
+//! user, or a key of another type. That is no outage.
 
 use std::collections::BTreeSet;
 
@@ -56,8 +56,8 @@ fn refusals(server: &Server) -> Vec<String> {
     found.map(|found| found[1].to_owned()).collect()
 }
 
-/// What a list says of each inbox of account 1 that has a state. A busy machine may have kept
-/// Redis from answering in time; then it is asked for again.
+/// The reauthorization state of each inbox of account 1 that has one. A busy machine may
+/// have kept Redis from answering in time; then it is asked for again.
 async fn listed(client: &Client, server: &Server) -> Vec<(i64, State)> {
     for _ in 0..5 {
         let before = told(server);
@@ -128,8 +128,8 @@ async fn a_key_that_is_refused_costs_its_own_flag(backend: Backend) {
     assert_eq!(known(&client).await, NOT_REQUIRED);
 }
 
-/// leadchat itself does not follow a cluster from shard to shard. What is on the shard that is
-/// named is told all the same.
+/// leadchat itself does not follow a cluster from shard to shard. Flags on the configured
+/// shard are read all the same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_of_two_shards_answers_for_one() {
     let database = Backend::Sqlite.golden();
@@ -213,7 +213,7 @@ async fn keys_that_a_user_may_not_read_are_unknown_until_granted() {
     assert_eq!(refusals(&server), ["NOPERM"]);
 }
 
-/// What a server says of all keys is as if it were away, until it says something else.
+/// An error for all keys counts like an unreachable server, until it ends.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_loading_redis_delays_no_call() {
     let database = Backend::Sqlite.golden();

@@ -30,7 +30,7 @@ const NUMBER: &str = "+15552330000";
 
 const ADMINISTRATOR: pb::Viewer = viewer::user(1);
 
-/// Who sees every inbox, as an agent does.
+/// A viewer that sees every inbox, as an agent does.
 const AGENT: pb::Viewer = viewer::service();
 
 /// Message templates as they are synchronised, of about 1.4 kB each.
@@ -255,7 +255,8 @@ fn with_least_limit(database: &Database) -> Server {
         .start()
 }
 
-/// What an agent gets nearly fills a response. What an administrator gets beside it does not fit.
+/// The fields for an agent nearly fill a response. The further fields for an
+/// administrator do not fit.
 async fn the_size_of_a_sealed_value_tells_an_agent_nothing(backend: Backend) {
     let database = backend.golden();
     set_templates(&database, 170).await;

@@ -35,7 +35,7 @@ impl Owned {
         Cluster::shared().psql(&self.name, sql)
     }
 
-    /// What the SQL of `grants` comes to when its owner runs it.
+    /// The rights after the owner has run the SQL of `grants`.
     async fn granted(&self) -> Result<(), String> {
         let output = Program::new(&["grants", "--role", &self.reader])
             .env("DATABASE_URL", &self.database.url())
@@ -83,7 +83,7 @@ async fn a_missing_right_to_connect_is_named() {
     let said = owned.serving().refusal();
     assert!(said.contains("GRANT CONNECT ON DATABASE"), "{said}");
 
-    // What it could give stays, and what it says is enough.
+    // Rights that could be granted stay, and the message suffices.
     owned.psql(&grant);
     owned.serves().await;
     assert_eq!(owned.granted().await, Ok(()));

@@ -1,5 +1,5 @@
-//! leadchat's tables in a schema of their own: found where Rails' settings say, and a
-//! database never held to be empty because they were not found.
+//! leadchat's tables in a schema of their own. They are found by Rails' settings, and a
+//! database with hidden tables never counts as empty.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use crate::support::{
 
 const TABLES: &str = include_str!("../../../golden/leadchat_tables.sql");
 
-/// What each command has to say of tables in another schema.
+/// The message of each command about tables in another schema.
 const ELSEWHERE: &str = "tables in the schema \"chatwoot\", outside the search path";
 
 /// A database, and what SQL has made in it.
@@ -183,7 +183,7 @@ async fn tables_without_rails_metadata_are_never_ignored() {
     assert!(said.contains(says), "{said}");
 }
 
-/// What an older version has made in Rails' database by mistake.
+/// Tables that an older version made in Rails' database by mistake.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_empty_store_beside_rails_tables_is_a_problem() {
     let database = Backend::Postgres.empty();

@@ -90,7 +90,7 @@ struct Node {
     kind: String,
     table: String,
     index: String,
-    /// What is looked up in the index. Without it, all of the index is read.
+    /// The conditions of an index. Without it, all of the index is read.
     condition: String,
 }
 
@@ -147,12 +147,12 @@ fn plans(cluster: &Cluster) -> Vec<Value> {
         SELECT pg_read_file(current_setting('data_directory') || '/../log')",
     );
     let parts = log.split(" plan:\n").skip(1);
-    // What follows a plan is not of it.
+    // Lines after the plan are not part of it.
     let first = |part| serde_json::Deserializer::from_str(part).into_iter().next();
     parts.map(|part| first(part).unwrap().unwrap()).collect()
 }
 
-/// Channels, each with an inbox of account 1. What must not be NULL is filled.
+/// Channels, each with an inbox of account 1. Columns that must not be NULL are filled.
 fn rows(places: &[Place]) -> String {
     let mut sql = String::from(
         "INSERT INTO accounts (id, name, created_at, updated_at) VALUES (1, 'a', now(), now());",
@@ -184,7 +184,7 @@ fn rows(places: &[Place]) -> String {
     sql + "ANALYZE inboxes;"
 }
 
-/// What else a row of a class must have.
+/// Further columns that rows of a class must have.
 fn required(class: &str) -> impl Iterator<Item = &'static str> {
     let columns: &[_] = match class {
         "Instagram" => &["access_token", "expires_at"],

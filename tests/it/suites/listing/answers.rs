@@ -1,4 +1,4 @@
-//! What does not fit into an answer comes in the next one.
+//! Inboxes that do not fit into a page come with the next one.
 
 use prost::Message;
 

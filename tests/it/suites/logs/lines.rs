@@ -6,8 +6,8 @@ use regex::Regex;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 
-/// What is said of answered calls, by their ids, once the whole log has been
-/// found to be in form. Durations are looked at and left out.
+/// The access log lines by request id, after the form of the whole log was checked.
+/// Durations are looked at and left out.
 pub(super) fn answered(log: &str, format: &str) -> BTreeMap<String, Vec<Value>> {
     let lines = match format {
         "json" => objects(log)

@@ -1,5 +1,5 @@
-//! What is not logged though a library would, and that the search for it, which
-//! every test makes of all that a program says, is not in vain.
+//! Values that libraries would log are not logged. The search for them, which every test
+//! makes in all output of the program, finds them where they are.
 
 use std::{fs, io::Write, net::TcpListener, os::unix::fs::OpenOptionsExt};
 

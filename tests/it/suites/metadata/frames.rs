@@ -17,8 +17,8 @@ pub(super) const GOOD: [(&str, &[u8]); 6] = [
     ("te", b"trailers"),
 ];
 
-/// What is malformed but can be told from what follows costs its stream, all
-/// else its connection. Nothing of it is logged: a secret in it would be found.
+/// A malformed frame with clear bounds costs its stream; any other costs its connection.
+/// Nothing of it is logged: a secret in it would be found.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn broken_frames_cost_their_own_connection_at_most() {
     let database = Backend::Sqlite.golden();
@@ -82,7 +82,7 @@ async fn broken_frames_cost_their_own_connection_at_most() {
     assert_unharmed(&server).await;
 }
 
-/// What the server does with a stream.
+/// The reaction of the server to a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Said {
     /// It answers.

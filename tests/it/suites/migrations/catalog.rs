@@ -145,7 +145,7 @@ async fn indexes_on_sqlite(connection: &mut SqliteConnection, table: &str) -> Ve
             columns: primary,
         });
     }
-    // What stands behind a primary key is seen above.
+    // The index of a primary key is compared above.
     let others: Vec<(String, bool, bool, Option<String>)> = sqlx::query_as(
         r#"SELECT l.name, l."unique", l.partial, s.sql
         FROM pragma_index_list(?) l JOIN sqlite_schema s ON s.type = 'index' AND s.name = l.name

@@ -217,7 +217,7 @@ impl Rows<'_> {
         let sound = if self.values.dice.happens(80) { 2 } else { 1 };
         self.row("channel_reauthorizations", &reauthorization[..sound]);
 
-        // What has an id of its own, and refers to whatever it likes.
+        // Rows with ids of their own and any references.
         self.row("portals", &[own("id")]);
         for table in [
             "account_users",

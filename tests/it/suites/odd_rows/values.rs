@@ -84,7 +84,7 @@ const NUMBERS: &[&str] = &[
     "0.1e1",
 ];
 
-/// What SQLite's texts may hold, and no jsonb.
+/// Values that SQLite's texts may hold, and jsonb may not.
 const DAMAGED: &[&str] = &[
     "",
     " ",
@@ -129,7 +129,7 @@ const TIMES: &[&str] = &[
     "'epoch'",
 ];
 
-/// What the typed messages of the contract know; the rest are keys alone.
+/// The keys that the typed messages of the contract know, and further keys.
 static KEYS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let known = wire::paths().into_iter().map(|(path, _)| path);
     let known = known.filter_map(|path| Some(path.rsplit_once('.')?.1.to_owned()));

@@ -87,7 +87,7 @@ pub fn compare(served: &Served, view: &Map<String, Value>, tally: &mut Tally) ->
         tally,
     };
     if view.contains_key("__raises__") {
-        // What is served instead is a reviewed file.
+        // The differing answers are in a reviewed file.
         comparison.tally.needs(0);
         return comparison.differences;
     }

@@ -7,8 +7,8 @@ pub use crate::support::dice::Dice;
 use crate::support::golden::BEYOND_A_DOUBLE;
 
 impl Dice {
-    /// The view with one value changed, at any depth, and what was changed. What
-    /// an exception covers is not changed.
+    /// The view with one value changed, at any depth, and what was changed. Values of
+    /// exceptions are not changed.
     pub fn change(&self, view: &Map<String, Value>) -> Option<(Map<String, Value>, String)> {
         if view.contains_key("__raises__") {
             return None;

@@ -99,9 +99,8 @@ async fn tls_wants_a_certificate_that_can_be_verified() {
     let server = known().start();
     becomes(&server.client().await, REQUIRED).await;
 
-    // An authority that is not known, a name that is not in the certificate, and
-    // a server that speaks no TLS and waits for the end of a line. Rails' way to
-    // look away is none of ours.
+    // An unknown authority, a name that is not in the certificate, and a server without
+    // TLS that waits for the end of a line. Rails' way to look away is none of ours.
     let stranger = Certificates::new();
     for (program, cause) in [
         (

@@ -27,7 +27,7 @@ const CALLERS: usize = 4;
 
 const INBOXES: usize = 13;
 
-/// What hangs on the inboxes, so that it is seen when a table looks empty.
+/// Rows that belong to the inboxes, so that a table that looks empty is noticed.
 const MORE: &str = "
 INSERT INTO portals (id, account_id, name, slug, created_at, updated_at)
     VALUES (1, 1, 'Help', 'help', '2026-01-01', '2026-01-01');
@@ -104,7 +104,7 @@ pub(super) async fn no_call_fails_while_the_tables_change(backend: Backend) {
     whatever_changes(backend, Program::serving).await;
 }
 
-/// What the calls of a load are answered from.
+/// The tables behind the answers of a load.
 pub async fn filled(backend: Backend) -> Database {
     let database = leadchat_versions::of_the_seed(backend).await;
     database.execute(ROWS).await;

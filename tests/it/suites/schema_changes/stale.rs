@@ -6,9 +6,9 @@ use super::get;
 use crate::support::{Backend, Program, client::retried, leadchat_versions, log::failed_reads};
 
 /// PostgreSQL refuses it (0A000) when the type of a result has changed. No change of
-/// leadchat's tables does that, since all that is read is cast; here a function refuses
-/// statements that were prepared before, in its place. Prepared anew, they have another
-/// text, and one look at the tables serves all who met this.
+/// leadchat's tables does that, since all columns are cast. Here a function refuses
+/// statements that were prepared before. Prepared anew, they have another text, and one
+/// look at the tables serves all who met this.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stale_plan_is_rebuilt() {
     let database = leadchat_versions::of_the_seed(Backend::Postgres).await;
