@@ -5,8 +5,6 @@ use tokio::time::{advance, timeout};
 
 use super::*;
 
-const SECOND: Duration = Duration::from_secs(1);
-
 fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
@@ -14,7 +12,7 @@ fn now() -> Instant {
 fn limit(max_reads: usize, connections: usize) -> (LoadLimit, watch::Sender<usize>) {
     let (available, connections) = watch::channel(connections);
     (
-        LoadLimit::new(max_reads, 3 * SECOND, connections),
+        LoadLimit::new(max_reads, Duration::from_secs(3), connections),
         available,
     )
 }
@@ -26,10 +24,12 @@ fn is_overloaded(outcome: &Result<OwnedSemaphorePermit, DirectoryError>) -> bool
 #[tokio::test(start_paused = true)]
 async fn a_wait_ends_after_three_seconds_or_half_of_the_deadline() {
     let (limit, _available) = limit(1, 16);
-    let _held = limit.acquire(now() + SECOND).await.unwrap();
+    let _held = limit.acquire(now() + Duration::from_secs(1)).await.unwrap();
     for (deadline, expected) in [(30, 3000), (6, 3000), (5, 2500), (1, 500), (0, 0)] {
         let began = now();
-        let outcome = limit.acquire(began + deadline * SECOND).await;
+        let outcome = limit
+            .acquire(began + deadline * Duration::from_secs(1))
+            .await;
         assert!(is_overloaded(&outcome));
         let waited = now().duration_since(began).as_millis();
         assert!((expected..expected + 5).contains(&waited), "{waited}");
@@ -40,12 +40,15 @@ async fn a_wait_ends_after_three_seconds_or_half_of_the_deadline() {
 async fn permits_go_to_the_longest_waiting_first() {
     let (limit, _available) = limit(1, 16);
     let limit = Arc::new(limit);
-    let held = limit.acquire(now() + SECOND).await.unwrap();
+    let held = limit.acquire(now() + Duration::from_secs(1)).await.unwrap();
     let (tell, mut order) = tokio::sync::mpsc::unbounded_channel();
     for number in 0..10 {
         let (limit, tell) = (Arc::clone(&limit), tell.clone());
         tokio::spawn(async move {
-            let _permit = limit.acquire(now() + 30 * SECOND).await.unwrap();
+            let _permit = limit
+                .acquire(now() + Duration::from_secs(30))
+                .await
+                .unwrap();
             tell.send(number).unwrap();
         });
         tokio::task::yield_now().await;
@@ -59,8 +62,8 @@ async fn permits_go_to_the_longest_waiting_first() {
 #[tokio::test(start_paused = true)]
 async fn one_more_than_the_queue_holds_is_refused_at_once() {
     let (limit, _available) = limit(1, 16);
-    let _held = limit.acquire(now() + SECOND).await.unwrap();
-    let deadline = now() + 30 * SECOND;
+    let _held = limit.acquire(now() + Duration::from_secs(1)).await.unwrap();
+    let deadline = now() + Duration::from_secs(30);
     let mut queued = Box::pin(join_all(
         (0..MAX_QUEUED_READS).map(|_| limit.acquire(deadline)),
     ));
@@ -70,21 +73,21 @@ async fn one_more_than_the_queue_holds_is_refused_at_once() {
     assert_eq!(now(), began);
     // A caller that gives up leaves the queue.
     drop(queued);
-    let waited = timeout(SECOND, limit.acquire(deadline)).await;
+    let waited = timeout(Duration::from_secs(1), limit.acquire(deadline)).await;
     assert!(waited.is_err(), "it waits");
 }
 
 #[tokio::test(start_paused = true)]
 async fn permits_follow_the_connections_that_can_be_had() {
     let (limit, available) = limit(4, 16);
-    let deadline = now() + 30 * SECOND;
+    let deadline = now() + Duration::from_secs(30);
     let can = async |permits: usize| {
         let all = join_all((0..permits).map(|_| limit.acquire(deadline)));
-        timeout(SECOND, all).await.is_ok()
+        timeout(Duration::from_secs(1), all).await.is_ok()
     };
     assert!(can(4).await && !can(5).await);
     available.send_replace(2);
-    advance(SECOND).await;
+    advance(Duration::from_secs(1)).await;
     assert!(can(2).await && !can(3).await);
     // While reads run, the surplus is taken back as they end.
     let held = (
@@ -92,11 +95,11 @@ async fn permits_follow_the_connections_that_can_be_had() {
         limit.acquire(deadline).await.unwrap(),
     );
     available.send_replace(0);
-    advance(SECOND).await;
+    advance(Duration::from_secs(1)).await;
     assert!(!can(1).await);
     drop(held);
     assert!(can(1).await && !can(2).await);
     available.send_replace(16);
-    advance(SECOND).await;
+    advance(Duration::from_secs(1)).await;
     assert!(can(4).await && !can(5).await);
 }

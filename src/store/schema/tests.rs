@@ -41,7 +41,7 @@ fn everything_that_is_read_is_wanted_by_its_table() {
 }
 
 #[test]
-fn what_came_with_newer_leadchats_may_be_missing_and_nothing_else() {
+fn only_columns_of_newer_versions_may_be_missing() {
     let own = required(Ownership::Own);
     let optional = own.places.iter().filter(|(_, is_optional)| **is_optional);
     let optional: Vec<_> = optional.map(|(place, _)| *place).collect();

@@ -62,11 +62,11 @@ impl ReadContext {
     /// For how long a statement may run, and no longer than this.
     pub(in crate::store) fn remaining(&self, longest: Duration) -> Duration {
         /// The call reaches its deadline before the database's time-out.
-        const GRACE: Duration = Duration::from_millis(50);
+        const EXTRA_TIMEOUT: Duration = Duration::from_millis(50);
 
         let now = tokio::time::Instant::now().into_std();
         self.deadline.map_or(longest, |deadline| {
-            longest.min(deadline.saturating_duration_since(now) + GRACE)
+            longest.min(deadline.saturating_duration_since(now) + EXTRA_TIMEOUT)
         })
     }
 }
@@ -75,7 +75,7 @@ impl ReadContext {
 mod tests {
     use super::*;
 
-    const LONGEST: Duration = Duration::from_secs(5);
+    const MAX_TIMEOUT: Duration = Duration::from_secs(5);
 
     fn until(wait: Duration) -> ReadContext {
         let now = tokio::time::Instant::now().into_std();
@@ -84,13 +84,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_statement_has_the_time_that_is_left_and_a_moment() {
-        let short = until(Duration::from_millis(300)).remaining(LONGEST);
+        let short = until(Duration::from_millis(300)).remaining(MAX_TIMEOUT);
         assert!(short > Duration::from_millis(300) && short < Duration::from_millis(400));
-        assert_eq!(until(Duration::from_secs(30)).remaining(LONGEST), LONGEST);
-        assert_eq!(ReadContext::unlimited().remaining(LONGEST), LONGEST);
+        assert_eq!(
+            until(Duration::from_secs(30)).remaining(MAX_TIMEOUT),
+            MAX_TIMEOUT
+        );
+        assert_eq!(ReadContext::unlimited().remaining(MAX_TIMEOUT), MAX_TIMEOUT);
         // PostgreSQL would take none at all for no limit.
         let over = until(Duration::ZERO);
-        tokio::time::advance(LONGEST).await;
-        assert!(over.remaining(LONGEST) > Duration::ZERO);
+        tokio::time::advance(MAX_TIMEOUT).await;
+        assert!(over.remaining(MAX_TIMEOUT) > Duration::ZERO);
     }
 }

@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_fails_otherwise_is_told_at_once() {
+    async fn other_failures_are_returned_at_once() {
         let failed = with_retries(|| async { Err::<(), _>(StoreError::Unexpected(String::new())) });
         assert!(matches!(failed.await, Err(StoreError::Unexpected(_))));
     }

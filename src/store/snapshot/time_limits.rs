@@ -90,7 +90,7 @@ impl TimeLimits {
     /// gets half of what is left from then on, so that it is seldom said again.
     pub fn next(&mut self) -> Result<Option<String>, Exhausted> {
         /// PostgreSQL would take none at all for no limit.
-        const NONE: Duration = Duration::from_millis(1);
+        const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 
         let spent = now().saturating_duration_since(self.began);
         let mut said = Vec::new();
@@ -104,11 +104,11 @@ impl TimeLimits {
             said.push(format!("SET LOCAL statement_timeout = {statement}"));
         }
         let left = LOCK_WAIT_WINDOW.saturating_sub(spent);
-        if self.lock_timeout > left && self.lock_timeout > NONE {
+        if self.lock_timeout > left && self.lock_timeout > MIN_TIMEOUT {
             self.lock_timeout = if left > MIN_LOCK_TIMEOUT {
                 left / 2
             } else {
-                NONE
+                MIN_TIMEOUT
             };
             let lock_timeout = self.lock_timeout.as_millis();
             said.push(format!("SET LOCAL lock_timeout = {lock_timeout}"));

@@ -21,41 +21,41 @@ const AGENT: pb::Viewer = viewer::service();
 
 /// The viewers that get the degradation.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Told {
+enum Audience {
     Everyone,
     Administrators,
 }
 
 /// An inbox of account 1, what is done to it, and what is then reported.
-const CASES: &[(i64, &str, &str, &str, Told)] = &[
-    (142, "UPDATE inboxes SET channel_id = 99999 WHERE id = 142", "twilio_sms", "CHANNEL_ROW_MISSING", Told::Everyone),
-    (1, "DELETE FROM channel_web_widgets WHERE id = 1", "web_widget", "CHANNEL_ROW_MISSING", Told::Everyone),
-    (211, "DELETE FROM channel_line WHERE id = 211", "line", "CHANNEL_ROW_MISSING", Told::Everyone),
-    (2, "UPDATE inboxes SET channel_type = 'Channel::Nope' WHERE id = 2", "channel_type", "CHANNEL_TYPE_UNKNOWN", Told::Everyone),
-    (2, "UPDATE inboxes SET channel_type = 'channel::webwidget' WHERE id = 2", "channel_type", "CHANNEL_TYPE_UNKNOWN", Told::Everyone),
-    (3, "UPDATE inboxes SET sender_name_type = 2 WHERE id = 3", "sender_name_type", "ENUM_UNKNOWN", Told::Everyone),
-    (3, "UPDATE channel_web_widgets SET reply_time = -1 WHERE id = 3", "web_widget.reply_time", "ENUM_UNKNOWN", Told::Everyone),
-    (143, "UPDATE channel_twilio_sms SET medium = 2 WHERE id = 143", "twilio_sms.medium", "ENUM_UNKNOWN", Told::Everyone),
-    (3, "UPDATE inboxes SET timezone = 'Mars/Olympus' WHERE id = 3", "timezone", "TIME_ZONE_UNKNOWN", Told::Everyone),
-    (3, "UPDATE inboxes SET timezone = 'europe/berlin' WHERE id = 3", "timezone", "TIME_ZONE_UNKNOWN", Told::Everyone),
-    (3, "UPDATE inboxes SET timezone = '' WHERE id = 3", "timezone", "TIME_ZONE_UNKNOWN", Told::Everyone),
-    (3, r#"UPDATE inboxes SET csat_config = '{"a b": [1, 9007199254740993]}' WHERE id = 3"#, r#"csat_config["a b"][1]"#, "NUMBER_ROUNDED", Told::Everyone),
-    (3, r#"UPDATE inboxes SET csat_config = '{"n": -9007199254740994}' WHERE id = 3"#, "csat_config.n", "NUMBER_ROUNDED", Told::Everyone),
-    (3, r#"UPDATE inboxes SET auto_assignment_config = '{"max_assignment_limit": 1e400}' WHERE id = 3"#, "auto_assignment_config.max_assignment_limit", "NUMBER_OUT_OF_RANGE", Told::Everyone),
-    (191, "UPDATE channel_api SET additional_attributes = '[-1.5e999]' WHERE id = 191", "api.additional_attributes[0]", "NUMBER_OUT_OF_RANGE", Told::Everyone),
-    (232, r#"UPDATE channel_whatsapp SET provider_config = '{"k": 1e400}' WHERE id = 232"#, "whatsapp.provider_config.k", "NUMBER_OUT_OF_RANGE", Told::Administrators),
-    (162, r#"UPDATE channel_email SET smtp_password = '{"p":"x","h":{"iv":"y","at":"z"}}' WHERE id = 162"#, "email.smtp.password", "UNDECRYPTABLE", Told::Administrators),
-    (165, "UPDATE channel_email SET provider_config = NULL WHERE id = 165", "email.reauthorization", "SOURCE_UNREADABLE", Told::Administrators),
-    (165, "UPDATE channel_email SET provider_config = 'null' WHERE id = 165", "email.reauthorization", "SOURCE_UNREADABLE", Told::Administrators),
-    (165, "UPDATE channel_email SET provider_config = 'true' WHERE id = 165", "email.reauthorization", "SOURCE_UNREADABLE", Told::Administrators),
+const CASES: &[(i64, &str, &str, &str, Audience)] = &[
+    (142, "UPDATE inboxes SET channel_id = 99999 WHERE id = 142", "twilio_sms", "CHANNEL_ROW_MISSING", Audience::Everyone),
+    (1, "DELETE FROM channel_web_widgets WHERE id = 1", "web_widget", "CHANNEL_ROW_MISSING", Audience::Everyone),
+    (211, "DELETE FROM channel_line WHERE id = 211", "line", "CHANNEL_ROW_MISSING", Audience::Everyone),
+    (2, "UPDATE inboxes SET channel_type = 'Channel::Nope' WHERE id = 2", "channel_type", "CHANNEL_TYPE_UNKNOWN", Audience::Everyone),
+    (2, "UPDATE inboxes SET channel_type = 'channel::webwidget' WHERE id = 2", "channel_type", "CHANNEL_TYPE_UNKNOWN", Audience::Everyone),
+    (3, "UPDATE inboxes SET sender_name_type = 2 WHERE id = 3", "sender_name_type", "ENUM_UNKNOWN", Audience::Everyone),
+    (3, "UPDATE channel_web_widgets SET reply_time = -1 WHERE id = 3", "web_widget.reply_time", "ENUM_UNKNOWN", Audience::Everyone),
+    (143, "UPDATE channel_twilio_sms SET medium = 2 WHERE id = 143", "twilio_sms.medium", "ENUM_UNKNOWN", Audience::Everyone),
+    (3, "UPDATE inboxes SET timezone = 'Mars/Olympus' WHERE id = 3", "timezone", "TIME_ZONE_UNKNOWN", Audience::Everyone),
+    (3, "UPDATE inboxes SET timezone = 'europe/berlin' WHERE id = 3", "timezone", "TIME_ZONE_UNKNOWN", Audience::Everyone),
+    (3, "UPDATE inboxes SET timezone = '' WHERE id = 3", "timezone", "TIME_ZONE_UNKNOWN", Audience::Everyone),
+    (3, r#"UPDATE inboxes SET csat_config = '{"a b": [1, 9007199254740993]}' WHERE id = 3"#, r#"csat_config["a b"][1]"#, "NUMBER_ROUNDED", Audience::Everyone),
+    (3, r#"UPDATE inboxes SET csat_config = '{"n": -9007199254740994}' WHERE id = 3"#, "csat_config.n", "NUMBER_ROUNDED", Audience::Everyone),
+    (3, r#"UPDATE inboxes SET auto_assignment_config = '{"max_assignment_limit": 1e400}' WHERE id = 3"#, "auto_assignment_config.max_assignment_limit", "NUMBER_OUT_OF_RANGE", Audience::Everyone),
+    (191, "UPDATE channel_api SET additional_attributes = '[-1.5e999]' WHERE id = 191", "api.additional_attributes[0]", "NUMBER_OUT_OF_RANGE", Audience::Everyone),
+    (232, r#"UPDATE channel_whatsapp SET provider_config = '{"k": 1e400}' WHERE id = 232"#, "whatsapp.provider_config.k", "NUMBER_OUT_OF_RANGE", Audience::Administrators),
+    (162, r#"UPDATE channel_email SET smtp_password = '{"p":"x","h":{"iv":"y","at":"z"}}' WHERE id = 162"#, "email.smtp.password", "UNDECRYPTABLE", Audience::Administrators),
+    (165, "UPDATE channel_email SET provider_config = NULL WHERE id = 165", "email.reauthorization", "SOURCE_UNREADABLE", Audience::Administrators),
+    (165, "UPDATE channel_email SET provider_config = 'null' WHERE id = 165", "email.reauthorization", "SOURCE_UNREADABLE", Audience::Administrators),
+    (165, "UPDATE channel_email SET provider_config = 'true' WHERE id = 165", "email.reauthorization", "SOURCE_UNREADABLE", Audience::Administrators),
     (142, "INSERT INTO active_storage_blobs (id, key, filename, content_type, byte_size, created_at, service_name)
         VALUES (5000, 'k5000', ' ', 'image/png', 1, '2026-01-01', 'local');
       INSERT INTO active_storage_attachments (name, record_type, record_id, blob_id, created_at)
-        VALUES ('avatar', 'Inbox', 142, 5000, '2026-01-01')", "avatar_url", "SOURCE_UNREADABLE", Told::Everyone),
+        VALUES ('avatar', 'Inbox', 142, 5000, '2026-01-01')", "avatar_url", "SOURCE_UNREADABLE", Audience::Everyone),
 ];
 
 async fn each_bad_value_costs_its_field(backend: Backend) {
-    for (inbox, sql, field, reason, told) in CASES {
+    for (inbox, sql, field, reason, audience) in CASES {
         let database = backend.golden();
         let server = Program::serving(&database).start();
         let client = server.client().await;
@@ -66,8 +66,8 @@ async fn each_bad_value_costs_its_field(backend: Backend) {
         database.execute(sql).await;
         for viewer in [ADMINISTRATOR, AGENT] {
             let after = look(&client, *inbox, viewer).await;
-            let is_told = *told == Told::Everyone || viewer == ADMINISTRATOR;
-            let expected = is_told.then(|| (*reason).to_owned());
+            let is_visible = *audience == Audience::Everyone || viewer == ADMINISTRATOR;
+            let expected = is_visible.then(|| (*reason).to_owned());
             assert_eq!(reasons(&after).get(*field).cloned(), expected, "{sql}");
         }
     }

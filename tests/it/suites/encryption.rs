@@ -206,7 +206,7 @@ async fn bots_are_found_by_their_tokens(backend: Backend) {
     let without_keys = Program::serving(&database).start();
     let (client, keyless) = (with_keys.client().await, without_keys.client().await);
 
-    let mut looked_for = 0;
+    let mut searched = 0;
     for (id, stored) in &tokens {
         let request = find(None, viewer::service(), &stored.plaintext);
         // No key is blank, or longer than this.
@@ -227,9 +227,9 @@ async fn bots_are_found_by_their_tokens(backend: Backend) {
             "{}",
             stored.case
         );
-        looked_for += 1;
+        searched += 1;
     }
-    assert!(looked_for >= 9, "{looked_for}");
+    assert!(searched >= 9, "{searched}");
 
     // The oracle's own: one of the three was stored before there were keys.
     let stored = database
@@ -319,13 +319,13 @@ async fn decryption_failures_are_counted_and_logged_once(backend: Backend) {
         for _ in 0..3 {
             client.all(1, ADMINISTRATOR).await;
         }
-        let told = |log: &str, message: &str| -> Vec<serde_json::Value> {
+        let logged = |log: &str, message: &str| -> Vec<serde_json::Value> {
             let lines = log.lines().filter(|line| line.contains(message));
             lines
                 .map(|line| serde_json::from_str(line).unwrap())
                 .collect()
         };
-        let first = told(&server.log(), "cannot be decrypted");
+        let first = logged(&server.log(), "cannot be decrypted");
         let mut fields: Vec<_> = first.iter().map(|line| line["field"].as_str()).collect();
         fields.sort_unstable();
         let expected = [
@@ -342,7 +342,7 @@ async fn decryption_failures_are_counted_and_logged_once(backend: Backend) {
 
         drop(client);
         let log = log_to_the_end(&server).await;
-        let at_the_end = told(&log, "values that could not be decrypted");
+        let at_the_end = logged(&log, "values that could not be decrypted");
         assert_eq!(at_the_end.len(), 3);
         for line in at_the_end {
             // A list is read once for each page, of which there is one.

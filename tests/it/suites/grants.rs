@@ -131,7 +131,7 @@ fn granted_by(sql: &str) -> BTreeSet<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_reader_of_leadchats_tables_is_as_reviewed() {
+async fn the_reader_of_tables_of_leadchat_is_as_reviewed() {
     let attached = Attached::with("");
     let sql = attached.sql().replace(&attached.role, "leadchat_inbox");
     let sql = sql.replace(&attached.name, "leadchat");
@@ -345,7 +345,7 @@ async fn tables_of_another_schema_are_granted() {
 }
 
 #[test]
-fn tables_that_are_not_leadchats_are_named() {
+fn tables_that_are_not_of_leadchat_are_named() {
     let attached = Attached::with("DROP TABLE channel_sms; ALTER TABLE inboxes DROP COLUMN name");
     let output = attached.asked("reader");
     assert_eq!(output.status.code(), Some(1));

@@ -260,9 +260,9 @@ async fn a_server_without_files_serves_those_it_has() {
     let began = Instant::now();
     let most = highest() + 2;
     limit_to(most);
-    let mut crowd = Vec::new();
+    let mut clients = Vec::new();
     for _ in 0..most + 8 {
-        crowd.push(TcpStream::connect(&server.address).await.unwrap());
+        clients.push(TcpStream::connect(&server.address).await.unwrap());
     }
     eventually("cannot accept connections", || {
         server.log().contains("cannot accept connections")

@@ -357,7 +357,7 @@ async fn a_disconnected_process_keeps_no_lock() {
         assert!(began.elapsed() < WAIT_TIMEOUT, "not served again");
     }
     println!(
-        "locks: cut off, served again at try {tries}, after {:?}",
+        "locks: cut off, served again at try {attempts}, after {:?}",
         began.elapsed()
     );
 }
@@ -385,15 +385,15 @@ async fn calls_behind_a_long_migration_are_answered_in_time() {
     });
     let calls = calls.buffer_unordered(30).collect::<Vec<_>>();
     tokio::pin!(calls);
-    let told = loop {
+    let answers = loop {
         tokio::select! {
-            told = &mut calls => break told,
+            answers = &mut calls => break answers,
             () = tokio::time::sleep(Duration::from_millis(50)) => {
                 most = most.max(rails.counts("true").await);
             }
         }
     };
-    let longest = told.iter().map(|(_, took)| *took).max().unwrap();
+    let longest = answers.iter().map(|(_, took)| *took).max().unwrap();
     println!(
         "locks: 150 calls for a locked table, 30 at a time: told after {longest:?} at most, \
          over {most} connections"

@@ -24,7 +24,7 @@ on_both_databases!(migrating_again_changes_nothing);
 const OF_USERS: [&str; 6] = ["id", "name", "email", "created_at", "updated_at", "type"];
 
 /// In leadchat's database alone: never read, or Rails' own marks.
-const LEADCHATS_ALONE: [&str; 5] = [
+const ONLY_OF_LEADCHAT: [&str; 5] = [
     "access_tokens",
     "ar_internal_metadata",
     "custom_roles",
@@ -102,9 +102,9 @@ impl FromRow<'_, PgRow> for Index {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tables_are_leadchats() {
+async fn tables_are_those_of_leadchat() {
     let ours = Backend::Postgres.empty();
-    let leadchats = Database::Postgres {
+    let leadchat = Database::Postgres {
         name: "leadchat_tables".to_owned(),
     };
     let cluster = Cluster::shared();
@@ -116,26 +116,26 @@ async fn tables_are_leadchats() {
 
     // Our tables are as new as those of the newest leadchat.
     for change in VERSIONS.iter().flat_map(LeadchatVersion::additions) {
-        leadchats.execute(&change).await;
+        leadchat.execute(&change).await;
     }
 
     let mut ours = tables_on_postgres(&ours).await;
-    let mut leadchats = tables_on_postgres(&leadchats).await;
+    let mut leadchat = tables_on_postgres(&leadchat).await;
     for (tables, alone) in [
         (&mut ours, OURS_ALONE.as_slice()),
-        (&mut leadchats, &LEADCHATS_ALONE),
+        (&mut leadchat, &ONLY_OF_LEADCHAT),
     ] {
         for table in alone {
             assert!(tables.remove(*table).is_some(), "{table} is not there");
         }
     }
-    let users = leadchats.get_mut("users").unwrap();
+    let users = leadchat.get_mut("users").unwrap();
     let read = |column: &String| OF_USERS.contains(&column.as_str());
     users.columns.retain(|column| read(&column.name));
     users.indexes.retain(|index| index.columns.iter().all(read));
 
     assert_same(
-        ("leadchat", &leadchats, &Table::exactly),
+        ("leadchat", &leadchat, &Table::exactly),
         ("migrations", &ours, &Table::exactly),
     );
     assert_eq!(

@@ -114,7 +114,7 @@ pub(super) async fn becomes(client: &Client, wanted: State) -> Duration {
 const AWAY: &str = "Redis is away";
 
 /// How often the log says that Redis is away, and that it is back.
-pub(super) fn told(server: &Server) -> (usize, usize) {
+pub(super) fn log_counts(server: &Server) -> (usize, usize) {
     let log = server.log();
     let count = |text: &str| log.matches(text).count();
     (count(AWAY), count("Redis answers again"))
@@ -179,7 +179,7 @@ async fn flags_are_those_that_rails_shows(backend: Backend) {
     let of_state = |wanted| rendered.values().filter(|state| **state == wanted).count();
     assert!(of_state(REQUIRED) > 8 && of_state(NOT_REQUIRED) > 5);
     assert_eq!(served(&server.client().await).await, rendered);
-    assert_eq!(told(&server).0, told(&server).1);
+    assert_eq!(log_counts(&server).0, log_counts(&server).1);
 }
 
 async fn a_flag_is_any_value_that_is_not_blank(backend: Backend) {
@@ -232,14 +232,18 @@ impl Overheard {
     async fn asked(&self, call: impl AsyncFn(&Client)) -> (u64, Vec<String>) {
         for _ in 0..5 {
             eventually("Redis is there", || {
-                let (away, back) = told(&self.server);
+                let (away, back) = log_counts(&self.server);
                 away == back
             })
             .await;
-            let before = (told(&self.server), self.redis.calls(), self.proxy.sent());
+            let before = (
+                log_counts(&self.server),
+                self.redis.calls(),
+                self.proxy.sent(),
+            );
             let round_trips = self.proxy.round_trips();
             call(&self.client).await;
-            if told(&self.server) == before.0 {
+            if log_counts(&self.server) == before.0 {
                 let keys = self.keys_since(&before.2);
                 assert_eq!(self.gets_since(&before.1), keys.len() as u64);
                 return (self.proxy.round_trips() - round_trips, keys);

@@ -12,7 +12,7 @@ on_both_databases!(
     users_see_what_their_rows_say,
     bots_see_the_inboxes_they_are_active_in,
     services_see_every_inbox,
-    suspension_is_told_only_to_those_who_belong,
+    suspension_is_disclosed_to_members_only,
     missing_foreign_and_not_visible_are_the_same_bytes,
     missing_account_and_stranger_are_the_same_bytes,
     roles_are_read_anew_for_every_call,
@@ -158,7 +158,7 @@ async fn services_see_every_inbox(backend: Backend) {
     }
 }
 
-async fn suspension_is_told_only_to_those_who_belong(backend: Backend) {
+async fn suspension_is_disclosed_to_members_only(backend: Backend) {
     let database = backend.golden();
     database
         .execute(

@@ -36,9 +36,9 @@ struct State {
     /// How many milliseconds the next thing that it says is.
     slow_once: AtomicU64,
     /// How often a client has spoken after the server did.
-    turns: AtomicU64,
+    direction_changes: AtomicU64,
     /// Whether a client has spoken last.
-    is_clients_turn: AtomicBool,
+    is_from_client: AtomicBool,
     /// Bytes that clients sent, on any connection.
     sent: watch::Sender<Vec<u8>>,
     /// Bytes that clients sent on a cut connection.
@@ -94,7 +94,7 @@ impl Proxy {
     /// How many round trips there were so far. One with much to say may count as several,
     /// since the server begins to answer before all is said.
     pub fn round_trips(&self) -> u64 {
-        self.state.turns.load(Ordering::SeqCst)
+        self.state.direction_changes.load(Ordering::SeqCst)
     }
 
     /// The bytes that clients have sent so far.
@@ -151,9 +151,9 @@ async fn pass(
     let mut bytes = vec![0; 1 << 16];
     while let Ok(count @ 1..) = from.read(&mut bytes).await {
         let bytes = &bytes[..count];
-        let was_clients = state.is_clients_turn.swap(is_clients, Ordering::SeqCst);
+        let was_clients = state.is_from_client.swap(is_clients, Ordering::SeqCst);
         if is_clients && !was_clients {
-            state.turns.fetch_add(1, Ordering::SeqCst);
+            state.direction_changes.fetch_add(1, Ordering::SeqCst);
         }
         if is_clients {
             state.sent.send_modify(|sent| sent.extend(bytes));

@@ -149,8 +149,8 @@ impl Redis {
 
     /// How often each command was called since the server started.
     pub fn calls(&self) -> BTreeMap<String, u64> {
-        let told: String = self.run(&["INFO", "commandstats"]);
-        let counts = told.lines().filter_map(|line| {
+        let output: String = self.run(&["INFO", "commandstats"]);
+        let counts = output.lines().filter_map(|line| {
             let (command, counts) = line.strip_prefix("cmdstat_")?.split_once(":calls=")?;
             let calls = counts.split(',').next()?.parse().ok()?;
             Some((command.to_owned(), calls))

@@ -16,9 +16,12 @@ pub(super) async fn golden_rows_are_reported_as_reviewed(backend: Backend) {
 
     let (code, text) = printed(program());
     assert_eq!(code, Some(0), "{text}");
-    reviewed(&file("txt"), &steady(&text));
+    reviewed(&file("txt"), &normalized(&text));
     let json = report(program());
-    reviewed(&file("json"), &steady(&printed(program().arg("--json")).1));
+    reviewed(
+        &file("json"),
+        &normalized(&printed(program().arg("--json")).1),
+    );
 
     // Both say the same.
     let mut said = 0;
@@ -35,7 +38,7 @@ pub(super) async fn golden_rows_are_reported_as_reviewed(backend: Backend) {
 }
 
 /// Without what is different wherever it runs.
-fn steady(text: &str) -> String {
+fn normalized(text: &str) -> String {
     let text = Regex::new(r"127\.0\.0\.1:[0-9]+/test_[0-9]+")
         .unwrap()
         .replace_all(text, "HOST:PORT/NAME");

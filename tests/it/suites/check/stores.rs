@@ -67,7 +67,7 @@ pub(super) async fn keys_are_tried_on_encrypted_values(backend: Backend) {
 pub(super) async fn each_version_of_the_tables_is_reported(backend: Backend) {
     let database = leadchat_versions::of_the_seed(backend).await;
     database.execute(leadchat_versions::ROWS).await;
-    let mut told = Vec::new();
+    let mut results = Vec::new();
     for version in &VERSIONS {
         version.comes_to(&database, backend).await;
         let report = report(checking(&database));
@@ -75,7 +75,7 @@ pub(super) async fn each_version_of_the_tables_is_reported(backend: Backend) {
         assert_eq!(report["accounts"]["inboxes"]["total"], 14);
         let left_out = report["tables"]["left_out"]["missing"].as_array().unwrap();
         let is_there = |column: &str| !left_out.contains(&json!(column));
-        told.push((
+        results.push((
             report["tables"]["as_new_as"].clone(),
             is_there("channel_api.secret"),
             is_there("channel_voice.id"),
@@ -83,7 +83,7 @@ pub(super) async fn each_version_of_the_tables_is_reported(backend: Backend) {
         ));
     }
     assert_eq!(
-        told,
+        results,
         [
             (json!(null), false, true, false),
             (json!("April 2026"), true, true, false),

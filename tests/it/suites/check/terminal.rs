@@ -76,12 +76,12 @@ fn terminal() -> (File, File) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bar_is_shown_on_a_terminal_and_nowhere_else() {
     let database = Backend::Sqlite.golden();
-    let quiet = || {
+    let silent = || {
         checking(&database)
             .without_env("RUST_LOG")
             .env("TERM", "xterm")
     };
-    let (code, printed, shown) = OnTerminal::start(quiet()).end();
+    let (code, printed, shown) = OnTerminal::start(silent()).end();
     assert_eq!(code, Some(0));
     assert!(shown.contains("of 4 accounts"), "{shown:?}");
     // And taken away again.
@@ -92,8 +92,8 @@ async fn a_bar_is_shown_on_a_terminal_and_nowhere_else() {
     assert!(printed.ends_with("It would serve well.\n"), "{printed}");
 
     for (program, is_logging) in [
-        (quiet().arg("--json"), false),
-        (quiet().env("RUST_LOG", "debug"), true),
+        (silent().arg("--json"), false),
+        (silent().env("RUST_LOG", "debug"), true),
     ] {
         let (code, printed, shown) = OnTerminal::start(program).end();
         assert_eq!(code, Some(0));
@@ -101,7 +101,7 @@ async fn a_bar_is_shown_on_a_terminal_and_nowhere_else() {
         assert_eq!(!shown.is_empty(), is_logging);
         assert!(!printed.is_empty());
     }
-    let output = quiet().output();
+    let output = silent().output();
     assert!(
         output.stderr.is_empty(),
         "{}",
@@ -111,7 +111,7 @@ async fn a_bar_is_shown_on_a_terminal_and_nowhere_else() {
 }
 
 /// Looks that are taken, a hundredth of a second apart.
-const PATIENCE: u32 = 3000;
+const MAX_POLLS: u32 = 3000;
 
 async fn waited(rest: u32) -> u32 {
     tokio::time::sleep(Duration::from_millis(10)).await;
@@ -134,14 +134,14 @@ async fn a_signal_ends_it_at_once_with_what_was_found() {
             program
         };
         // Those of a check that was ended sleep on for a moment.
-        let mut rest = PATIENCE;
+        let mut rest = MAX_POLLS;
         while database.sessions("true").await > 0 {
             rest = waited(rest).await;
         }
         let check = OnTerminal::start(program);
         // At the start there is one.
         let mut most = 0;
-        let mut rest = PATIENCE;
+        let mut rest = MAX_POLLS;
         while most < 2 {
             rest = waited(rest).await;
             most = database.sessions("wait_event = 'PgSleep'").await.max(most);

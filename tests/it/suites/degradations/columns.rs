@@ -290,7 +290,7 @@ impl Seen {
             wire::dynamic(&self.administrator),
             wire::dynamic(&before.administrator),
         );
-        let mut is_told_to_agent = false;
+        let mut is_visible_to_agent = false;
         for (path, field) in fields {
             let noted = path.replacen("working_hours.", "working_hours[0].", 1);
             let reason = to_administrator.get(&noted).map(String::as_str);
@@ -301,11 +301,11 @@ impl Seen {
             );
             let is_open = wire::visibility(field) == "EVERY_VIEWER";
             assert_eq!(to_agent.contains_key(&noted), is_open, "{path}: {what}");
-            is_told_to_agent |= is_open;
+            is_visible_to_agent |= is_open;
             assert!(!take(&mut after, path), "{path} is there: {what}");
             take(&mut unchanged, path);
         }
-        if !is_told_to_agent {
+        if !is_visible_to_agent {
             assert!(self.agent == before.agent, "an agent notices: {what}");
         }
         let gone = GONE.iter().filter(|(of, _)| *of == column);

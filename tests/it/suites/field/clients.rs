@@ -7,7 +7,7 @@ use crate::support::{
     pb,
 };
 
-on_both_databases!(a_client_that_compresses_is_told_that_it_must_not);
+on_both_databases!(a_client_that_compresses_learns_that_it_must_not);
 
 /// The settings that the documents name.
 const AUTHORITY: (&str, &str) = ("grpc.default_authority", "localhost");
@@ -53,7 +53,7 @@ async fn a_client_over_a_socket_has_to_name_an_authority() {
     assert_eq!(server.stop("TERM").1, "");
 }
 
-async fn a_client_that_compresses_is_told_that_it_must_not(backend: Backend) {
+async fn a_client_that_compresses_learns_that_it_must_not(backend: Backend) {
     let database = backend.golden();
     let server = Program::serving(&database).start();
     for compression in ["gzip", "deflate"] {

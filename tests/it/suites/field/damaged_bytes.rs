@@ -253,7 +253,7 @@ async fn addresses_are_found_beside_damaged_ones(backend: Backend) {
         }
         let mut database = Damaged::serving(database, encoding).await;
         let client = database.server.client().await;
-        let mut looked_for = 0;
+        let mut searched = 0;
         for ((key, _, table, column), stored) in places.into_iter().zip(stored) {
             let value = text(backend, b"a\xe9");
             let row = format!("id = (SELECT min(id) FROM {table} WHERE {column} IS NOT NULL)");
@@ -265,14 +265,14 @@ async fn addresses_are_found_beside_damaged_ones(backend: Backend) {
             for (id, text) in stored.iter().skip(1) {
                 let ids = found(&client, everywhere(key(text.clone()))).await;
                 assert!(ids.contains(id), "{encoding}: {table}.{column}");
-                looked_for += 1;
+                searched += 1;
             }
             for nothing in ["a", "aé", "b", "a\u{10348}"] {
                 let ids = found(&client, everywhere(key(nothing.to_owned()))).await;
                 assert_eq!(ids, [0; 0], "{encoding}: {table}.{column}");
             }
         }
-        assert!(looked_for > 40, "{looked_for}");
+        assert!(searched > 40, "{searched}");
 
         // Whatever lies next to it in the order of the addresses.
         let value = text(backend, b"supp\xe9");

@@ -69,7 +69,7 @@ async fn finds(client: &Client, key: fn(String) -> Key, text: &str, inboxes: &[i
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn text_outside_the_encoding_is_not_found() {
-    for (encoding, letters) in ENCODINGS {
+    for (encoding, characters) in ENCODINGS {
         let database = database(encoding);
         accounts(&database, [1]).await;
         let places = PLACES.iter().chain([&BOT_TOKEN]);
@@ -77,7 +77,7 @@ async fn text_outside_the_encoding_is_not_found() {
             .zip(places.clone())
             .map(|(id, (_, class, table, column))| {
                 format!(
-                    "INSERT INTO {table} (id, {column}) VALUES ({id}, '{letters}{id}');
+                    "INSERT INTO {table} (id, {column}) VALUES ({id}, '{characters}{id}');
                     INSERT INTO inboxes (id, account_id, channel_id, channel_type, name,
                             created_at, updated_at)
                         VALUES ({id}, 1, {id}, 'Channel::{class}', 'n', now(), now());"
@@ -89,13 +89,13 @@ async fn text_outside_the_encoding_is_not_found() {
         let mut kinds = 0;
         for (id, (key, _, table, column)) in (1..).zip(places) {
             let what = format!("{encoding}, {table}.{column}");
-            let known = format!("{letters}{id}");
+            let known = format!("{characters}{id}");
             finds(&client, *key, &known, &[id], &what).await;
             for unknown in [
                 NOWHERE.to_owned(),
                 format!("{NOWHERE}{known}"),
                 format!("{known}{NOWHERE}"),
-                format!("{letters}{NOWHERE}{id}"),
+                format!("{characters}{NOWHERE}{id}"),
             ] {
                 finds(&client, *key, &unknown, &[], &what).await;
             }
@@ -107,7 +107,7 @@ async fn text_outside_the_encoding_is_not_found() {
 
 /// Signs that are not seen are no part of a number, whatever the database has of them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_number_between_letters_outside_the_encoding_is_found() {
+async fn a_number_between_characters_outside_the_encoding_is_found() {
     for encoding in ["LATIN1", "EUC_JP"] {
         let database = database(encoding);
         accounts(&database, [1]).await;
@@ -198,7 +198,7 @@ async fn a_letter_outside_the_encoding_is_found_by_few_statements() {
         finds(&client, Key::Email, &text, &[], "LATIN1").await;
         let statements = server.statements() - before;
         println!(
-            "{statements} statements for two look-ups of {} letters",
+            "{statements} statements for two look-ups of {} characters",
             text.chars().count()
         );
         assert!(statements <= 150, "{statements}");

@@ -80,8 +80,11 @@ async fn row_security_is_refused_at_the_start_and_by_a_check() {
         assert_eq!(code, Some(1));
         assert_eq!(report["tables"]["row_security"], json!(tables));
         assert!(codes(&report, "problems").contains(&"ROW_SECURITY_ACTIVE".to_owned()));
-        let not_told = codes(&report, "problems");
-        assert!(!not_told.contains(&"KEYS_UNKNOWN".to_owned()), "{report:#}");
+        let not_reported = codes(&report, "problems");
+        assert!(
+            !not_reported.contains(&"KEYS_UNKNOWN".to_owned()),
+            "{report:#}"
+        );
         assert_eq!(report["accounts"], json!(null));
         let refusal = attached.serving().refusal();
         assert!(refusal.contains("row-level security"), "{refusal}");
@@ -189,10 +192,10 @@ async fn a_later_policy_is_an_error_and_not_fewer_rows() {
         assert!(refused > 0, "{table} is read by none of these");
         eventually("the log names the table", || {
             let log = server.log();
-            let mut told = log
+            let mut reported = log
                 .lines()
                 .filter(|line| line.contains("row-level security"));
-            told.any(|line| line.contains("ERROR") && line.contains(table))
+            reported.any(|line| line.contains("ERROR") && line.contains(table))
         })
         .await;
         attached.psql(&format!(

@@ -62,7 +62,7 @@ async fn served_again(client: &Client) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn hosts_are_tried_in_turn() {
+async fn hosts_are_tried_in_order() {
     let cluster = filled();
     let (port, closed) = (cluster.port, free_port());
     let parts = |host: &str, port: &str| {
@@ -221,7 +221,7 @@ async fn a_host_that_gives_no_connection_is_left_until_it_does() {
     let client = server.client().await;
     assert!(client.get(any_inbox()).await.is_ok());
     drop(proxy);
-    let told = |times| {
+    let logged = |times| {
         server
             .log()
             .matches("switched to another database host")
@@ -245,7 +245,7 @@ async fn a_host_that_gives_no_connection_is_left_until_it_does() {
         );
         let client = client.clone();
         tokio::spawn(async move { client.get(any_inbox()).await.map(drop) });
-        told(2)
+        logged(2)
     })
     .await;
     serves(&server).await;

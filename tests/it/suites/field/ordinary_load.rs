@@ -55,7 +55,7 @@ where
 
 /// Each asks again as soon as it is answered, for a second.
 async fn closed_loops(clients: Vec<Client>, lists: bool) {
-    let end = Instant::now() + SECOND;
+    let end = Instant::now() + Duration::from_secs(1);
     let callers = clients.into_iter().map(|client| {
         tokio::spawn(async move {
             let mut count = 0;

@@ -7,9 +7,9 @@ use crate::{
     suites::{
         check::{checking, problems, report},
         reauthorization::{
-            INBOX, KEY, NOT_REQUIRED, REQUIRED, State, UNKNOWN, becomes, known, of,
+            INBOX, KEY, NOT_REQUIRED, REQUIRED, State, UNKNOWN, becomes, known, log_counts, of,
             outages::{no_read_waits, with_flag},
-            rendered, served, state, told, with_redis,
+            rendered, served, state, with_redis,
         },
     },
     support::{
@@ -38,8 +38,8 @@ fn in_cluster_mode(slots: (u16, u16)) -> Redis {
 
 async fn is_ready(cluster: &Redis) {
     eventually("the cluster is ready", || {
-        let told: String = cluster.run(&["CLUSTER", "INFO"]);
-        told.contains("cluster_state:ok")
+        let info: String = cluster.run(&["CLUSTER", "INFO"]);
+        info.contains("cluster_state:ok")
     })
     .await;
 }
@@ -60,13 +60,16 @@ fn refusals(server: &Server) -> Vec<String> {
 /// have kept Redis from answering in time; then it is asked for again.
 async fn listed(client: &Client, server: &Server) -> Vec<(i64, State)> {
     for _ in 0..5 {
-        let before = told(server);
+        let before = log_counts(server);
         let inboxes = client.all(1, viewer::user(1)).await;
-        if told(server) == before {
+        if log_counts(server) == before {
             let states = inboxes.iter().map(|inbox| (inbox.id, of(inbox)));
             return states.filter(|(_, state)| state.is_some()).collect();
         }
-        eventually("Redis is there", || told(server).0 == told(server).1).await;
+        eventually("Redis is there", || {
+            log_counts(server).0 == log_counts(server).1
+        })
+        .await;
     }
     panic!("Redis was too slow five times");
 }
@@ -93,7 +96,7 @@ async fn a_cluster_of_one_shard_answers_every_key(backend: Backend) {
         assert_eq!(known(&client).await, REQUIRED);
         listed(&client, &server).await;
     }
-    assert_eq!(told(&server).0, told(&server).1);
+    assert_eq!(log_counts(&server).0, log_counts(&server).1);
     assert_eq!(refusals(&server), [""; 0]);
 
     let report = report(checking(&database).env("REDIS_URL", &cluster.url()));
@@ -116,7 +119,7 @@ async fn a_key_that_is_refused_costs_its_own_flag(backend: Backend) {
         let unknown: Vec<_> = unknown.filter(|(_, state)| *state == UNKNOWN).collect();
         assert_eq!(unknown, [(INBOX, UNKNOWN)]);
     }
-    assert_eq!(told(&server).0, told(&server).1);
+    assert_eq!(log_counts(&server).0, log_counts(&server).1);
     assert_eq!(refusals(&server), ["WRONGTYPE"]);
 
     let report = report(checking(&database).env("REDIS_URL", &redis.url()));
@@ -146,7 +149,7 @@ async fn a_cluster_of_two_shards_answers_for_one() {
     let states = listed(&client, &server).await;
     let unknown = states.iter().filter(|(_, state)| *state == UNKNOWN).count();
     assert!(unknown > 2 && unknown < states.len() - 2, "{states:?}");
-    assert_eq!(told(&server).0, told(&server).1);
+    assert_eq!(log_counts(&server).0, log_counts(&server).1);
     assert_eq!(refusals(&server), ["MOVED"]);
 
     let report = report(checking(&database).env("REDIS_URL", &shard.url()));
@@ -171,7 +174,7 @@ async fn a_slot_that_is_not_served_costs_its_flags() {
     let unknown: Vec<_> = unknown.filter(|(_, state)| *state == UNKNOWN).collect();
     assert_eq!(unknown, [(INBOX, UNKNOWN)]);
     assert_eq!(refusals(&server), ["CLUSTERDOWN"]);
-    assert_eq!(told(&server).0, told(&server).1);
+    assert_eq!(log_counts(&server).0, log_counts(&server).1);
 }
 
 /// Reads of those keys, or all reads, are refused at once. So none waits, and the first after
@@ -183,7 +186,7 @@ async fn keys_that_a_user_may_not_read_are_unknown_until_granted() {
     let server = with_redis(&database, &redis).start();
     let client = server.client().await;
     becomes(&client, REQUIRED).await;
-    let before = told(&server);
+    let before = log_counts(&server);
     let only_mail = [
         "ACL",
         "SETUSER",
@@ -209,7 +212,7 @@ async fn keys_that_a_user_may_not_read_are_unknown_until_granted() {
         redis.run::<()>(&gives);
         assert_eq!(known(&client).await, REQUIRED);
     }
-    assert_eq!(told(&server), before);
+    assert_eq!(log_counts(&server), before);
     assert_eq!(refusals(&server), ["NOPERM"]);
 }
 
@@ -233,6 +236,6 @@ async fn a_loading_redis_delays_no_call() {
     .await;
     redis.run::<()>(&["CONFIG", "SET", "key-load-delay", "0"]);
     becomes(&client, REQUIRED).await;
-    assert_eq!(told(&server), (1, 1));
+    assert_eq!(log_counts(&server), (1, 1));
     assert_eq!(refusals(&server), [""; 0]);
 }

@@ -31,7 +31,7 @@ pub async fn every_address_finds_its_inboxes(backend: Backend) {
 
     let keys = PLACES.into_iter().chain([BOT_TOKEN]);
     let keys: BTreeMap<_, _> = keys.map(|(key, _, _, column)| (column, key)).collect();
-    let mut looked_for = 0;
+    let mut searched = 0;
     for (column, key) in keys {
         for (_, text) in &owners[column] {
             let same = owners[column]
@@ -41,13 +41,13 @@ pub async fn every_address_finds_its_inboxes(backend: Backend) {
             let mut ids = found(&client, everywhere(key(text.clone()))).await;
             ids.sort_unstable();
             assert_eq!(ids, Vec::from_iter(same), "{column}");
-            looked_for += 1;
+            searched += 1;
         }
         let nothing = found(&client, everywhere(key("+19990009999".to_owned()))).await;
         assert_eq!(nothing, [0_i64; 0]);
     }
     println!(
-        "addresses {}: {looked_for} in {} columns",
+        "addresses {}: {searched} in {} columns",
         backend.name(),
         filled.len()
     );

@@ -36,7 +36,7 @@ fn assert_overloaded(status: &tonic::Status) {
     let info = status.get_details_error_info().unwrap();
     assert_eq!(info.reason, "OVERLOADED");
     let retry = status.get_details_retry_info().unwrap().retry_delay;
-    assert_eq!(retry, Some(SECOND));
+    assert_eq!(retry, Some(Duration::from_secs(1)));
     assert_eq!(
         status.metadata().get("grpc-retry-pushback-ms").unwrap(),
         "1000"

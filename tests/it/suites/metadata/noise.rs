@@ -201,7 +201,7 @@ async fn any_bytes_cost_their_own_connection_at_most() {
             }
         }
         let mut said = Vec::new();
-        while let Ok(Ok(1..)) = timeout(A_MOMENT, frames.socket.read_buf(&mut said)).await {}
+        while let Ok(Ok(1..)) = timeout(PAUSE_DELAY, frames.socket.read_buf(&mut said)).await {}
         let _ = frames.socket.shutdown().await;
         let end = timeout(WAIT_TIMEOUT, frames.socket.read_to_end(&mut said)).await;
         assert!(end.is_ok(), "round {round}: the connection is still open");

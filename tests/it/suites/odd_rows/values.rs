@@ -225,7 +225,7 @@ impl Values<'_> {
             // Not more than PostgreSQL's indexes take.
             2..=4 => self.json_text().chars().take(600).collect(),
             5..=39 => (*self.dice.pick(TEXTS)).to_owned(),
-            _ => self.letters(40),
+            _ => self.characters(40),
         };
         let text: String = text.chars().take(longest.unwrap_or(usize::MAX)).collect();
         self.quoted(&text)
@@ -245,9 +245,9 @@ impl Values<'_> {
     }
 
     /// Of every plane, and of no sense. PostgreSQL has no NUL.
-    fn letters(&self, most: usize) -> String {
+    fn characters(&self, most: usize) -> String {
         let least = usize::from(!self.is_sqlite());
-        let letters = (0..self.dice.roll(most)).filter_map(|_| {
+        let characters = (0..self.dice.roll(most)).filter_map(|_| {
             let letter = match self.dice.roll(7) {
                 0 => least + self.dice.roll(0x1f),
                 1 | 2 => 0x20 + self.dice.roll(0x5f),
@@ -258,13 +258,13 @@ impl Values<'_> {
             };
             char::from_u32(u32::try_from(letter).unwrap())
         });
-        letters.collect()
+        characters.collect()
     }
 
     /// A hundred kilobytes. Of one piece, because PostgreSQL's indexes take such
     /// a text only where it can be compressed.
     fn huge(&self) -> String {
-        let mut piece = self.letters(6);
+        let mut piece = self.characters(6);
         piece.push('x');
         piece.repeat(100_000 / piece.len())
     }
@@ -299,7 +299,7 @@ impl Values<'_> {
 
     /// Of at most so many levels.
     fn json_value(&self, levels: usize) -> String {
-        let text = |most| serde_json::to_string(&self.letters(most)).unwrap();
+        let text = |most| serde_json::to_string(&self.characters(most)).unwrap();
         let sides = if levels == 0 { 7 } else { 12 };
         match self.dice.roll(sides) {
             0 => "null".to_owned(),

@@ -35,20 +35,20 @@ async fn an_unresponsive_redis_delays_one_read() {
     let server = with_redis(&database, &redis).start();
     let client = server.client().await;
     becomes(&client, REQUIRED).await;
-    let before = told(&server);
+    let before = log_counts(&server);
     redis.freeze();
     let (state, took) = timed(&client).await;
     println!("reauthorization: the first read of a frozen Redis takes {took:?}");
     assert_eq!(state, UNKNOWN);
     assert!(took >= BOUND && took < 2 * BOUND, "{took:?}");
     no_read_waits(&client).await;
-    assert_eq!(told(&server), (before.0 + 1, before.1));
+    assert_eq!(log_counts(&server), (before.0 + 1, before.1));
 
     redis.thaw();
     let took = becomes(&client, REQUIRED).await;
     println!("reauthorization: known {took:?} after Redis is back");
     eventually("it is logged", || {
-        told(&server) == (before.0 + 1, before.1 + 1)
+        log_counts(&server) == (before.0 + 1, before.1 + 1)
     })
     .await;
 }
@@ -90,7 +90,7 @@ async fn many_callers_of_a_pausing_redis_wait_together() {
     assert_eq!(told(&server), (before.0 + 1, before.1));
     becomes(&client, REQUIRED).await;
     eventually("it is logged", || {
-        told(&server) == (before.0 + 1, before.1 + 1)
+        log_counts(&server) == (before.0 + 1, before.1 + 1)
     })
     .await;
 }
@@ -102,7 +102,7 @@ async fn a_killed_redis_is_detected_and_reconnected() {
     let server = with_redis(&database, &redis).start();
     let client = server.client().await;
     becomes(&client, REQUIRED).await;
-    let before = told(&server);
+    let before = log_counts(&server);
     redis.kill();
     no_read_waits(&client).await;
     assert_eq!(told(&server), (before.0 + 1, before.1));
@@ -112,7 +112,7 @@ async fn a_killed_redis_is_detected_and_reconnected() {
     let took = becomes(&client, REQUIRED).await;
     println!("reauthorization: known {took:?} after Redis is started again");
     eventually("it is logged", || {
-        told(&server) == (before.0 + 1, before.1 + 1)
+        log_counts(&server) == (before.0 + 1, before.1 + 1)
     })
     .await;
 }
@@ -127,13 +127,13 @@ async fn a_restart_between_two_reads_is_not_noticed() {
     let mut unnoticed = 0;
     for number in 0..6 {
         becomes(&client, REQUIRED).await;
-        let before = told(&server);
+        let before = log_counts(&server);
         if number % 2 == 0 {
             redis.restart();
         } else {
             redis.run::<()>(&["CLIENT", "KILL", "TYPE", "NORMAL"]);
         }
-        let is_unnoticed = state(&client).await == REQUIRED && told(&server) == before;
+        let is_unnoticed = state(&client).await == REQUIRED && log_counts(&server) == before;
         unnoticed += usize::from(is_unnoticed);
     }
     // A busy machine may need more than the second that a connection has.
@@ -149,13 +149,13 @@ async fn a_dead_connection_is_replaced() {
     let server = with_redis_at(&database, &proxy.url()).start();
     let client = server.client().await;
     becomes(&client, REQUIRED).await;
-    let before = told(&server);
+    let before = log_counts(&server);
     proxy.cut();
     let (state, took) = timed(&client).await;
     assert_eq!(state, UNKNOWN);
     assert!(took < 2 * BOUND, "{took:?}");
     becomes(&client, REQUIRED).await;
-    assert_eq!(told(&server), (before.0 + 1, before.1 + 1));
+    assert_eq!(log_counts(&server), (before.0 + 1, before.1 + 1));
 }
 
 /// Whatever Redis does, the database waits for nothing.
@@ -184,7 +184,7 @@ async fn a_start_does_not_need_redis() {
     let port = free_port();
     let server = with_redis_at(&database, &format!("redis://127.0.0.1:{port}")).start();
     no_read_waits(&server.client().await).await;
-    assert_eq!(told(&server), (1, 0));
+    assert_eq!(log_counts(&server), (1, 0));
     // Not even one that is neither there nor gone.
     let redis = Redis::start(&[]);
     redis.freeze();
@@ -195,7 +195,7 @@ async fn a_start_does_not_need_redis() {
         began.elapsed()
     );
     no_read_waits(&server.client().await).await;
-    assert_eq!(told(&server), (1, 0));
+    assert_eq!(log_counts(&server), (1, 0));
 }
 
 /// A password that is wrong or missing, and one that is none of Redis'. They are

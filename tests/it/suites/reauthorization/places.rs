@@ -191,7 +191,7 @@ async fn sentinels_lead_to_the_master_that_is() {
         let (away, back) = told(&server);
         away == back && away >= 1
     };
-    eventually("it is logged", is_told).await;
+    eventually("it is logged", is_logged).await;
 
     // The old one comes back as a replica, and stays out of it.
     master.start_again();
@@ -202,7 +202,7 @@ async fn sentinels_lead_to_the_master_that_is() {
 
 /// By default the sentinels have the password of Redis; an empty one is none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sentinels_have_the_password_of_redis_unless_told_otherwise() {
+async fn sentinels_have_the_password_of_redis_unless_set_otherwise() {
     let database = Backend::Sqlite.golden();
     let master = Redis::start(&[&format!("requirepass {REDIS_PASSWORD}")]);
     set(&master);
