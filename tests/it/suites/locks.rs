@@ -351,9 +351,9 @@ async fn a_disconnected_process_keeps_no_lock() {
         let reason = status.get_details_error_info().unwrap().reason;
         assert_eq!(reason, "STORE_UNAVAILABLE");
     }
-    let mut tries = 1;
+    let mut attempts = 1;
     while client.get(request()).await.is_err() {
-        tries += 1;
+        attempts += 1;
         assert!(began.elapsed() < WAIT_TIMEOUT, "not served again");
     }
     println!(
@@ -399,7 +399,11 @@ async fn calls_behind_a_long_migration_are_answered_in_time() {
          over {most} connections"
     );
     // By the time-out of the lock, and not by the deadline of a call.
-    assert!(told.iter().all(|(reason, _)| reason == "STORE_UNAVAILABLE"));
+    assert!(
+        answers
+            .iter()
+            .all(|(reason, _)| reason == "STORE_UNAVAILABLE")
+    );
     assert!((1..=16).contains(&most), "{most}");
     rails.runs("COMMIT").await;
     assert!(is_answered(&client).await);

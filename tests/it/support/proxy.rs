@@ -59,8 +59,8 @@ impl Proxy {
             cut: AtomicU64::new(0),
             slow: AtomicU64::new(0),
             slow_once: AtomicU64::new(0),
-            turns: AtomicU64::new(0),
-            is_clients_turn: AtomicBool::new(false),
+            direction_changes: AtomicU64::new(0),
+            is_from_client: AtomicBool::new(false),
             sent: watch::Sender::default(),
             swallowed: watch::Sender::default(),
         });

@@ -229,7 +229,7 @@ async fn a_host_that_gives_no_connection_is_left_until_it_does() {
             == times
     };
     let end = Instant::now() + WAIT_TIMEOUT;
-    while !told(1) {
+    while !logged(1) {
         assert!(Instant::now() < end, "no other host is used");
         join_all((0..8).map(|_| client.get(any_inbox()))).await;
     }

@@ -16,8 +16,6 @@ use crate::support::{
 
 on_both_databases!(sixteen_callers_are_served, sixty_four_streams_are_served);
 
-const SECOND: Duration = Duration::from_secs(1);
-
 /// How long a call waits for a read before it is refused.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(3);
 

@@ -160,7 +160,7 @@ async fn any_message_is_answered(backend: Backend) {
 #[ignore = "slow: make test-slow"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn any_bytes_cost_their_own_connection_at_most() {
-    const A_MOMENT: Duration = Duration::from_millis(10);
+    const PAUSE_DELAY: Duration = Duration::from_millis(10);
     const KINDS: usize = 12;
 
     let dice = dice();

@@ -80,14 +80,14 @@ async fn many_callers_of_a_pausing_redis_wait_together() {
     };
     let (_, usual) = together().await;
     becomes(&client, REQUIRED).await;
-    let before = told(&server);
+    let before = log_counts(&server);
     redis.run::<()>(&["CLIENT", "PAUSE", "6000", "ALL"]);
     let (states, took) = together().await;
     println!("reauthorization: 32 callers take {usual:?}, of a pausing Redis {took:?}");
     assert_eq!(states, [UNKNOWN; 32]);
     // If each waited, four at a time would take eight times that.
     assert!(took < 4 * BOUND, "{took:?}");
-    assert_eq!(told(&server), (before.0 + 1, before.1));
+    assert_eq!(log_counts(&server), (before.0 + 1, before.1));
     becomes(&client, REQUIRED).await;
     eventually("it is logged", || {
         log_counts(&server) == (before.0 + 1, before.1 + 1)
@@ -105,7 +105,7 @@ async fn a_killed_redis_is_detected_and_reconnected() {
     let before = log_counts(&server);
     redis.kill();
     no_read_waits(&client).await;
-    assert_eq!(told(&server), (before.0 + 1, before.1));
+    assert_eq!(log_counts(&server), (before.0 + 1, before.1));
     until_caused(&server, "connection refused").await;
 
     redis.start_again();
@@ -219,7 +219,7 @@ async fn a_wrong_password_is_an_outage_too() {
     ] {
         let server = program.start();
         no_read_waits(&server.client().await).await;
-        assert_eq!(told(&server), (1, 0));
+        assert_eq!(log_counts(&server), (1, 0));
         until_caused(&server, cause).await;
     }
 

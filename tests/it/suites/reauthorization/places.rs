@@ -124,7 +124,7 @@ async fn tls_wants_a_certificate_that_can_be_verified() {
     ] {
         let server = program.start();
         assert_eq!(state(&server.client().await).await, UNKNOWN);
-        assert_eq!(told(&server), (1, 0));
+        assert_eq!(log_counts(&server), (1, 0));
         until_caused(&server, cause).await;
     }
 }
@@ -187,8 +187,8 @@ async fn sentinels_lead_to_the_master_that_is() {
     // A flag that only the new master has.
     replica.run::<()>(&["DEL", KEY]);
     assert_eq!(known(&client).await, NOT_REQUIRED);
-    let is_told = || {
-        let (away, back) = told(&server);
+    let is_logged = || {
+        let (away, back) = log_counts(&server);
         away == back && away >= 1
     };
     eventually("it is logged", is_logged).await;
@@ -197,7 +197,7 @@ async fn sentinels_lead_to_the_master_that_is() {
     master.start_again();
     replica.run::<()>(&["SET", KEY, "false"]);
     assert_eq!(known(&client).await, REQUIRED);
-    eventually("it is logged", is_told).await;
+    eventually("it is logged", is_logged).await;
 }
 
 /// By default the sentinels have the password of Redis; an empty one is none.
@@ -240,7 +240,7 @@ async fn sentinels_have_the_password_of_redis_unless_set_otherwise() {
     ] {
         let server = program.start();
         assert_eq!(state(&server.client().await).await, UNKNOWN);
-        assert_eq!(told(&server), (1, 0));
+        assert_eq!(log_counts(&server), (1, 0));
         until_caused(&server, cause).await;
     }
 }
