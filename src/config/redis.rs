@@ -38,7 +38,7 @@ pub fn read(
             }),
             username: None,
             password: password.map(Into::into),
-            timeout: RedisSettings::TIMEOUT,
+            timeout: RedisSettings::DEFAULT_TIMEOUT,
         }));
     }
     let Some(url) = text("REDIS_URL") else {
@@ -68,7 +68,7 @@ fn parse(url: &str) -> Option<RedisSettings> {
             address: RedisAddress::Socket(path.into()),
             username: None,
             password: None,
-            timeout: RedisSettings::TIMEOUT,
+            timeout: RedisSettings::DEFAULT_TIMEOUT,
         });
     }
     // An `@` after the host is the sign of a password that was not escaped.
@@ -110,7 +110,7 @@ fn parse(url: &str) -> Option<RedisSettings> {
             Some(password) => Some(decode(password)?.into()),
             None => None,
         },
-        timeout: RedisSettings::TIMEOUT,
+        timeout: RedisSettings::DEFAULT_TIMEOUT,
     })
 }
 

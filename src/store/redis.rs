@@ -1,11 +1,10 @@
-//! Redis, which may be away at any time without holding anything up.
+//! The connection to Redis. An outage of Redis delays no read for longer than a time-out.
 //!
-//! A read has its time-out and no more. The first one that gets nothing says so
-//! in the log, and from then on nobody waits: a task in the background tries
-//! until Redis is back, and says that too.
+//! The first read that times out logs the outage. Until Redis is back, no read waits: a
+//! task in the background reconnects, and logs the recovery.
 //!
-//! An error reply is no outage. It costs the key that it answers, and is said once
-//! for each kind of error: only what a server says of all keys is as if it were away.
+//! An error reply is no outage. The value of its key is unknown, and each kind of error is
+//! logged once a connection. An error that concerns all keys counts as an outage.
 
 mod connect;
 pub(super) mod flags;
@@ -26,30 +25,30 @@ use connect::{Failure, connect};
 /// The value of a key, if it has one, or the error reply.
 type Reply = Result<Option<Vec<u8>>, Refusal>;
 
-/// How an error reply begins: `WRONGTYPE`.
+/// The first word of an error reply: `WRONGTYPE`.
 type Refusal = &'static str;
 
-/// Between two attempts to connect: at first, and in the long run.
+/// Delays between attempts to connect. They double from the minimum to the maximum.
 const MIN_RECONNECT_DELAY: Duration = Duration::from_millis(100);
 const MAX_RECONNECT_DELAY: Duration = Duration::from_millis(500);
 
-/// How long a connection lasts that was worth making; also the longest rest after
-/// those that were not.
+/// A connection of this age was stable: the next reconnect has no backoff. Also the
+/// maximum of the backoff.
 const STABLE_AGE: Duration = Duration::from_secs(10);
 
-/// Where Redis is, and what it asks for.
+/// The address of Redis, and the credentials.
 #[derive(Clone)]
 pub struct RedisSettings {
     pub address: RedisAddress,
     pub username: Option<String>,
     pub password: Option<SecretString>,
-    /// For how long a read may be held up.
+    /// The time-out of a read.
     pub timeout: Duration,
 }
 
 impl RedisSettings {
-    /// The time-out of a read, where a test sets no other.
-    pub const TIMEOUT: Duration = Duration::from_millis(200);
+    /// Tests set shorter time-outs.
+    pub const DEFAULT_TIMEOUT: Duration = Duration::from_millis(200);
 }
 
 #[derive(Clone)]
@@ -64,7 +63,7 @@ pub enum RedisAddress {
     Sentinels(Sentinels),
 }
 
-/// They know which server is the master at the time.
+/// Sentinels know which server is the master.
 #[derive(Clone)]
 pub struct Sentinels {
     /// Hosts and ports.
@@ -73,7 +72,7 @@ pub struct Sentinels {
     pub master_name: String,
 }
 
-/// Never a password.
+/// Without passwords.
 impl fmt::Display for RedisSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.address {
@@ -108,39 +107,38 @@ impl fmt::Debug for RedisSettings {
     }
 }
 
-/// A Redis that is asked for values.
+/// A client that reads values.
 pub(super) struct Redis {
     shared: Arc<Shared>,
     _reconnecting: AbortOnDropHandle<()>,
 }
 
-/// What is known of the way to Redis, shared by those who read and the task that
-/// keeps it.
+/// The state of the connection, shared by reads and the task that reconnects.
 struct Shared {
     settings: RedisSettings,
     state: watch::Sender<State>,
-    /// The error replies on the current connection, each of which was said in the log.
+    /// The kinds of error replies on the current connection, which were logged.
     refusals: watch::Sender<BTreeSet<Refusal>>,
 }
 
 #[derive(Clone)]
 enum State {
-    /// A connection is being made, and it is not known yet that it cannot be.
+    /// Connecting; no attempt has failed yet.
     Connecting,
     Connected(Connection),
-    /// It does not answer, which was said in the log. Nobody waits for it.
+    /// Redis does not answer, which was logged. No read waits.
     Down,
 }
 
 #[derive(Clone)]
 struct Connection {
-    /// Which one of all that there were.
+    /// Counts the connections of this client.
     number: u64,
     redis: MultiplexedConnection,
 }
 
 impl Redis {
-    /// Begins to connect, and waits until it is known whether that can be.
+    /// Starts to connect, and waits for the outcome of the first attempt.
     pub async fn open(settings: RedisSettings) -> Self {
         let shared = Arc::new(Shared {
             settings,
@@ -148,7 +146,7 @@ impl Redis {
             refusals: watch::Sender::default(),
         });
         let reconnecting = tokio::spawn(reconnect_loop(Arc::clone(&shared)));
-        // It cannot be closed: the sender is in the link.
+        // The channel is never closed: its sender is shared.
         let _ = shared.state.subscribe().wait_for(State::is_known).await;
         Self {
             shared,
@@ -156,18 +154,16 @@ impl Redis {
         }
     }
 
-    /// Why keys were not told on the current connection, in a few words.
+    /// The kinds of error replies on the current connection, as a text.
     pub fn refusals(&self) -> Option<String> {
         describe(&self.shared.refusals.borrow())
     }
 
-    /// The replies to some keys, in one round trip; `None` if Redis does not tell
-    /// them in time.
+    /// The replies to some keys, in one round trip; `None` after the time-out.
     pub async fn values(&self, keys: &[String]) -> Option<Vec<Reply>> {
         let deadline = Instant::now() + self.shared.settings.timeout;
         let mut state = self.shared.state.subscribe();
-        // That a connection had ended says nothing of Redis, which may have been
-        // restarted: a second one is tried.
+        // A connection also ends when Redis restarts, so a second connection is tried.
         for is_second in [false, true] {
             let known = timeout_at(deadline, state.wait_for(State::is_known)).await;
             let known = known.map(|state| state.map(|state| state.clone()));
@@ -184,7 +180,7 @@ impl Redis {
             let reply = tokio::select! {
                 biased;
                 reply = timeout_at(deadline, get_all(redis, keys)) => reply,
-                // Somebody who began earlier has found it out.
+                // Another read has detected the outage.
                 _ = state.wait_for(State::is_down) => return None,
             };
             match reply.unwrap_or(Err(Failure::TimedOut)) {
@@ -221,7 +217,7 @@ impl State {
 }
 
 impl Shared {
-    /// A connection has ended by itself; another is made.
+    /// Has a connection replaced that has ended.
     fn mark_disconnected(&self, number: u64) {
         self.state.send_if_modified(|state| {
             let has_changed = state.is_connection(number);
@@ -232,7 +228,7 @@ impl Shared {
         });
     }
 
-    /// Says it once, whoever finds it out first: from a state that this is about.
+    /// Logs an outage once, when the state is the observed one.
     fn mark_down(&self, failure: &Failure, is_observed: impl Fn(&State) -> bool) {
         let has_changed = self.state.send_if_modified(|state| {
             let has_changed = is_observed(state);
@@ -247,7 +243,7 @@ impl Shared {
         }
     }
 
-    /// Says each kind of error reply once a connection.
+    /// Logs each kind of error reply once a connection.
     fn record_refusals(&self, refusals: BTreeSet<Refusal>) {
         for refusal in refusals {
             let is_new = self.refusals.send_if_modified(|said| said.insert(refusal));
@@ -274,8 +270,8 @@ impl Shared {
     }
 }
 
-/// Whether values can be read, and if so, why some are refused; why not, in a few
-/// words.
+/// Reads once. Returns the kinds of error replies, if any, or the cause of an outage, as
+/// texts.
 pub(super) async fn probe(settings: &RedisSettings) -> Result<Option<String>, String> {
     match connect(settings).await {
         Ok((_, refusals)) => Ok(describe(&refusals)),
@@ -283,7 +279,7 @@ pub(super) async fn probe(settings: &RedisSettings) -> Result<Option<String>, St
     }
 }
 
-/// Makes a connection whenever there is none.
+/// Connects whenever there is no connection.
 async fn reconnect_loop(shared: Arc<Shared>) {
     let mut state = shared.state.subscribe();
     let mut number = 0;
@@ -299,8 +295,8 @@ async fn reconnect_loop(shared: Arc<Shared>) {
         else {
             return;
         };
-        // One that opens and does not answer reads is tried less and less often:
-        // each time costs a read a moment, and the log two lines.
+        // Backoff for a server that accepts connections and answers no reads: each attempt
+        // delays a read and logs two lines.
         if connected_at.elapsed() >= STABLE_AGE {
             backoff = MIN_RECONNECT_DELAY;
         } else if number > 0 && is_down {
@@ -330,9 +326,9 @@ async fn reconnect_loop(shared: Arc<Shared>) {
     }
 }
 
-/// Asks for some keys: each by a GET of its own, since in cluster mode an MGET of
-/// keys in several slots is refused, also by a server that has all slots. A reply
-/// that is said of the server fails for all.
+/// Reads keys, each by its own GET. In cluster mode Redis refuses an MGET of keys in
+/// several slots, even when it has all slots. An error that concerns the whole server
+/// fails the read.
 async fn get_all(mut redis: MultiplexedConnection, keys: &[String]) -> Result<Vec<Reply>, Failure> {
     let mut pipeline = Pipeline::with_capacity(keys.len());
     for key in keys {

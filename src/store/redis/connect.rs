@@ -1,6 +1,6 @@
-//! How a connection to Redis is made, and why one cannot be had.
+//! Connects to Redis, and describes failures.
 //!
-//! The reconnecting of the library does not fit here. `ConnectionManager` (redis 1.8) knows
+//! The reconnecting of the library is not used. `ConnectionManager` (redis 1.8) knows
 //! one address and no sentinels, lets commands wait for a reconnect, and keeps a connection
 //! on which a command timed out. `SentinelClient` asks three sentinels at a time and takes
 //! their answers in the order of the list, so that a frozen one delays the others. Its error
@@ -28,17 +28,15 @@ use crate::{
     store::tls,
 };
 
-/// For how long a connection may be in the making; nobody waits for that but a
-/// start.
+/// The time-out of an attempt to connect. Only the start waits for an attempt.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A line that is dead without a word is found out in about 20 seconds, and not
-/// by a read.
+/// TCP keepalive detects a dead connection within 20 seconds, also without a read.
 const KEEPALIVE_DELAY: Duration = Duration::from_secs(10);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(3);
 const MAX_KEEPALIVE_PROBES: u32 = 3;
 
-/// Why Redis does not tell values. No word of the server's own is in it.
+/// The cause of an outage. The text of the server is not part of it.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     #[error("it does not answer in time")]
@@ -64,7 +62,7 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    /// Whether it tells of a connection that has ended, and not of Redis.
+    /// Whether only the connection has ended; Redis may be up.
     pub fn is_disconnect(&self) -> bool {
         matches!(self, Self::Connection(_) | Self::Unexpected)
     }
@@ -80,7 +78,7 @@ impl From<RedisError> for Failure {
         match error.kind() {
             ErrorKind::Io if error.is_timeout() => Self::TimedOut,
             ErrorKind::Io => match io.map(io::Error::kind) {
-                // A name that is looked up in vain has no kind.
+                // A failed name resolution has no kind.
                 Some(kind) if kind.to_string().starts_with("uncat") => Self::HostNotFound,
                 Some(kind) => Self::Connection(kind),
                 None => Self::Tls(NO_AUTHORITIES.to_owned()),
@@ -94,7 +92,7 @@ impl From<RedisError> for Failure {
     }
 }
 
-/// Errors of a connection that the server has closed.
+/// The errors of a connection that the server has closed.
 const DISCONNECT_ERRORS: [io::ErrorKind; 4] = [
     io::ErrorKind::BrokenPipe,
     io::ErrorKind::ConnectionAborted,
@@ -102,11 +100,11 @@ const DISCONNECT_ERRORS: [io::ErrorKind; 4] = [
     io::ErrorKind::UnexpectedEof,
 ];
 
-/// Why TLS cannot begin.
+/// The cause when TLS cannot be set up.
 const NO_AUTHORITIES: &str = "the host is no name that a certificate can have, or the authorities \
     of SSL_CERT_FILE, or of the system, cannot be read";
 
-/// How Redis begins an error that tells an operator something.
+/// First words of error replies that help an operator.
 const KNOWN_REFUSALS: [Refusal; 11] = [
     "NOAUTH",
     "LOADING",
@@ -121,8 +119,8 @@ const KNOWN_REFUSALS: [Refusal; 11] = [
     "CLUSTERDOWN",
 ];
 
-/// Whether an error is said of the server, for as long as it lasts, and not of a key. It
-/// is worth another connection: sentinels may lead to another server by then.
+/// Whether an error concerns the server and not a key. Then the client reconnects, because
+/// sentinels may name another server by then.
 pub(super) fn is_server_wide(refusal: Refusal) -> bool {
     matches!(refusal, "NOAUTH" | "LOADING" | "MASTERDOWN" | "BUSY")
 }
@@ -134,8 +132,8 @@ fn source_as<E: Error + 'static>(error: &RedisError) -> Option<&E> {
     cause.downcast_ref()
 }
 
-/// A connection over which values can be read, and which of them are refused: that is
-/// tried before it is given.
+/// Connects, and reads once to prove it. Returns the connection and the kinds of error
+/// replies.
 pub(super) async fn connect(
     settings: &RedisSettings,
 ) -> Result<(MultiplexedConnection, BTreeSet<Refusal>), Failure> {
@@ -143,8 +141,8 @@ pub(super) async fn connect(
     try_connect(settings)
         .await
         .map_err(|failure| match failure {
-            // With TLS 1.3, a server that misses a client certificate closes the connection after the
-            // handshake, and its alert may be lost.
+            // With TLS 1.3, a server that requires a client certificate closes the connection
+            // after the handshake, and its alert may be lost.
             Failure::Connection(kind) if is_tls && DISCONNECT_ERRORS.contains(&kind) => {
                 Failure::Tls(tls::REDIS.describe_closed())
             }
@@ -183,7 +181,7 @@ async fn try_connect(
         }
         RedisAddress::Sentinels(sentinels) => connect_to_master(sentinels, password).await?,
     };
-    // As a read of a list does it: one may be allowed all but this, or some kinds alone.
+    // The same keys as for a list: an ACL may allow some kinds of channels alone.
     let keys = ChannelKind::iter();
     let keys: Vec<_> = keys
         .filter_map(|kind| {
@@ -205,7 +203,7 @@ async fn open_connection(
     username: Option<&str>,
     password: Option<&SecretString>,
 ) -> Result<MultiplexedConnection, Failure> {
-    // What it would tell of us, old servers answer with an error.
+    // Old servers answer the name of the library with an error.
     let mut redis = RedisConnectionInfo::default()
         .set_db(database)
         .set_skip_set_lib_name();
@@ -233,8 +231,8 @@ async fn open_connection(
         .await?)
 }
 
-/// A connection to the master: by way of the first sentinel that leads to one.
-/// All are asked at a time, because some may be dead, frozen or behind.
+/// Connects to the master, by the first sentinel that names one. All sentinels are asked
+/// at the same time, because some may be dead, frozen or outdated.
 async fn connect_to_master(
     sentinels: &Sentinels,
     password: Option<&SecretString>,
@@ -257,14 +255,14 @@ async fn connect_to_master(
         match outcome {
             Ok(Ok(redis)) => return Ok(redis),
             Ok(Err(failure)) => last = failure,
-            // It panicked, which was logged.
+            // The task panicked, which was logged.
             Err(_) => {}
         }
     }
     Err(last)
 }
 
-/// Where a sentinel takes the master to be.
+/// The address of the master according to a sentinel.
 async fn master_address(
     sentinel: ConnectionAddr,
     sentinels: &Sentinels,
@@ -278,7 +276,8 @@ async fn master_address(
     Ok(address)
 }
 
-/// A sentinel may not know yet that the master has become a replica.
+/// Connects to a server if it is a master. A sentinel may not know yet that it has become a
+/// replica.
 async fn connect_if_master(
     (host, port): (String, u16),
     password: Option<&SecretString>,
