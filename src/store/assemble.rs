@@ -9,6 +9,7 @@ mod email;
 mod facebook_page;
 pub(super) mod flags;
 mod instagram;
+mod parts;
 pub(super) mod secrets;
 mod simple;
 mod twilio_sms;
@@ -42,8 +43,8 @@ use crate::{
         is_blank,
     },
 };
-use channel::ChannelParts;
 use flags::StateSource;
+use parts::ChannelParts;
 use secrets::Decryption;
 
 /// The rows of some inboxes, from one snapshot.

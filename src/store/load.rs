@@ -8,3 +8,16 @@ pub(super) mod inboxes;
 pub(super) mod list;
 pub(super) mod storable;
 pub(super) mod verify;
+
+use super::schema::{columns::Stored, rows::AccountRow};
+
+/// `accounts.status`: 1 is suspended; every other number is an active account's.
+fn is_suspended(row: &AccountRow) -> bool {
+    number(&row.status) == Some(1)
+}
+
+/// A number that decides about rights. An unreadable one gives no right, and no field
+/// shows it.
+fn number(stored: &Stored<i64>) -> Option<i64> {
+    stored.get().ok().flatten().copied()
+}

@@ -19,8 +19,9 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Postgres, Transaction};
 use super::{error::open::OpenError, snapshot::time_limits::TimeLimits};
 use encoding::Encoding;
 use hosts::Hosts;
-pub use hosts::TargetSession;
-pub use place::{PostgresHost, PostgresParts, PostgresPlace, PostgresSettings, TlsFile};
+pub use place::{
+    PostgresHost, PostgresParts, PostgresPlace, PostgresSettings, TargetSession, TlsFile,
+};
 use pool::Connector;
 pub(super) use pool::{Connections, PooledConnection};
 pub use search_path::SearchPath;

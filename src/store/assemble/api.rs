@@ -1,9 +1,8 @@
 //! A row of `channel_api`.
 
 use super::{
-    Context, Degradations,
-    channel::{ChannelParts, plain_secret},
-    json,
+    Context, Degradations, json,
+    parts::{ChannelParts, plain_secret},
 };
 use crate::{
     domain::{

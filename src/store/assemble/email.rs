@@ -1,7 +1,7 @@
 //! A row of `channel_email`.
 
 use super::{
-    Context, Degradations, channel::ChannelParts, flags::flag_source, narrow, secrets::Decryption,
+    Context, Degradations, flags::flag_source, narrow, parts::ChannelParts, secrets::Decryption,
 };
 use crate::{
     domain::{

@@ -1,6 +1,6 @@
 //! A row of `channel_instagram`.
 
-use super::{Context, Degradations, channel::ChannelParts, flags::flag_source};
+use super::{Context, Degradations, flags::flag_source, parts::ChannelParts};
 use crate::{
     domain::{
         channel::{Channel, ChannelKind, instagram::Instagram},

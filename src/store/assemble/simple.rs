@@ -2,8 +2,8 @@
 
 use super::{
     Context, Degradations,
-    channel::{ChannelParts, callback},
     flags::flag_source,
+    parts::{ChannelParts, callback},
 };
 use crate::{
     domain::channel::{

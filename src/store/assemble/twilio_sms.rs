@@ -3,9 +3,9 @@
 //! Newer leadchats can call such a number; of older ones nothing is said about calls.
 
 use super::{
-    Context, Degradations,
-    channel::{ChannelParts, plain_secret, readable},
-    json, state,
+    Context, Degradations, json,
+    parts::{ChannelParts, plain_secret, readable},
+    state,
     voice::voice_url,
 };
 use crate::{

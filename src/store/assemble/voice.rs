@@ -2,7 +2,7 @@
 
 use super::{
     Context, Degradations,
-    channel::{ChannelParts, linked},
+    parts::{ChannelParts, linked},
 };
 use crate::{
     domain::{

@@ -1,9 +1,9 @@
 //! A row of `channel_web_widgets`.
 
 use super::{
-    Context, Degradations,
-    channel::{ChannelParts, linked, plain_secret},
-    json, narrow, state,
+    Context, Degradations, json, narrow,
+    parts::{ChannelParts, linked, plain_secret},
+    state,
 };
 use crate::{
     domain::channel::{

@@ -6,9 +6,9 @@ use zeroize::Zeroizing;
 
 use super::{
     Context, Degradations,
-    channel::{ChannelParts, callback, readable},
     flags::flag_source,
     json,
+    parts::{ChannelParts, callback, readable},
 };
 use crate::{
     domain::{

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{address::find_owners, inboxes::read_inboxes};
+use super::{address::find_owners, inboxes::read_inboxes, is_suspended, number};
 use crate::{
     domain::{
         account::Account,
@@ -21,10 +21,7 @@ use crate::{
         Read, ReadOperation, Store,
         assemble::InboxRows,
         error::StoreError,
-        schema::{
-            columns::Stored,
-            rows::{AccountRow, AccountUserRow, AgentBotInboxRow, AgentBotRow, InboxMemberRow},
-        },
+        schema::rows::{AccountRow, AccountUserRow, AgentBotInboxRow, AgentBotRow, InboxMemberRow},
         snapshot::context::ReadContext,
         sql::{Argument, select::AccountStatements},
     },
@@ -288,11 +285,6 @@ impl Subjects {
     }
 }
 
-/// `accounts.status`: 1 is suspended; every other number is an active account's.
-pub(super) fn is_suspended(row: &AccountRow) -> bool {
-    number(&row.status) == Some(1)
-}
-
 /// `account_users.role`: 1 is administrator; every other number and NULL are an
 /// agent's.
 fn role(row: &AccountUserRow) -> Option<(UserId, Role)> {
@@ -303,10 +295,4 @@ fn role(row: &AccountUserRow) -> Option<(UserId, Role)> {
         Role::Agent
     };
     Some((UserId(number(&row.user_id)?), role))
-}
-
-/// A number that decides about rights. An unreadable one gives no right, and no field
-/// shows it.
-pub(super) fn number(stored: &Stored<i64>) -> Option<i64> {
-    stored.get().ok().flatten().copied()
 }

@@ -11,11 +11,7 @@ use std::{
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{
-    account::{is_suspended, number},
-    inboxes::read_inboxes,
-    storable::storable,
-};
+use super::{inboxes::read_inboxes, is_suspended, number, storable::storable};
 use crate::{
     domain::{
         account::Account,

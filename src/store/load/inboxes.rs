@@ -6,7 +6,7 @@ use std::{
     hash::Hash,
 };
 
-use super::account::number;
+use super::number;
 use crate::{
     domain::channel::ChannelKind,
     store::{

@@ -15,60 +15,13 @@ use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
-use super::{HAS_SESSION_MARK, PostgresSettings};
+use super::{HAS_SESSION_MARK, PostgresSettings, TargetSession, place::address};
 use crate::store::error::describe;
 
 /// How long a later host is tried first, before the earlier ones are tried again.
 const FAILBACK_INTERVAL: Duration = Duration::from_secs(5);
 
 const IS_STANDBY: &str = "SELECT pg_is_in_recovery()";
-
-/// The kind of server to use: `target_session_attrs`.
-///
-/// Unlike libpq, `read-write` ignores `default_transaction_read_only`, which is on for
-/// the user of `grants` on every server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TargetSession {
-    #[default]
-    Any,
-    Primary,
-    Standby,
-    PreferStandby,
-}
-
-impl TargetSession {
-    /// As libpq names them.
-    pub const NAMES: [(&str, Self); 6] = [
-        ("any", Self::Any),
-        ("read-write", Self::Primary),
-        ("read-only", Self::Standby),
-        ("primary", Self::Primary),
-        ("standby", Self::Standby),
-        ("prefer-standby", Self::PreferStandby),
-    ];
-
-    pub fn parse(name: &str) -> Option<Self> {
-        let mut names = Self::NAMES.into_iter();
-        names.find(|(known, _)| *known == name).map(|(_, it)| it)
-    }
-
-    /// The requirements that hosts are tried for, in order.
-    const fn passes(self) -> &'static [Self] {
-        match self {
-            Self::Any => &[Self::Any],
-            Self::Primary => &[Self::Primary],
-            Self::Standby => &[Self::Standby],
-            Self::PreferStandby => &[Self::Standby, Self::Any],
-        }
-    }
-
-    const fn mismatch(self) -> &'static str {
-        match self {
-            Self::Standby => "it is not a standby, which target_session_attrs requires",
-            _ => "it is a standby, but target_session_attrs requires a primary",
-        }
-    }
-}
 
 /// The hosts of one database.
 pub(super) struct Hosts {
@@ -335,12 +288,4 @@ fn is_refused_by_pgbouncer(error: &sqlx::Error) -> bool {
     error
         .as_database_error()
         .is_some_and(|error| error.message().starts_with("unsupported startup parameter"))
-}
-
-/// Host and port, or the folder of a socket.
-pub(super) fn address(options: &PgConnectOptions) -> String {
-    match options.get_socket() {
-        Some(folder) => folder.display().to_string(),
-        None => format!("{}:{}", options.get_host(), options.get_port()),
-    }
 }

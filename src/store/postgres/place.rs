@@ -6,7 +6,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
-use super::{SESSION_MARK, SearchPath, TargetSession, hosts::address};
+use super::{SESSION_MARK, SearchPath};
 
 /// Parameters of a URL that are meant for a connection. Other parameters are meant for
 /// Rails (`pool`, `prepared_statements`), and would be logged with their values.
@@ -180,5 +180,60 @@ impl fmt::Debug for PostgresSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let through = if self.pgbouncer { ", PgBouncer" } else { "" };
         write!(f, "{}{through}", self.place)
+    }
+}
+
+/// The kind of server to use: `target_session_attrs`.
+///
+/// Unlike libpq, `read-write` ignores `default_transaction_read_only`, which is on for
+/// the user of `grants` on every server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TargetSession {
+    #[default]
+    Any,
+    Primary,
+    Standby,
+    PreferStandby,
+}
+
+impl TargetSession {
+    /// As libpq names them.
+    pub const NAMES: [(&str, Self); 6] = [
+        ("any", Self::Any),
+        ("read-write", Self::Primary),
+        ("read-only", Self::Standby),
+        ("primary", Self::Primary),
+        ("standby", Self::Standby),
+        ("prefer-standby", Self::PreferStandby),
+    ];
+
+    pub fn parse(name: &str) -> Option<Self> {
+        let mut names = Self::NAMES.into_iter();
+        names.find(|(known, _)| *known == name).map(|(_, it)| it)
+    }
+
+    /// The requirements that hosts are tried for, in order.
+    pub(super) const fn passes(self) -> &'static [Self] {
+        match self {
+            Self::Any => &[Self::Any],
+            Self::Primary => &[Self::Primary],
+            Self::Standby => &[Self::Standby],
+            Self::PreferStandby => &[Self::Standby, Self::Any],
+        }
+    }
+
+    pub(super) const fn mismatch(self) -> &'static str {
+        match self {
+            Self::Standby => "it is not a standby, which target_session_attrs requires",
+            _ => "it is a standby, but target_session_attrs requires a primary",
+        }
+    }
+}
+
+/// Host and port, or the folder of a socket.
+pub(super) fn address(options: &PgConnectOptions) -> String {
+    match options.get_socket() {
+        Some(folder) => folder.display().to_string(),
+        None => format!("{}:{}", options.get_host(), options.get_port()),
     }
 }

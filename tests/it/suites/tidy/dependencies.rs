@@ -18,25 +18,6 @@ const CYCLE_EXCEPTIONS: &[&[&str]] = &[
         "domain::reauthorization",
         "domain::secret",
     ],
-    // To be removed.
-    &[
-        "store::assemble::api",
-        "store::assemble::channel",
-        "store::assemble::email",
-        "store::assemble::facebook_page",
-        "store::assemble::instagram",
-        "store::assemble::simple",
-        "store::assemble::twilio_sms",
-        "store::assemble::voice",
-        "store::assemble::web_widget",
-        "store::assemble::whatsapp",
-    ],
-    &[
-        "store::load::account",
-        "store::load::address",
-        "store::load::inboxes",
-    ],
-    &["store::postgres::hosts", "store::postgres::place"],
 ];
 
 #[test]
