@@ -26,7 +26,8 @@ use crate::{
     identity::Caller,
     leadchat::{Installation, Keys, Secrets},
     store::{
-        DatabaseSettings, DecryptionFailures, Grants, OpenError, RedisFlags, RedisSettings, Store,
+        self, DatabaseSettings, DecryptionFailures, Grants, OpenError, RedisFlags, RedisSettings,
+        Store,
     },
 };
 
@@ -57,6 +58,11 @@ pub enum AppError {
 const SOCKET_HINT: &str = "Over this socket, clients in Python, Ruby, PHP, C++, Java and Swift \
     have to set `localhost` as their authority, most as grpc.default_authority \
     (docs/cookbook.md).";
+
+/// The targets of libraries that would log a value of a request or of a row.
+pub fn unlogged_targets() -> Vec<&'static str> {
+    [grpc::UNLOGGED_TARGETS.as_slice(), &store::UNLOGGED_TARGETS].concat()
+}
 
 /// Runs a task to its end, or until a shutdown signal.
 pub async fn run(task: Task) -> Result<ExitCode, AppError> {

@@ -30,7 +30,8 @@ async fn main() -> ExitCode {
         Err(error) => return error.report(),
     };
     let log_filter = environment("RUST_LOG");
-    telemetry::start(log_format, log_filter.as_deref(), task.default_log_filter());
+    let (default, unlogged) = (task.default_log_filter(), app::unlogged_targets());
+    telemetry::start(log_format, log_filter.as_deref(), default, unlogged);
     match app::run(task).await {
         Ok(code) => code,
         Err(error) => {

@@ -18,12 +18,13 @@ use tracing_subscriber::{
     registry::{LookupSpan, Registry},
 };
 
-use crate::{config::LogFormat, grpc, store};
+use crate::config::LogFormat;
 
 /// Starts logging. `filter` is RUST_LOG, without the parts that cannot be parsed;
-/// `default` counts if it is not set. A panic is logged with its location alone, since
-/// its message may quote a value.
-pub fn start(format: LogFormat, filter: Option<&str>, default: &str) {
+/// `default` counts if it is not set. Events of a target that begins with one of
+/// `unlogged` are dropped. A panic is logged with its location alone, since its message
+/// may quote a value.
+pub fn start(format: LogFormat, filter: Option<&str>, default: &str, unlogged: Vec<&'static str>) {
     let filter = filter.filter(|filter| !filter.is_empty());
     let (readable, unreadable): (Vec<_>, Vec<_>) = filter
         .unwrap_or(default)
@@ -32,7 +33,10 @@ pub fn start(format: LogFormat, filter: Option<&str>, default: &str) {
         .partition(|directive| directive.parse::<Directive>().is_ok());
     tracing_subscriber::registry()
         .with(EnvFilter::builder().parse_lossy(readable.join(",")))
-        .with(filter_fn(|about| is_logged(about.target())))
+        .with(filter_fn(move |about| {
+            let target = about.target();
+            !unlogged.iter().any(|unlogged| target.starts_with(unlogged))
+        }))
         .with(format_layer(format))
         .init();
     panic::set_hook(Box::new(|panic| {
@@ -59,13 +63,6 @@ pub fn report(format: LogFormat, error: &impl fmt::Display) {
             subscriber::with_default(all, || error!("{error}"));
         }
     }
-}
-
-fn is_logged(target: &str) -> bool {
-    let mut unlogged = grpc::UNLOGGED_TARGETS
-        .iter()
-        .chain(&store::UNLOGGED_TARGETS);
-    !unlogged.any(|unlogged| target.starts_with(unlogged))
 }
 
 fn format_layer<S>(format: LogFormat) -> Box<dyn Layer<S> + Send + Sync>
