@@ -9,7 +9,7 @@ pub(in crate::store) fn plan_is_current(dialect: Dialect, schema: &Schema) -> St
     match dialect {
         // A change of the schema is part of a snapshot, as any other is.
         Dialect::Sqlite => format!(
-            "SELECT schema_version = {} AS steady FROM pragma_schema_version",
+            "SELECT schema_version = {} AS plan_is_current FROM pragma_schema_version",
             schema.version
         ),
         Dialect::Postgres => {
@@ -17,7 +17,7 @@ pub(in crate::store) fn plan_is_current(dialect: Dialect, schema: &Schema) -> St
                 .into_iter()
                 .chain(nothing_added(schema))
                 .collect();
-            format!("SELECT {} AS steady", conditions.join(" AND "))
+            format!("SELECT {} AS plan_is_current", conditions.join(" AND "))
         }
     }
 }
