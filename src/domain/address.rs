@@ -11,7 +11,7 @@ use enum_map::Enum;
 use secrecy::SecretString;
 use strum::{EnumCount, EnumIter};
 
-/// What an address is.
+/// The kind of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, EnumCount, EnumIter)]
 pub enum AddressKind {
     WebsiteToken,
@@ -111,12 +111,12 @@ impl FoldedText {
 
     /// Whether a text differs from this one in case at most.
     pub fn matches(&self, text: &str) -> bool {
-        let mut letters = text.chars();
+        let mut characters = text.chars();
         let alike = self.0.iter().all(|forms| {
-            let letter = letters.next().map(String::from);
+            let letter = characters.next().map(String::from);
             letter.is_some_and(|letter| forms.contains(&letter))
         });
-        alike && letters.next().is_none()
+        alike && characters.next().is_none()
     }
 }
 
@@ -132,8 +132,8 @@ fn lower_case(letter: char) -> char {
 }
 
 /// The letter that a change of case makes of one, if it is one letter.
-fn single(mut letters: impl Iterator<Item = char>) -> Option<char> {
-    letters.next().filter(|_| letters.next().is_none())
+fn single(mut characters: impl Iterator<Item = char>) -> Option<char> {
+    characters.next().filter(|_| characters.next().is_none())
 }
 
 /// The ways in which leadchat stores a number: with and without the `whatsapp:` of Twilio
@@ -239,7 +239,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_phone_number_is_looked_for_in_all_its_spellings() {
+    fn a_phone_number_matches_in_all_its_spellings() {
         let every = [
             "+15550100",
             "15550100",
@@ -322,15 +322,15 @@ mod tests {
     }
 
     #[test]
-    fn letters_differ_in_case_alone() {
-        let letters = FoldedText::of("Né@X.de");
+    fn characters_differ_in_case_alone() {
+        let characters = FoldedText::of("Né@X.de");
         assert_eq!(
-            (letters.lower(), letters.upper()),
+            (characters.lower(), characters.upper()),
             ("né@x.de".to_owned(), "NÉ@X.DE".to_owned())
         );
-        assert!(letters.matches("nÉ@x.DE"));
+        assert!(characters.matches("nÉ@x.DE"));
         for other in ["ne@x.de", "né@x.d", "né@x.dee", ""] {
-            assert!(!letters.matches(other), "{other}");
+            assert!(!characters.matches(other), "{other}");
         }
         // Two letters in upper case, so it has no other form.
         assert_eq!(FoldedText::of("ß").0, [["ß"]]);

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::is_blank;
 use crate::domain::json::raw_entries;
 
-/// A `provider_config`, as Ruby's `[]` meets it.
+/// A `provider_config`, by its type in Ruby.
 pub enum ProviderConfig<'a> {
     Null,
     Object(BTreeMap<String, &'a RawValue>),

@@ -239,7 +239,7 @@ impl Shared {
         });
         if has_changed {
             let redis = &self.settings;
-            warn!(%redis, cause = %failure, "Redis is away, reauthorization is unknown");
+            warn!(%redis, cause = %failure, "Redis cannot be reached, reauthorization is unknown");
         }
     }
 
@@ -252,7 +252,7 @@ impl Shared {
                 warn!(
                     %redis,
                     reply = refusal,
-                    "Redis refuses to tell flags, reauthorization of their channels is unknown"
+                    "Redis refuses to read flags, reauthorization of their channels is unknown"
                 );
             }
         }
@@ -316,7 +316,7 @@ async fn reconnect_loop(shared: Arc<Shared>) {
                 shared.mark_down(&failure, |state| matches!(state, State::Connecting));
                 let cause = failure.to_string();
                 if cause != last_cause {
-                    debug!(cause, "no connection to Redis");
+                    debug!(cause, "cannot connect to Redis");
                     last_cause = cause;
                 }
                 sleep(delay).await;

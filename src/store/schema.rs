@@ -197,7 +197,7 @@ impl Schema {
         !is_optional_table(table) || !self.omitted.iter().any(|omitted| omitted.table == table)
     }
 
-    /// A column that is there and not granted tells, too.
+    /// A column without a grant shows the version, too.
     pub fn features(&self) -> Features {
         Features::detect(|column| {
             let (table, column) = column.split_once('.').unwrap_or_default();

@@ -5,8 +5,7 @@ use super::Format;
 /// The format's own version.
 const FORMAT_VERSION: [u8; 2] = [4, 8];
 
-/// The ends of the integers that are written as such; all others are written as
-/// if they did not fit a word of 31 bits.
+/// The range of integers that are written as fixnums; others are written as bignums.
 const FIXNUM_RANGE: std::ops::RangeInclusive<i64> = -(1 << 30)..=(1 << 30) - 1;
 
 /// An integer.

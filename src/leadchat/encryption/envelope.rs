@@ -42,7 +42,7 @@ pub enum Encoding {
 /// A header, as Rails takes it.
 enum Header {
     Text(Vec<u8>),
-    /// `null` and `false` are as good as no header.
+    /// `null` and `false` count as no header.
     Absent,
     /// `true`, a number, or a message in the message.
     Other,

@@ -104,7 +104,7 @@ pub(super) async fn find_owners(
             vec![Argument::Texts(texts)]
         }
         Match::PhoneNumber { exact, whatsapp } => phone_number_lists(exact, whatsapp).into(),
-        Match::IgnoreCase(letters) => plan.address_lookups.collation().arguments(letters),
+        Match::IgnoreCase(characters) => plan.address_lookups.collation().arguments(characters),
     };
     let rows: Vec<FoundRow> = read.fetch(statement, &arguments).await?;
     let exact: BTreeSet<_> = rows
@@ -167,7 +167,7 @@ pub(super) async fn read_accounts(
 /// Whether a channel that was found has an address as it was given.
 fn has_exactly(row: &FoundRow, form: &Match) -> bool {
     match (form, row.stored_text.text()) {
-        (Match::IgnoreCase(letters), Ok(Some(stored))) => letters.matches(stored),
+        (Match::IgnoreCase(characters), Ok(Some(stored))) => characters.matches(stored),
         (Match::PhoneNumber { exact, .. }, Ok(Some(stored))) => {
             exact.iter().any(|number| number.expose_secret() == stored)
         }

@@ -24,7 +24,7 @@ pub(super) async fn storable(
                 whatsapp: whatsapp.clone(),
             })
         }
-        Match::IgnoreCase(letters) => letters_storable(snapshot, letters)
+        Match::IgnoreCase(characters) => storable_characters(snapshot, characters)
             .await?
             .map(Match::IgnoreCase),
     };
@@ -49,11 +49,11 @@ async fn texts_storable(
 
 /// With the forms of each letter that can be stored. Most texts take one question; a
 /// letter that cannot be stored is found by halves.
-async fn letters_storable(
+async fn storable_characters(
     snapshot: &mut Snapshot<'_>,
-    letters: &FoldedText,
+    characters: &FoldedText,
 ) -> Result<Option<FoldedText>, StoreError> {
-    let distinct: BTreeSet<_> = letters.0.iter().collect();
+    let distinct: BTreeSet<_> = characters.0.iter().collect();
     let mut parts = vec![distinct.into_iter().collect::<Vec<_>>()];
     let mut unknown = BTreeSet::new();
     while let Some(part) = parts.pop() {
@@ -83,5 +83,5 @@ async fn letters_storable(
         let known = forms.iter().filter(|form| !unknown.contains(form));
         known.cloned().collect()
     };
-    Ok(Some(FoldedText(letters.0.iter().map(known).collect())))
+    Ok(Some(FoldedText(characters.0.iter().map(known).collect())))
 }

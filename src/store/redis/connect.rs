@@ -55,9 +55,9 @@ pub(super) enum Failure {
     Unexpected,
     #[error("no sentinel knows the master")]
     MasterUnknown,
-    #[error("what the sentinels take for the master is a replica")]
+    #[error("the master named by the sentinels is a replica")]
     MasterIsReplica,
-    #[error("of a sentinel: {0}")]
+    #[error("sentinel: {0}")]
     Sentinel(Box<Failure>),
 }
 

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_has_one_envelope_is_looked_for() {
+    fn only_deterministic_columns_are_searched() {
         let encrypted = AddressKind::iter().filter(|kind| may_be_encrypted(*kind));
         assert_eq!(
             encrypted.collect::<Vec<_>>(),

@@ -111,7 +111,7 @@ fn what_is_optional_is_left_out_where_it_is_missing_or_not_granted() {
         let omitted = schema.omitted.iter();
         let omitted: Vec<_> = omitted.map(|it| (it.table, it.column)).collect();
         assert_eq!(omitted, [secret, sid]);
-        // What may not be read tells how new leadchat is all the same.
+        // Columns without a grant still show the version.
         assert_eq!(schema.features().mobile_webviews, is_there);
         assert!(schema.features().inbound_calls);
         assert!(schema.has_channels(ChannelKind::Voice));

@@ -48,14 +48,16 @@ pub(in crate::store) enum Collation {
 
 impl Collation {
     /// The arguments of a case-insensitive statement.
-    pub fn arguments(self, letters: &FoldedText) -> Vec<Argument> {
+    pub fn arguments(self, characters: &FoldedText) -> Vec<Argument> {
         match self {
             Self::CaseInsensitive => vec![
-                Argument::Text(letters.lower()),
-                Argument::Text(letters.upper()),
+                Argument::Text(characters.lower()),
+                Argument::Text(characters.upper()),
             ],
-            Self::Other => vec![Argument::Text(case_regex(letters))],
-            Self::Binary => vec![Argument::Text(Value::from(letters.0.clone()).to_string())],
+            Self::Other => vec![Argument::Text(case_regex(characters))],
+            Self::Binary => vec![Argument::Text(
+                Value::from(characters.0.clone()).to_string(),
+            )],
         }
     }
 }
@@ -178,7 +180,7 @@ fn statement(target: Target<'_>, collation: Collation, kind: AddressKind) -> Sta
 }
 
 /// The letters as a regular expression of PostgreSQL's.
-fn case_regex(letters: &FoldedText) -> String {
+fn case_regex(characters: &FoldedText) -> String {
     let escaped = |form: &String| match form.chars().next() {
         Some(letter) if letter.is_ascii() && !letter.is_ascii_alphanumeric() => {
             format!("\\{form}")
@@ -186,11 +188,11 @@ fn case_regex(letters: &FoldedText) -> String {
         _ => form.clone(),
     };
     let forms = |forms: &Vec<String>| forms.iter().map(escaped).collect::<Vec<_>>().join("|");
-    let letters = letters
+    let characters = characters
         .0
         .iter()
         .map(|letter| format!("(?:{})", forms(letter)));
-    format!("^{}$", letters.collect::<String>())
+    format!("^{}$", characters.collect::<String>())
 }
 
 /// The stored texts that are made of one form of each letter: `$1` is a list of letters,
@@ -203,7 +205,7 @@ fn prefix_scan(dialect: Dialect, table: &str, column: &str) -> String {
         "(SELECT e.{column} FROM {table} e WHERE e.{column} >= {next} \
          ORDER BY e.{column} LIMIT 1)"
     );
-    let (letters, forms, begins_so) = match dialect {
+    let (characters, forms, begins_so) = match dialect {
         Dialect::Postgres => (
             "CAST($1 AS json)",
             "json_array_elements_text(CAST($1 AS json) -> s.depth) AS form(value)",
@@ -220,6 +222,6 @@ fn prefix_scan(dialect: Dialect, table: &str, column: &str) -> String {
          SELECT CAST('' AS text), 0 \
          UNION ALL \
          SELECT {next}, s.depth + 1 FROM s, {forms} WHERE {begins_so}) \
-         SELECT s.begin FROM s WHERE s.depth = json_array_length({letters})"
+         SELECT s.begin FROM s WHERE s.depth = json_array_length({characters})"
     )
 }

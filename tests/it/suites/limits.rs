@@ -162,8 +162,8 @@ async fn silent_connections_are_ended() {
         let began = Instant::now();
         let mut socket = TcpStream::connect(&server.address).await.unwrap();
         socket.write_all(said).await.unwrap();
-        let mut heard = Vec::new();
-        let end = socket.read_to_end(&mut heard);
+        let mut received = Vec::new();
+        let end = socket.read_to_end(&mut received);
         // Closed or reset; it was not left open.
         let end = tokio::time::timeout(WAIT_TIMEOUT, end).await;
         let _ = end.expect("the connection is still open");

@@ -183,7 +183,7 @@ async fn no_call_fails_while_the_tables_change_behind_it() {
 
 /// A statement that takes too long is ended by the database, for the caller's sake.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn deadlines_reach_the_database_through_it() {
+async fn deadlines_hold_through_it() {
     let pgbouncer = PgBouncer::before(Cluster::shared(), SESSIONS, &[]);
     let database = Backend::Postgres.golden();
     let server = serving(&pgbouncer, database.name()).start();

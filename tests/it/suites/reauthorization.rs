@@ -42,9 +42,9 @@ pub(super) const REQUIRED: State = Some("REAUTHORIZATION_REQUIRED");
 pub(super) const NOT_REQUIRED: State = Some("REAUTHORIZATION_NOT_REQUIRED");
 pub(super) const UNKNOWN: State = Some("REAUTHORIZATION_UNKNOWN");
 
-/// What a read is held up by at most, in these tests: far longer than a busy machine needs for an
-/// answer of Redis.
-const BOUND: Duration = Duration::from_secs(3);
+/// The longest delay of a read in these tests: far longer than a busy machine needs for
+/// an answer of Redis.
+const READ_TIMEOUT: Duration = Duration::from_secs(3);
 
 pub(super) fn with_redis(database: &Database, redis: &Redis) -> Program {
     with_redis_at(database, &redis.url())
@@ -53,7 +53,7 @@ pub(super) fn with_redis(database: &Database, redis: &Redis) -> Program {
 fn with_redis_at(database: &Database, url: &str) -> Program {
     Program::serving(database)
         .env("REDIS_URL", url)
-        .arg(&format!("--redis-timeout={}s", BOUND.as_secs()))
+        .arg(&format!("--redis-timeout={}s", READ_TIMEOUT.as_secs()))
 }
 
 pub(super) fn of(inbox: &pb::Inbox) -> State {
@@ -111,7 +111,7 @@ pub(super) async fn becomes(client: &Client, wanted: State) -> Duration {
     }
 }
 
-const AWAY: &str = "Redis is away";
+const AWAY: &str = "Redis cannot be reached";
 
 /// How often the log says that Redis is away, and that it is back.
 pub(super) fn log_counts(server: &Server) -> (usize, usize) {
@@ -123,7 +123,7 @@ pub(super) fn log_counts(server: &Server) -> (usize, usize) {
 /// Waits until the log says that it is away for this cause. A busy machine may have another one
 /// first, which says that nothing was heard in time.
 async fn until_caused(server: &Server, cause: &str) {
-    let is_of_it = |line: &str| line.contains(AWAY) || line.contains("no connection to Redis");
+    let is_of_it = |line: &str| line.contains(AWAY) || line.contains("cannot connect to Redis");
     eventually(cause, || {
         let log = server.log();
         let mut causes = log.lines().filter(|line| is_of_it(line));

@@ -266,8 +266,8 @@ async fn columns_without_grants_are_named_or_omitted() {
     }
 }
 
-/// Asks until nobody holds the table any more. A read waits for a lock for a second
-/// and a half in all, in which a slow machine may not bring all callers to it.
+/// Asks until nobody holds the table any more. A read waits for a lock for 1.5 s in
+/// total. On a slow machine, not all calls get that far in this time.
 async fn once_unlocked(client: &Client) -> Answer<pb::GetInboxResponse> {
     retried(|| client.get(get(API))).await.unwrap()
 }

@@ -4,12 +4,10 @@
 //! enough to be read. Comments may name anything.
 
 mod dependencies;
-mod exceptions;
 mod graph;
 mod names;
 mod paths;
 mod prose;
-mod ratchet;
 mod sentences;
 mod sources;
 

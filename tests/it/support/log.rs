@@ -21,7 +21,7 @@ const LATE: [(&str, usize); 6] = [
     ("code 55P03", 2),
     // The server was silent within a transaction for a second.
     ("code 25P03", 1),
-    ("nothing is heard of it", 1),
+    ("no response within the time-out", 1),
     // The time of a statement, and that of a read.
     ("code 57014", 0),
     ("a read takes too long", 0),

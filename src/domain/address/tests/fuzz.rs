@@ -20,12 +20,12 @@ fn is_spelled(text: &str) {
     let numbers = phone_number_spellings(text);
     assert!((1..=13).contains(&numbers.len()), "{numbers:?}");
     assert!(numbers.contains(text), "{numbers:?}");
-    let letters = FoldedText::of(text);
-    for spelled in [text, &letters.lower(), &letters.upper()] {
-        assert!(letters.matches(spelled), "{spelled:?}");
+    let characters = FoldedText::of(text);
+    for spelled in [text, &characters.lower(), &characters.upper()] {
+        assert!(characters.matches(spelled), "{spelled:?}");
     }
-    assert!(!letters.matches(&format!("{text}.")));
-    for forms in &letters.0 {
+    assert!(!characters.matches(&format!("{text}.")));
+    for forms in &characters.0 {
         let in_lower_case = |form: &String| FoldedText::of(form).lower() == forms[0];
         assert!(forms.iter().all(in_lower_case), "{forms:?}");
     }

@@ -88,11 +88,11 @@ fn nothing_is_lost_without_a_word() {
             degradations.len(),
             degradations_found.len().min(MAX_DEGRADATIONS + 1)
         );
-        let told = degradations
+        let reported = degradations
             .iter()
             .zip(&degradations_found)
             .take(MAX_DEGRADATIONS);
-        for ((path, reason), (place, degraded)) in told {
+        for ((path, reason), (place, degraded)) in reported {
             assert_eq!(reason, degraded, "{place}");
             let path = path.strip_prefix('c').unwrap();
             match path.strip_suffix('…') {

@@ -155,7 +155,9 @@ fn away(certificate: &Certificate, authority: &Authority, lines: &[&str], says: 
     );
     let server = with(Program::new(&["serve", "--listen", "127.0.0.1:0"])).start();
     let log = server.log();
-    let away = log.lines().find(|line| line.contains("Redis is away"));
+    let away = log
+        .lines()
+        .find(|line| line.contains("Redis cannot be reached"));
     assert!(away.is_some_and(|line| line.contains(says)), "{away:?}");
     drop(redis);
 }

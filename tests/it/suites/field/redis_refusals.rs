@@ -50,7 +50,7 @@ fn slot(redis: &Redis, key: &str) -> u16 {
 
 /// The error replies that the log tells of, each as often as it does.
 fn refusals(server: &Server) -> Vec<String> {
-    let reply = regex::Regex::new("Redis refuses to tell flags.* reply=\"([A-Z]+)\"").unwrap();
+    let reply = regex::Regex::new("Redis refuses to read flags.* reply=\"([A-Z]+)\"").unwrap();
     let log = server.log();
     let found = reply.captures_iter(&log);
     found.map(|found| found[1].to_owned()).collect()

@@ -9,8 +9,6 @@ use std::sync::{
 use super::*;
 use crate::support::{Client, Database};
 
-const SECOND: Duration = Duration::from_secs(1);
-
 /// By which a deadline is earlier than its caller says.
 const DEADLINE_LEAD_DELAY: Duration = Duration::from_millis(20);
 
@@ -51,7 +49,11 @@ async fn a_call_waits_for_a_permit_for_half_of_its_time() {
     let client = server.client().await;
     let mut health = health(&server.address).await;
     // On a busy machine a second may be too little for what does not wait.
-    for timeout in [SECOND, 4 * SECOND, 16 * SECOND] {
+    for timeout in [
+        Duration::from_secs(1),
+        Duration::from_secs(4),
+        Duration::from_secs(16),
+    ] {
         let held = database.lock_table("inboxes").await;
         let reading = tokio::spawn({
             let client = client.clone();
@@ -84,7 +86,7 @@ async fn a_call_waits_for_a_permit_for_half_of_its_time() {
             let status = answer.unwrap_err();
             if status.code() == Code::ResourceExhausted {
                 assert_overloaded(&status);
-                let least = (timeout / 2).min(3 * SECOND);
+                let least = (timeout / 2).min(Duration::from_secs(3));
                 assert!(
                     took + DEADLINE_LEAD_DELAY >= least,
                     "{took:?} of {timeout:?}"
@@ -94,7 +96,7 @@ async fn a_call_waits_for_a_permit_for_half_of_its_time() {
         }
         // Some may have had a permit when the read before them had ended.
         assert!(refused > 0);
-        assert!(get_within(&client, 30 * SECOND).await.is_ok());
+        assert!(get_within(&client, Duration::from_secs(30)).await.is_ok());
         if asked < waited {
             return;
         }
@@ -124,7 +126,7 @@ async fn a_full_queue_refuses_at_once() {
                     assert_overloaded_or_locked(&status);
                     status.code() == Code::ResourceExhausted
                 });
-                if is_refused && began.elapsed() + SECOND < QUEUE_TIMEOUT {
+                if is_refused && began.elapsed() + Duration::from_secs(1) < QUEUE_TIMEOUT {
                     quick.fetch_add(1, Ordering::Relaxed);
                 }
             })

@@ -227,11 +227,11 @@ async fn sentinels_have_the_password_of_redis_unless_set_otherwise() {
     for (program, cause) in [
         (
             serving(&open),
-            "of a sentinel: it refuses the user or the password",
+            "sentinel: it refuses the user or the password",
         ),
         (
             serving(&closed).env("REDIS_SENTINEL_PASSWORD", ""),
-            "of a sentinel: it answers NOAUTH",
+            "sentinel: it answers NOAUTH",
         ),
         (
             serving(&closed).env("REDIS_SENTINEL_MASTER_NAME", "another"),
