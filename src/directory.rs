@@ -1,4 +1,4 @@
-//! Which decorators of the port stand on which.
+//! The directory that is served: the port over a store, and its decorator.
 //!
 //! [`DirectDirectory`] reads the store for every answer, and a read waits for a permit
 //! ([`LoadLimit`]). [`FlagsDirectory`] adds the flags that Rails keeps in Redis. This

@@ -1,7 +1,7 @@
 //! The only place that knows tonic and the generated code.
 //!
 //! Requests come in through `wire::request`, inboxes go out through
-//! `From<&InboxView>`, and every error becomes a `Status` in `status`. Inboxes
+//! `wire::inbox::to_inbox`, and every error becomes a `Status` in `status`. Inboxes
 //! are asked for through the `InboxDirectory` trait; stores are not known here.
 
 mod codec;

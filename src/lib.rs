@@ -7,16 +7,15 @@
 //! | [`check`] | `check`: whether it would serve well |
 //! | [`config`] | typed settings, from flags and environment |
 //! | [`demo`] | the data and the words of `serve --demo` |
-//! | [`telemetry`] | where logs go |
-//! | [`domain`] | what an inbox is and who may see what of it; knows no framework |
+//! | [`telemetry`] | destination and format of the logs |
+//! | [`domain`] | inboxes, their viewers and the role rule; knows no framework |
 //! | [`store`] | rows of PostgreSQL and SQLite become domain values; the one place that seals |
 //! | [`leadchat`] | what Rails derives and how it writes: links, encryption envelopes, avatars, flags |
-//! | [`directory`] | answers for inboxes from a store |
-//! | [`identity`] | who calls, and what a caller may do |
+//! | [`directory`] | the port over a store, with a load limit and flags |
+//! | [`identity`] | the caller and its rights |
 //! | [`grpc`] | the only place that knows tonic and the generated code |
 //!
-//! Dependencies point one way: `main → app → {grpc, directory, identity, check}`,
-//! `{directory, check} → store → {leadchat, domain}`, and all of them to `domain`.
+//! ARCHITECTURE.md has the dependencies among them.
 
 pub mod app;
 pub mod check;

@@ -8,7 +8,7 @@
 //! are read after the transaction.
 //!
 //! This is the one place that seals: `assemble` decides what of a row is for
-//! administrators. This module knows no viewers and no rights.
+//! administrators. Rights are decided in the domain alone.
 
 mod assemble;
 mod error;
@@ -125,7 +125,7 @@ impl Store {
         &self,
         context: &ReadContext,
         operation: &O,
-    ) -> Result<O::Answer, StoreError> {
+    ) -> Result<O::Output, StoreError> {
         let mut attempts = Attempts::new(&self.planner, context);
         loop {
             let plan = attempts.plan();
@@ -150,12 +150,12 @@ impl Store {
 /// A read, as a value that can be attempted again. (An `async` closure over a borrowed
 /// snapshot would say the same, but cannot be shown to be `Send`.)
 trait ReadOperation: Sync {
-    type Answer: Send;
+    type Output: Send;
 
     fn attempt(
         &self,
         read: &mut Read<'_>,
-    ) -> impl Future<Output = Result<Self::Answer, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Self::Output, StoreError>> + Send;
 }
 
 /// One attempt of a read.

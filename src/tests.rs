@@ -202,7 +202,6 @@ pub fn inbox(id: i64, name: &str) -> Inbox {
             business_name: None,
             help_center: None,
         },
-        flag_key: None,
         channel: None,
         degradations: Vec::new(),
         sealed_degradations: AdminOnly::seal(Vec::new()),

@@ -47,33 +47,30 @@ impl DirectDirectory {
         let context = ReadContext::new(deadline, cancelled.clone(), permit);
         let read = read(Arc::clone(&self.store), context);
         let _cancel_on_drop = cancelled.drop_guard();
-        // Within the task, since the caller may have left.
-        let logged = async {
-            let answer = read.await;
-            match &answer {
-                Err(cause @ (StoreError::Unavailable(_) | StoreError::Interrupted { .. })) => {
-                    warn!(%cause, "read failed");
-                }
-                Err(cause @ (StoreError::Unexpected(_) | StoreError::StalePlan(_))) => {
-                    error!(%cause, "read failed");
-                }
-                Ok(_) | Err(StoreError::Cancelled) => {}
-            }
-            answer
-        };
+        // Logged within the task, since the caller may have left.
+        let logged = async { read.await.map_err(|cause| log_failure(&cause)) };
         match tokio::spawn(logged.in_current_span()).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(
-                StoreError::Unavailable(_) | StoreError::Interrupted { .. } | StoreError::Cancelled,
-            )) => Err(DirectoryError::Unavailable),
-            Ok(Err(StoreError::Unexpected(_) | StoreError::StalePlan(_))) => {
-                Err(DirectoryError::Unexpected)
-            }
+            Ok(answer) => answer,
             Err(_) => {
                 error!("read task panicked");
                 Err(DirectoryError::Unexpected)
             }
         }
+    }
+}
+
+/// Logs why a read failed, and returns what the call is answered with.
+fn log_failure(cause: &StoreError) -> DirectoryError {
+    match cause {
+        StoreError::Unavailable(_) | StoreError::Interrupted { .. } => {
+            warn!(%cause, "read failed");
+            DirectoryError::Unavailable
+        }
+        StoreError::Unexpected(_) | StoreError::StalePlan(_) => {
+            error!(%cause, "read failed");
+            DirectoryError::Unexpected
+        }
+        StoreError::Cancelled => DirectoryError::Unavailable,
     }
 }
 

@@ -110,7 +110,7 @@ impl<'a> InboxView<'a> {
 
     /// Whether the channel must be connected again; `None` where leadchat does not say.
     pub fn reauthorization(&self, source: FlagSource) -> Option<Reauthorization> {
-        self.flags.resolve(source, self.inbox.flag_key)
+        self.flags.resolve(source)
     }
 
     /// The degradations of fields that the viewer may see.

@@ -22,22 +22,18 @@ pub struct Account {
     by_id: HashMap<InboxId, usize>,
 }
 
-struct AccountInbox {
+/// An inbox of an account.
+pub struct AccountInbox {
     folded_name: String,
     inbox: Inbox,
+    flag_key: Option<FlagKey>,
 }
 
 impl Account {
     /// Inboxes of other accounts are left out.
-    pub fn new(id: AccountId, members: Members, inboxes: Vec<Inbox>) -> Self {
-        let mut inboxes: Vec<_> = inboxes
-            .into_iter()
-            .filter(|inbox| inbox.account_id == id)
-            .map(|inbox| AccountInbox {
-                folded_name: fold(&inbox.name),
-                inbox,
-            })
-            .collect();
+    pub fn new(id: AccountId, members: Members, inboxes: Vec<AccountInbox>) -> Self {
+        let mut inboxes = inboxes;
+        inboxes.retain(|listed| listed.inbox.account_id == id);
         inboxes.sort_by(|a, b| a.position().cmp(&b.position()));
         let by_id = inboxes
             .iter()
@@ -54,7 +50,7 @@ impl Account {
     /// The flags in Redis that its inboxes' states depend on.
     pub fn flag_keys(&self) -> BTreeSet<FlagKey> {
         let inboxes = self.inboxes.iter();
-        inboxes.filter_map(|it| it.inbox.flag_key).collect()
+        inboxes.filter_map(|it| it.flag_key).collect()
     }
 
     pub(super) const fn members(&self) -> &Members {
@@ -76,6 +72,19 @@ impl Account {
 }
 
 impl AccountInbox {
+    /// `flag_key` names the flag that its channel's state is read from, if it is.
+    pub fn new(inbox: Inbox, flag_key: Option<FlagKey>) -> Self {
+        Self {
+            folded_name: fold(&inbox.name),
+            inbox,
+            flag_key,
+        }
+    }
+
+    pub const fn account_id(&self) -> AccountId {
+        self.inbox.account_id
+    }
+
     fn position(&self) -> (&str, InboxId) {
         (&self.folded_name, self.inbox.id)
     }

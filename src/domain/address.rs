@@ -123,7 +123,7 @@ impl FoldedText {
 /// Never the text.
 impl std::fmt::Debug for FoldedText {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Letters")
+        f.write_str("FoldedText(..)")
     }
 }
 
@@ -179,16 +179,14 @@ fn whatsapp_numbers(numbers: &BTreeSet<String>) -> BTreeSet<String> {
 }
 
 fn other_on_whatsapp(number: &str) -> Option<String> {
-    let is_number = number
-        .bytes()
-        .all(|to_ascii_digit| to_ascii_digit.is_ascii_digit());
-    let (_, place, to_ascii_digit) = WHATSAPP_DIGITS
+    let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
+    let (_, place, digit) = WHATSAPP_DIGITS
         .iter()
         .find(|(country, ..)| is_number && number.starts_with(country))?;
     let (before, after) = number.split_at_checked(*place)?;
     match number.len() {
-        12 => Some(format!("{before}{to_ascii_digit}{after}")),
-        13 => Some(format!("{before}{}", after.strip_prefix(*to_ascii_digit)?)),
+        12 => Some(format!("{before}{digit}{after}")),
+        13 => Some(format!("{before}{}", after.strip_prefix(*digit)?)),
         _ => None,
     }
 }

@@ -5,7 +5,6 @@ use super::{
     degradation::Degradation,
     id::{AccountId, ChannelId, InboxId},
     json::{Fields, Json},
-    reauthorization::FlagKey,
     schedule::WorkingHours,
     secret::AdminOnly,
 };
@@ -25,9 +24,6 @@ pub struct Inbox {
     pub settings: Settings,
     /// `None` where `channel_type` names none of the thirteen kinds.
     pub channel: Option<Channel>,
-    /// The flag that says whether the channel must be connected again, where one does.
-    /// Not disclosed: it says where to look, not what is there.
-    pub flag_key: Option<FlagKey>,
     /// The degradations of fields that every viewer may see.
     pub degradations: Vec<Degradation>,
     /// The degradations of fields for administrators.

@@ -141,9 +141,9 @@ impl Parser {
     /// In the order of keys, and of duplicate ones the last alone, as jsonb has
     /// them: equal content gives equal degradations on either database.
     fn object(&mut self, text: &str, depth: usize) -> Option<Json> {
-        let to_i32 = serde_json::from_str(text).ok();
-        let damaged = to_i32.is_none();
-        let Some(entries) = to_i32.or_else(|| raw_entries(text)) else {
+        let entries = serde_json::from_str(text).ok();
+        let damaged = entries.is_none();
+        let Some(entries) = entries.or_else(|| raw_entries(text)) else {
             self.degrade(DegradationReason::JsonMalformed);
             return None;
         };
@@ -194,8 +194,8 @@ impl Parser {
 /// beyond 2^53.
 fn is_integer_beyond_exact(text: &str) -> bool {
     let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-    let (to_i32, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits = format!("{}{fraction}", to_i32.trim_start_matches('-'));
+    let (integer, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{}{fraction}", integer.trim_start_matches('-'));
     let digits = digits.trim_start_matches('0');
     let exponent = exponent
         .parse::<i64>()

@@ -26,15 +26,30 @@ pub enum FlagSource {
     Absent,
     /// The database says it.
     Fixed(Reauthorization),
-    /// The flag of the inbox (`Inbox::flag_key`) says it.
-    Flag,
+    /// A flag in Redis says it.
+    Flag(FlagKey),
 }
 
 /// A channel that leadchat may keep a flag for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FlagKey {
-    pub kind: ChannelKind,
-    pub channel: ChannelId,
+    kind: ChannelKind,
+    channel: ChannelId,
+}
+
+impl FlagKey {
+    /// Made by the store alone: with a key, a view tells the state of the channel.
+    pub const fn new(kind: ChannelKind, channel: ChannelId) -> Self {
+        Self { kind, channel }
+    }
+
+    pub const fn kind(self) -> ChannelKind {
+        self.kind
+    }
+
+    pub const fn channel(self) -> ChannelId {
+        self.channel
+    }
 }
 
 /// The flags of some channels, as far as they could be read. A missing one is unknown.
@@ -50,16 +65,13 @@ impl FromIterator<(FlagKey, bool)> for ReauthorizationFlags {
 
 impl ReauthorizationFlags {
     /// The state of a channel; `None` where leadchat has none.
-    pub(super) fn resolve(
-        &self,
-        source: FlagSource,
-        key: Option<FlagKey>,
-    ) -> Option<Reauthorization> {
+    pub(super) fn resolve(&self, source: FlagSource) -> Option<Reauthorization> {
         match source {
             FlagSource::Absent => None,
             FlagSource::Fixed(state) => Some(state),
-            FlagSource::Flag => Some(
-                key.and_then(|key| self.0.get(&key))
+            FlagSource::Flag(key) => Some(
+                self.0
+                    .get(&key)
                     .map_or(Reauthorization::Unknown, |required| (*required).into()),
             ),
         }

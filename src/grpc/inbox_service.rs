@@ -14,7 +14,7 @@ use super::{
     status::CallError,
     wire::{
         inbox::to_inbox,
-        request::{BatchGetInboxes, FindInboxes, GetInbox, ListInboxes, Scope},
+        request::{BatchGetInboxes, FindInboxes, GetInbox, ListInboxes, RequestScope},
     },
 };
 use crate::{
@@ -59,7 +59,7 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
     ) -> Result<Response<pb::ListInboxesResponse>, Status> {
         let deadline = deadline_of(request.extensions());
         let request = ListInboxes::try_from(request.into_inner())?;
-        let Scope {
+        let RequestScope {
             account, viewer, ..
         } = request.scope;
         // A viewer that does not belong is refused in the time that a missing account takes.
@@ -84,7 +84,7 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         let mut response = pb::BatchGetInboxesResponse {
             inboxes: Vec::new(),
             disclosed_as: pb::Role::from(access.role()).into(),
-            // At most.
+            // The largest value: its bytes are reserved, and it is replaced below.
             not_found: ids.clone(),
             remaining_ids: ids,
         };
@@ -139,7 +139,7 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
 impl<D: InboxDirectory> InboxService<D> {
     async fn load(
         &self,
-        scope: Scope,
+        scope: RequestScope,
         inboxes: &[InboxId],
         deadline: Instant,
     ) -> Result<Option<Answer>, CallError> {
@@ -178,7 +178,7 @@ impl<D: InboxDirectory> InboxService<D> {
         let mut response = pb::FindInboxesResponse {
             inboxes: Vec::new(),
             disclosed_as: pb::Role::from(role).into(),
-            // At most.
+            // The largest value: its bytes are reserved, and it is replaced below.
             remaining: references.collect(),
         };
         let mut page = PageBuilder::new(self.limit, &response);
@@ -208,7 +208,7 @@ impl<D: InboxDirectory> InboxService<D> {
         let mut response = pb::ListInboxesResponse {
             inboxes: Vec::new(),
             disclosed_as: pb::Role::from(access.role()).into(),
-            // At most.
+            // The largest value: its bytes are reserved, and it is replaced below.
             next_page_token: " ".repeat(MAX_TOKEN_BYTES),
         };
         let mut page = PageBuilder::new(self.limit, &response);

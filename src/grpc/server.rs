@@ -96,7 +96,7 @@ pub enum ServeError {
     Transport(#[from] tonic::transport::Error),
 }
 
-/// Serves inboxes until `stop` receives and the calls in flight are answered. A second
+/// Serves inboxes until `shutdown_signals` receives and the calls in flight are answered. A second
 /// stop cancels the remaining calls.
 pub async fn serve<D: InboxDirectory>(
     listener: Listener,

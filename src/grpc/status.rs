@@ -202,7 +202,7 @@ pub fn panic_response<B: Default>(_: Box<dyn Any + Send>) -> Response<B> {
     response(CallError::Internal)
 }
 
-/// The answer to a call that fails before it has begun to be answered.
+/// A response of trailers alone, for a call that fails before it has a message.
 pub fn response<B: Default>(error: CallError) -> Response<B> {
     Status::from(error).into_http()
 }

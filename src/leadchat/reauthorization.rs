@@ -8,7 +8,7 @@ use crate::domain::{channel::ChannelKind, reauthorization::FlagKey};
 /// flags. The id is the channel's, not the inbox's.
 pub fn key(channel: FlagKey) -> Option<String> {
     // Rails takes the table's name and, if it has one, cuts the plural's `s`.
-    let table = match channel.kind {
+    let table = match channel.kind() {
         ChannelKind::Email => "channel_email",
         ChannelKind::FacebookPage => "channel_facebook_page",
         ChannelKind::Instagram => "channel_instagram",
@@ -25,7 +25,7 @@ pub fn key(channel: FlagKey) -> Option<String> {
     };
     Some(format!(
         "alfred:REAUTHORIZATION_REQUIRED:{table}:{}",
-        channel.channel
+        channel.channel()
     ))
 }
 
@@ -47,7 +47,7 @@ mod tests {
         let keys: Vec<_> = ChannelKind::iter()
             .filter_map(|kind| {
                 let channel = ChannelId(7);
-                key(FlagKey { kind, channel })
+                key(FlagKey::new(kind, channel))
             })
             .collect();
         assert_eq!(

@@ -17,7 +17,7 @@ mod voice;
 mod web_widget;
 mod whatsapp;
 
-use std::collections::HashMap;
+use std::{cell::Cell, collections::HashMap};
 
 use super::{
     Store,
@@ -28,11 +28,13 @@ use super::{
 };
 use crate::{
     domain::{
+        account::AccountInbox,
         channel::ChannelKind,
         degradation::{Degradation, DegradationReason},
         id::{AccountId, ChannelId, InboxId},
         inbox::{HelpCenter, Inbox, SenderNameType, Settings},
         json::Json,
+        reauthorization::FlagKey,
         schedule::WorkingHours,
         secret::AdminOnly,
     },
@@ -70,6 +72,8 @@ struct Context<'a> {
     decryption: &'a Decryption,
     states: StateSource,
     features: Features,
+    /// The flag that the channel at hand depends on.
+    flag_key: Cell<Option<FlagKey>>,
 }
 
 /// The degradations of one inbox, by the viewers that they are disclosed to.
@@ -81,7 +85,7 @@ struct Degradations {
 
 impl Store {
     /// The inboxes that rows make.
-    pub(super) fn assemble(&self, rows: InboxRows) -> Vec<Inbox> {
+    pub(super) fn assemble(&self, rows: InboxRows) -> Vec<AccountInbox> {
         let InboxRows {
             inboxes,
             channels,
@@ -96,6 +100,7 @@ impl Store {
             decryption: &self.decryption,
             states,
             features,
+            flag_key: Cell::new(None),
         };
         let assemble = |inbox: &InboxRow| {
             let rows = RowsOfInbox {
@@ -104,7 +109,8 @@ impl Store {
                 working_hours: rows_of(&working_hours, inbox.id),
                 avatar: rows_of(&avatars, inbox.id).first(),
             };
-            rows.assemble(&context)
+            let inbox = rows.assemble(&context);
+            AccountInbox::new(inbox, context.flag_key.take())
         };
         inboxes.iter().map(assemble).collect()
     }
@@ -192,7 +198,6 @@ impl RowsOfInbox<'_> {
             channel_id: ChannelId(channel_id.unwrap_or_default()),
             avatar_url: avatar_url(self.avatar, context, open),
             settings,
-            flag_key: parts.as_ref().and_then(|parts| parts.flag_key(channel_id)),
             channel: parts.map(|parts| parts.channel),
             degradations: degradations.open,
             sealed_degradations: AdminOnly::seal(degradations.sealed),

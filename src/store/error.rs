@@ -27,20 +27,20 @@ pub enum StoreError {
     /// store alone, which tries again.
     #[error(transparent)]
     StalePlan(#[from] StalePlan),
-    /// The database ended it, and may answer if it is begun anew. Known within the
-    /// store alone, which tries again.
+    /// The database interrupted the read; another attempt may succeed. Known within the
+    /// store alone, which makes one.
     #[error("the database does not answer: {reason}")]
     Interrupted { cause: Interruption, reason: String },
 }
 
-/// Why a read was ended before it had its answer, through no fault of its own.
+/// Why a read was interrupted, through no fault of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interruption {
     /// A standby had to replay what its primary did.
     Conflict,
     /// A table was locked, by a migration say.
     Lock,
-    /// The connection was.
+    /// The connection was lost.
     Connection,
 }
 
@@ -246,7 +246,7 @@ fn pgbouncer_reason(message: &str) -> &'static str {
         .map_or(" (code 08P01)", |(_, words)| words)
 }
 
-/// Why a read was ended, if it may be begun anew.
+/// Why a read was interrupted, if another attempt may succeed.
 fn interruption(error: &sqlx::Error) -> Option<Interruption> {
     match error {
         sqlx::Error::Database(error) => match error.code().as_deref()? {

@@ -37,7 +37,7 @@ pub struct Inspection {
 pub struct Connections(Pool);
 
 impl Connections {
-    /// Once none is used any more.
+    /// Closes them, once no read uses one.
     pub async fn close(self) {
         self.0.close().await;
     }
@@ -65,7 +65,7 @@ pub enum Migrations {
 }
 
 impl Inspection {
-    /// Connects and looks.
+    /// Connects, and probes the schema.
     pub async fn of(
         settings: &DatabaseSettings,
         connections: NonZeroUsize,

@@ -10,7 +10,7 @@ use sqlx::{
 use super::{
     Ownership,
     error::{StoreError, open::OpenError},
-    schema::table_schemas::{self, MARK, TableSchema},
+    schema::table_schemas::{self, RAILS_TABLE, TableSchema},
     snapshot::{Pool, context::ReadContext},
     sql::{Argument, Statement},
 };
@@ -47,7 +47,7 @@ static SQLITE: LazyLock<Migrator> = migrator!("sqlite":
 const APPLIED: &str = "_sqlx_migrations";
 
 pub(super) async fn ownership(pool: &Pool) -> Result<Ownership, StoreError> {
-    Ok(if has_table(pool, MARK).await? {
+    Ok(if has_table(pool, RAILS_TABLE).await? {
         Ownership::Attached
     } else {
         Ownership::Own

@@ -27,18 +27,18 @@ use crate::{
 use columns::Column;
 use tables::{PREDICATE_COLUMNS, TABLES_READ, address_columns, channel_table, is_optional_table};
 
-pub(super) type Place = (&'static str, &'static str);
+pub(super) type ColumnName = (&'static str, &'static str);
 
-/// All that is wanted of a database: tables and columns, and whether it does
-/// without. Known once it is known whose database it is.
+/// The tables and columns that statements name, each with whether it is optional.
+/// Depends on the ownership.
 pub(super) struct Required {
-    places: BTreeMap<Place, bool>,
+    places: BTreeMap<ColumnName, bool>,
 }
 
 /// The available part of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Schema {
-    available: BTreeSet<Place>,
+    available: BTreeSet<ColumnName>,
     /// The tables, and how many columns each has ever had: `None` where it is not
     /// there. Of SQLite's that is not known.
     pub tables: BTreeMap<&'static str, Option<i64>>,
@@ -73,7 +73,7 @@ pub struct Missing {
 impl Required {
     pub fn new(ownership: Ownership) -> Self {
         let mut places = BTreeMap::new();
-        let mut want = |place, is_optional| {
+        let mut require = |place, is_optional| {
             let known = places.entry(place).or_insert(is_optional);
             *known &= is_optional;
         };
@@ -82,17 +82,17 @@ impl Required {
             for column in columns {
                 let is_optional = column.optional || is_optional_table(table);
                 for place in column.needs(table) {
-                    want(place, is_optional);
+                    require(place, is_optional);
                 }
             }
         }
         for (table, column) in PREDICATE_COLUMNS {
-            want((table, column), false);
+            require((table, column), false);
         }
         for kind in AddressKind::iter() {
             for (channel, column) in address_columns(kind) {
                 let (table, _) = channel_table(*channel);
-                want((table, *column), is_optional_table(table));
+                require((table, *column), is_optional_table(table));
             }
         }
         if ownership == Ownership::Attached {
@@ -102,7 +102,7 @@ impl Required {
     }
 
     /// All of it, by table.
-    pub fn places(&self) -> impl Iterator<Item = Place> {
+    pub fn places(&self) -> impl Iterator<Item = ColumnName> {
         self.places.keys().copied()
     }
 

@@ -31,7 +31,7 @@ pub(super) enum Pool {
     Sqlite(SqlitePool),
 }
 
-/// One of them.
+/// A connection to a database.
 pub(super) enum Connection {
     Postgres(PooledConnection),
     Sqlite(PoolConnection<Sqlite>),
@@ -39,13 +39,13 @@ pub(super) enum Connection {
 
 /// The committed state at the time of the snapshot.
 pub(super) struct Snapshot<'c> {
-    transaction: Open<'c>,
+    transaction: ActiveTransaction<'c>,
     context: &'c ReadContext,
     /// A bit for each table that statements have named so far.
     tables: i64,
 }
 
-enum Open<'c> {
+enum ActiveTransaction<'c> {
     Postgres {
         transaction: Transaction<'c, Postgres>,
         prepares: bool,
@@ -139,7 +139,7 @@ impl Connection {
                     }
                 };
                 *is_in_transaction = true;
-                Open::Postgres {
+                ActiveTransaction::Postgres {
                     transaction,
                     prepares,
                     encoding,
@@ -148,7 +148,7 @@ impl Connection {
                     is_in_transaction,
                 }
             }
-            Self::Sqlite(connection) => Open::Sqlite(
+            Self::Sqlite(connection) => ActiveTransaction::Sqlite(
                 connection
                     .begin()
                     .await
@@ -200,7 +200,7 @@ impl Snapshot<'_> {
         if self.context.is_cancelled() {
             return Err(StoreError::Cancelled);
         }
-        if let Open::Postgres { limits, .. } = &mut self.transaction {
+        if let ActiveTransaction::Postgres { limits, .. } = &mut self.transaction {
             let slow = |_| StoreError::Unavailable("a read takes too long".to_owned());
             if let Some(first) = limits.next().map_err(slow)? {
                 self.execute(first).await?;
@@ -215,10 +215,10 @@ impl Snapshot<'_> {
         statement: &Statement,
         arguments: &[Argument],
     ) -> Result<Result<Vec<R>, sqlx::Error>, StoreError> {
-        // Safe: statements are made of constants alone, see `statements`.
+        // Safe: statements are made of constants alone, see `sql`.
         let sql = AssertSqlSafe(Arc::clone(&statement.sql));
         Ok(match &mut self.transaction {
-            Open::Postgres {
+            ActiveTransaction::Postgres {
                 transaction,
                 prepares,
                 limits,
@@ -240,7 +240,7 @@ impl Snapshot<'_> {
                     is_unresponsive,
                 )?
             }
-            Open::Sqlite(transaction) => {
+            ActiveTransaction::Sqlite(transaction) => {
                 let mut query = sqlx::query_as::<Sqlite, R>(sql);
                 for argument in arguments {
                     query = match argument {
@@ -260,7 +260,7 @@ impl Snapshot<'_> {
 
     /// Whether texts are converted, so that not every one can be stored or compared.
     pub(super) const fn converts_encoding(&self) -> bool {
-        let Open::Postgres { encoding, .. } = &self.transaction else {
+        let ActiveTransaction::Postgres { encoding, .. } = &self.transaction else {
             return false;
         };
         matches!(encoding, Encoding::Other)
@@ -291,7 +291,7 @@ impl Snapshot<'_> {
 
     /// Runs what gives no rows, on PostgreSQL.
     async fn execute(&mut self, sql: String) -> Result<(), StoreError> {
-        if let Open::Postgres {
+        if let ActiveTransaction::Postgres {
             transaction,
             limits,
             is_unresponsive,
@@ -313,8 +313,8 @@ impl Snapshot<'_> {
     pub(super) async fn end(mut self, check: &Statement) -> Result<(), StoreError> {
         let tables = [Argument::Id(self.tables)];
         let arguments = match self.transaction {
-            Open::Postgres { .. } => tables.as_slice(),
-            Open::Sqlite(_) => &[],
+            ActiveTransaction::Postgres { .. } => tables.as_slice(),
+            ActiveTransaction::Sqlite(_) => &[],
         };
         let rows: Vec<PlanCurrentRow> = self.fetch(check, arguments).await?;
         let is_current = |row: &PlanCurrentRow| matches!(row.plan_is_current.get(), Ok(Some(true)));
@@ -327,7 +327,7 @@ impl Snapshot<'_> {
     /// Ends the snapshot and gives its connection back.
     pub(super) async fn close(self) -> Result<(), StoreError> {
         Ok(match self.transaction {
-            Open::Postgres {
+            ActiveTransaction::Postgres {
                 transaction,
                 limits,
                 is_unresponsive,
@@ -339,7 +339,7 @@ impl Snapshot<'_> {
                 *is_in_transaction = committed.is_err();
                 committed
             }
-            Open::Sqlite(transaction) => transaction.commit().await,
+            ActiveTransaction::Sqlite(transaction) => transaction.commit().await,
         }?)
     }
 }

@@ -10,7 +10,7 @@ use rustls::{AlertDescription as Alert, CertificateError as Cause, Error};
 pub(super) struct SettingNames {
     /// The one of the trusted authorities.
     pub authority: &'static str,
-    /// Those of the client certificate.
+    /// The settings of the client certificate.
     pub client: &'static str,
 }
 

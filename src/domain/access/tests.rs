@@ -4,6 +4,7 @@
 use super::*;
 use crate::{
     domain::{
+        account::AccountInbox,
         channel::ChannelKind,
         id::{AccountId, AgentBotId, ChannelId, UserId},
         members::Members,
@@ -34,8 +35,8 @@ fn account() -> Account {
         account_id: AccountId(2),
         ..inbox(3, "n")
     };
-    let inboxes = vec![inbox(1, "n"), inbox(2, "n"), other];
-    Account::new(AccountId(1), members, inboxes)
+    let inboxes = [inbox(1, "n"), inbox(2, "n"), other].map(|it| AccountInbox::new(it, None));
+    Account::new(AccountId(1), members, inboxes.into())
 }
 
 #[test]
@@ -90,28 +91,19 @@ fn a_suspended_account_says_so_to_its_members_alone() {
 
 #[test]
 fn a_state_comes_from_its_source() {
-    let key = |channel| FlagKey {
-        kind: ChannelKind::Email,
-        channel: ChannelId(channel),
-    };
+    let key = |channel| FlagKey::new(ChannelKind::Email, ChannelId(channel));
     let flags: ReauthorizationFlags = [(key(1), true), (key(2), false)].into_iter().collect();
-    for (source, flag, state) in [
-        (FlagSource::Absent, Some(1), None),
+    for (source, state) in [
+        (FlagSource::Absent, None),
         (
             FlagSource::Fixed(Reauthorization::NotRequired),
-            Some(1),
             Some(Reauthorization::NotRequired),
         ),
-        (FlagSource::Flag, Some(1), Some(Reauthorization::Required)),
-        (
-            FlagSource::Flag,
-            Some(2),
-            Some(Reauthorization::NotRequired),
-        ),
-        (FlagSource::Flag, Some(3), Some(Reauthorization::Unknown)),
-        (FlagSource::Flag, None, Some(Reauthorization::Unknown)),
+        (FlagSource::Flag(key(1)), Some(Reauthorization::Required)),
+        (FlagSource::Flag(key(2)), Some(Reauthorization::NotRequired)),
+        (FlagSource::Flag(key(3)), Some(Reauthorization::Unknown)),
     ] {
-        assert_eq!(flags.resolve(source, flag.map(key)), state, "{source:?}");
+        assert_eq!(flags.resolve(source), state, "{source:?}");
     }
 }
 

@@ -64,8 +64,6 @@ impl From<&InboxView<'_>> for pb::Inbox {
             avatar_url,
             settings,
             channel,
-            // Resolved with the channel.
-            flag_key: _,
             degradations,
             sealed_degradations,
         } = view.inbox();

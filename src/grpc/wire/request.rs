@@ -32,19 +32,19 @@ const UNKNOWN_VALUE: &str = "is not a known value";
 
 /// The common part of all requests.
 #[derive(Clone, Copy)]
-pub struct Scope {
+pub struct RequestScope {
     pub account: AccountId,
     pub viewer: Viewer,
     pub detail: Detail,
 }
 
 pub struct GetInbox {
-    pub scope: Scope,
+    pub scope: RequestScope,
     pub inbox: InboxId,
 }
 
 pub struct ListInboxes {
-    pub scope: Scope,
+    pub scope: RequestScope,
     pub page_size: usize,
     pub cursor: Option<Cursor>,
     /// Empty for all.
@@ -56,7 +56,7 @@ pub struct ListInboxes {
 }
 
 pub struct BatchGetInboxes {
-    pub scope: Scope,
+    pub scope: RequestScope,
     pub inboxes: Vec<InboxId>,
 }
 
@@ -223,11 +223,16 @@ impl Violations {
         }
     }
 
-    fn scope(&mut self, account: i64, viewer: Option<pb::Viewer>, detail: i32) -> Option<Scope> {
+    fn scope(
+        &mut self,
+        account: i64,
+        viewer: Option<pb::Viewer>,
+        detail: i32,
+    ) -> Option<RequestScope> {
         let account = self.id("account_id", account);
         let viewer = self.viewer(viewer);
         let detail = self.detail(detail);
-        Some(Scope {
+        Some(RequestScope {
             account: AccountId(account?),
             viewer: viewer?,
             detail: detail?,
@@ -301,8 +306,8 @@ impl Violations {
 
 /// The binding of page tokens: account, viewer, detail and filter. The page size may
 /// change between pages.
-fn binding(scope: Scope, kinds: &BTreeSet<ChannelKind>, name_prefix: &str) -> Vec<u8> {
-    let Scope {
+fn binding(scope: RequestScope, kinds: &BTreeSet<ChannelKind>, name_prefix: &str) -> Vec<u8> {
+    let RequestScope {
         account,
         viewer,
         detail,

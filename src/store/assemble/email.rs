@@ -39,10 +39,7 @@ pub(super) fn assemble(
         reauthorization: AdminOnly::seal(reauthorization),
         provider: row.provider.shown("email.provider", open),
     };
-    ChannelParts {
-        flag_source: reauthorization,
-        ..Channel::Email(email).into()
-    }
+    Channel::Email(email).into()
 }
 
 fn reauthorization(

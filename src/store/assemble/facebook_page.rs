@@ -21,8 +21,5 @@ pub(super) fn assemble(
         reauthorization,
         instagram_id: instagram_id.filter(|id| !is_blank(id)),
     };
-    ChannelParts {
-        flag_source: reauthorization,
-        ..Channel::FacebookPage(page).into()
-    }
+    Channel::FacebookPage(page).into()
 }

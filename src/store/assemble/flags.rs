@@ -4,7 +4,12 @@ use std::collections::HashMap;
 
 use super::Context;
 use crate::{
-    domain::{channel::ChannelKind, degradation::Degradation, reauthorization::FlagSource},
+    domain::{
+        channel::ChannelKind,
+        degradation::Degradation,
+        id::ChannelId,
+        reauthorization::{FlagKey, FlagSource},
+    },
     store::schema::columns::Stored,
 };
 
@@ -27,7 +32,11 @@ pub(super) fn flag_source(
     degradations: &mut Vec<Degradation>,
 ) -> FlagSource {
     let rows = match &context.states {
-        StateSource::Flags => return FlagSource::Flag,
+        StateSource::Flags => {
+            let key = FlagKey::new(kind, ChannelId(id));
+            context.flag_key.set(Some(key));
+            return FlagSource::Flag(key);
+        }
         StateSource::Table(rows) => rows,
     };
     let Some(required) = rows.get(&(kind.class_name().to_owned(), id)) else {

@@ -23,10 +23,7 @@ pub(super) fn assemble(
         reauthorization,
         instagram_id: instagram_id.filter(|id| !is_blank(id)),
     };
-    ChannelParts {
-        flag_source: reauthorization,
-        ..Channel::Instagram(instagram).into()
-    }
+    Channel::Instagram(instagram).into()
 }
 
 /// Without an account of Instagram's, there is nothing to authorize.

@@ -7,8 +7,6 @@ use crate::{
     domain::{
         channel::{Channel, SecretText},
         degradation::{Degradation, DegradationReason},
-        id::ChannelId,
-        reauthorization::{FlagKey, FlagSource},
         secret::AdminOnly,
     },
     store::schema::columns::Stored,
@@ -18,18 +16,6 @@ use crate::{
 pub(super) struct ChannelParts {
     pub channel: Channel,
     pub callback_webhook_url: Option<String>,
-    pub flag_source: FlagSource,
-}
-
-impl ChannelParts {
-    /// The flag that the channel's state is read from, if it is.
-    pub fn flag_key(&self, id: Option<i64>) -> Option<FlagKey> {
-        let id = id.filter(|_| self.flag_source == FlagSource::Flag)?;
-        Some(FlagKey {
-            kind: self.channel.kind(),
-            channel: ChannelId(id),
-        })
-    }
 }
 
 impl From<Channel> for ChannelParts {
@@ -37,7 +23,6 @@ impl From<Channel> for ChannelParts {
         Self {
             channel,
             callback_webhook_url: None,
-            flag_source: FlagSource::Absent,
         }
     }
 }

@@ -20,10 +20,7 @@ pub(super) fn tiktok(
     degradations: &mut Degradations,
 ) -> ChannelParts {
     let reauthorization = flag_source(context, ChannelKind::Tiktok, row.id, &mut degradations.open);
-    ChannelParts {
-        flag_source: reauthorization,
-        ..Channel::Tiktok(Tiktok { reauthorization }).into()
-    }
+    Channel::Tiktok(Tiktok { reauthorization }).into()
 }
 
 /// A row of `channel_twitter_profiles`.

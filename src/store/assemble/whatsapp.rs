@@ -55,7 +55,6 @@ pub(super) fn assemble(
     };
     ChannelParts {
         callback_webhook_url,
-        flag_source: reauthorization,
         ..Channel::Whatsapp(whatsapp).into()
     }
 }

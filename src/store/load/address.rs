@@ -48,7 +48,7 @@ impl Store {
         let (accounts, rows) = self.read(&context, &FindEverywhere(address)).await?;
         let mut inboxes = BTreeMap::<_, Vec<_>>::new();
         for inbox in self.assemble(rows) {
-            inboxes.entry(inbox.account_id).or_default().push(inbox);
+            inboxes.entry(inbox.account_id()).or_default().push(inbox);
         }
         let accounts = accounts.into_iter();
         Ok(accounts
@@ -64,16 +64,16 @@ struct FindEverywhere<'a>(&'a Address);
 
 impl ReadOperation for FindEverywhere<'_> {
     /// The accounts of the owners, and the inboxes of those that are not suspended.
-    type Answer = (BTreeMap<AccountId, Members>, InboxRows);
+    type Output = (BTreeMap<AccountId, Members>, InboxRows);
 
-    async fn attempt(&self, read: &mut Read<'_>) -> Result<Self::Answer, StoreError> {
+    async fn attempt(&self, read: &mut Read<'_>) -> Result<Self::Output, StoreError> {
         let owners = find_owners(read, self.0).await?;
         let accounts = read_accounts(read, &owners).await?;
-        let is_open = |account: &AccountId| {
+        let is_active = |account: &AccountId| {
             let members = accounts.get(account);
             members.is_some_and(|members| members.access(Viewer::Service).is_ok())
         };
-        let open = owners.iter().filter(|(account, _)| is_open(account));
+        let open = owners.iter().filter(|(account, _)| is_active(account));
         let open: Vec<_> = open.map(|(_, inbox)| inbox.0).collect();
         let mut rows = InboxRows::default();
         if !open.is_empty() {

@@ -36,9 +36,9 @@ impl Store {
 struct Count;
 
 impl ReadOperation for Count {
-    type Answer = Vec<NumberRow>;
+    type Output = Vec<NumberRow>;
 
-    async fn attempt(&self, read: &mut Read<'_>) -> Result<Self::Answer, StoreError> {
+    async fn attempt(&self, read: &mut Read<'_>) -> Result<Self::Output, StoreError> {
         read.fetch(&read.plan.account_list.count, &[]).await
     }
 }
@@ -48,9 +48,9 @@ struct Page {
 }
 
 impl ReadOperation for Page {
-    type Answer = Vec<AccountIdRow>;
+    type Output = Vec<AccountIdRow>;
 
-    async fn attempt(&self, read: &mut Read<'_>) -> Result<Self::Answer, StoreError> {
+    async fn attempt(&self, read: &mut Read<'_>) -> Result<Self::Output, StoreError> {
         let after = [Argument::Id(self.after)];
         read.fetch(&read.plan.account_list.page, &after).await
     }

@@ -17,7 +17,10 @@ use crate::{
         viewer::Viewer,
     },
     store::{
-        Read, ReadOperation, Store, error::StoreError, snapshot::context::ReadContext,
+        Read, ReadOperation, Store,
+        error::StoreError,
+        schema::rows::{AccountIdRow, NumberRow},
+        snapshot::context::ReadContext,
         sql::Argument,
     },
 };
@@ -42,14 +45,14 @@ impl Store {
             self.read(&ReadContext::unlimited(), &VerifyAccount(scope))
                 .await?;
         }
-        self.read(&ReadContext::unlimited(), &VerifyAddresses).await
+        self.read(&ReadContext::unlimited(), &VerifyOthers).await
     }
 }
 
 struct VerifyAccount<'s>(ReadScope<'s>);
 
 impl ReadOperation for VerifyAccount<'_> {
-    type Answer = ();
+    type Output = ();
 
     async fn attempt(&self, read: &mut Read<'_>) -> Result<(), StoreError> {
         let scope = self.0;
@@ -69,10 +72,10 @@ impl ReadOperation for VerifyAccount<'_> {
     }
 }
 
-struct VerifyAddresses;
+struct VerifyOthers;
 
-impl ReadOperation for VerifyAddresses {
-    type Answer = ();
+impl ReadOperation for VerifyOthers {
+    type Output = ();
 
     async fn attempt(&self, read: &mut Read<'_>) -> Result<(), StoreError> {
         for kind in AddressKind::iter() {
@@ -82,6 +85,9 @@ impl ReadOperation for VerifyAddresses {
         let statements = &read.plan.cross_account.inboxes;
         let every = Some(ChannelKind::iter().collect());
         read_inboxes(read, statements, &[Argument::Ids(vec![0])], every).await?;
+        let list = &read.plan.account_list;
+        let _: Vec<NumberRow> = read.fetch(&list.count, &[]).await?;
+        let _: Vec<AccountIdRow> = read.fetch(&list.page, &[Argument::Id(0)]).await?;
         Ok(())
     }
 }

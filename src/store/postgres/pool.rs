@@ -106,7 +106,7 @@ impl Manager for Connector {
 #[derive(Clone)]
 pub(in crate::store) struct Connections {
     inner: Arc<Inner>,
-    /// That of the database, once it was asked.
+    /// The encoding of the database; UTF-8 until it is known.
     pub encoding: Encoding,
 }
 
@@ -270,7 +270,7 @@ impl Connections {
 
 /// A connection while a read has it.
 pub(in crate::store) struct PooledConnection {
-    /// There until the lease is dropped.
+    /// There until this is dropped.
     object: Option<Object<Connector>>,
     connections: Connections,
     /// No answer came within its time-out, and may still come.

@@ -184,12 +184,7 @@ async fn try_connect(
     // The same keys as for a list: an ACL may allow some kinds of channels alone.
     let keys = ChannelKind::iter();
     let keys: Vec<_> = keys
-        .filter_map(|kind| {
-            reauthorization::key(FlagKey {
-                kind,
-                channel: ChannelId(0),
-            })
-        })
+        .filter_map(|kind| reauthorization::key(FlagKey::new(kind, ChannelId(0))))
         .collect();
     let replies = timeout(settings.timeout, get_all(redis.clone(), &keys))
         .await

@@ -35,7 +35,7 @@ pub(in crate::store) enum Source {
     Expression(&'static str),
     /// An expression over columns: those of the table `t` by name, those of another table
     /// as `accounts.status`.
-    Derived {
+    Computed {
         needs: &'static [&'static str],
         postgres: &'static str,
         sqlite: &'static str,
@@ -61,7 +61,7 @@ impl Column {
                     column,
                 )]
             }
-            Source::Derived { needs, .. } => needs
+            Source::Computed { needs, .. } => needs
                 .iter()
                 .map(|need| need.split_once('.').unwrap_or((table, *need)))
                 .collect(),

@@ -25,7 +25,7 @@ macro_rules! is_too_deep {
 
 /// Rails takes `provider_config.empty?`, which raises for anything but an object, a list
 /// or a text: NULL here. (SQLite alone accepts bytes as JSON.)
-pub(in crate::store) const PROVIDER_CONFIG_IS_EMPTY: Source = Source::Derived {
+pub(in crate::store) const PROVIDER_CONFIG_IS_EMPTY: Source = Source::Computed {
     needs: &["provider_config"],
     postgres: concat!(
         "CASE WHEN ",
@@ -50,7 +50,7 @@ pub(in crate::store) const PROVIDER_CONFIG_IS_EMPTY: Source = Source::Derived {
 
 /// Rails takes `provider_config['inbound_calls_enabled'] != false`, which raises
 /// for anything but an object or a text (of which no part is false): NULL here.
-pub(in crate::store) const INBOUND_CALLS_ENABLED: Source = Source::Derived {
+pub(in crate::store) const INBOUND_CALLS_ENABLED: Source = Source::Computed {
     needs: &["provider_config"],
     postgres: concat!(
         "CASE WHEN ",
@@ -76,7 +76,7 @@ pub(in crate::store) const INBOUND_CALLS_ENABLED: Source = Source::Derived {
 };
 
 /// The column is as old as leadchat; administrators see it since there is voice.
-pub(in crate::store) const API_KEY_SID: Source = Source::Derived {
+pub(in crate::store) const API_KEY_SID: Source = Source::Computed {
     needs: &["api_key_sid", "voice_enabled"],
     postgres: "t.api_key_sid",
     sqlite: "t.api_key_sid",
@@ -85,7 +85,7 @@ pub(in crate::store) const API_KEY_SID: Source = Source::Derived {
 /// Rails decrypts the secret before it looks whether it is blank. An empty text has an
 /// empty ciphertext, which shows without a key. PostgreSQL compares bytes, as not all
 /// that is stored need be letters.
-pub(in crate::store) const HAS_API_KEY_SECRET: Source = Source::Derived {
+pub(in crate::store) const HAS_API_KEY_SECRET: Source = Source::Computed {
     needs: &["api_key_secret"],
     postgres: r#"coalesce(btrim(textsend(t.api_key_secret), decode('20090a0b0c0d', 'hex')) <> ''
         AND textsend(t.api_key_secret) NOT LIKE '{"p":"",%', false)"#,
@@ -98,7 +98,7 @@ pub(in crate::store) const HAS_API_KEY_SECRET: Source = Source::Derived {
 /// Whether a WhatsApp channel's account has the feature `channel_voice`, the 45th bit of
 /// its flags. NULL where there is no such account. Flags that are no number are passed
 /// on, and are unreadable in the row.
-pub(in crate::store) const VOICE_FEATURE_ENABLED: Source = Source::Derived {
+pub(in crate::store) const VOICE_FEATURE_ENABLED: Source = Source::Computed {
     needs: &["account_id", "accounts.feature_flags"],
     postgres: "(SELECT a.feature_flags & 17592186044416 <> 0 FROM accounts a
         WHERE a.id = t.account_id)",

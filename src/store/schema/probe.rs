@@ -4,7 +4,7 @@
 use std::{collections::BTreeSet, fmt::Write};
 
 use super::{
-    Found, Place, Required, Schema,
+    ColumnName, Found, Required, Schema,
     rows::{OfferedRow, SchemaVersionRow},
     table_schemas::{self, TABLES, TableSchema},
 };
@@ -149,7 +149,7 @@ fn found(row: &OfferedRow) -> Option<Found<'_>> {
     })
 }
 
-fn on_postgres(places: impl Iterator<Item = Place>) -> String {
+fn on_postgres(places: impl Iterator<Item = ColumnName>) -> String {
     let mut values = String::new();
     for (table, column) in places {
         // Writing to a text cannot fail.

@@ -2,7 +2,7 @@
 //!
 //! A struct's fields are the columns that are read, and nothing else is: a token that no
 //! viewer sees is no field here. Where something derived depends on such a column, SQL
-//! evaluates it (`derived`) and only the outcome is read. A field is [`Stored`] if its
+//! evaluates it (`computed`) and only the outcome is read. A field is [`Stored`] if its
 //! column may hold NULL or, on SQLite, any value. It is [`Encrypted`] if leadchat may
 //! encrypt it, and an `Option` if tables of older leadchat versions lack it.
 

@@ -10,7 +10,7 @@ use crate::store::{
 };
 
 /// Rails marks its databases with a table of its own.
-pub(in crate::store) const MARK: &str = "ar_internal_metadata";
+pub(in crate::store) const RAILS_TABLE: &str = "ar_internal_metadata";
 
 /// A schema with such tables.
 #[derive(Debug)]
@@ -39,9 +39,9 @@ impl TableSchema {
         // Safe: names of ours alone.
         let all = Statement::of_catalog(&format!(
             "SELECT CAST(n.nspname AS text), n.nspname = ANY (current_schemas(false)),
-                bool_or(c.relname = '{MARK}'), count(*) FILTER (WHERE c.relname <> '{MARK}') = 2
+                bool_or(c.relname = '{RAILS_TABLE}'), count(*) FILTER (WHERE c.relname <> '{RAILS_TABLE}') = 2
             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-            WHERE c.relname IN ('{MARK}', '{tables}')
+            WHERE c.relname IN ('{RAILS_TABLE}', '{tables}')
                 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^pg_'
             GROUP BY n.nspname ORDER BY n.nspname"
         ));

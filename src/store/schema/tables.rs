@@ -154,7 +154,7 @@ mod tests {
                 let sql = match &column.source {
                     Source::Same => continue,
                     Source::Expression(sql) => [*sql, ""],
-                    Source::Derived {
+                    Source::Computed {
                         postgres, sqlite, ..
                     } => [*postgres, *sqlite],
                 };

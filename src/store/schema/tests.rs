@@ -8,7 +8,7 @@ fn required(ownership: Ownership) -> Required {
 }
 
 /// Probed columns: all exist and are granted, with exceptions.
-fn look(required: &Required, missing: &[Place], not_granted: &[Place]) -> Schema {
+fn look(required: &Required, missing: &[ColumnName], not_granted: &[ColumnName]) -> Schema {
     let places = required.places.keys();
     let there = places.filter(|place| !missing.contains(*place));
     let found = there.map(|place| Found {

@@ -6,8 +6,7 @@
 //! column was added, or a table was rewritten and looked empty. Concurrent reads share
 //! one probe.
 //!
-//! And of a read that the database ended through no fault of its own: it begins anew
-//! too, as `retry_policy` has it.
+//! `retry` decides whether a read that the database interrupted is attempted again.
 
 use std::sync::{
     Arc,
@@ -38,11 +37,11 @@ pub(in crate::store) struct Planner {
     current: watch::Sender<Arc<Plan>>,
     /// The number of probes that were started.
     started: AtomicU64,
-    /// The last look that has ended; locked while one is under way.
+    /// The last probe that has ended; locked while one runs.
     finished: Mutex<FinishedProbe>,
 }
 
-/// A look that has ended.
+/// A probe that has ended.
 #[derive(Default)]
 struct FinishedProbe {
     number: u64,
@@ -105,7 +104,7 @@ impl Planner {
         }
         let probe_number = self.started.fetch_add(1, Ordering::SeqCst) + 1;
         let probed = match self.probe.probe(&self.pool).await {
-            // Each read that waits then looks for itself.
+            // Each waiting read then probes for itself.
             Err(interrupted @ StoreError::Interrupted { .. }) => return Err(interrupted),
             probed => probed,
         };

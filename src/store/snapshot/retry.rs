@@ -1,4 +1,4 @@
-//! How often a read that the database ended is begun anew, and after what pause.
+//! How often an interrupted read is attempted again, and after what delay.
 //!
 //! Databases end reads for reasons outside of the read: a standby replays conflicting
 //! changes, a migration locks a table, a server restarts. They have not answered yet, so
@@ -27,7 +27,7 @@ const MAX_LOCK_RETRIES: u32 = 2;
 /// retried on the next one.
 const MAX_RECONNECTS: u32 = 1;
 
-/// Those of one read.
+/// The retries of one read.
 pub(in crate::store) struct RetryPolicy {
     began: Instant,
     delay: Duration,

@@ -5,7 +5,7 @@ use super::{
     account_list::AccountList,
     address_lookup::{AddressLookups, Collation},
     plan_check::plan_is_current,
-    select::{AccountStatements, CrossAccount, Scope, Target},
+    select::{AccountStatements, CrossAccount, StatementScope, Target},
 };
 use crate::store::schema::Schema;
 
@@ -33,8 +33,8 @@ impl Plan {
             probe_number,
         };
         Self {
-            whole: AccountStatements::new(target, Scope::Whole),
-            excerpt: AccountStatements::new(target, Scope::Excerpt),
+            whole: AccountStatements::new(target, StatementScope::Whole),
+            excerpt: AccountStatements::new(target, StatementScope::Excerpt),
             address_lookups: AddressLookups::new(target, collation),
             cross_account: CrossAccount::new(target),
             account_list: AccountList::new(target),

@@ -34,7 +34,7 @@ pub(in crate::store) struct Target<'a> {
 /// Whether statements read a whole account (bound to `$1`), or some inboxes of
 /// it (bound to `$2`) for one viewer (bound last).
 #[derive(Clone, Copy)]
-pub(in crate::store) enum Scope {
+pub(in crate::store) enum StatementScope {
     Whole,
     Excerpt,
 }
@@ -66,11 +66,11 @@ pub(in crate::store) struct InboxStatements {
 }
 
 impl AccountStatements {
-    pub fn new(target: Target<'_>, scope: Scope) -> Self {
+    pub fn new(target: Target<'_>, scope: StatementScope) -> Self {
         // Conditions on the viewer, where there is one.
         let (user, member, bot, connected) = match scope {
-            Scope::Whole => ("", "", "", ""),
-            Scope::Excerpt => (
+            StatementScope::Whole => ("", "", "", ""),
+            StatementScope::Excerpt => (
                 " AND t.user_id = $2",
                 " AND t.user_id = $3",
                 " AND t.id = $2",
@@ -78,8 +78,8 @@ impl AccountStatements {
             ),
         };
         let inboxes = match scope {
-            Scope::Whole => "i.account_id = $1".to_owned(),
-            Scope::Excerpt => format!(
+            StatementScope::Whole => "i.account_id = $1".to_owned(),
+            StatementScope::Excerpt => format!(
                 "i.account_id = $1 AND {}",
                 target.dialect.is_among("i.id", "$2")
             ),
@@ -223,8 +223,8 @@ impl Column {
         let value = match (&self.source, dialect) {
             (Source::Same, _) => format!("t.{name}"),
             (Source::Expression(sql), _) => (*sql).to_owned(),
-            (Source::Derived { postgres, .. }, Dialect::Postgres) => (*postgres).to_owned(),
-            (Source::Derived { sqlite, .. }, Dialect::Sqlite) => (*sqlite).to_owned(),
+            (Source::Computed { postgres, .. }, Dialect::Postgres) => (*postgres).to_owned(),
+            (Source::Computed { sqlite, .. }, Dialect::Sqlite) => (*sqlite).to_owned(),
         };
         let cast = match (dialect, self.r#type) {
             // SQLite would make a number of anything, the user 5 of `5x`, and a text of

@@ -140,7 +140,6 @@ async fn a_thousand_cancelled_calls_leave_no_read_behind() {
     );
     assert!(given_up >= CALLS / 4, "{given_up}");
     assert!(!log.contains("panicked"));
-    assert!(!log.contains("read task panicked"));
 }
 
 /// Asks until there is an answer, as long as it is told to ask again.

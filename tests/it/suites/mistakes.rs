@@ -17,9 +17,10 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-const MISTAKES: [(&str, &str); 6] = [
+const MISTAKES: [(&str, &str); 7] = [
     ("E0277", include_str!("mistakes/view_forgotten.patch")),
     ("E0308", include_str!("mistakes/seal_left_on.patch")),
+    ("E0308", include_str!("mistakes/state_not_revealed.patch")),
     ("E0603", include_str!("mistakes/proof_forged.patch")),
     ("E0027", include_str!("mistakes/field_not_placed.patch")),
     (

@@ -3,8 +3,8 @@
 use tonic::Code;
 
 use crate::support::{
-    Backend, Client, Database, Program, account::account, get_as_user, get_inbox, pb,
-    program::Server, program::eventually, viewer,
+    Backend, Client, Database, Program, account::account, get_as_user, get_inbox, log::RETRYING,
+    pb, pb::find_inboxes_request::Key, program::Server, program::eventually, viewer,
 };
 
 on_both_databases!(
@@ -78,13 +78,16 @@ async fn hidden_costs_as_many_statements_as_missing(backend: Backend) {
     const MISSING: i64 = 999;
     const AGENT_WITHOUT_INBOXES: i64 = 3;
     const STRANGER: i64 = 4;
+    const SYSTEM_BOT: i64 = 9;
     let database = account(backend, 1).await;
     database
         .execute(
             "INSERT INTO users (id, name, created_at, updated_at)
                 VALUES (3, 'a', '2026-01-01', '2026-01-01'), (4, 'b', '2026-01-01', '2026-01-01');
             INSERT INTO account_users (account_id, user_id, role, created_at, updated_at)
-                VALUES (1, 3, 0, '2026-01-01', '2026-01-01');",
+                VALUES (1, 3, 0, '2026-01-01', '2026-01-01');
+            INSERT INTO agent_bots (id, name, created_at, updated_at)
+                VALUES (9, 'b', '2026-01-01', '2026-01-01');",
         )
         .await;
     let server = counting(&database).start();
@@ -109,6 +112,27 @@ async fn hidden_costs_as_many_statements_as_missing(backend: Backend) {
         };
         statements(&server, call).await
     };
+
+    let find = async |key: &str, viewer: pb::Viewer| {
+        let request = pb::FindInboxesRequest {
+            account_id: Some(1),
+            viewer: Some(viewer),
+            key: Some(Key::InboxIdentifier(key.to_owned())),
+            ..Default::default()
+        };
+        let call = async || {
+            let found = client.find(request.clone()).await.unwrap().message;
+            assert!(found.inboxes.is_empty(), "{found:?}");
+            true
+        };
+        statements(&server, call).await
+    };
+
+    for viewer in [viewer::user(AGENT_WITHOUT_INBOXES), viewer::bot(SYSTEM_BOT)] {
+        let hidden = find("t0", viewer).await;
+        let missing = find("nobody's", viewer).await;
+        assert_eq!(hidden, missing, "FindInboxes of an address, {viewer:?}");
+    }
 
     let hidden = get(1, 1, AGENT_WITHOUT_INBOXES).await;
     let missing = get(1, MISSING, AGENT_WITHOUT_INBOXES).await;
@@ -139,7 +163,7 @@ async fn statements(server: &Server, call: impl AsyncFn() -> bool) -> usize {
             answered(&server.log()) > answered(&log)
         })
         .await;
-        if is_answered && !server.log()[log.len()..].contains("begins anew") {
+        if is_answered && !server.log()[log.len()..].contains(RETRYING) {
             return server.statements() - before;
         }
     }

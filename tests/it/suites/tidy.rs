@@ -14,7 +14,7 @@ mod sources;
 use sources::{all_sources, regex, sources};
 
 /// Patterns that only some modules may contain, and the reason. Unit tests may too.
-const ONLY_IN: [(&str, &[&str], &str); 11] = [
+const ONLY_IN: [(&str, &[&str], &str); 12] = [
     (
         r"\b(tonic|prost|hyper|hyper_util|h2)\b|\b(tonic|prost)_",
         &["grpc"],
@@ -34,6 +34,11 @@ const ONLY_IN: [(&str, &[&str], &str); 11] = [
         r"::seal\b",
         &["store", "domain/secret"],
         "what is stored is sealed where it is read, before anyone else has it",
+    ),
+    (
+        r"\bFlagKey::new\b",
+        &["store"],
+        "a view tells the state of a channel by its key, which may be sealed",
     ),
     (
         r"\bAdminProof\b",

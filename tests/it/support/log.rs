@@ -2,7 +2,7 @@
 //!
 //! On a busy machine sqlx warns of slow statements, and reads meet the time limits of docs/limits.md.
 //! The service promises neither that no statement is slow nor that no read is late, but that a late
-//! read was begun anew as often as it may be.
+//! read was attempted as often as it may be.
 
 use std::collections::BTreeSet;
 
@@ -12,10 +12,10 @@ const FAILED: &str = "read failed";
 /// A call that has its answer.
 const ANSWERED: &str = ": answered ";
 
-/// A read that is tried once more.
-const BEGINS_ANEW: &str = "begins anew";
+/// A read that is attempted again.
+pub const RETRYING: &str = "retrying a read";
 
-/// Why a read that was late failed, and how often it has begun anew before.
+/// Why a read that was late failed, and how often it was attempted again before.
 const LATE: [(&str, usize); 6] = [
     // A table was locked: for half a second each time.
     ("code 55P03", 2),
@@ -50,7 +50,7 @@ pub fn late_reads(log: &str) -> usize {
     failed.filter(|line| is_late(log, line)).count()
 }
 
-/// How many calls were answered well whose read had begun anew.
+/// How many calls were answered well whose read was attempted again.
 pub fn answered_anew(log: &str) -> usize {
     let ids = |has: &dyn Fn(&str) -> bool| -> BTreeSet<&str> {
         log.lines()
@@ -58,7 +58,7 @@ pub fn answered_anew(log: &str) -> usize {
             .map(request_id)
             .collect()
     };
-    let begun = ids(&|line| line.contains(BEGINS_ANEW));
+    let begun = ids(&|line| line.contains(RETRYING));
     let answered = ids(&|line| line.contains(ANSWERED) && line.contains("code=\"OK\""));
     begun.intersection(&answered).count()
 }
@@ -68,7 +68,7 @@ fn is_late(log: &str, failed: &str) -> bool {
     let call = request_id(failed);
     let attempts = log
         .lines()
-        .filter(|line| line.contains(BEGINS_ANEW) && request_id(line) == call)
+        .filter(|line| line.contains(RETRYING) && request_id(line) == call)
         .count();
     LATE.iter()
         .any(|(cause, least)| failed.contains(cause) && attempts >= *least)

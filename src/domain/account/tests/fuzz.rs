@@ -73,8 +73,9 @@ fn folding_again_changes_nothing() {
 fn an_account_has_one_order_however_it_is_read() {
     let names = vec(prop_oneof!["[aAäÄΣςσ]{0,3}", text(3)], 0..15);
     for_all(300, names.prop_flat_map(rows), |rows| {
-        let inboxes = rows.iter().map(|(id, name)| inbox(*id, name)).collect();
-        let account = Account::new(AccountId(1), Members::new(false), inboxes);
+        let inboxes = rows.iter();
+        let inboxes = inboxes.map(|(id, name)| AccountInbox::new(inbox(*id, name), None));
+        let account = Account::new(AccountId(1), Members::new(false), inboxes.collect());
         let flags = ReauthorizationFlags::default();
         let rights = Rights {
             as_service: Role::Agent,

@@ -73,7 +73,7 @@ async fn look_ups_go_by_indexes() {
             let column_read = format!("t.{column}");
             let of_look_ups = plans[before..].iter().filter(|plan| {
                 let sql = text(plan, "Query Text");
-                sql.contains(&column_read) && sql.contains("AS spelled")
+                sql.contains(&column_read) && sql.contains("AS stored_text")
             });
             let of_look_ups: Vec<_> = of_look_ups.collect();
             assert_eq!(of_look_ups.len(), 8, "{table}.{column}");
