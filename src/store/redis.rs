@@ -230,17 +230,16 @@ impl Shared {
 
     /// Logs an outage once, when the state is the observed one.
     fn mark_down(&self, failure: &Failure, is_observed: impl Fn(&State) -> bool) {
-        let has_changed = self.state.send_if_modified(|state| {
+        self.state.send_if_modified(|state| {
             let has_changed = is_observed(state);
             if has_changed {
+                // The log comes first, since a start goes on when the state is known.
+                let redis = &self.settings;
+                warn!(%redis, cause = %failure, "Redis cannot be reached, reauthorization is unknown");
                 *state = State::Down;
             }
             has_changed
         });
-        if has_changed {
-            let redis = &self.settings;
-            warn!(%redis, cause = %failure, "Redis cannot be reached, reauthorization is unknown");
-        }
     }
 
     /// Logs each kind of error reply once a connection.
