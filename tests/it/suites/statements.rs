@@ -122,7 +122,7 @@ async fn hidden_costs_as_many_statements_as_missing(backend: Backend) {
         };
         let call = async || {
             let found = client.find(request.clone()).await.unwrap().message;
-            assert!(found.inboxes.is_empty(), "{found:?}");
+            assert_eq!(found.inboxes.len(), 0, "{key}");
             true
         };
         statements(&server, call).await
@@ -131,7 +131,12 @@ async fn hidden_costs_as_many_statements_as_missing(backend: Backend) {
     for viewer in [viewer::user(AGENT_WITHOUT_INBOXES), viewer::bot(SYSTEM_BOT)] {
         let hidden = find("t0", viewer).await;
         let missing = find("nobody's", viewer).await;
-        assert_eq!(hidden, missing, "FindInboxes of an address, {viewer:?}");
+        assert_eq!(
+            hidden,
+            missing,
+            "FindInboxes of an address, {}",
+            name(viewer)
+        );
     }
 
     let hidden = get(1, 1, AGENT_WITHOUT_INBOXES).await;
