@@ -227,7 +227,7 @@ Environment:
   DATABASE_URL                 the database, as for --database-url
   POSTGRES_HOST, POSTGRES_PORT, POSTGRES_DATABASE, POSTGRES_USERNAME, POSTGRES_PASSWORD
                                the database in parts; DATABASE_URL is laid over them
-  POSTGRES_SCHEMA              the schemas that tables are looked for in, as
+  POSTGRES_SCHEMA              the schemas that tables are searched in, as
                                schema_search_path in the URL"
     };
 }
@@ -328,7 +328,7 @@ const GRANTS_ENVIRONMENT: &str = concat!(
     log_environment!(),
     "
 
-Exit code: 0 when the SQL is printed, 1 when the tables cannot be looked at, 2 for a wrong setting."
+Exit code: 0 when the SQL is printed, 1 when the tables cannot be read, 2 for a wrong setting."
 );
 
 /// The error of a command line. A value is quoted only if it cannot be a secret.

@@ -8,6 +8,7 @@ pub mod api;
 pub mod email;
 pub mod facebook_page;
 pub mod instagram;
+mod kind;
 pub mod line;
 pub mod sms;
 pub mod telegram;
@@ -18,11 +19,10 @@ pub mod voice;
 pub mod web_widget;
 pub mod whatsapp;
 
-use enum_map::Enum;
 use secrecy::SecretString;
-use strum::{EnumIter, IntoEnumIterator, IntoStaticStr};
 
 use super::secret::AdminOnly;
+pub use kind::ChannelKind;
 
 /// A text for administrators, wiped from memory when dropped.
 pub type SecretText = AdminOnly<Option<SecretString>>;
@@ -62,57 +62,5 @@ impl Channel {
             Self::Whatsapp(_) => ChannelKind::Whatsapp,
             Self::Voice(_) => ChannelKind::Voice,
         }
-    }
-}
-
-/// A kind of channel.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Enum, EnumIter, IntoStaticStr,
-)]
-#[strum(serialize_all = "snake_case")]
-pub enum ChannelKind {
-    WebWidget,
-    Api,
-    Email,
-    FacebookPage,
-    Instagram,
-    Tiktok,
-    TwilioSms,
-    TwitterProfile,
-    Telegram,
-    Line,
-    Sms,
-    Whatsapp,
-    Voice,
-}
-
-impl ChannelKind {
-    /// Rails' class name, as `inboxes.channel_type` has it.
-    pub const fn class_name(self) -> &'static str {
-        match self {
-            Self::WebWidget => "Channel::WebWidget",
-            Self::Api => "Channel::Api",
-            Self::Email => "Channel::Email",
-            Self::FacebookPage => "Channel::FacebookPage",
-            Self::Instagram => "Channel::Instagram",
-            Self::Tiktok => "Channel::Tiktok",
-            Self::TwilioSms => "Channel::TwilioSms",
-            Self::TwitterProfile => "Channel::TwitterProfile",
-            Self::Telegram => "Channel::Telegram",
-            Self::Line => "Channel::Line",
-            Self::Sms => "Channel::Sms",
-            Self::Whatsapp => "Channel::Whatsapp",
-            Self::Voice => "Channel::Voice",
-        }
-    }
-
-    pub fn from_class_name(class_name: &str) -> Option<Self> {
-        Self::iter().find(|kind| kind.class_name() == class_name)
-    }
-
-    /// The field of the contract that holds the kind, where degradations say
-    /// what they are about.
-    pub fn field(self) -> &'static str {
-        self.into()
     }
 }

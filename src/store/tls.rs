@@ -126,7 +126,7 @@ mod tests {
 
     /// The errors that no server of the suite can cause.
     #[test]
-    fn what_is_wrong_is_said_and_what_to_do() {
+    fn an_error_says_the_problem_and_the_remedy() {
         let signed = Cause::UnsupportedSignatureAlgorithmContext {
             signature_algorithm_id: Vec::new(),
             supported_algorithms: Vec::new(),

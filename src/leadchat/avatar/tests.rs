@@ -266,7 +266,7 @@ fn formats_are_as_written_where_they_fit() {
 }
 
 #[test]
-fn what_is_missing_for_an_address_is_named() {
+fn a_setting_that_an_address_lacks_is_named() {
     let picture = |filename| Blob {
         id: 1,
         content_type: "image/png",

@@ -132,7 +132,7 @@ fn every_column_that_rails_encrypts_is_known() {
 }
 
 #[test]
-fn what_rails_encrypted_is_decrypted() {
+fn text_that_rails_encrypted_is_decrypted() {
     assert!(OBSERVED.encrypt.len() >= 58);
     for stored in &OBSERVED.encrypt {
         let keys = keys();
@@ -159,7 +159,7 @@ fn what_rails_encrypted_is_decrypted() {
 }
 
 #[test]
-fn what_is_to_be_found_again_is_encrypted_as_rails_does() {
+fn searched_text_is_encrypted_as_rails_does() {
     let deterministic = OBSERVED
         .encrypt
         .iter()
@@ -395,7 +395,7 @@ fn headers_are_what_rails_takes() {
 
 /// A decompression bomb is refused.
 #[test]
-fn what_swells_too_much_is_not_inflated() {
+fn text_beyond_the_inflate_ratio_is_not_inflated() {
     let to_envelope = |text: &str| keys().primary.encrypt(text).unwrap();
     let (most, more) = (128 << 10, (128 << 10) + 1);
     let long = "x".repeat(most);

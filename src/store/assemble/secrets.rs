@@ -63,7 +63,7 @@ impl Decryption {
                         field,
                         keys,
                         "a value that leadchat encrypted cannot be decrypted; \
-                         more of this field are counted, and told at the end"
+                         more of this field are counted, and logged at shutdown"
                     );
                 }
                 None

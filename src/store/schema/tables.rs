@@ -125,7 +125,7 @@ mod tests {
 
     /// One that is read as it is stored would be shown encrypted.
     #[test]
-    fn what_leadchat_encrypts_is_read_as_such() {
+    fn encrypted_columns_are_read_as_encrypted() {
         let mut read = 0;
         for kind in ChannelKind::iter() {
             let (table, columns) = channel_table(kind);
@@ -144,7 +144,7 @@ mod tests {
 
     /// For an undisclosed column, SQL may return whether it is set, and no more.
     #[test]
-    fn what_is_made_of_an_encrypted_column_says_yes_or_no() {
+    fn values_computed_from_encrypted_columns_are_booleans() {
         for kind in ChannelKind::iter() {
             let (table, columns) = channel_table(kind);
             let encrypted = NON_DETERMINISTIC.iter().chain(&DETERMINISTIC);

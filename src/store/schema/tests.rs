@@ -8,7 +8,7 @@ fn required(ownership: Ownership) -> Required {
 }
 
 /// Probed columns: all exist and are granted, with exceptions.
-fn look(required: &Required, missing: &[ColumnName], not_granted: &[ColumnName]) -> Schema {
+fn probe(required: &Required, missing: &[ColumnName], not_granted: &[ColumnName]) -> Schema {
     let places = required.places.keys();
     let there = places.filter(|place| !missing.contains(*place));
     let found = there.map(|place| Found {
@@ -23,7 +23,7 @@ fn look(required: &Required, missing: &[ColumnName], not_granted: &[ColumnName])
 }
 
 #[test]
-fn everything_that_is_read_is_wanted_by_its_table() {
+fn every_column_read_is_required_of_its_table() {
     let channels = ChannelKind::iter().map(tables::channel_table);
     for (table, columns) in TABLES_READ.into_iter().chain(channels) {
         for column in columns {
@@ -88,24 +88,24 @@ fn all_that_is_lacking_is_named_at_once() {
         .collect();
     let missing = [tiktok.as_slice(), &[("inboxes", "csat_config")]].concat();
     let not_granted = [("accounts", "status"), ("channel_telegram", "bot_token")];
-    let schema = look(&required, &missing, &not_granted);
+    let schema = probe(&required, &missing, &not_granted);
     assert_eq!(
         schema.missing.to_string(),
         "missing: the table channel_tiktok, inboxes.csat_config; \
          not granted to this user: accounts.status, channel_telegram.bot_token"
     );
     assert_eq!(schema.omitted, []);
-    assert!(look(&required, &[], &[]).missing.is_empty());
+    assert!(probe(&required, &[], &[]).missing.is_empty());
 }
 
 #[test]
-fn what_is_optional_is_left_out_where_it_is_missing_or_not_granted() {
+fn optional_columns_are_omitted_if_missing_or_not_granted() {
     let required = required(Ownership::Attached);
     let secret = ("channel_api", "secret");
     let sid = ("channel_twilio_sms", "api_key_sid");
     for (schema, is_there) in [
-        (look(&required, &[secret, sid], &[]), false),
-        (look(&required, &[], &[secret, sid]), true),
+        (probe(&required, &[secret, sid], &[]), false),
+        (probe(&required, &[], &[secret, sid]), true),
     ] {
         assert!(schema.missing.is_empty());
         let omitted = schema.omitted.iter();
@@ -117,12 +117,12 @@ fn what_is_optional_is_left_out_where_it_is_missing_or_not_granted() {
         assert!(schema.has_channels(ChannelKind::Voice));
     }
     // A part of the table is no table.
-    let without = look(&required, &[("channel_voice", "provider")], &[]);
+    let without = probe(&required, &[("channel_voice", "provider")], &[]);
     assert!(!without.has_channels(ChannelKind::Voice));
     assert!(without.has_channels(ChannelKind::Api));
 
     // That the sid is shown came with voice, though the column is older.
-    let older = look(&required, &[("channel_twilio_sms", "voice_enabled")], &[]);
+    let older = probe(&required, &[("channel_twilio_sms", "voice_enabled")], &[]);
     let (table, columns) = tables::channel_table(ChannelKind::TwilioSms);
     let is_read = |name| {
         let column = columns.iter().find(|column| column.name == name).unwrap();
@@ -134,7 +134,7 @@ fn what_is_optional_is_left_out_where_it_is_missing_or_not_granted() {
 
 #[test]
 fn a_statement_has_a_bit_for_each_table_that_it_names() {
-    let schema = look(&required(Ownership::Attached), &[], &[]);
+    let schema = probe(&required(Ownership::Attached), &[], &[]);
     let bit = |table| schema.tables_in(table);
     let all: Vec<_> = schema.tables.keys().map(|table| bit(table)).collect();
     let together = all.iter().fold(0, |all, bit| {

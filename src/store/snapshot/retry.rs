@@ -95,8 +95,8 @@ fn now() -> Instant {
 mod tests {
     use super::*;
 
-    /// How many looks there are when each takes so long, and all but the last are
-    /// cut off, each for the next of these reasons.
+    /// The number of attempts when each takes so long, and all but the last are
+    /// interrupted, each for the next of these reasons.
     async fn attempts(causes: &[Interruption], each: Duration) -> Result<usize, usize> {
         let mut attempts = 0;
         let attempted = with_retries(|| {
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_a_standby_replays_is_let_pass_for_five_seconds() {
+    async fn conflicts_of_a_standby_are_retried_for_five_seconds() {
         let second = Duration::from_secs(1);
         assert_eq!(
             attempts(&[Interruption::Conflict; 20], Duration::ZERO).await,

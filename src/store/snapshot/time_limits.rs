@@ -77,23 +77,23 @@ impl TimeLimits {
             self.statement_timeout.as_millis(),
             self.lock_timeout.as_millis(),
         );
-        let silence = IDLE_TIMEOUT.as_millis();
+        let idle_timeout = IDLE_TIMEOUT.as_millis();
         format!(
             "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; \
              SET LOCAL statement_timeout = {statement}; SET LOCAL lock_timeout = {lock_timeout}; \
-             SET LOCAL idle_in_transaction_session_timeout = {silence}; \
-             SET LOCAL tcp_user_timeout = {silence}"
+             SET LOCAL idle_in_transaction_session_timeout = {idle_timeout}; \
+             SET LOCAL tcp_user_timeout = {idle_timeout}"
         )
     }
 
     /// The statements to run before the next one: usually none. Where a read is slow, it
-    /// gets half of what is left from then on, so that it is seldom said again.
+    /// gets half of what is left from then on, so that it is seldom set again.
     pub fn next(&mut self) -> Result<Option<String>, Exhausted> {
         /// PostgreSQL would take none at all for no limit.
         const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 
         let spent = now().saturating_duration_since(self.began);
-        let mut said = Vec::new();
+        let mut changes = Vec::new();
         let left = MAX_TRANSACTION_AGE.saturating_sub(IDLE_TIMEOUT + spent);
         if self.statement_timeout > left {
             self.statement_timeout = left / 2;
@@ -101,7 +101,7 @@ impl TimeLimits {
                 return Err(Exhausted);
             }
             let statement = self.statement_timeout.as_millis();
-            said.push(format!("SET LOCAL statement_timeout = {statement}"));
+            changes.push(format!("SET LOCAL statement_timeout = {statement}"));
         }
         let left = LOCK_WAIT_WINDOW.saturating_sub(spent);
         if self.lock_timeout > left && self.lock_timeout > MIN_TIMEOUT {
@@ -111,9 +111,9 @@ impl TimeLimits {
                 MIN_TIMEOUT
             };
             let lock_timeout = self.lock_timeout.as_millis();
-            said.push(format!("SET LOCAL lock_timeout = {lock_timeout}"));
+            changes.push(format!("SET LOCAL lock_timeout = {lock_timeout}"));
         }
-        Ok(Some(said.join("; ")).filter(|said| !said.is_empty()))
+        Ok(Some(changes.join("; ")).filter(|changes| !changes.is_empty()))
     }
 
     /// The time-out for the answer to the next statement: longer than the database takes,
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     /// The value of a setting, if it is set.
-    fn said(settings: &str, name: &str) -> Option<Duration> {
+    fn setting_in(settings: &str, name: &str) -> Option<Duration> {
         let setting = settings
             .split("; ")
             .find_map(|setting| setting.strip_prefix("SET LOCAL ")?.strip_prefix(name))?;
@@ -144,10 +144,13 @@ mod tests {
     async fn a_quick_read_says_its_times_once() {
         let mut limits = TimeLimits::new(&ReadContext::unlimited());
         assert_eq!(
-            said(&limits.begin(), "statement_timeout"),
+            setting_in(&limits.begin(), "statement_timeout"),
             Some(STATEMENT_TIMEOUT)
         );
-        assert_eq!(said(&limits.begin(), "lock_timeout"), Some(LOCK_TIMEOUT));
+        assert_eq!(
+            setting_in(&limits.begin(), "lock_timeout"),
+            Some(LOCK_TIMEOUT)
+        );
         for _ in 0..10 {
             tokio::time::advance(Duration::from_millis(39)).await;
             assert_eq!(limits.next(), Ok(None));
@@ -165,8 +168,8 @@ mod tests {
             while let Ok(next) = limits.next() {
                 if let Some(next) = next {
                     statement_timeout =
-                        said(&next, "statement_timeout").unwrap_or(statement_timeout);
-                    lock_timeout = said(&next, "lock_timeout").unwrap_or(lock_timeout);
+                        setting_in(&next, "statement_timeout").unwrap_or(statement_timeout);
+                    lock_timeout = setting_in(&next, "lock_timeout").unwrap_or(lock_timeout);
                     times += 1;
                 }
                 statements += 1;

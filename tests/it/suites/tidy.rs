@@ -16,7 +16,7 @@ use sources::{all_sources, regex, sources};
 /// Patterns that only some modules may contain, and the reason. Unit tests may too.
 const ONLY_IN: [(&str, &[&str], &str); 12] = [
     (
-        r"\b(tonic|prost|hyper|hyper_util|h2)\b|\b(tonic|prost)_",
+        r"\b(tonic|prost|axum|tower|tower_http|hyper|hyper_util|h2)\b|\b(tonic|prost)_",
         &["grpc"],
         "what an inbox is does not depend on how it is sent",
     ),

@@ -76,7 +76,7 @@ fn secret() -> impl Strategy<Value = String> {
 }
 
 #[test]
-fn what_was_encrypted_is_decrypted_and_equal_texts_look_equal() {
+fn encrypted_text_is_decrypted_and_equal_texts_look_equal() {
     for_all(400, (secret(), secret()), |(secret, other)| {
         let encrypt = |text: &str| {
             let envelope = ENCRYPTION.deterministic(&text.to_owned().into()).unwrap();

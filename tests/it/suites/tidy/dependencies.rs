@@ -15,7 +15,6 @@ const CYCLE_EXCEPTIONS: &[&[&str]] = &[
         "domain::account",
         "domain::channel",
         "domain::inbox",
-        "domain::reauthorization",
         "domain::secret",
     ],
 ];

@@ -13,8 +13,6 @@ pub struct Paths {
     /// Names that `use` declarations bring into each module, with what they stand for.
     /// An inline module has an entry of its own.
     pub imports: BTreeMap<Path, BTreeMap<String, Path>>,
-    /// Modules whose items a `use …::*` brings into each module.
-    pub globs: BTreeMap<Path, Vec<Path>>,
     /// Every path of the crate that is named, `use` declarations included.
     pub named: BTreeSet<Path>,
 }
@@ -119,9 +117,7 @@ impl Reader<'_> {
                 }
                 [star, ..] if is_punct(Some(star), '*') => {
                     if let Some(path) = absolute(&path, module, self.modules) {
-                        self.paths.named.insert(path.clone());
-                        let globs = self.paths.globs.entry(module.clone()).or_default();
-                        globs.push(path);
+                        self.paths.named.insert(path);
                     }
                     return;
                 }

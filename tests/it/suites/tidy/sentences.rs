@@ -23,6 +23,13 @@ pub fn lines_of_prose(markdown: &str) -> impl Iterator<Item = (usize, &str)> {
 
 /// The passages of a text whose first line has this number.
 pub fn passages(first_line: usize, markdown: &str) -> Vec<Passage> {
+    let fences = markdown
+        .lines()
+        .filter(|line| line.trim_start().starts_with("```"));
+    assert!(
+        fences.count().is_multiple_of(2),
+        "a block of code has no end:\n{markdown}"
+    );
     let mut passages: Vec<Passage> = Vec::new();
     let mut line_before = 0;
     let mut is_open = false;
