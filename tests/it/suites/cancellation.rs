@@ -85,6 +85,7 @@ async fn a_thousand_cancelled_calls_leave_no_read_behind() {
         })
         .collect();
     waits.sort();
+    // A server without a deadline of its own would leave all, half of the calls, to tonic.
     assert!(
         cancelled <= CALLS / 20,
         "{cancelled} were answered by tonic"
@@ -132,7 +133,7 @@ async fn a_thousand_cancelled_calls_leave_no_read_behind() {
     let log = server.log();
     assert_eq!(failed_reads(&log), [""; 0]);
     // Each of them has its line, but for those that were gone before they arrived: on a busy
-    // machine many are.
+    // machine many are. A server that does not log them would have none.
     let given_up = log.matches("cancelled code=\"CANCELLED\"").count();
     println!(
         "{given_up} of {} callers that gave up were told of",
@@ -162,16 +163,17 @@ async fn a_slow_statement_ends_with_its_deadline() {
     statements_end_with_their_deadline(&server, &database, 3).await;
 }
 
-/// Waits until so many statements were seen that end with the deadlines of their calls, and
-/// earlier than others.
+/// Waits until so many statements were seen that end with the deadlines of their calls. On a busy
+/// machine others may be seen that end later.
 pub(super) async fn statements_end_with_their_deadline(
     server: &Server,
     database: &Database,
     count: usize,
 ) {
-    /// The time-out of a statement without a deadline, in milliseconds.
-    const STATEMENT_TIMEOUT: i64 = 3000;
-    const DEADLINES: [&str; 4] = ["300m", "500m", "700m", "900m"];
+    /// A statement without its deadline ends after three seconds: later than any of these,
+    /// [`MAX_DELAY_MS`] included.
+    const DEADLINES_MS: [i64; 5] = [300, 500, 700, 900, 1500];
+    const MAX_DELAY_MS: i64 = 1000;
 
     assert!(server.client().await.get(request()).await.is_ok());
     database.slow_down(60.0).await;
@@ -182,11 +184,12 @@ pub(super) async fn statements_end_with_their_deadline(
     let mut seen = 0;
     let end = Instant::now() + WAIT_TIMEOUT;
     // On a slow machine a deadline may pass before the statement is reached.
-    for deadline in DEADLINES.into_iter().cycle() {
+    for deadline in DEADLINES_MS.into_iter().cycle() {
         let address = server.address.clone();
         let call = tokio::spawn(async move {
             let body = framed(&request().encode_to_vec());
-            plain::call(&address, GET, &[("grpc-timeout", deadline)], body).await
+            let timeout = format!("{deadline}m");
+            plain::call(&address, GET, &[("grpc-timeout", timeout.as_str())], body).await
         });
         let mut oldest = None;
         loop {
@@ -197,14 +200,16 @@ pub(super) async fn statements_end_with_their_deadline(
                 break;
             }
         }
-        assert!(oldest < Some(STATEMENT_TIMEOUT), "{oldest:?} of {deadline}");
         assert!(is_late(&call.await.unwrap().status()));
-        println!("a statement was seen for {oldest:?} ms at most, of a call of {deadline}s");
-        seen += usize::from(oldest.is_some());
+        println!("a statement was seen for {oldest:?} ms at most, of a call of {deadline} ms");
+        seen += usize::from(oldest.is_some_and(|oldest| oldest < deadline + MAX_DELAY_MS));
         if seen == count {
             return;
         }
-        assert!(Instant::now() < end, "the statement was seen {seen} times");
+        assert!(
+            Instant::now() < end,
+            "{seen} statements ended with their deadlines"
+        );
     }
 }
 
@@ -243,7 +248,8 @@ async fn a_slow_statement_ends_when_its_call_is_cancelled() {
     .await;
 }
 
-/// A call that is cancelled while it waits for a connection does not take one.
+/// A call that is cancelled while it waits for a permit does not take one. (The wait for a
+/// connection is in `field::connections`.)
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_cancelled_in_the_queue_reads_nothing() {
     /// Fewer than a connection has streams.
