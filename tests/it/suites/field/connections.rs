@@ -9,7 +9,7 @@ use crate::support::{
     client::{any_inbox as request, retried},
     cluster::Cluster,
     log::failed_reads,
-    program::Server,
+    program::{Server, eventually},
     sessions::until,
 };
 
@@ -200,4 +200,57 @@ async fn reads_wait_for_the_connections_of_others() {
         call.unwrap();
     }
     assert_eq!(failed_reads(&server.log()), [""; 0]);
+}
+
+/// Calls that have a permit, and are cancelled while they wait for the connection of another one,
+/// begin no read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_cancelled_while_it_waits_for_a_connection_reads_nothing() {
+    const LEAVING: usize = 20;
+    let limited = Limited::to(1).await;
+    let (database, role) = (&limited.database, &limited.role);
+    database.slow_down(2.5).await;
+    let grant = format!("GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}");
+    database.execute(&grant).await;
+    let is_read = async || database.sessions("wait_event = 'PgSleep'").await == 1;
+    // On a slow machine the read may have ended before all others have left.
+    for _ in 0..10 {
+        // Each with a permit of its own, until it is known that there is one connection.
+        let server = limited
+            .program()
+            .args(["--max-concurrent-reads", "32"])
+            .args(["--database-connections", "32"])
+            .start();
+        let count = |text: &str| server.log().matches(text).count();
+        // Each read begins with its account.
+        let begun = || count("FROM accounts t WHERE t.id = $1");
+        let cancelled = || count("cancelled code=\"CANCELLED\"");
+        let client = server.client().await;
+        let reading = tokio::spawn({
+            let client = client.clone();
+            async move { client.get(request()).await.map(drop) }
+        });
+        while !reading.is_finished() && !is_read().await {}
+        let before = begun();
+        let leaving = (0..LEAVING).map(|_| {
+            let timeout = Duration::from_millis(600);
+            tokio::time::timeout(timeout, client.get(request()))
+        });
+        let left = join_all(leaving).await;
+        assert!(left.iter().all(|left| !matches!(left, Ok(Ok(_)))));
+        while !reading.is_finished() && cancelled() < LEAVING {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let have_left = cancelled() == LEAVING && is_read().await && begun() == before;
+        let _ = reading.await.unwrap();
+        if have_left {
+            // That they had a permit: without it, none would have asked for a connection.
+            eventually("the shortage is logged", || count(WARNING) > 0).await;
+            // Longer than the pool waits until it asks for a connection again.
+            tokio::time::sleep(Duration::from_millis(1500)).await;
+            assert_eq!(begun(), before, "reads were begun");
+            return;
+        }
+    }
+    panic!("the reads never outlasted those who left");
 }
