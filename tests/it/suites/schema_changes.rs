@@ -272,9 +272,27 @@ async fn once_unlocked(client: &Client) -> Answer<pb::GetInboxResponse> {
     retried(|| client.get(get(API))).await.unwrap()
 }
 
-/// As many as the program has connections, each in the middle of a read.
+/// Two probes are made on a quiet machine. On a busy one, some callers come to it after the second
+/// has ended. If each made its own, there would be sixteen every time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn concurrent_calls_share_one_probe_after_a_change() {
+    const MAX_ROUNDS: usize = 6;
+
+    let mut probes = Vec::new();
+    for _ in 0..MAX_ROUNDS {
+        let count = probes_of_sixteen_calls().await;
+        assert!(count > 0);
+        probes.push(count);
+        if count <= 2 {
+            return;
+        }
+    }
+    panic!("{probes:?} probes");
+}
+
+/// How often the tables are probed when one changes under as many calls as the program has
+/// connections, each in the middle of a read.
+async fn probes_of_sixteen_calls() -> usize {
     const CALLERS: i64 = 16;
 
     let database = leadchat_versions::of_the_seed(Backend::Postgres).await;
@@ -304,11 +322,9 @@ async fn concurrent_calls_share_one_probe_after_a_change() {
     }
     let log = server.log();
     assert_eq!(failed_reads(&log), [""; 0]);
-    let looks = log.matches("probed the schema again").count();
-    println!("schema: {CALLERS} callers met a change, the tables were looked at {looks} times");
-    // Two on a quiet machine. On a busy one, some come to it after the second has ended.
-    let each = usize::try_from(CALLERS).unwrap();
-    assert!((1..=each / 2).contains(&looks), "{looks}");
+    let probes = log.matches("probed the schema again").count();
+    println!("schema: {CALLERS} callers met a change, the tables were probed {probes} times");
+    probes
 }
 
 /// To a read that had begun before, a table that was rewritten looks empty, and one
