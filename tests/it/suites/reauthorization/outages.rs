@@ -56,6 +56,9 @@ async fn an_unresponsive_redis_delays_one_read() {
 /// As a client sees it that may still connect: `CLIENT PAUSE`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_callers_of_a_pausing_redis_wait_together() {
+    /// A busy machine may need more time than the wait in some of them.
+    const MAX_ROUNDS: usize = 4;
+
     let database = Backend::Sqlite.golden();
     let redis = with_flag(&[]);
     let server = with_redis(&database, &redis)
@@ -79,20 +82,28 @@ async fn many_callers_of_a_pausing_redis_wait_together() {
         (states, began.elapsed())
     };
     let (_, usual) = together().await;
-    becomes(&client, REQUIRED).await;
-    let before = log_counts(&server);
-    redis.run::<()>(&["CLIENT", "PAUSE", "6000", "ALL"]);
-    let (states, took) = together().await;
-    println!("reauthorization: 32 callers take {usual:?}, of a pausing Redis {took:?}");
-    assert_eq!(states, [UNKNOWN; 32]);
-    // If each waited, four at a time would take eight times that.
-    assert!(took < 4 * READ_TIMEOUT, "{took:?}");
-    assert_eq!(log_counts(&server), (before.0 + 1, before.1));
-    becomes(&client, REQUIRED).await;
-    eventually("it is logged", || {
-        log_counts(&server) == (before.0 + 1, before.1 + 1)
-    })
-    .await;
+    let mut quickest = Duration::MAX;
+    for _ in 0..MAX_ROUNDS {
+        becomes(&client, REQUIRED).await;
+        let before = log_counts(&server);
+        redis.run::<()>(&["CLIENT", "PAUSE", "6000", "ALL"]);
+        let (states, took) = together().await;
+        println!("reauthorization: 32 callers take {usual:?}, of a pausing Redis {took:?}");
+        assert_eq!(states, [UNKNOWN; 32]);
+        assert_eq!(log_counts(&server), (before.0 + 1, before.1));
+        becomes(&client, REQUIRED).await;
+        eventually("it is logged", || {
+            log_counts(&server) == (before.0 + 1, before.1 + 1)
+        })
+        .await;
+        quickest = quickest.min(took);
+        if quickest < 2 * READ_TIMEOUT {
+            return;
+        }
+    }
+    // A read has given its permit back when Redis is asked, so that all wait at the same time.
+    // One that kept it would wait with three others, and the eight groups one after the other.
+    panic!("32 callers take {quickest:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
