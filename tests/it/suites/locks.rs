@@ -367,15 +367,15 @@ async fn a_disconnected_process_keeps_no_lock() {
         proxy.cut();
         rails.runs("COMMIT").await;
         let in_time = rails.adds_a_column_behind_a_read("cut off").await;
-        is_told_and_served_again(&client, call).await;
+        is_answered_and_served_again(&client, call).await;
         if in_time {
             break;
         }
     }
 }
 
-/// What becomes of a call whose connection to the database is cut, and of those after it.
-async fn is_told_and_served_again(client: &Client, call: Call) {
+/// The call whose connection to the database is cut fails before its deadline, and later calls are served.
+async fn is_answered_and_served_again(client: &Client, call: Call) {
     let began = Instant::now();
     // The caller is told before its deadline of half a minute; other connections are found out
     // one by one.

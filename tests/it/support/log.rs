@@ -66,7 +66,7 @@ pub fn answered_anew(log: &str) -> usize {
     };
     let answered_text = format!(": {ANSWERED} ");
     let begun = ids(&|line| line.contains(RETRYING));
-    let answered = ids(&|line| line.contains(&answered_text) && line.contains("code=\"OK\""));
+    let answered = ids(&|line| line.contains(&answered_text) && line.contains(" code=OK "));
     begun.intersection(&answered).count()
 }
 
@@ -108,9 +108,12 @@ fn texts_are_those_of_the_service() {
 /// All sources in a folder.
 fn sources(folder: &Path) -> String {
     let paths = fs::read_dir(folder).unwrap().map(|it| it.unwrap().path());
-    let texts = paths.map(|path| match path.is_dir() {
-        true => sources(&path),
-        false => fs::read_to_string(path).unwrap(),
+    let texts = paths.map(|path| {
+        if path.is_dir() {
+            sources(&path)
+        } else {
+            fs::read_to_string(path).unwrap()
+        }
     });
     texts.collect()
 }
