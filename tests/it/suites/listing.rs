@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::{Backend, Client, Database, Program, pb, viewer};
+use crate::support::{Backend, Client, Database, Program, client::retried, pb, viewer};
 
 mod answers;
 mod tokens;
@@ -89,8 +89,8 @@ async fn walk(
     let mut seen = Vec::new();
     let mut token = String::new();
     loop {
-        let answer = client
-            .list(page(viewer, page_size, &token))
+        // A busy machine may not read ten thousand inboxes within the limits of a read.
+        let answer = retried(|| client.list(page(viewer, page_size, &token)))
             .await
             .unwrap()
             .message;
