@@ -317,7 +317,11 @@ async fn too_many_headers_are_refused() {
         let attack = Connection::open(&server.address).await;
         match attack.send(call.request, call.body).await {
             Ok(reply) => assert_eq!(reply.http, 431, "{}", call.what),
-            Err(refused) => assert!(refused.is_go_away() || refused.is_reset(), "{refused}"),
+            // The connection may be closed while the headers are still being written.
+            Err(refused) => assert!(
+                refused.is_go_away() || refused.is_reset() || refused.is_io(),
+                "{refused}"
+            ),
         }
         assert_serves(&connection, &call.what).await;
     }
