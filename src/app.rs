@@ -299,6 +299,7 @@ async fn bind(listen: &ListenAddress) -> Result<(Listener, ListenAddress), AppEr
         reason: match error.kind() {
             io::ErrorKind::AddrInUse => "it is in use".to_owned(),
             io::ErrorKind::NotFound => "there is no such folder".to_owned(),
+            io::ErrorKind::InvalidInput => "the path is too long".to_owned(),
             kind => kind.to_string(),
         },
     };

@@ -119,7 +119,7 @@ impl Findings {
             );
             self.problem(
                 FindingCode::ColumnsNotGranted,
-                format!("{count} not granted to this user"),
+                format!("{count} not granted to this user; run the SQL of `leadchat-inbox grants`"),
             );
         }
         let hidden = &tables.omitted.not_granted;
@@ -128,7 +128,8 @@ impl Findings {
             self.note(
                 FindingCode::OptionalColumnsNotGranted,
                 format!(
-                    "{count} not granted to this user, and omitted: {}",
+                    "{count} not granted to this user, and omitted: {}; run the SQL of \
+                     `leadchat-inbox grants`",
                     hidden.join(", ")
                 ),
             );

@@ -99,8 +99,7 @@ impl Listener {
                 }
                 Err(error) if is_peer_error(&error) => {}
                 Err(error) => {
-                    let reason = error.kind();
-                    warn!(%reason, "cannot accept connections, retrying in 1 s");
+                    warn!(%error, "cannot accept connections, retrying in 1 s");
                     tokio::select! {
                         () = sleep(ACCEPT_RETRY_DELAY) => {}
                         () = accepted.closed() => return,

@@ -114,6 +114,12 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
+/// The errors that the pool passes on if a session may not be used.
+pub(super) const POOLED_SESSION: &str =
+    "its sessions are shared, as by PgBouncer; that needs --pgbouncer or PGBOUNCER=true";
+pub(super) const WRONG_TARGET: &str = "it is not the kind of server that target_session_attrs \
+    requires; correct the hosts or target_session_attrs in the URL";
+
 /// The description of an error, without the database's own text.
 pub(super) fn describe(error: &sqlx::Error) -> String {
     match error {
@@ -163,13 +169,7 @@ pub(super) fn describe(error: &sqlx::Error) -> String {
             Some(code) => format!("code {code}"),
             None => "error without a code".to_owned(),
         },
-        sqlx::Error::Io(error) => tls_failure(error).unwrap_or_else(|| match error.kind() {
-            // A failed name lookup has no kind and no number.
-            kind if error.raw_os_error().is_none() && kind.to_string().starts_with("uncat") => {
-                "the host is not found".to_owned()
-            }
-            kind => kind.to_string(),
-        }),
+        sqlx::Error::Io(error) => tls_failure(error).unwrap_or_else(|| describe_io(error)),
         sqlx::Error::Tls(error) if error.to_string() == NO_TLS => {
             "it offers no TLS, and sslmode asks for it".to_owned()
         }
@@ -181,7 +181,22 @@ pub(super) fn describe(error: &sqlx::Error) -> String {
         sqlx::Error::PoolClosed => "the pool is closed".to_owned(),
         sqlx::Error::ColumnDecode { index, .. } => format!("column {index} has another type"),
         sqlx::Error::ColumnNotFound(column) => format!("column {column} is missing"),
+        sqlx::Error::Protocol(text) if [POOLED_SESSION, WRONG_TARGET].contains(&text.as_str()) => {
+            text.clone()
+        }
         _ => "protocol error".to_owned(),
+    }
+}
+
+/// The description of a failed connection, to a database or to Redis.
+pub(super) fn describe_io(error: &io::Error) -> String {
+    let kind = error.kind().to_string();
+    match error.raw_os_error() {
+        _ if !kind.starts_with("uncat") => kind,
+        // For instance, too many open files.
+        Some(_) => error.to_string(),
+        // A failed name lookup has no kind and no number.
+        None => "the host is not found".to_owned(),
     }
 }
 

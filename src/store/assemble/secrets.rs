@@ -63,7 +63,8 @@ impl Decryption {
                         field,
                         keys,
                         "a value that leadchat encrypted cannot be decrypted; \
-                         more of this field are counted, and logged at shutdown"
+                         more of this field are counted, and logged at shutdown; \
+                         `leadchat-inbox check` tries the keys"
                     );
                 }
                 None

@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
 use super::{HAS_SESSION_MARK, PostgresSettings, TargetSession, place::address};
-use crate::store::error::describe;
+use crate::store::error::{POOLED_SESSION, WRONG_TARGET, describe};
 
 /// How long a later host is tried first, before the earlier ones are tried again.
 const FAILBACK_INTERVAL: Duration = Duration::from_secs(5);
@@ -82,8 +82,8 @@ impl From<sqlx::Error> for SessionError {
 impl From<SessionError> for sqlx::Error {
     fn from(session_error: SessionError) -> Self {
         match session_error {
-            SessionError::Pooled => Self::Protocol("a pooled session".to_owned()),
-            SessionError::WrongTarget => Self::Protocol("another kind of server".to_owned()),
+            SessionError::Pooled => Self::Protocol(POOLED_SESSION.to_owned()),
+            SessionError::WrongTarget => Self::Protocol(WRONG_TARGET.to_owned()),
             SessionError::Failed(error) => error,
         }
     }

@@ -25,7 +25,7 @@ use super::{RedisAddress, RedisSettings, Refusal, Sentinels, get_all, refusals};
 use crate::{
     domain::{channel::ChannelKind, id::ChannelId, reauthorization::FlagKey},
     leadchat::reauthorization,
-    store::tls,
+    store::{error::describe_io, tls},
 };
 
 /// The time-out of an attempt to connect. Only the start waits for an attempt.
@@ -41,10 +41,8 @@ const MAX_KEEPALIVE_PROBES: u32 = 3;
 pub(super) enum Failure {
     #[error("it does not answer in time")]
     TimedOut,
-    #[error("{0}")]
-    Connection(io::ErrorKind),
-    #[error("the host is not found")]
-    HostNotFound,
+    #[error("{1}")]
+    Connection(io::ErrorKind, String),
     #[error("TLS failed: {0}")]
     Tls(String),
     #[error("it refuses the user or the password")]
@@ -64,7 +62,7 @@ pub(super) enum Failure {
 impl Failure {
     /// Whether only the connection has ended; Redis may be up.
     pub fn is_disconnect(&self) -> bool {
-        matches!(self, Self::Connection(_) | Self::Unexpected)
+        matches!(self, Self::Connection(..) | Self::Unexpected)
     }
 }
 
@@ -77,10 +75,8 @@ impl From<RedisError> for Failure {
         }
         match error.kind() {
             ErrorKind::Io if error.is_timeout() => Self::TimedOut,
-            ErrorKind::Io => match io.map(io::Error::kind) {
-                // A failed name resolution has no kind.
-                Some(kind) if kind.to_string().starts_with("uncat") => Self::HostNotFound,
-                Some(kind) => Self::Connection(kind),
+            ErrorKind::Io => match io {
+                Some(error) => Self::Connection(error.kind(), describe_io(error)),
                 None => Self::Tls(NO_AUTHORITIES.to_owned()),
             },
             ErrorKind::AuthenticationFailed => Self::Authentication,
@@ -143,7 +139,7 @@ pub(super) async fn connect(
         .map_err(|failure| match failure {
             // With TLS 1.3, a server that requires a client certificate closes the connection
             // after the handshake, and its alert may be lost.
-            Failure::Connection(kind) if is_tls && DISCONNECT_ERRORS.contains(&kind) => {
+            Failure::Connection(kind, _) if is_tls && DISCONNECT_ERRORS.contains(&kind) => {
                 Failure::Tls(tls::REDIS.describe_closed())
             }
             failure => failure,

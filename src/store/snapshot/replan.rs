@@ -123,7 +123,11 @@ impl Planner {
             return Ok(current);
         }
         if !schema.missing.is_empty() && schema.missing != current.schema.missing {
-            error!(missing = %schema.missing, "the tables can no longer be read as leadchat's");
+            error!(
+                missing = %schema.missing,
+                "the tables can no longer be read as leadchat's; \
+                 `leadchat-inbox check` lists the causes"
+            );
         }
         let plan = Arc::new(Plan::new(
             self.dialect,
