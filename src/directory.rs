@@ -1,4 +1,4 @@
-//! The directory that is served: the port over a store, and its decorator.
+//! The directory that is served: the implementation of the port, and its decorator.
 //!
 //! [`DirectDirectory`] reads the store for every answer, and a read waits for a permit
 //! ([`LoadLimit`]). [`FlagsDirectory`] adds the flags that Rails keeps in Redis. This

@@ -11,7 +11,7 @@
 //! | [`domain`] | inboxes, their viewers and the role rule; knows no framework |
 //! | [`store`] | rows of PostgreSQL and SQLite become domain values; the one place that seals |
 //! | [`leadchat`] | what Rails derives and how it writes: links, encryption envelopes, avatars, flags |
-//! | [`directory`] | the port over a store, with a load limit and flags |
+//! | [`directory`] | the implementation of the port, with a load limit and flags |
 //! | [`identity`] | the caller and its rights |
 //! | [`grpc`] | the only place that knows tonic and the generated code |
 //!

@@ -3,9 +3,9 @@
 //! [`Store`] reads an account, some inboxes of it, or the inboxes that own an address.
 //! Each read is one snapshot: a read-only transaction with a constant number of
 //! statements. The statements are made for the tables as they are, and anew when these
-//! change. The same rows, statements and assembly serve PostgreSQL and SQLite; what
-//! differs between the two is in `postgres` and `sqlite`. Flags that Rails keeps in Redis
-//! are read after the transaction.
+//! change. The same rows, statements and assembly serve PostgreSQL and SQLite. Differences
+//! are in `postgres`, `sqlite` and the matches on `Dialect` or `Pool`. Flags that Rails
+//! keeps in Redis are read after the transaction.
 //!
 //! This is the one place that seals: `assemble` decides what of a row is for
 //! administrators. Rights are decided in the domain alone.

@@ -245,7 +245,7 @@ impl Findings {
             FrontendUrl::NotSet => {
                 const TEXT: &str = "FRONTEND_URL is not set: callback URLs and widget scripts \
                                     lack their host, and avatars and voice calls have no URL";
-                // Every leadchat has this table; a store of its own may do without.
+                // Every leadchat has this setting; an own database may do without.
                 if facts.store.is_attached() {
                     self.problem(FindingCode::FrontendUrlNotSet, TEXT);
                 } else {

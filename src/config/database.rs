@@ -114,7 +114,7 @@ fn postgres(
     let part = |(name, default): (&str, &str)| {
         has_parts.then(|| environment(name).unwrap_or_else(|| default.to_owned()))
     };
-    // The other PG* variables are read when a connection is opened; these may be lists.
+    // sqlx reads the other PG* variables in `PostgresParts::options`; these may be lists.
     let host_list = |of_leadchat: (&'static str, &str), of_libpq: &[&'static str]| {
         let given = |setting, text| NamedText { setting, text };
         let mut of_libpq = of_libpq.iter().filter(|_| !has_parts);

@@ -24,7 +24,7 @@ pub struct Timeouts {
     pub keepalive_timeout: Duration,
     /// Until a call that waits for a read is refused.
     pub max_queue_timeout: Duration,
-    /// How long the last answers of a stop have to leave.
+    /// How long the last answers of a shutdown have to leave.
     pub flush_timeout: Duration,
 }
 

@@ -23,8 +23,8 @@ use super::degradation::{Degradation, DegradationReason};
 /// the outermost.
 const WIRE_NESTING: usize = 100;
 
-/// Messages around the deepest JSON value: response, event of a stream, inbox,
-/// channel, typed message, element of its list.
+/// Messages around the deepest JSON value: response, inbox, channel, typed message,
+/// element of its list, and one level in reserve.
 const ENVELOPE_NESTING: usize = 6;
 
 /// Nested messages that one JSON column may take: one for a scalar, three for

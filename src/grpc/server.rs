@@ -96,8 +96,8 @@ pub enum ServeError {
     Transport(#[from] tonic::transport::Error),
 }
 
-/// Serves inboxes until `shutdown_signals` receives and the calls in flight are answered. A second
-/// stop cancels the remaining calls.
+/// Serves inboxes until `shutdown_signals` receives and the calls in flight are answered. A
+/// second shutdown signal cancels the remaining calls.
 pub async fn serve<D: InboxDirectory>(
     listener: Listener,
     directory: D,
@@ -199,8 +199,8 @@ pub async fn serve<D: InboxDirectory>(
     Ok(())
 }
 
-/// Waits for a stop, then for the calls in flight, until the drain time-out or a second
-/// stop. Returns when the remaining calls are interrupted.
+/// Waits for a shutdown signal, then for the calls in flight, until the drain time-out or a
+/// second shutdown signal. Returns when the remaining calls are interrupted.
 async fn drain(
     mut health: HealthReporter,
     service: &str,

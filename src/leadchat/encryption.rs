@@ -17,8 +17,8 @@ use secrecy::{ExposeSecret, SecretString};
 use envelope::Envelope;
 use key::Key;
 
-/// The columns with random initialization vectors: table and column. They are read as
-/// [`Encrypted`].
+/// The columns with random initialization vectors: table and column. Those that
+/// a row struct has are read as [`Encrypted`].
 pub const NON_DETERMINISTIC: [(&str, &str); 14] = [
     ("channel_api", "secret"),
     ("channel_email", "imap_password"),

@@ -46,7 +46,7 @@ pub(super) struct Schema {
     pub incomplete: BTreeSet<&'static str>,
     /// Optional columns that are missing.
     pub omitted: Vec<Omitted>,
-    /// Missing required columns, as a text for operators.
+    /// The reasons why the tables cannot be served.
     pub missing: Missing,
     /// SQLite's count of its changes; PostgreSQL has none.
     pub version: i64,

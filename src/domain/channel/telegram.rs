@@ -1,4 +1,5 @@
-//! A Telegram bot: `channel_telegram`. Its token is never read.
+//! A Telegram bot: `channel_telegram`. No viewer gets its token; only `check` reads it, to
+//! try the key.
 
 #[derive(Debug, Default)]
 pub struct Telegram {

@@ -146,7 +146,7 @@ pub(in crate::store) struct Attempts<'a> {
     context: &'a ReadContext,
     plan: Arc<Plan>,
     replans_left: u32,
-    /// Whether the last try was made again with the very same statements.
+    /// Whether the last attempt was made with the same statements as the one before.
     is_same_plan: bool,
     retry_policy: RetryPolicy,
 }
@@ -190,7 +190,7 @@ impl<'a> Attempts<'a> {
         Some(Err(failed.into_final()))
     }
 
-    /// Makes the next try one by a plan for the tables as they are.
+    /// Makes the next attempt one by a plan for the tables as they are.
     async fn replan(&mut self, cause: StalePlan) -> Result<(), StoreError> {
         let is_stale = matches!(cause, StalePlan::Planned(_));
         let plan = self

@@ -1,9 +1,10 @@
-//! The SQL, made once for the tables as they are, of constants alone.
+//! The statements of accounts and inboxes, made once for the tables as they are, of
+//! constants alone.
 //!
 //! Every column is named, and on PostgreSQL cast to the type of its row struct. So added
 //! columns are ignored, and widened ones do no harm. A column that the tables may be
-//! without is left out where they are. Statements differ between the databases in how a
-//! value is cast and how a list of ids is bound; all else is shared.
+//! without is left out where they are. Statements differ between the databases in computed
+//! columns, casts and bound lists.
 
 use enum_map::EnumMap;
 

@@ -39,7 +39,7 @@ fn json_survives_the_wire() {
         let Some(json) = Json::read(&text, "c", &mut degradations) else {
             return;
         };
-        // Response, event of a stream, inbox, channel, typed message, element.
+        // Response, inbox, channel, typed message, element, and one level in reserve.
         assert!(6 + messages(&to_value(&json)) <= 100);
 
         let sent = pb::ListInboxesResponse {
