@@ -226,7 +226,7 @@ pub fn read(
                 Some(DatabaseSettings::Sqlite(_)) => {
                     return Err(ConfigError::setting(
                         "DATABASE_URL (--database-url)",
-                        "is an SQLite store, which has no users",
+                        "is an SQLite file, which has no users",
                     ));
                 }
                 None => {

@@ -62,7 +62,7 @@ pub enum OwnershipName {
 pub struct Tables {
     /// Rails' newest migration.
     pub rails_version: Option<i64>,
-    /// Of an own store: our newest migration that was applied, and the newest.
+    /// Of an own database: our newest migration that was applied, and the newest.
     pub migration: Option<i64>,
     pub newest_migration: Option<i64>,
     /// The month of the leadchat that has these columns.
@@ -231,7 +231,7 @@ impl Tables {
         self.missing.is_empty() && self.not_granted.is_empty() && self.row_security.is_empty()
     }
 
-    /// Whether an own store has not all of our migrations.
+    /// Whether an own database has not all of our migrations.
     pub fn is_old(&self) -> bool {
         self.newest_migration.is_some() && self.migration < self.newest_migration
     }

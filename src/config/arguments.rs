@@ -38,9 +38,9 @@ pub enum Command {
     /// no stored value.
     #[command(after_long_help = CHECK_ENVIRONMENT)]
     Check(CheckArguments),
-    /// Create the tables of an own PostgreSQL store, or bring them up to date.
+    /// Create the tables of an own PostgreSQL database, or bring them up to date.
     ///
-    /// A database of Rails' is refused: it is served as it is. An SQLite store
+    /// A database of Rails' is refused: it is served as it is. An SQLite file
     /// needs no such step; `serve` sees to it.
     #[command(after_long_help = MIGRATE_ENVIRONMENT)]
     Migrate(MigrateArguments),
@@ -83,8 +83,8 @@ pub struct ServeArguments {
     /// Maximum number of concurrent reads [default: two per processor, on SQLite one]
     ///
     /// Never more than there are connections. Further calls wait, first come first
-    /// served, for at most three seconds and at most half of their time-out. After that
-    /// they fail with OVERLOADED.
+    /// served, for at most three seconds and at most half of the time until their
+    /// deadline. After that they fail with OVERLOADED.
     #[arg(long, value_name = "NUMBER")]
     pub max_concurrent_reads: Option<String>,
 
@@ -112,7 +112,7 @@ pub struct ServeArguments {
     #[arg(long, value_name = "SIZE")]
     pub max_response_bytes: Option<String>,
 
-    /// Serve demonstration data from a temporary SQLite store.
+    /// Serve demonstration data from a temporary SQLite file.
     ///
     /// Ignores the settings of databases and Redis, prints its users and commands to try,
     /// and deletes its data at the end.

@@ -18,7 +18,8 @@ use crate::leadchat::{Installation, Keys};
 impl Store {
     /// Connects, makes sure that the schema can be served, and says which store
     /// it is. SQLite is created and migrated as needed; PostgreSQL never is.
-    /// `has_flags` says that leadchat's flags are read from Redis, also for an own store.
+    /// `has_flags` says that leadchat's flags are read from Redis, also for an own
+    /// database.
     pub async fn open(
         settings: &DatabaseSettings,
         connections: NonZeroUsize,
@@ -87,7 +88,7 @@ impl Store {
         Ok(())
     }
 
-    /// Brings an own PostgreSQL store up to date; refuses Rails' database.
+    /// Brings an own PostgreSQL database up to date; refuses Rails' database.
     pub async fn migrate(settings: &DatabaseSettings) -> Result<(), OpenError> {
         let pool = match settings {
             DatabaseSettings::Postgres(settings) => {
