@@ -69,7 +69,7 @@ pub struct HelpCenter {
 }
 
 /// `inboxes.csat_config`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct CsatConfig {
     pub display_type: Option<String>,
     pub message: Option<String>,
@@ -80,14 +80,14 @@ pub struct CsatConfig {
     pub unrecognized: Option<Json>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct CsatSurveyRules {
     pub operator: Option<String>,
     pub values: Vec<String>,
     pub unrecognized: Option<Json>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct CsatTemplate {
     pub name: Option<String>,
     pub template_id: Option<String>,
@@ -101,7 +101,7 @@ pub struct CsatTemplate {
 }
 
 /// `inboxes.auto_assignment_config`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct AutoAssignmentConfig {
     pub max_assignment_limit: Option<i32>,
     pub unrecognized: Option<Json>,
@@ -109,73 +109,53 @@ pub struct AutoAssignmentConfig {
 
 impl From<Json> for CsatConfig {
     fn from(json: Json) -> Self {
-        match Fields::of(json) {
-            Ok(mut fields) => Self {
-                display_type: fields.string("display_type"),
-                message: fields.string("message"),
-                button_text: fields.string("button_text"),
-                language: fields.string("language"),
-                survey_rules: fields.object("survey_rules"),
-                template: fields.object("template"),
-                unrecognized: fields.unrecognized(),
-            },
-            Err(other) => Self {
-                unrecognized: Some(other),
-                ..Self::default()
-            },
+        let mut fields = Fields::of(json);
+        Self {
+            display_type: fields.string("display_type"),
+            message: fields.string("message"),
+            button_text: fields.string("button_text"),
+            language: fields.string("language"),
+            survey_rules: fields.object("survey_rules"),
+            template: fields.object("template"),
+            unrecognized: fields.unrecognized(),
         }
     }
 }
 
 impl From<Json> for CsatSurveyRules {
     fn from(json: Json) -> Self {
-        match Fields::of(json) {
-            Ok(mut fields) => Self {
-                operator: fields.string("operator"),
-                values: fields.strings("values"),
-                unrecognized: fields.unrecognized(),
-            },
-            Err(other) => Self {
-                unrecognized: Some(other),
-                ..Self::default()
-            },
+        let mut fields = Fields::of(json);
+        Self {
+            operator: fields.string("operator"),
+            values: fields.strings("values"),
+            unrecognized: fields.unrecognized(),
         }
     }
 }
 
 impl From<Json> for CsatTemplate {
     fn from(json: Json) -> Self {
-        match Fields::of(json) {
-            Ok(mut fields) => Self {
-                name: fields.string("name"),
-                template_id: fields.string("template_id"),
-                created_at: fields.string("created_at"),
-                language: fields.string("language"),
-                friendly_name: fields.string("friendly_name"),
-                content_sid: fields.string("content_sid"),
-                approval_sid: fields.string("approval_sid"),
-                status: fields.string("status"),
-                unrecognized: fields.unrecognized(),
-            },
-            Err(other) => Self {
-                unrecognized: Some(other),
-                ..Self::default()
-            },
+        let mut fields = Fields::of(json);
+        Self {
+            name: fields.string("name"),
+            template_id: fields.string("template_id"),
+            created_at: fields.string("created_at"),
+            language: fields.string("language"),
+            friendly_name: fields.string("friendly_name"),
+            content_sid: fields.string("content_sid"),
+            approval_sid: fields.string("approval_sid"),
+            status: fields.string("status"),
+            unrecognized: fields.unrecognized(),
         }
     }
 }
 
 impl From<Json> for AutoAssignmentConfig {
     fn from(json: Json) -> Self {
-        match Fields::of(json) {
-            Ok(mut fields) => Self {
-                max_assignment_limit: fields.integer("max_assignment_limit"),
-                unrecognized: fields.unrecognized(),
-            },
-            Err(other) => Self {
-                unrecognized: Some(other),
-                ..Self::default()
-            },
+        let mut fields = Fields::of(json);
+        Self {
+            max_assignment_limit: fields.integer("max_assignment_limit"),
+            unrecognized: fields.unrecognized(),
         }
     }
 }

@@ -283,26 +283,25 @@ impl<'de> Deserialize<'de> for Key {
     }
 }
 
-/// The entries of an object that a typed message takes its known keys out of.
-/// A key whose value is of another type stays behind, and what stays behind is
-/// shown as `unrecognized`.
-pub struct Fields(BTreeMap<String, Json>);
+/// An object that a typed message takes its known keys out of. A key whose value is of
+/// another type stays behind, and what stays behind is shown as `unrecognized`. A value
+/// that is no object has no keys, and stays as it is.
+pub struct Fields(Json);
 
 impl Fields {
-    /// Opens an object; anything else is returned whole.
-    pub fn of(json: Json) -> Result<Self, Json> {
-        match json {
-            Json::Object(entries) => Ok(Self(entries)),
-            other => Err(other),
-        }
+    pub const fn of(json: Json) -> Self {
+        Self(json)
     }
 
     fn take<T>(&mut self, key: &str, convert: impl FnOnce(Json) -> Result<T, Json>) -> Option<T> {
-        let (key, value) = self.0.remove_entry(key)?;
+        let Json::Object(entries) = &mut self.0 else {
+            return None;
+        };
+        let (key, value) = entries.remove_entry(key)?;
         match convert(value) {
             Ok(value) => Some(value),
             Err(value) => {
-                self.0.insert(key, value);
+                entries.insert(key, value);
                 None
             }
         }
@@ -378,7 +377,7 @@ impl Fields {
 
     /// The keys without a typed field.
     pub fn unrecognized(self) -> Option<Json> {
-        (!self.0.is_empty()).then_some(Json::Object(self.0))
+        (self.0 != Json::Object(BTreeMap::new())).then_some(self.0)
     }
 }
 

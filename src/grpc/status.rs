@@ -128,9 +128,7 @@ impl CallError {
             ),
         }
     }
-}
 
-impl CallError {
     pub const fn code(&self) -> Code {
         self.parts().0
     }

@@ -106,9 +106,7 @@ impl Grants {
             secured,
         })
     }
-}
 
-impl Grants {
     /// The schemas of the tables, each once: tables are sorted.
     fn schemas(&self) -> Vec<&str> {
         let schemas = self.tables.keys().map(|table| table.schema.as_str());

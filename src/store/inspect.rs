@@ -10,7 +10,6 @@ use super::{
     DatabaseSettings, Ownership, Store,
     error::{StoreError, open::OpenError},
     migrations, postgres,
-    redis::{self, RedisSettings},
     schema::{
         Missing,
         probe::Probed,
@@ -155,14 +154,6 @@ impl Inspection {
             return Err(OpenError::SchemaLacks(self.missing().clone()));
         }
         Store::from_probed(self.probed, has_flags, installation, keys).await
-    }
-}
-
-impl RedisSettings {
-    /// Whether values can be read there, and if so, why some are refused; why not, in a
-    /// few words that are not the server's own.
-    pub async fn probe(&self) -> Result<Option<String>, String> {
-        redis::probe(self).await
     }
 }
 

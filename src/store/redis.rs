@@ -49,6 +49,15 @@ pub struct RedisSettings {
 impl RedisSettings {
     /// Tests set shorter time-outs.
     pub const DEFAULT_TIMEOUT: Duration = Duration::from_millis(200);
+
+    /// Reads once. Returns the kinds of error replies, if any, or the cause of an outage, as
+    /// texts.
+    pub async fn probe(&self) -> Result<Option<String>, String> {
+        match connect(self).await {
+            Ok((_, refusals)) => Ok(describe(&refusals)),
+            Err(failure) => Err(failure.to_string()),
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -266,15 +275,6 @@ impl Shared {
             let redis = &self.settings;
             info!(%redis, "Redis answers again, reauthorization is known");
         }
-    }
-}
-
-/// Reads once. Returns the kinds of error replies, if any, or the cause of an outage, as
-/// texts.
-pub(super) async fn probe(settings: &RedisSettings) -> Result<Option<String>, String> {
-    match connect(settings).await {
-        Ok((_, refusals)) => Ok(describe(&refusals)),
-        Err(failure) => Err(failure.to_string()),
     }
 }
 

@@ -73,9 +73,7 @@ impl Pool {
             },
         }
     }
-}
 
-impl Pool {
     /// One statement, in a transaction of its own: for what is asked of a database
     /// before it is served.
     pub async fn ask<R: Row>(

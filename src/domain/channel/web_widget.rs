@@ -59,7 +59,7 @@ pub enum ReplyTime {
 }
 
 /// `channel_web_widgets.pre_chat_form_options`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct PreChatFormOptions {
     pub pre_chat_message: Option<String>,
     pub require_email: Option<bool>,
@@ -67,7 +67,7 @@ pub struct PreChatFormOptions {
     pub unrecognized: Option<Json>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct PreChatField {
     pub field_type: Option<String>,
     pub label: Option<String>,
@@ -86,42 +86,32 @@ pub struct PreChatField {
 
 impl From<Json> for PreChatFormOptions {
     fn from(json: Json) -> Self {
-        match Fields::of(json) {
-            Ok(mut fields) => Self {
-                pre_chat_message: fields.string("pre_chat_message"),
-                require_email: fields.bool("require_email"),
-                pre_chat_fields: fields.objects("pre_chat_fields"),
-                unrecognized: fields.unrecognized(),
-            },
-            Err(other) => Self {
-                unrecognized: Some(other),
-                ..Self::default()
-            },
+        let mut fields = Fields::of(json);
+        Self {
+            pre_chat_message: fields.string("pre_chat_message"),
+            require_email: fields.bool("require_email"),
+            pre_chat_fields: fields.objects("pre_chat_fields"),
+            unrecognized: fields.unrecognized(),
         }
     }
 }
 
 impl From<Json> for PreChatField {
     fn from(json: Json) -> Self {
-        match Fields::of(json) {
-            Ok(mut fields) => Self {
-                field_type: fields.string("field_type"),
-                label: fields.string("label"),
-                placeholder: fields.string("placeholder"),
-                name: fields.string("name"),
-                enabled: fields.bool("enabled"),
-                r#type: fields.string("type"),
-                required: fields.bool("required"),
-                locale: fields.string("locale"),
-                values: fields.strings("values"),
-                regex_pattern: fields.string("regex_pattern"),
-                regex_cue: fields.string("regex_cue"),
-                unrecognized: fields.unrecognized(),
-            },
-            Err(other) => Self {
-                unrecognized: Some(other),
-                ..Self::default()
-            },
+        let mut fields = Fields::of(json);
+        Self {
+            field_type: fields.string("field_type"),
+            label: fields.string("label"),
+            placeholder: fields.string("placeholder"),
+            name: fields.string("name"),
+            enabled: fields.bool("enabled"),
+            r#type: fields.string("type"),
+            required: fields.bool("required"),
+            locale: fields.string("locale"),
+            values: fields.strings("values"),
+            regex_pattern: fields.string("regex_pattern"),
+            regex_cue: fields.string("regex_cue"),
+            unrecognized: fields.unrecognized(),
         }
     }
 }

@@ -31,35 +31,31 @@ const INBOX: InboxId = InboxId(0);
 
 impl Store {
     pub(in crate::store) async fn verify_statements(&self) -> Result<(), StoreError> {
-        let excerpt = |viewer| ReadScope::Excerpt {
-            viewer,
-            inboxes: &[INBOX],
-        };
         // One after the other, each with attempts of its own: a standby may often have
         // something to replay.
-        for scope in [
-            ReadScope::Whole,
-            excerpt(Viewer::User(UserId(0))),
-            excerpt(Viewer::AgentBot(AgentBotId(0))),
+        for viewer in [
+            None,
+            Some(Viewer::User(UserId(0))),
+            Some(Viewer::AgentBot(AgentBotId(0))),
         ] {
-            self.read(&ReadContext::unlimited(), &VerifyAccount(scope))
+            self.read(&ReadContext::unlimited(), &VerifyAccount(viewer))
                 .await?;
         }
         self.read(&ReadContext::unlimited(), &VerifyOthers).await
     }
 }
 
-struct VerifyAccount<'s>(ReadScope<'s>);
+/// A whole account, or an excerpt for a viewer.
+struct VerifyAccount(Option<Viewer>);
 
-impl ReadOperation for VerifyAccount<'_> {
+impl ReadOperation for VerifyAccount {
     type Output = ();
 
     async fn attempt(&self, read: &mut Read<'_>) -> Result<(), StoreError> {
-        let scope = self.0;
-        let inboxes = match scope {
-            ReadScope::Whole => None,
-            ReadScope::Excerpt { inboxes, .. } => Some(inboxes),
-            ReadScope::Owners { .. } => Some([INBOX].as_slice()),
+        let inboxes: &[InboxId] = &[INBOX];
+        let (scope, inboxes) = match self.0 {
+            None => (ReadScope::Whole, None),
+            Some(viewer) => (ReadScope::Excerpt { viewer, inboxes }, Some(inboxes)),
         };
         let mut reader = AccountReader::new(read, ACCOUNT, scope);
         reader.is_suspended().await?;
