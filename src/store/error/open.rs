@@ -34,7 +34,7 @@ pub enum OpenError {
     SchemaUnreadable(StoreError),
     #[error(
         "DATABASE_URL: the tables are not all that leadchat has; {0}; \
-         `leadchat-inbox grants` prints the SQL for missing grants"
+         `leadchat-inbox grants` prints the SQL of all rights"
     )]
     SchemaLacks(Missing),
     #[error(
