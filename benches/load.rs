@@ -307,7 +307,7 @@ async fn call(client: &Client, target: Target, deadline: Option<Duration>) -> Re
             account_id,
             inbox_id: 1,
             viewer,
-            detail: 0,
+            ..Default::default()
         }
         .encode_to_vec(),
         _ => pb::ListInboxesRequest {

@@ -19,6 +19,7 @@ use tracing::{info, level_filters::LevelFilter, warn};
 
 use crate::{
     check::{self, CheckConfig, Progress},
+    clock,
     config::{Check, ListenAddress, Serve, Task},
     demo::{Demo, DemoError},
     directory::{LoadLimit, directory},
@@ -176,13 +177,15 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
     let max_reads = max_concurrent_reads
         .map_or_else(|| default_concurrent_reads(is_embedded), NonZeroUsize::get);
     let load_limit = LoadLimit::new(max_reads, timeouts.max_queue_timeout, store.connections());
-    let directory = directory(store, load_limit, flags);
+    let clock = clock::system();
+    let directory = directory(store, load_limit, flags, clock);
     let caller = Caller::local(local_role);
     let settings = ServerSettings {
         max_connection_age,
         drain_wait,
         drain_timeout,
         response_limit: ResponseLimit::new(max_response_bytes),
+        clock,
         preface_timeout: timeouts.preface_timeout,
         idle_timeout: timeouts.idle_timeout,
         write_timeout: timeouts.write_timeout,

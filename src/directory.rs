@@ -9,7 +9,7 @@ mod flags;
 mod load_limit;
 
 use crate::{
-    domain::directory::InboxDirectory,
+    domain::{directory::InboxDirectory, freshness::Clock},
     store::{RedisFlags, Store},
 };
 use direct::DirectDirectory;
@@ -17,6 +17,11 @@ use flags::FlagsDirectory;
 pub use load_limit::LoadLimit;
 
 /// The directory that is served.
-pub fn directory(store: Store, load_limit: LoadLimit, flags: RedisFlags) -> impl InboxDirectory {
-    FlagsDirectory::new(DirectDirectory::new(store, load_limit), flags)
+pub fn directory(
+    store: Store,
+    load_limit: LoadLimit,
+    flags: RedisFlags,
+    clock: Clock,
+) -> impl InboxDirectory {
+    FlagsDirectory::new(DirectDirectory::new(store, load_limit, clock), flags)
 }

@@ -10,6 +10,7 @@ pub mod address;
 pub mod channel;
 pub mod degradation;
 pub mod directory;
+pub mod freshness;
 pub mod id;
 pub mod inbox;
 pub mod json;

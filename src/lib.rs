@@ -8,6 +8,7 @@
 //! | [`config`] | typed settings, from flags and environment |
 //! | [`demo`] | the data and the words of `serve --demo` |
 //! | [`telemetry`] | destination and format of the logs |
+//! | `clock` | the clocks of this machine |
 //! | [`domain`] | inboxes, their viewers and the role rule; knows no framework |
 //! | [`store`] | rows of PostgreSQL and SQLite become domain values; the one place that seals |
 //! | [`leadchat`] | what Rails derives and how it writes: links, encryption envelopes, avatars, flags |
@@ -19,6 +20,7 @@
 
 pub mod app;
 pub mod check;
+mod clock;
 pub mod config;
 pub mod demo;
 pub mod directory;

@@ -5,7 +5,7 @@
 //! its pool in the middle of a statement. The read is cancelled, and begins no further
 //! statement.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, warn};
@@ -13,49 +13,74 @@ use tracing::{Instrument, error, warn};
 use super::LoadLimit;
 use crate::{
     domain::{
+        account::Account,
         address::Address,
-        directory::{Answer, DirectoryError, InboxDirectory},
+        directory::{Answer, CrossAccountAnswer, DirectoryError, InboxDirectory},
+        freshness::{BootInstant, Clock, Freshness, ReadOptions},
         id::{AccountId, InboxId},
         viewer::Viewer,
     },
-    store::{ReadContext, Store, StoreError},
+    store::{Loaded, ReadContext, Store, StoreError},
 };
 
 pub struct DirectDirectory {
     store: Arc<Store>,
     load_limit: LoadLimit,
+    clock: Clock,
 }
 
 impl DirectDirectory {
-    pub fn new(store: Store, load_limit: LoadLimit) -> Self {
+    pub fn new(store: Store, load_limit: LoadLimit, clock: Clock) -> Self {
         Self {
             store: Arc::new(store),
             load_limit,
+            clock,
         }
     }
 
+    /// Reads, and tells of which moment the answer is: all that was committed before the
+    /// read began is in its snapshot, on a primary.
     async fn read<T: Send + 'static, R>(
         &self,
-        deadline: Instant,
+        options: ReadOptions,
         read: impl FnOnce(Arc<Store>, ReadContext) -> R,
-    ) -> Result<T, DirectoryError>
+    ) -> Result<(T, BootInstant), DirectoryError>
     where
-        R: Future<Output = Result<T, StoreError>> + Send + 'static,
+        R: Future<Output = Result<Loaded<T>, StoreError>> + Send + 'static,
     {
-        let permit = self.load_limit.acquire(deadline).await?;
+        let permit = self.load_limit.acquire(options.deadline).await?;
+        let began = self.clock.now();
         let cancelled = CancellationToken::new();
-        let context = ReadContext::new(deadline, cancelled.clone(), permit);
+        let context = ReadContext::new(options.deadline, cancelled.clone(), permit);
         let read = read(Arc::clone(&self.store), context);
         let _cancel_on_drop = cancelled.drop_guard();
         // Logged within the task, since the caller may have left.
         let logged = async { read.await.map_err(|cause| log_failure(&cause)) };
-        match tokio::spawn(logged.in_current_span()).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                error!("read task panicked");
-                Err(DirectoryError::Unexpected)
-            }
+        let Ok(loaded) = tokio::spawn(logged.in_current_span()).await else {
+            error!("read task panicked");
+            return Err(DirectoryError::Unexpected);
+        };
+        let Loaded { value, is_standby } = loaded?;
+        if is_standby && options.freshness == Freshness::Latest {
+            return Err(DirectoryError::Standby);
         }
+        Ok((value, began))
+    }
+
+    async fn read_account<R>(
+        &self,
+        options: ReadOptions,
+        read: impl FnOnce(Arc<Store>, ReadContext) -> R,
+    ) -> Result<Answer, DirectoryError>
+    where
+        R: Future<Output = Result<Loaded<Option<Account>>, StoreError>> + Send + 'static,
+    {
+        let (account, as_of) = self.read(options, read).await?;
+        Ok(Answer {
+            account: account.map(Arc::new),
+            flags: Arc::default(),
+            as_of,
+        })
     }
 }
 
@@ -78,12 +103,10 @@ impl InboxDirectory for DirectDirectory {
     async fn account(
         &self,
         account: AccountId,
-        deadline: Instant,
-    ) -> Result<Option<Answer>, DirectoryError> {
-        let read = self.read(deadline, async move |store, context| {
-            store.account(account, context).await
-        });
-        Ok(read.await?.map(Answer::new))
+        options: ReadOptions,
+    ) -> Result<Answer, DirectoryError> {
+        let read = async move |store: Arc<Store>, context| store.account(account, context).await;
+        self.read_account(options, read).await
     }
 
     async fn inboxes(
@@ -91,13 +114,13 @@ impl InboxDirectory for DirectDirectory {
         account: AccountId,
         viewer: Viewer,
         inboxes: &[InboxId],
-        deadline: Instant,
-    ) -> Result<Option<Answer>, DirectoryError> {
+        options: ReadOptions,
+    ) -> Result<Answer, DirectoryError> {
         let inboxes = inboxes.to_vec();
-        let read = self.read(deadline, async move |store, context| {
+        let read = async move |store: Arc<Store>, context| {
             store.inboxes(account, viewer, &inboxes, context).await
-        });
-        Ok(read.await?.map(Answer::new))
+        };
+        self.read_account(options, read).await
     }
 
     async fn find(
@@ -105,22 +128,27 @@ impl InboxDirectory for DirectDirectory {
         account: AccountId,
         viewer: Viewer,
         address: Address,
-        deadline: Instant,
-    ) -> Result<Option<Answer>, DirectoryError> {
-        let read = self.read(deadline, async move |store, context| {
+        options: ReadOptions,
+    ) -> Result<Answer, DirectoryError> {
+        let read = async move |store: Arc<Store>, context| {
             store.find(account, viewer, &address, context).await
-        });
-        Ok(read.await?.map(Answer::new))
+        };
+        self.read_account(options, read).await
     }
 
     async fn find_everywhere(
         &self,
         address: Address,
-        deadline: Instant,
-    ) -> Result<Vec<Answer>, DirectoryError> {
-        let read = self.read(deadline, async move |store, context| {
+        options: ReadOptions,
+    ) -> Result<CrossAccountAnswer, DirectoryError> {
+        let read = self.read(options, async move |store, context| {
             store.find_everywhere(&address, context).await
         });
-        Ok(read.await?.into_iter().map(Answer::new).collect())
+        let (accounts, as_of) = read.await?;
+        Ok(CrossAccountAnswer {
+            accounts: accounts.into_iter().map(Arc::new).collect(),
+            flags: Arc::default(),
+            as_of,
+        })
     }
 }

@@ -2,13 +2,16 @@
 //!
 //! They are read when the answer is there, so that no transaction waits for Redis.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use crate::{
     domain::{
+        account::Account,
         address::Address,
-        directory::{Answer, DirectoryError, InboxDirectory},
+        directory::{Answer, CrossAccountAnswer, DirectoryError, InboxDirectory},
+        freshness::ReadOptions,
         id::{AccountId, InboxId},
+        reauthorization::ReauthorizationFlags,
         viewer::Viewer,
     },
     store::RedisFlags,
@@ -25,19 +28,18 @@ impl<D: InboxDirectory> FlagsDirectory<D> {
     }
 
     /// In one round trip for all of them.
-    async fn with_flags(&self, mut answers: Vec<Answer>) -> Vec<Answer> {
-        let accounts = answers.iter();
-        let keys = accounts.flat_map(|answer| answer.account.flag_keys());
-        let flags = Arc::new(self.flags.read(keys.collect()).await);
-        for answer in &mut answers {
-            answer.flags = Arc::clone(&flags);
-        }
-        answers
+    async fn read<'a>(
+        &self,
+        accounts: impl IntoIterator<Item = &'a Arc<Account>> + Send,
+    ) -> Arc<ReauthorizationFlags> {
+        let accounts = accounts.into_iter();
+        let keys = accounts.flat_map(|account| account.flag_keys()).collect();
+        Arc::new(self.flags.read(keys).await)
     }
 
-    async fn with_its_flags(&self, answer: Option<Answer>) -> Option<Answer> {
-        let answers = self.with_flags(answer.into_iter().collect()).await;
-        answers.into_iter().next()
+    async fn with_flags(&self, mut answer: Answer) -> Answer {
+        answer.flags = self.read(&answer.account).await;
+        answer
     }
 }
 
@@ -45,10 +47,10 @@ impl<D: InboxDirectory> InboxDirectory for FlagsDirectory<D> {
     async fn account(
         &self,
         account: AccountId,
-        deadline: Instant,
-    ) -> Result<Option<Answer>, DirectoryError> {
-        let answer = self.inner.account(account, deadline).await?;
-        Ok(self.with_its_flags(answer).await)
+        options: ReadOptions,
+    ) -> Result<Answer, DirectoryError> {
+        let answer = self.inner.account(account, options).await?;
+        Ok(self.with_flags(answer).await)
     }
 
     async fn inboxes(
@@ -56,10 +58,10 @@ impl<D: InboxDirectory> InboxDirectory for FlagsDirectory<D> {
         account: AccountId,
         viewer: Viewer,
         inboxes: &[InboxId],
-        deadline: Instant,
-    ) -> Result<Option<Answer>, DirectoryError> {
-        let answer = self.inner.inboxes(account, viewer, inboxes, deadline);
-        Ok(self.with_its_flags(answer.await?).await)
+        options: ReadOptions,
+    ) -> Result<Answer, DirectoryError> {
+        let answer = self.inner.inboxes(account, viewer, inboxes, options);
+        Ok(self.with_flags(answer.await?).await)
     }
 
     async fn find(
@@ -67,18 +69,19 @@ impl<D: InboxDirectory> InboxDirectory for FlagsDirectory<D> {
         account: AccountId,
         viewer: Viewer,
         address: Address,
-        deadline: Instant,
-    ) -> Result<Option<Answer>, DirectoryError> {
-        let answer = self.inner.find(account, viewer, address, deadline);
-        Ok(self.with_its_flags(answer.await?).await)
+        options: ReadOptions,
+    ) -> Result<Answer, DirectoryError> {
+        let answer = self.inner.find(account, viewer, address, options);
+        Ok(self.with_flags(answer.await?).await)
     }
 
     async fn find_everywhere(
         &self,
         address: Address,
-        deadline: Instant,
-    ) -> Result<Vec<Answer>, DirectoryError> {
-        let answers = self.inner.find_everywhere(address, deadline).await?;
-        Ok(self.with_flags(answers).await)
+        options: ReadOptions,
+    ) -> Result<CrossAccountAnswer, DirectoryError> {
+        let mut answer = self.inner.find_everywhere(address, options).await?;
+        answer.flags = self.read(&answer.accounts).await;
+        Ok(answer)
     }
 }

@@ -1,22 +1,21 @@
 //! The port through which inboxes are asked for.
-//!
-//! Absent is `Ok(None)`; that an absent account is answered like one the viewer
-//! does not belong to is decided at the edge.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use super::{
     access::Access,
     account::Account,
     address::Address,
+    freshness::{BootInstant, ReadOptions},
     id::{AccountId, InboxId},
     members::AccessDenied,
     reauthorization::ReauthorizationFlags,
     viewer::{Rights, Viewer},
 };
 
-/// Where inboxes come from. No answer comes after its deadline, and work for an answer
-/// may end there, or when the answer's future is dropped.
+/// Where inboxes come from. An answer is as fresh as its options ask, or an error. None
+/// comes after its deadline, and work for an answer may end there, or when the answer's
+/// future is dropped.
 pub trait InboxDirectory: Send + Sync + 'static {
     /// A whole account, from one snapshot. It does not depend on a viewer, so that it can
     /// be cached. It costs what its inboxes cost: membership is asked first, by
@@ -24,8 +23,8 @@ pub trait InboxDirectory: Send + Sync + 'static {
     fn account(
         &self,
         account: AccountId,
-        deadline: Instant,
-    ) -> impl Future<Output = Result<Option<Answer>, DirectoryError>> + Send;
+        options: ReadOptions,
+    ) -> impl Future<Output = Result<Answer, DirectoryError>> + Send;
 
     /// These inboxes of an account and the rights of this viewer, from one snapshot. An
     /// account of ten thousand inboxes costs no more than one of ten. An inbox that the
@@ -35,8 +34,8 @@ pub trait InboxDirectory: Send + Sync + 'static {
         account: AccountId,
         viewer: Viewer,
         inboxes: &[InboxId],
-        deadline: Instant,
-    ) -> impl Future<Output = Result<Option<Answer>, DirectoryError>> + Send;
+        options: ReadOptions,
+    ) -> impl Future<Output = Result<Answer, DirectoryError>> + Send;
 
     /// The inboxes of an account that own an address and the rights of this
     /// viewer, from one snapshot.
@@ -45,39 +44,57 @@ pub trait InboxDirectory: Send + Sync + 'static {
         account: AccountId,
         viewer: Viewer,
         address: Address,
-        deadline: Instant,
-    ) -> impl Future<Output = Result<Option<Answer>, DirectoryError>> + Send;
+        options: ReadOptions,
+    ) -> impl Future<Output = Result<Answer, DirectoryError>> + Send;
 
     /// The inboxes that own an address in any account, from one snapshot, for a service
-    /// viewer. Returns the accounts ordered by id, each with those inboxes alone.
-    /// Suspended ones may come without theirs.
+    /// viewer.
     fn find_everywhere(
         &self,
         address: Address,
-        deadline: Instant,
-    ) -> impl Future<Output = Result<Vec<Answer>, DirectoryError>> + Send;
+        options: ReadOptions,
+    ) -> impl Future<Output = Result<CrossAccountAnswer, DirectoryError>> + Send;
 }
 
 /// An account, or an excerpt of one, and the flags that its inboxes' states depend on.
 #[derive(Clone)]
 pub struct Answer {
-    pub account: Arc<Account>,
+    /// `None` where there is no such account.
+    pub account: Option<Arc<Account>>,
     /// Read beside the account; empty where none is needed or can be read.
     pub flags: Arc<ReauthorizationFlags>,
+    /// All that was committed before it is in the account.
+    pub as_of: BootInstant,
 }
 
 impl Answer {
-    /// Without flags.
-    pub fn new(account: Account) -> Self {
-        Self {
-            account: Arc::new(account),
-            flags: Arc::default(),
-        }
-    }
-
-    /// Decides what `viewer` may see, for a caller with `rights`.
+    /// Decides what `viewer` may see, for a caller with `rights`. An account that does not
+    /// exist is one that the viewer does not belong to.
     pub fn access(&self, viewer: Viewer, rights: Rights) -> Result<Access<'_>, AccessDenied> {
-        self.account.access(&self.flags, viewer, rights)
+        let account = self.account.as_ref().ok_or(AccessDenied::NotAMember)?;
+        account.access(&self.flags, viewer, rights)
+    }
+}
+
+/// Excerpts of several accounts, from one snapshot.
+#[derive(Clone)]
+pub struct CrossAccountAnswer {
+    /// Ordered by id. Suspended ones may come without their inboxes.
+    pub accounts: Vec<Arc<Account>>,
+    /// As in [`Answer`].
+    pub flags: Arc<ReauthorizationFlags>,
+    pub as_of: BootInstant,
+}
+
+impl CrossAccountAnswer {
+    /// The access of a service in each account, for a caller with `rights`. Accounts that refuse, which are
+    /// suspended, are left out.
+    pub fn accesses(&self, rights: Rights) -> impl Iterator<Item = Access<'_>> {
+        let accounts = self.accounts.iter();
+        accounts.filter_map(move |account| {
+            let access = account.access(&self.flags, Viewer::Service, rights);
+            access.ok()
+        })
     }
 }
 
@@ -91,4 +108,7 @@ pub enum DirectoryError {
     Overloaded,
     #[error("the store answered something unexpected")]
     Unexpected,
+    /// The newest was asked of a standby, which may lag behind.
+    #[error("the store is a standby")]
+    Standby,
 }

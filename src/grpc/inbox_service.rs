@@ -3,6 +3,8 @@
 
 use std::{sync::Arc, time::Instant};
 
+use prost_types::Timestamp;
+
 use tonic::{Request, Response, Status};
 
 use super::{
@@ -14,7 +16,8 @@ use super::{
     status::CallError,
     wire::{
         inbox::to_inbox,
-        request::{BatchGetInboxes, FindInboxes, GetInbox, ListInboxes, RequestScope},
+        request::{BatchGetInboxes, FindInboxes, GetInbox, ListInboxes},
+        violations::RequestScope,
     },
 };
 use crate::{
@@ -23,6 +26,7 @@ use crate::{
         account::has_prefix,
         channel::ChannelKind,
         directory::{Answer, InboxDirectory},
+        freshness::{BootInstant, Clock, ReadOptions},
         id::InboxId,
         viewer::{Detail, Role, Viewer},
     },
@@ -34,6 +38,7 @@ pub struct InboxService<D> {
     pub caller: Caller,
     pub etags: EtagKey,
     pub limit: ResponseLimit,
+    pub clock: Clock,
 }
 
 #[tonic::async_trait]
@@ -45,11 +50,12 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         let deadline = deadline_of(request.extensions());
         let GetInbox { scope, inbox: id } = request.into_inner().try_into()?;
         let answer = self.load(scope, &[id], deadline).await?;
-        let access = self.access(answer.as_ref(), scope.viewer)?;
+        let access = self.access(&answer, scope.viewer)?;
         let view = access.inbox(id).ok_or(CallError::InboxNotFound)?;
         Ok(Response::new(pb::GetInboxResponse {
             inbox: Some(self.message(&view, scope.detail)),
             disclosed_as: pb::Role::from(access.role()).into(),
+            read_time: Some(self.read_time(answer.as_of)),
         }))
     }
 
@@ -60,15 +66,24 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         let deadline = deadline_of(request.extensions());
         let request = ListInboxes::try_from(request.into_inner())?;
         let RequestScope {
-            account, viewer, ..
+            account,
+            viewer,
+            freshness,
+            ..
         } = request.scope;
         // A viewer that does not belong is refused in the time that a missing account takes.
         let members = self.load(request.scope, &[], deadline).await?;
-        self.access(members.as_ref(), viewer)?;
-        let answer = self.directory.account(account, deadline).await;
+        self.access(&members, viewer)?;
+        let options = ReadOptions {
+            freshness,
+            deadline,
+        };
+        let answer = self.directory.account(account, options).await;
         let answer = answer.map_err(CallError::from)?;
-        let access = self.access(answer.as_ref(), viewer)?;
-        Ok(Response::new(self.list_response(&access, &request)))
+        let access = self.access(&answer, viewer)?;
+        let read_time = self.read_time(answer.as_of);
+        let response = self.list_response(&access, &request, read_time);
+        Ok(Response::new(response))
     }
 
     async fn batch_get_inboxes(
@@ -78,7 +93,7 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         let deadline = deadline_of(request.extensions());
         let BatchGetInboxes { scope, inboxes } = request.into_inner().try_into()?;
         let answer = self.load(scope, &inboxes, deadline).await?;
-        let access = self.access(answer.as_ref(), scope.viewer)?;
+        let access = self.access(&answer, scope.viewer)?;
 
         let ids: Vec<_> = inboxes.iter().map(|id| id.0).collect();
         let mut response = pb::BatchGetInboxesResponse {
@@ -87,6 +102,7 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
             // The largest value: its bytes are reserved, and it is replaced below.
             not_found: ids.clone(),
             remaining_ids: ids,
+            read_time: Some(self.read_time(answer.as_of)),
         };
         let mut page = PageBuilder::new(self.limit, &response);
         response.not_found.clear();
@@ -111,25 +127,29 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
             account,
             viewer,
             detail,
+            freshness,
             address,
         } = request.into_inner().try_into()?;
+        let options = ReadOptions {
+            freshness,
+            deadline,
+        };
         record_viewer(account, viewer);
         let response = match account {
             Some(id) => {
-                let found = self.directory.find(id, viewer, address, deadline).await;
+                let found = self.directory.find(id, viewer, address, options).await;
                 let answer = found.map_err(CallError::from)?;
-                let access = self.access(answer.as_ref(), viewer)?;
-                self.find_response(access.role(), &[access], detail)
+                let access = self.access(&answer, viewer)?;
+                let read_time = self.read_time(answer.as_of);
+                self.find_response(access.role(), &[access], detail, read_time)
             }
             None => {
-                let found = self.directory.find_everywhere(address, deadline).await;
-                let answers = found.map_err(CallError::from)?;
-                // Those that refuse are suspended.
-                let accesses: Vec<_> = answers
-                    .iter()
-                    .filter_map(|answer| answer.access(viewer, self.caller.rights).ok())
-                    .collect();
-                self.find_response(self.caller.rights.service_role(), &accesses, detail)
+                let found = self.directory.find_everywhere(address, options).await;
+                let answer = found.map_err(CallError::from)?;
+                let rights = self.caller.rights;
+                let accesses: Vec<_> = answer.accesses(rights).collect();
+                let read_time = self.read_time(answer.as_of);
+                self.find_response(rights.service_role(), &accesses, detail, read_time)
             }
         };
         Ok(Response::new(response))
@@ -142,23 +162,24 @@ impl<D: InboxDirectory> InboxService<D> {
         scope: RequestScope,
         inboxes: &[InboxId],
         deadline: Instant,
-    ) -> Result<Option<Answer>, CallError> {
+    ) -> Result<Answer, CallError> {
         record_viewer(Some(scope.account), scope.viewer);
+        let options = ReadOptions {
+            freshness: scope.freshness,
+            deadline,
+        };
         Ok(self
             .directory
-            .inboxes(scope.account, scope.viewer, inboxes, deadline)
+            .inboxes(scope.account, scope.viewer, inboxes, options)
             .await?)
     }
 
-    /// An account that does not exist is answered like one that the viewer does
-    /// not belong to.
-    fn access<'a>(
-        &self,
-        answer: Option<&'a Answer>,
-        viewer: Viewer,
-    ) -> Result<Access<'a>, CallError> {
-        let answer = answer.ok_or(CallError::AccessDenied)?;
+    fn access<'a>(&self, answer: &'a Answer, viewer: Viewer) -> Result<Access<'a>, CallError> {
         Ok(answer.access(viewer, self.caller.rights)?)
+    }
+
+    fn read_time(&self, as_of: BootInstant) -> Timestamp {
+        self.clock.wall_time(as_of).into()
     }
 
     /// All inboxes of some accounts.
@@ -167,6 +188,7 @@ impl<D: InboxDirectory> InboxService<D> {
         role: Role,
         accounts: &[Access<'_>],
         detail: Detail,
+        read_time: Timestamp,
     ) -> pb::FindInboxesResponse {
         let views = accounts.iter().flat_map(Access::inboxes);
         let mut views: Vec<_> = views.map(|(_, view)| view).collect();
@@ -180,6 +202,7 @@ impl<D: InboxDirectory> InboxService<D> {
             disclosed_as: pb::Role::from(role).into(),
             // The largest value: its bytes are reserved, and it is replaced below.
             remaining: references.collect(),
+            read_time: Some(read_time),
         };
         let mut page = PageBuilder::new(self.limit, &response);
         let taken = views
@@ -191,7 +214,12 @@ impl<D: InboxDirectory> InboxService<D> {
         response
     }
 
-    fn list_response(&self, access: &Access<'_>, request: &ListInboxes) -> pb::ListInboxesResponse {
+    fn list_response(
+        &self,
+        access: &Access<'_>,
+        request: &ListInboxes,
+        read_time: Timestamp,
+    ) -> pb::ListInboxesResponse {
         let visible: Vec<_> = access
             .inboxes()
             .filter(|(name, view)| matches(request, name, view))
@@ -210,6 +238,7 @@ impl<D: InboxDirectory> InboxService<D> {
             disclosed_as: pb::Role::from(access.role()).into(),
             // The largest value: its bytes are reserved, and it is replaced below.
             next_page_token: " ".repeat(MAX_TOKEN_BYTES),
+            read_time: Some(read_time),
         };
         let mut page = PageBuilder::new(self.limit, &response);
         for (_, view) in visible.iter().skip(offset).take(request.page_size) {

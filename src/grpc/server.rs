@@ -28,7 +28,10 @@ use super::{
     response_limit::ResponseLimit,
     status,
 };
-use crate::{domain::directory::InboxDirectory, identity::Caller};
+use crate::{
+    domain::{directory::InboxDirectory, freshness::Clock},
+    identity::Caller,
+};
 
 /// The largest request, in bytes: a hundred ids are a thousandth of it.
 const MAX_REQUEST_BYTES: usize = 256 << 10;
@@ -60,6 +63,7 @@ pub struct ServerSettings {
     /// The time for calls in flight after that.
     pub drain_timeout: Duration,
     pub response_limit: ResponseLimit,
+    pub clock: Clock,
     /// The time until the preface of HTTP/2 has been received.
     pub preface_timeout: Duration,
     /// The time without a byte received. Keepalive gets an answer within it.
@@ -112,6 +116,7 @@ pub async fn serve<D: InboxDirectory>(
         caller,
         etags,
         limit: settings.response_limit,
+        clock: settings.clock,
     })
     .max_decoding_message_size(MAX_REQUEST_BYTES);
     let (health, health_service) = tonic_health::server::health_reporter();

@@ -43,6 +43,7 @@ pub enum CallError {
     UnknownMethod,
     Internal,
     CompressionNotSupported,
+    LatestOnStandby,
 }
 
 /// An invalid field of a request.
@@ -126,6 +127,11 @@ impl CallError {
                 ErrorReason::CompressionNotSupported,
                 "requests may not be compressed; send this one without compression",
             ),
+            Self::LatestOnStandby => (
+                Code::FailedPrecondition,
+                ErrorReason::LatestOnStandby,
+                "the database is a standby, which may lag behind; ask a replica on the primary",
+            ),
         }
     }
 
@@ -181,6 +187,7 @@ impl From<DirectoryError> for CallError {
             DirectoryError::Unavailable => Self::StoreUnavailable,
             DirectoryError::Overloaded => Self::Overloaded,
             DirectoryError::Unexpected => Self::Internal,
+            DirectoryError::Standby => Self::LatestOnStandby,
         }
     }
 }

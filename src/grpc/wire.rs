@@ -6,3 +6,4 @@ mod enums;
 pub mod inbox;
 pub mod json;
 pub mod request;
+pub mod violations;

@@ -307,8 +307,8 @@ impl Snapshot<'_> {
     }
 
     /// Ends a read, unless its statements were made for other tables than it was
-    /// answered from.
-    pub(super) async fn end(mut self, check: &Statement) -> Result<(), StoreError> {
+    /// answered from. Says whether the server is a standby.
+    pub(super) async fn end(mut self, check: &Statement) -> Result<bool, StoreError> {
         let tables = [Argument::Id(self.tables)];
         let arguments = match self.transaction {
             ActiveTransaction::Postgres { .. } => tables.as_slice(),
@@ -319,7 +319,10 @@ impl Snapshot<'_> {
         if !rows.first().is_some_and(is_current) {
             return Err(StalePlan::SchemaChanged.into());
         }
-        self.close().await
+        let is_standby = |row: &PlanCurrentRow| matches!(row.standby.get(), Ok(Some(true)));
+        let is_standby = rows.first().is_some_and(is_standby);
+        self.close().await?;
+        Ok(is_standby)
     }
 
     /// Ends the snapshot and gives its connection back.

@@ -10,6 +10,7 @@ mod encryption;
 mod etags;
 mod field;
 mod finding;
+mod freshness;
 mod grants;
 mod leadchat_versions;
 mod limits;

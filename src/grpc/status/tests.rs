@@ -34,6 +34,7 @@ fn every_error() -> Vec<CallError> {
         CallError::UnknownMethod,
         CallError::Internal,
         CallError::CompressionNotSupported,
+        CallError::LatestOnStandby,
     ]
 }
 

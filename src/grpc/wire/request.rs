@@ -4,39 +4,22 @@ use std::collections::BTreeSet;
 
 use prost::Message;
 
+use super::violations::{NOT_POSITIVE, REQUIRED, RequestScope, UNKNOWN_VALUE, Violations};
 use crate::{
     domain::{
         account::fold,
-        address::{Address, AddressKind},
+        address::Address,
         channel::ChannelKind,
-        id::{AccountId, AgentBotId, InboxId, UserId},
+        freshness::Freshness,
+        id::{AccountId, InboxId},
         viewer::{Detail, Viewer},
     },
-    grpc::{
-        page_token::Cursor,
-        pb,
-        status::{CallError, MAX_VIOLATIONS, Violation},
-    },
+    grpc::{page_token::Cursor, pb, status::CallError},
 };
 
 const DEFAULT_PAGE_SIZE: usize = 100;
 const MAX_PAGE_SIZE: usize = 1000;
 const MAX_BATCH_SIZE: usize = 100;
-
-/// The maximum size of a key, in bytes; leadchat stores no longer ones.
-const MAX_KEY_BYTES: usize = 1024;
-
-const REQUIRED: &str = "is required";
-const NOT_POSITIVE: &str = "must be positive";
-const UNKNOWN_VALUE: &str = "is not a known value";
-
-/// The common part of all requests.
-#[derive(Clone, Copy)]
-pub struct RequestScope {
-    pub account: AccountId,
-    pub viewer: Viewer,
-    pub detail: Detail,
-}
 
 pub struct GetInbox {
     pub scope: RequestScope,
@@ -65,6 +48,7 @@ pub struct FindInboxes {
     pub account: Option<AccountId>,
     pub viewer: Viewer,
     pub detail: Detail,
+    pub freshness: Freshness,
     pub address: Address,
 }
 
@@ -77,9 +61,10 @@ impl TryFrom<pb::GetInboxRequest> for GetInbox {
             inbox_id,
             viewer,
             detail,
+            freshness,
         } = request;
         let mut violations = Violations::default();
-        let scope = violations.scope(account_id, viewer, detail);
+        let scope = violations.scope(account_id, viewer, detail, freshness);
         let inbox = violations.id("inbox_id", inbox_id);
         violations.finish(|| {
             Some(Self {
@@ -102,9 +87,10 @@ impl TryFrom<pb::ListInboxesRequest> for ListInboxes {
             page_token,
             channel_kinds,
             name_prefix,
+            freshness,
         } = request;
         let mut violations = Violations::default();
-        let scope = violations.scope(account_id, viewer, detail);
+        let scope = violations.scope(account_id, viewer, detail, freshness);
         let page_size = match usize::try_from(page_size) {
             Ok(0) => DEFAULT_PAGE_SIZE,
             Ok(size) => size.min(MAX_PAGE_SIZE),
@@ -152,9 +138,10 @@ impl TryFrom<pb::BatchGetInboxesRequest> for BatchGetInboxes {
             viewer,
             detail,
             inbox_ids,
+            freshness,
         } = request;
         let mut violations = Violations::default();
-        let scope = violations.scope(account_id, viewer, detail);
+        let scope = violations.scope(account_id, viewer, detail, freshness);
         if inbox_ids.is_empty() {
             violations.add("inbox_ids", REQUIRED);
         }
@@ -188,6 +175,7 @@ impl TryFrom<pb::FindInboxesRequest> for FindInboxes {
             viewer,
             detail,
             key,
+            freshness,
         } = request;
         let mut violations = Violations::default();
         let account = account_id.and_then(|id| violations.id("account_id", id));
@@ -196,121 +184,28 @@ impl TryFrom<pb::FindInboxesRequest> for FindInboxes {
             violations.add("account_id", "is required for all viewers but a service");
         }
         let detail = violations.detail(detail);
+        let freshness = violations.freshness(freshness);
         let address = violations.address(key);
         violations.finish(|| {
             Some(Self {
                 account: account.map(AccountId),
                 viewer: viewer?,
                 detail: detail?,
+                freshness: freshness?,
                 address: address?,
             })
         })
     }
 }
 
-/// The violations of a request.
-#[derive(Default)]
-struct Violations(Vec<Violation>);
-
-impl Violations {
-    fn add(&mut self, field: impl Into<String>, description: &'static str) {
-        // Further violations are dropped: a request may have millions.
-        if self.0.len() < MAX_VIOLATIONS {
-            self.0.push(Violation {
-                field: field.into(),
-                description,
-            });
-        }
-    }
-
-    fn scope(
-        &mut self,
-        account: i64,
-        viewer: Option<pb::Viewer>,
-        detail: i32,
-    ) -> Option<RequestScope> {
-        let account = self.id("account_id", account);
-        let viewer = self.viewer(viewer);
-        let detail = self.detail(detail);
-        Some(RequestScope {
-            account: AccountId(account?),
-            viewer: viewer?,
-            detail: detail?,
-        })
-    }
-
-    fn detail(&mut self, detail: i32) -> Option<Detail> {
-        match pb::InboxDetail::try_from(detail) {
-            Ok(pb::InboxDetail::Basic) => Some(Detail::Basic),
-            Ok(pb::InboxDetail::Full | pb::InboxDetail::Unspecified) => Some(Detail::Full),
-            Err(_) => {
-                self.add("detail", UNKNOWN_VALUE);
-                None
-            }
-        }
-    }
-
-    fn address(&mut self, key: Option<pb::find_inboxes_request::Key>) -> Option<Address> {
-        let Some((field, kind, text)) = key.map(to_address) else {
-            self.add("key", REQUIRED);
-            return None;
-        };
-        if text.trim().is_empty() {
-            self.add(field, "must not be blank");
-        } else if text.len() > MAX_KEY_BYTES {
-            self.add(field, "must not be longer than 1024 bytes");
-        } else if text.contains('\0') {
-            self.add(field, "must not hold a NUL");
-        } else {
-            return Some(Address::new(kind, text));
-        }
-        None
-    }
-
-    fn viewer(&mut self, viewer: Option<pb::Viewer>) -> Option<Viewer> {
-        use pb::viewer::Principal;
-
-        match viewer.and_then(|viewer| viewer.principal) {
-            Some(Principal::UserId(id)) => self
-                .id("viewer.user_id", id)
-                .map(|id| Viewer::User(UserId(id))),
-            Some(Principal::AgentBotId(id)) => self
-                .id("viewer.agent_bot_id", id)
-                .map(|id| Viewer::AgentBot(AgentBotId(id))),
-            Some(Principal::Service(pb::ServiceViewer {})) => Some(Viewer::Service),
-            None => {
-                self.add("viewer", REQUIRED);
-                None
-            }
-        }
-    }
-
-    fn id(&mut self, field: &'static str, id: i64) -> Option<i64> {
-        match id {
-            1.. => return Some(id),
-            0 => self.add(field, REQUIRED),
-            _ => self.add(field, NOT_POSITIVE),
-        }
-        None
-    }
-
-    /// The request, if nothing was wrong with it.
-    fn finish<T>(self, request: impl FnOnce() -> Option<T>) -> Result<T, CallError> {
-        if !self.0.is_empty() {
-            return Err(CallError::InvalidRequest(self.0));
-        }
-        // A part that cannot be read has added a violation.
-        request().ok_or(CallError::Internal)
-    }
-}
-
-/// The binding of page tokens: account, viewer, detail and filter. The page size may
-/// change between pages.
+/// The binding of page tokens: account, viewer, detail and filter. The page size and the
+/// freshness may change between pages.
 fn binding(scope: RequestScope, kinds: &BTreeSet<ChannelKind>, name_prefix: &str) -> Vec<u8> {
     let RequestScope {
         account,
         viewer,
         detail,
+        freshness: _,
     } = scope;
     let principal = match viewer {
         Viewer::User(id) => pb::viewer::Principal::UserId(id.0),
@@ -334,6 +229,7 @@ fn binding(scope: RequestScope, kinds: &BTreeSet<ChannelKind>, name_prefix: &str
             .map(|kind| pb::ChannelKind::from(*kind).into())
             .collect(),
         name_prefix: name_prefix.to_owned(),
+        freshness: 0,
     }
     .encode_to_vec()
 }
@@ -355,29 +251,6 @@ const fn to_channel_kind(kind: pb::ChannelKind) -> Option<ChannelKind> {
         pb::ChannelKind::Whatsapp => ChannelKind::Whatsapp,
         pb::ChannelKind::Voice => ChannelKind::Voice,
     })
-}
-
-/// The field, and what its text is.
-fn to_address(key: pb::find_inboxes_request::Key) -> (&'static str, AddressKind, String) {
-    use AddressKind as Kind;
-    use pb::find_inboxes_request::Key;
-
-    match key {
-        Key::WebsiteToken(text) => ("website_token", Kind::WebsiteToken, text),
-        Key::InboxIdentifier(text) => ("inbox_identifier", Kind::InboxIdentifier, text),
-        Key::Email(text) => ("email", Kind::Email, text),
-        Key::ForwardToEmail(text) => ("forward_to_email", Kind::ForwardToEmail, text),
-        Key::PhoneNumber(text) => ("phone_number", Kind::PhoneNumber, text),
-        Key::MessagingServiceSid(text) => {
-            ("messaging_service_sid", Kind::MessagingServiceSid, text)
-        }
-        Key::FacebookPageId(text) => ("facebook_page_id", Kind::FacebookPageId, text),
-        Key::InstagramId(text) => ("instagram_id", Kind::InstagramId, text),
-        Key::TiktokBusinessId(text) => ("tiktok_business_id", Kind::TiktokBusinessId, text),
-        Key::TwitterProfileId(text) => ("twitter_profile_id", Kind::TwitterProfileId, text),
-        Key::LineChannelId(text) => ("line_channel_id", Kind::LineChannelId, text),
-        Key::TelegramBotToken(text) => ("telegram_bot_token", Kind::TelegramBotToken, text),
-    }
 }
 
 #[cfg(test)]

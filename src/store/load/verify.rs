@@ -41,7 +41,8 @@ impl Store {
             self.read(&ReadContext::unlimited(), &VerifyAccount(viewer))
                 .await?;
         }
-        self.read(&ReadContext::unlimited(), &VerifyOthers).await
+        self.read(&ReadContext::unlimited(), &VerifyOthers).await?;
+        Ok(())
     }
 }
 

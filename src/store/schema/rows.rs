@@ -69,9 +69,11 @@ rows! {
         version: i64,
     }
 
-    /// Whether the tables are those that a read was planned for.
+    /// Whether the tables are those that a read was planned for, and whether the server
+    /// is a standby.
     PlanCurrentRow {
         plan_is_current: Stored<bool>,
+        standby: Stored<bool>,
     }
 
     /// Facts that a database reports about itself and this user.

@@ -1,4 +1,5 @@
-//! The check at the end of a read: whether its plan is still that of the tables.
+//! The check at the end of a read: whether its plan is still that of the tables, and
+//! whether the server is a standby.
 
 use super::Dialect;
 use crate::store::schema::Schema;
@@ -9,7 +10,8 @@ pub(in crate::store) fn plan_is_current(dialect: Dialect, schema: &Schema) -> St
     match dialect {
         // A change of the schema is part of a snapshot, as any other is.
         Dialect::Sqlite => format!(
-            "SELECT schema_version = {} AS plan_is_current FROM pragma_schema_version",
+            "SELECT schema_version = {} AS plan_is_current, false AS standby
+            FROM pragma_schema_version",
             schema.version
         ),
         Dialect::Postgres => {
@@ -17,7 +19,10 @@ pub(in crate::store) fn plan_is_current(dialect: Dialect, schema: &Schema) -> St
                 .into_iter()
                 .chain(nothing_added(schema))
                 .collect();
-            format!("SELECT {} AS plan_is_current", conditions.join(" AND "))
+            format!(
+                "SELECT {} AS plan_is_current, pg_is_in_recovery() AS standby",
+                conditions.join(" AND ")
+            )
         }
     }
 }

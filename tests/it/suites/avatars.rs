@@ -175,6 +175,7 @@ async fn look(client: &Client, inbox_id: i64, detail: pb::InboxDetail) -> pb::In
         inbox_id,
         viewer: Some(viewer::service()),
         detail: detail.into(),
+        ..Default::default()
     };
     client.get(request).await.unwrap().message.inbox.unwrap()
 }

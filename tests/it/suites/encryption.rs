@@ -167,8 +167,9 @@ fn find(account_id: Option<i64>, viewer: pb::Viewer, token: &str) -> pb::FindInb
     pb::FindInboxesRequest {
         account_id,
         viewer: Some(viewer),
-        detail: 0,
+
         key: Some(Key::TelegramBotToken(token.to_owned())),
+        ..Default::default()
     }
 }
 

@@ -117,8 +117,9 @@ pub fn everywhere(key: Key) -> pb::FindInboxesRequest {
     pb::FindInboxesRequest {
         account_id: None,
         viewer: Some(viewer::service()),
-        detail: 0,
+
         key: Some(key),
+        ..Default::default()
     }
 }
 
@@ -126,8 +127,9 @@ pub fn within(account_id: i64, viewer: pb::Viewer, key: Key) -> pb::FindInboxesR
     pb::FindInboxesRequest {
         account_id: Some(account_id),
         viewer: Some(viewer),
-        detail: 0,
+
         key: Some(key),
+        ..Default::default()
     }
 }
 

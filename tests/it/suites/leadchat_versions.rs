@@ -129,8 +129,9 @@ async fn is_the_same_by_every_rpc(client: &Client, inbox: &pb::Inbox, viewer: pb
         let find = pb::FindInboxesRequest {
             account_id: Some(inbox.account_id),
             viewer: Some(viewer),
-            detail: 0,
+
             key: Some(Key::PhoneNumber(number)),
+            ..Default::default()
         };
         let found = client.find(find).await.unwrap().message.inboxes;
         assert!(found.contains(inbox), "{}", inbox.name);

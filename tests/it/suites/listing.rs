@@ -268,6 +268,7 @@ async fn basic_detail_is_what_a_picker_needs(backend: Backend) {
                 inbox_id: full.id,
                 viewer: Some(viewer),
                 detail: pb::InboxDetail::Basic.into(),
+                ..Default::default()
             };
             let basic = client.get(request).await.unwrap().message.inbox.unwrap();
             let expected = pb::Inbox {

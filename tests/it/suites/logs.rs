@@ -83,8 +83,9 @@ fn calls() -> Vec<Call> {
     let batch = pb::BatchGetInboxesRequest {
         account_id: 2,
         viewer: Some(viewer::service()),
-        detail: 0,
+
         inbox_ids: vec![1, 2],
+        ..Default::default()
     };
     let (known, invalid) = (get_as_user(1, 1, 1), get_as_user(1, -1, 1));
     let (refused, missing) = (get_as_user(2, 1, 1), get_as_user(1, 999_999, 2));

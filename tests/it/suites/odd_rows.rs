@@ -95,7 +95,7 @@ impl Look {
         for (account_id, administrator) in [(1, 1), (2, 5), (3, 9)] {
             for viewer in [viewer::user(administrator), viewer::service()] {
                 let pages = self.pages(account_id, viewer, 100).await;
-                answers.extend(pages.into_iter().map(|page| page.bytes));
+                answers.extend(pages.iter().map(Answer::content));
             }
         }
         answers
@@ -127,8 +127,9 @@ impl Look {
             let mut batch = pb::BatchGetInboxesRequest {
                 account_id: ACCOUNT,
                 viewer: Some(viewer),
-                detail: 0,
+
                 inbox_ids: some.to_vec(),
+                ..Default::default()
             };
             while !batch.inbox_ids.is_empty() {
                 let answer = self.answered(self.client.batch(batch.clone()).await);
@@ -171,8 +172,9 @@ impl Look {
                 let find = pb::FindInboxesRequest {
                     account_id: None,
                     viewer: Some(viewer::service()),
-                    detail: 0,
+
                     key: Some(key(text.clone())),
+                    ..Default::default()
                 };
                 match self.client.find(find).await {
                     Ok(answer) => {

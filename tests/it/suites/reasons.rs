@@ -9,7 +9,9 @@ use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 
 use crate::support::{
-    Backend, Database, Program, get_as_user, pb,
+    Backend, Database, Program, answers,
+    cluster::Cluster,
+    get_as_user, pb,
     plain::{self, framed},
     program::{Server, eventually},
     reviewed::reviewed,
@@ -84,6 +86,7 @@ async fn every_reason_is_provoked_on_postgres() {
     for _ in 0..2 {
         by_a_held_lock(&mut provoked).await;
     }
+    by_a_standby(&mut provoked).await;
     reviewed("errors.txt", &provoked.table());
     let reasons = wire::POOL
         .get_enum_by_name("leadchat.inbox.v1.ErrorReason")
@@ -242,6 +245,23 @@ async fn by_a_held_lock(provoked: &mut Provoked) {
     assert_eq!(server.stop("TERM").0, Some(0));
     let status = call.await.unwrap();
     provoked.add(status);
+}
+
+/// Errors of a standby, which is asked for the latest.
+async fn by_a_standby(provoked: &mut Provoked) {
+    const NAME: &str = "leadchat";
+    let primary = Cluster::start();
+    answers::fill(&primary, NAME);
+    let standby = primary.standby();
+    let server = Program::serving_at(&standby.url(NAME)).start();
+    let client = server.client().await;
+    for inbox in [1, 2] {
+        let get = pb::GetInboxRequest {
+            freshness: pb::Freshness::Latest.into(),
+            ..get_as_user(1, inbox, 1)
+        };
+        provoked.add(client.get(get).await.unwrap_err());
+    }
 }
 
 async fn stops_listening(server: &Server) {

@@ -149,10 +149,11 @@ async fn the_required_tables_are_enough(backend: Backend) {
     let find = pb::FindInboxesRequest {
         account_id: None,
         viewer: Some(viewer::service()),
-        detail: 0,
+
         key: Some(pb::find_inboxes_request::Key::PhoneNumber(
             "+15550001".to_owned(),
         )),
+        ..Default::default()
     };
     assert_eq!(client.find(find).await.unwrap().message.inboxes.len(), 1);
 }
@@ -335,7 +336,7 @@ async fn a_table_that_is_rewritten_in_the_middle_of_a_read_does_not_look_empty()
     database.execute(ROWS).await;
     let server = Program::serving(&database).start();
     let client = server.client().await;
-    let before = client.get(get(API)).await.unwrap().bytes;
+    let before = client.get(get(API)).await.unwrap().content();
     for change in [
         "ALTER TABLE inboxes ALTER COLUMN channel_id TYPE bigint",
         "ALTER TABLE channel_api ALTER COLUMN account_id TYPE bigint",
@@ -355,7 +356,7 @@ async fn a_table_that_is_rewritten_in_the_middle_of_a_read_does_not_look_empty()
         });
         database.until_sessions_wait(1).await;
         migration.commit().await.unwrap();
-        let after = caller.await.unwrap().bytes;
+        let after = caller.await.unwrap().content();
         assert!(after == before, "{change}");
     }
 }

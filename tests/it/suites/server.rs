@@ -137,8 +137,9 @@ async fn invalid_lists_and_batches_name_their_fields() {
     let batch = |inbox_ids: Vec<i64>| pb::BatchGetInboxesRequest {
         account_id: 1,
         viewer: Some(viewer::user(1)),
-        detail: 0,
+
         inbox_ids,
+        ..Default::default()
     };
     for (inbox_ids, fields) in [
         (vec![], vec!["inbox_ids"]),

@@ -292,10 +292,7 @@ async fn a_standby_of_an_own_store_is_served_and_not_migrated() {
         |cluster: &Cluster| Program::new(&["migrate"]).env("DATABASE_URL", &cluster.url("own"));
     let migrated = migrate(&primary).output();
     assert!(migrated.status.success());
-    let standby = Cluster::with(&Setup {
-        replica_of: Some(primary.port),
-        ..Setup::default()
-    });
+    let standby = primary.standby();
     let said = migrate(&standby).refusal();
     assert!(
         said.contains("read-only") && said.contains("standby"),

@@ -219,8 +219,9 @@ async fn ask(client: &Client, rpc: &str, viewer: pb::Viewer, inboxes: i64) -> bo
             let request = pb::BatchGetInboxesRequest {
                 account_id: 1,
                 viewer: Some(viewer),
-                detail: 0,
+
                 inbox_ids,
+                ..Default::default()
             };
             client.batch(request).await.unwrap();
         }

@@ -228,8 +228,9 @@ async fn missing_foreign_and_not_visible_are_the_same_bytes(backend: Backend) {
     let batch = pb::BatchGetInboxesRequest {
         account_id: 1,
         viewer: Some(viewer::user(2)),
-        detail: 0,
+
         inbox_ids: vec![999_999, 3, 1, 301],
+        ..Default::default()
     };
     let answer = client.batch(batch).await.unwrap().message;
     assert_eq!(answer.not_found, [999_999, 3, 301]);
@@ -257,8 +258,9 @@ async fn missing_account_and_stranger_are_the_same_bytes(backend: Backend) {
         let batch = pb::BatchGetInboxesRequest {
             account_id: account,
             viewer: Some(viewer),
-            detail: 0,
+
             inbox_ids: vec![1],
+            ..Default::default()
         };
         statuses.push(client.batch(batch).await.err().unwrap());
     }

@@ -47,7 +47,7 @@ pub async fn answers(client: &Client) -> Answers {
         let mut inboxes = Vec::new();
         loop {
             let page = client.list(list.clone()).await.unwrap();
-            answers.insert(name(&format!("page {}", list.page_token)), page.bytes);
+            answers.insert(name(&format!("page {}", list.page_token)), page.content());
             inboxes.extend(page.message.inboxes);
             list.page_token = page.message.next_page_token;
             if list.page_token.is_empty() {
@@ -57,29 +57,29 @@ pub async fn answers(client: &Client) -> Answers {
         for inbox in &inboxes {
             let get = get_inbox(account_id, inbox.id, viewer);
             let got = client.get(get).await.unwrap();
-            answers.insert(name(&format!("inbox {}", inbox.id)), got.bytes);
+            answers.insert(name(&format!("inbox {}", inbox.id)), got.content());
             keys.extend(key(inbox).map(|key| (inbox.id, key)));
         }
         for key in keys.values() {
             let find = pb::FindInboxesRequest {
                 account_id: Some(account_id),
                 viewer: Some(viewer),
-                detail: 0,
                 key: Some(key.clone()),
+                ..Default::default()
             };
             let found = client.find(find).await.unwrap();
-            answers.insert(name(&format!("found {}", answers.len())), found.bytes);
+            answers.insert(name(&format!("found {}", answers.len())), found.content());
         }
     }
     for key in keys.into_values() {
         let find = pb::FindInboxesRequest {
             account_id: None,
             viewer: Some(viewer::service()),
-            detail: 0,
             key: Some(key),
+            ..Default::default()
         };
         let found = client.find(find).await.unwrap();
-        answers.insert(format!("found anywhere {}", answers.len()), found.bytes);
+        answers.insert(format!("found anywhere {}", answers.len()), found.content());
     }
     assert!(answers.len() > 300, "{}", answers.len());
     answers

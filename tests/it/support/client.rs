@@ -1,6 +1,9 @@
 //! A client that sees what goes over the wire.
 
-use std::{fmt, time::Instant};
+use std::{
+    fmt,
+    time::{Instant, SystemTime},
+};
 
 use http::uri::PathAndQuery;
 use prost::{
@@ -31,6 +34,44 @@ pub struct Answer<M> {
     pub bytes: Vec<u8>,
     pub message: M,
     pub metadata: MetadataMap,
+}
+
+/// A response, whose last field is the time of its read.
+pub trait Response: Message + Default {
+    fn read_time(&mut self) -> &mut Option<prost_types::Timestamp>;
+}
+
+macro_rules! responses {
+    ($($response:ident),*) => {$(
+        impl Response for pb::$response {
+            fn read_time(&mut self) -> &mut Option<prost_types::Timestamp> {
+                &mut self.read_time
+            }
+        }
+    )*};
+}
+
+responses!(
+    GetInboxResponse,
+    ListInboxesResponse,
+    BatchGetInboxesResponse,
+    FindInboxesResponse
+);
+
+impl<M: Response> Answer<M> {
+    pub fn read_time(&self) -> SystemTime {
+        let mut message = M::decode(self.bytes.as_slice()).unwrap();
+        let time = message.read_time().take().expect("every answer has one");
+        time.try_into().unwrap()
+    }
+
+    /// The bytes before the time of the read, which no two answers share.
+    pub fn content(&self) -> Vec<u8> {
+        let mut time = M::default();
+        *time.read_time() = Some(self.read_time().into());
+        let content = self.bytes.strip_suffix(time.encode_to_vec().as_slice());
+        content.expect("the time comes last").to_vec()
+    }
 }
 
 /// Messages print nothing of themselves.
@@ -155,6 +196,7 @@ pub const fn get_inbox(account_id: i64, inbox_id: i64, viewer: pb::Viewer) -> pb
         inbox_id,
         viewer: Some(viewer),
         detail: 0,
+        freshness: 0,
     }
 }
 

@@ -65,6 +65,14 @@ impl Cluster {
         panic!("the test PostgreSQL did not start: five free ports in a row were taken by others");
     }
 
+    /// A hot standby that streams from this one.
+    pub fn standby(&self) -> Self {
+        Self::with(&Setup {
+            replica_of: Some(self.port),
+            ..Setup::default()
+        })
+    }
+
     fn try_start(bin: &Path, setup: &Setup<'_>) -> Result<Self, String> {
         let port = free_port();
         let mut keeper = Command::new("sh");

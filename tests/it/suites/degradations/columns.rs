@@ -401,6 +401,7 @@ async fn fields_computed_from_unreadable_columns_are_noted(backend: Backend) {
             inbox_id: 2,
             viewer: Some(AGENT),
             detail: pb::InboxDetail::Basic.into(),
+            ..Default::default()
         };
         let basic = client.get(get).await.unwrap().message.inbox.unwrap();
         assert_eq!((basic.name.as_str(), basic.channel_id), ("", 0));

@@ -181,6 +181,7 @@ async fn got(client: &Client, viewer: pb::Viewer, detail: i32, ids: &[i64]) -> V
             inbox_id,
             viewer: Some(viewer),
             detail,
+            ..Default::default()
         };
         all.extend(bytes(client.get(get).await));
     }
@@ -196,6 +197,7 @@ async fn got_together(client: &Client, viewer: pb::Viewer, detail: i32, ids: &[i
             viewer: Some(viewer),
             detail,
             inbox_ids,
+            ..Default::default()
         };
         all.extend(bytes(client.batch(batch).await));
     }
@@ -213,6 +215,7 @@ async fn found(client: &Client, viewer: pb::Viewer, detail: i32, keys: &[Key]) -
                 viewer: Some(viewer),
                 detail,
                 key: Some(key.clone()),
+                ..Default::default()
             };
             all.extend(bytes(client.find(find).await));
         }

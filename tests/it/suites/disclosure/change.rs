@@ -342,12 +342,14 @@ async fn answers(client: &Client, inbox_id: i64, viewer: pb::Viewer) -> Vec<Vec<
             inbox_id,
             viewer,
             detail,
+            ..Default::default()
         };
         let got = client.get(get).await.unwrap();
+        let content = got.content();
         let inbox = got.message.inbox.unwrap();
         for method in wire::methods() {
             answers.extend(match method.as_str() {
-                "GetInbox" => Some(got.bytes.clone()),
+                "GetInbox" => Some(content.clone()),
                 "ListInboxes" => {
                     let list = pb::ListInboxesRequest {
                         account_id,
@@ -357,7 +359,7 @@ async fn answers(client: &Client, inbox_id: i64, viewer: pb::Viewer) -> Vec<Vec<
                         name_prefix: inbox.name.clone(),
                         ..Default::default()
                     };
-                    Some(client.list(list).await.unwrap().bytes)
+                    Some(client.list(list).await.unwrap().content())
                 }
                 "BatchGetInboxes" => {
                     let batch = pb::BatchGetInboxesRequest {
@@ -365,8 +367,9 @@ async fn answers(client: &Client, inbox_id: i64, viewer: pb::Viewer) -> Vec<Vec<
                         viewer,
                         detail,
                         inbox_ids: vec![inbox_id],
+                        ..Default::default()
                     };
-                    Some(client.batch(batch).await.unwrap().bytes)
+                    Some(client.batch(batch).await.unwrap().content())
                 }
                 "FindInboxes" => match address(&inbox) {
                     Some(key) => {
@@ -375,11 +378,12 @@ async fn answers(client: &Client, inbox_id: i64, viewer: pb::Viewer) -> Vec<Vec<
                             viewer,
                             detail,
                             key: Some(key),
+                            ..Default::default()
                         };
                         let found = client.find(find).await.unwrap();
-                        let inboxes = found.message.inboxes;
+                        let inboxes = &found.message.inboxes;
                         assert!(inboxes.iter().any(|inbox| inbox.id == inbox_id));
-                        Some(found.bytes)
+                        Some(found.content())
                     }
                     None => None,
                 },

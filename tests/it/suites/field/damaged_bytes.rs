@@ -212,8 +212,9 @@ async fn damaged_names_logins_and_json_cost_no_call(backend: Backend) {
         let batch = pb::BatchGetInboxesRequest {
             account_id: 1,
             viewer: Some(ADMINISTRATOR),
-            detail: 0,
+
             inbox_ids: vec![2, 1, 162],
+            ..Default::default()
         };
         let batch = client.batch(batch).await.unwrap().message;
         assert_eq!(batch.inboxes.len(), 3);

@@ -142,21 +142,22 @@ async fn said(client: &Client) -> Vec<Result<Vec<u8>, Code>> {
             page_size: 1000,
             ..Default::default()
         };
-        said.push(client.list(list).await.map(|it| it.bytes));
+        said.push(client.list(list).await.map(|it| it.content()));
         let batch = pb::BatchGetInboxesRequest {
             account_id: 1,
             viewer: Some(viewer),
-            detail: 0,
+
             inbox_ids: vec![1, 2, 101, 142, 165, 191],
+            ..Default::default()
         };
-        said.push(client.batch(batch).await.map(|it| it.bytes));
+        said.push(client.batch(batch).await.map(|it| it.content()));
     }
     for key in [
         Key::PhoneNumber("+15552410000".to_owned()),
         Key::Email("nobody@example.test".to_owned()),
         Key::TelegramBotToken("none".to_owned()),
     ] {
-        said.push(client.find(everywhere(key)).await.map(|it| it.bytes));
+        said.push(client.find(everywhere(key)).await.map(|it| it.content()));
     }
     said.into_iter()
         .map(|answer| answer.map_err(|status| status.code()))

@@ -265,7 +265,8 @@ async fn the_size_of_a_sealed_value_tells_an_agent_nothing(backend: Backend) {
     let all = async |viewer| {
         let got = client.get(get(viewer)).await.unwrap();
         let listed = client.list(list(viewer)).await.unwrap();
-        (got.message.inbox.unwrap(), got.bytes, listed.bytes)
+        let (got_content, listed) = (got.content(), listed.content());
+        (got.message.inbox.unwrap(), got_content, listed)
     };
     let (_, got, listed) = all(AGENT).await;
     assert!(got.len() > 230_000, "{}", got.len());

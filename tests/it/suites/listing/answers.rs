@@ -61,8 +61,9 @@ async fn a_batch_ends_before_three_mebibytes(backend: Backend) {
     let mut batch = pb::BatchGetInboxesRequest {
         account_id: ACCOUNT,
         viewer: Some(ADMINISTRATOR),
-        detail: 0,
+
         inbox_ids: (1..=40).rev().collect(),
+        ..Default::default()
     };
     let (mut ids, mut not_found, mut calls) = (Vec::new(), Vec::new(), 0);
     while !batch.inbox_ids.is_empty() {

@@ -32,6 +32,7 @@ async fn tokens_hold_for_their_request_alone() {
         page_token: String::new(),
         channel_kinds: vec![pb::ChannelKind::Email.into(), pb::ChannelKind::Api.into()],
         name_prefix: "More".to_owned(),
+        ..Default::default()
     };
     let token = client
         .list(first.clone())

@@ -80,7 +80,7 @@ fn sound(dice: &Dice) -> (&'static str, Vec<u8>) {
                 account_id,
                 inbox_id: 1,
                 viewer,
-                detail: 0,
+                ..Default::default()
             };
             ("GetInbox", request.encode_to_vec())
         }
@@ -98,7 +98,7 @@ fn sound(dice: &Dice) -> (&'static str, Vec<u8>) {
                 account_id,
                 viewer,
                 inbox_ids: vec![1, 2, 300],
-                detail: 0,
+                ..Default::default()
             };
             ("BatchGetInboxes", request.encode_to_vec())
         }

@@ -252,8 +252,9 @@ async fn call(client: &Client, caller: usize, number: usize) {
             let batch = pb::BatchGetInboxesRequest {
                 account_id: 1,
                 viewer: Some(viewer::bot(1)),
-                detail: 0,
+
                 inbox_ids: ids,
+                ..Default::default()
             };
             let batched = retried(|| client.batch(batch.clone())).await;
             (batched.map(|batched| batched.message.inboxes), INBOXES)
@@ -269,8 +270,9 @@ async fn call(client: &Client, caller: usize, number: usize) {
             let find = pb::FindInboxesRequest {
                 account_id,
                 viewer: Some(viewer::service()),
-                detail: 0,
+
                 key: Some(key),
+                ..Default::default()
             };
             let found = retried(|| client.find(find.clone())).await;
             (found.map(|found| found.message.inboxes), 1)

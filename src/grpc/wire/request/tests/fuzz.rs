@@ -8,8 +8,11 @@ use strum::{EnumCount, IntoEnumIterator};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use super::super::{pb::find_inboxes_request::Key, *};
-use crate::tests::{MARK, damaged, for_all, noise, text};
+use super::super::{super::violations::MAX_KEY_BYTES, pb::find_inboxes_request::Key, *};
+use crate::{
+    domain::address::AddressKind,
+    tests::{MARK, damaged, for_all, noise, text},
+};
 
 /// Properties of any bytes. A line a request.
 fn assert_all_answered(bytes: &[u8]) {
@@ -93,6 +96,7 @@ struct TestScope {
     account_id: i64,
     viewer: TestViewer,
     detail: i32,
+    freshness: i32,
 }
 
 impl TestScope {
@@ -102,7 +106,10 @@ impl TestScope {
             TestViewer::User(id) | TestViewer::AgentBot(id) => id > 0,
             TestViewer::Service => true,
         };
-        is_viewer_valid && self.account_id > 0 && (0..3).contains(&self.detail)
+        is_viewer_valid
+            && self.account_id > 0
+            && (0..3).contains(&self.detail)
+            && (0..3).contains(&self.freshness)
     }
 
     fn viewer(&self) -> Option<pb::Viewer> {
@@ -127,10 +134,13 @@ fn scope() -> impl Strategy<Value = TestScope> {
         2 => id().prop_map(TestViewer::AgentBot),
         3 => Just(TestViewer::Service),
     ];
-    (id(), viewer, number()).prop_map(|(account_id, viewer, detail)| TestScope {
+    let freshness = prop_oneof![5 => 0..3, 1 => number()];
+    let parts = (id(), viewer, number(), freshness);
+    parts.prop_map(|(account_id, viewer, detail, freshness)| TestScope {
         account_id,
         viewer,
         detail,
+        freshness,
     })
 }
 
@@ -146,6 +156,7 @@ fn get_message((scope, inbox_id): &Get) -> pb::GetInboxRequest {
         inbox_id: *inbox_id,
         viewer: scope.viewer(),
         detail: scope.detail,
+        freshness: scope.freshness,
     }
 }
 
@@ -162,6 +173,7 @@ fn list_message((scope, page_size, page_token, kinds, prefix): &List) -> pb::Lis
         account_id: scope.account_id,
         viewer: scope.viewer(),
         detail: scope.detail,
+        freshness: scope.freshness,
         page_size: *page_size,
         page_token: page_token.clone(),
         channel_kinds: kinds.clone(),
@@ -185,6 +197,7 @@ fn batch_message((scope, ids): &Batch) -> pb::BatchGetInboxesRequest {
         account_id: scope.account_id,
         viewer: scope.viewer(),
         detail: scope.detail,
+        freshness: scope.freshness,
         inbox_ids: ids.clone(),
     }
 }
@@ -229,6 +242,7 @@ fn find_message((scope, account_id, key): &Find) -> pb::FindInboxesRequest {
         account_id: *account_id,
         viewer: scope.viewer(),
         detail: scope.detail,
+        freshness: scope.freshness,
         key: key
             .as_ref()
             .map(|(number, text)| KEYS[*number](text.clone())),
@@ -276,10 +290,11 @@ fn only_valid_list_requests_are_accepted() {
         assert_eq!(request.kinds.len(), BTreeSet::from_iter(kinds).len());
         assert_eq!(request.name_prefix, fold(&prefix));
 
-        // Its own token leads on, and not in another account.
+        // Its own token leads on, as fresh as may be, and not in another account.
         let page_token = Cursor::new("a", InboxId(1)).token(&request.binding);
         let mut next = pb::ListInboxesRequest {
             page_token,
+            freshness: pb::Freshness::Latest.into(),
             ..message
         };
         assert!(ListInboxes::try_from(next.clone()).is_ok_and(|next| next.cursor.is_some()));

@@ -1,0 +1,30 @@
+//! The clocks of this machine: the one place that asks them.
+
+use std::time::{Duration, SystemTime};
+
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::domain::freshness::{BootInstant, Clock};
+
+pub fn system() -> Clock {
+    Clock {
+        boot: time_since_boot,
+        wall: wall_time,
+    }
+}
+
+fn time_since_boot() -> BootInstant {
+    let time = clock_gettime(ClockId::Boottime);
+    // Neither is negative.
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    let nanoseconds = u32::try_from(time.tv_nsec).unwrap_or_default();
+    BootInstant(Duration::new(seconds, nanoseconds))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that asks the wall clock"
+)]
+fn wall_time() -> SystemTime {
+    SystemTime::now()
+}
