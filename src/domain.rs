@@ -8,6 +8,7 @@ pub mod access;
 pub mod account;
 pub mod address;
 pub mod channel;
+pub mod cursor;
 pub mod degradation;
 pub mod directory;
 pub mod freshness;

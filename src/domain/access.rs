@@ -14,6 +14,7 @@
 
 use super::{
     account::Account,
+    cursor::Cursor,
     degradation::Degradation,
     id::InboxId,
     inbox::Inbox,
@@ -72,8 +73,34 @@ impl<'a> Access<'a> {
 
     /// All visible inboxes in the account's order, each with its folded name.
     pub fn inboxes(&self) -> impl Iterator<Item = (&'a str, InboxView<'a>)> + '_ {
-        self.account
-            .inboxes()
+        self.inboxes_after(None)
+    }
+
+    /// The visible inboxes behind a position. The first of them cost as much in a large
+    /// account as in a small one.
+    pub fn inboxes_after(
+        &self,
+        cursor: Option<&Cursor>,
+    ) -> impl Iterator<Item = (&'a str, InboxView<'a>)> + '_ {
+        /// A viewer that sees less than one in so many inboxes gets these by their ids, which
+        /// costs sorting them. Any other viewer's are found on the way.
+        const SPARSE: usize = 8;
+
+        let account = self.account;
+        let begin = cursor.map_or(0, |cursor| account.offset_of(cursor));
+        let all = begin..account.inbox_count();
+        let indexes: Box<dyn Iterator<Item = usize>> =
+            match self.grant.ids_fewer_than(account.inbox_count() / SPARSE) {
+                None => Box::new(all),
+                Some(ids) => {
+                    let indexes = ids.filter_map(|id| account.index_of(id));
+                    let mut indexes: Vec<_> = indexes.filter(|it| all.contains(it)).collect();
+                    indexes.sort_unstable();
+                    Box::new(indexes.into_iter())
+                }
+            };
+        indexes
+            .filter_map(move |index| account.at(index))
             .filter(|(_, inbox)| self.grant.shows(inbox.id))
             .map(|(folded_name, inbox)| (folded_name, self.view(inbox)))
     }

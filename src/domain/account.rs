@@ -7,6 +7,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::{
+    cursor::Cursor,
     id::{AccountId, InboxId},
     inbox::Inbox,
     members::Members,
@@ -58,16 +59,28 @@ impl Account {
     }
 
     pub(super) fn inbox(&self, id: InboxId) -> Option<&Inbox> {
-        self.by_id
-            .get(&id)
-            .and_then(|index| self.inboxes.get(*index))
-            .map(|listed| &listed.inbox)
+        let (_, inbox) = self.at(self.index_of(id)?)?;
+        Some(inbox)
     }
 
-    pub(super) fn inboxes(&self) -> impl Iterator<Item = (&str, &Inbox)> {
-        self.inboxes
-            .iter()
-            .map(|listed| (listed.folded_name.as_str(), &listed.inbox))
+    /// How many inboxes there are, visible or not.
+    pub(super) const fn inbox_count(&self) -> usize {
+        self.inboxes.len()
+    }
+
+    /// An inbox by its position in the order, and its folded name.
+    pub(super) fn at(&self, index: usize) -> Option<(&str, &Inbox)> {
+        let listed = self.inboxes.get(index)?;
+        Some((&listed.folded_name, &listed.inbox))
+    }
+
+    pub(super) fn index_of(&self, id: InboxId) -> Option<usize> {
+        self.by_id.get(&id).copied()
+    }
+
+    /// How many inboxes lie before a position.
+    pub(super) fn offset_of(&self, cursor: &Cursor) -> usize {
+        cursor.offset_in(&self.inboxes, AccountInbox::position)
     }
 }
 

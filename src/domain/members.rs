@@ -124,6 +124,15 @@ impl Grant<'_> {
         }
     }
 
+    /// The visible inboxes, if they are fewer than this and not all.
+    pub(super) fn ids_fewer_than(&self, count: usize) -> Option<impl Iterator<Item = InboxId>> {
+        let VisibleInboxes::Only(inboxes) = self.visible else {
+            return None;
+        };
+        let are_fewer = inboxes.is_none_or(|it| it.len() < count);
+        are_fewer.then(|| inboxes.into_iter().flatten().copied())
+    }
+
     /// Whether an inbox of the account is visible.
     pub fn shows(&self, inbox: InboxId) -> bool {
         match self.visible {

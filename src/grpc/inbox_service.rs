@@ -10,7 +10,7 @@ use tonic::{Request, Response, Status};
 use super::{
     etag::EtagKey,
     layer::{access_log::record_viewer, deadline::deadline_of},
-    page_token::{Cursor, MAX_TOKEN_BYTES},
+    page_token::MAX_TOKEN_BYTES,
     pb,
     response_limit::{PageBuilder, ResponseLimit},
     status::CallError,
@@ -25,6 +25,7 @@ use crate::{
         access::{Access, InboxView},
         account::has_prefix,
         channel::ChannelKind,
+        cursor::Cursor,
         directory::{Answer, InboxDirectory},
         freshness::{BootInstant, Clock, ReadOptions},
         id::InboxId,
@@ -220,19 +221,6 @@ impl<D: InboxDirectory> InboxService<D> {
         request: &ListInboxes,
         read_time: Timestamp,
     ) -> pb::ListInboxesResponse {
-        let visible: Vec<_> = access
-            .inboxes()
-            .filter(|(name, view)| matches(request, name, view))
-            .collect();
-        let keys: Vec<_> = visible
-            .iter()
-            .map(|(name, view)| move || (*name, view.inbox().id))
-            .collect();
-        let offset = request
-            .cursor
-            .as_ref()
-            .map_or(0, |cursor| cursor.offset_in(&keys));
-
         let mut response = pb::ListInboxesResponse {
             inboxes: Vec::new(),
             disclosed_as: pb::Role::from(access.role()).into(),
@@ -241,17 +229,22 @@ impl<D: InboxDirectory> InboxService<D> {
             read_time: Some(read_time),
         };
         let mut page = PageBuilder::new(self.limit, &response);
-        for (_, view) in visible.iter().skip(offset).take(request.page_size) {
-            if !page.try_push(self.message(view, request.scope.detail)) {
-                break;
-            }
+        let visible = access.inboxes_after(request.cursor.as_ref());
+        let mut visible = visible
+            .filter(|(name, view)| matches(request, name, view))
+            .peekable();
+        let mut last = None;
+        while page.inboxes.len() < request.page_size
+            && let Some((name, view)) =
+                visible.next_if(|(_, view)| page.try_push(self.message(view, request.scope.detail)))
+        {
+            last = Some(Cursor::new(name, view.inbox().id));
         }
-        let end = offset + page.inboxes.len();
-        let next = visible
-            .get(end)
-            .and_then(|_| visible.get(end.checked_sub(1)?));
-        response.next_page_token = next
-            .map(|(name, view)| Cursor::new(name, view.inbox().id).token(&request.binding))
+        // One further tells whether there is another page.
+        let is_last_page = visible.peek().is_none();
+        response.next_page_token = last
+            .filter(|_| !is_last_page)
+            .map(|last| last.token(&request.binding))
             .unwrap_or_default();
         response.inboxes = page.inboxes;
         response

@@ -39,6 +39,47 @@ fn account() -> Account {
     Account::new(AccountId(1), members, inboxes.into())
 }
 
+/// However few of them the viewer sees, and wherever the page begins.
+#[test]
+fn a_page_continues_behind_its_cursor() {
+    const COUNT: i64 = 40;
+
+    for visible in [0, 1, 4, 5, 6, 20, COUNT] {
+        let mut members = Members::new(false);
+        members.add_user(UserId(1), Role::Agent);
+        // Far from each other, and in another order than that of names.
+        let ids: Vec<_> = (0..visible).map(|it| it * 7 % COUNT + 1).collect();
+        for id in &ids {
+            members.add_user_inbox(UserId(1), InboxId(*id));
+        }
+        let inboxes = (1..=COUNT).map(|id| inbox(id, &format!("Name {}", id % 6)));
+        let inboxes = inboxes.map(|it| AccountInbox::new(it, None)).collect();
+        let account = Account::new(AccountId(1), members, inboxes);
+        let flags = ReauthorizationFlags::default();
+        let access = account.access(&flags, Viewer::User(UserId(1)), ALL);
+        let access = access.ok().unwrap();
+        let listed = |cursor: Option<&Cursor>| -> Vec<_> {
+            let inboxes = access.inboxes_after(cursor);
+            inboxes
+                .map(|(name, view)| (name.to_owned(), view.inbox().id.0))
+                .collect()
+        };
+        let mut all: Vec<_> = ids
+            .iter()
+            .map(|id| (format!("name {}", id % 6), *id))
+            .collect();
+        all.sort();
+        assert_eq!(listed(None), all);
+        // Behind every inbox, those that are hidden included.
+        for id in 1..=COUNT {
+            let behind = (format!("name {}", id % 6), id);
+            let cursor = Cursor::new(&behind.0, InboxId(id));
+            let expected: Vec<_> = all.iter().filter(|it| **it > behind).cloned().collect();
+            assert_eq!(listed(Some(&cursor)), expected);
+        }
+    }
+}
+
 #[test]
 fn a_ceiling_withholds_fields_and_hides_no_inbox() {
     let (account, flags) = (account(), ReauthorizationFlags::default());

@@ -10,11 +10,12 @@ use crate::{
         account::fold,
         address::Address,
         channel::ChannelKind,
+        cursor::Cursor,
         freshness::Freshness,
         id::{AccountId, InboxId},
         viewer::{Detail, Viewer},
     },
-    grpc::{page_token::Cursor, pb, status::CallError},
+    grpc::{pb, status::CallError},
 };
 
 const DEFAULT_PAGE_SIZE: usize = 100;
