@@ -19,4 +19,5 @@ pub mod members;
 pub mod reauthorization;
 pub mod schedule;
 pub mod secret;
+pub mod sorted_map;
 pub mod viewer;

@@ -4,7 +4,7 @@ use super::{
     channel::Channel,
     degradation::Degradation,
     id::{AccountId, ChannelId, InboxId},
-    json::{Fields, Json},
+    json::{Json, fields::Fields},
     schedule::WorkingHours,
     secret::AdminOnly,
 };

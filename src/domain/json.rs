@@ -8,6 +8,8 @@
 //!
 //! Knows nothing of the wire but how deep it may nest.
 
+pub mod fields;
+
 use std::{
     collections::BTreeMap,
     fmt::{self, Write},
@@ -17,7 +19,10 @@ use serde::{Deserialize, Deserializer, de::Visitor};
 use serde_json::value::RawValue;
 use zeroize::Zeroize;
 
-use super::degradation::{Degradation, DegradationReason};
+use super::{
+    degradation::{Degradation, DegradationReason},
+    sorted_map::SortedMap,
+};
 
 /// Protobuf runtimes stop decoding at this many nested messages, counted from
 /// the outermost.
@@ -49,7 +54,7 @@ pub enum Json {
     Number(f64),
     String(String),
     Array(Vec<Json>),
-    Object(BTreeMap<String, Json>),
+    Object(SortedMap<Json>),
 }
 
 impl Json {
@@ -147,17 +152,17 @@ impl Parser {
             self.degrade(DegradationReason::JsonMalformed);
             return None;
         };
-        let mut values = BTreeMap::new();
+        let mut values = Vec::with_capacity(entries.len());
         for (key, raw) in entries {
             self.path.push(Step::Key(key.clone()));
             if damaged && key.contains(char::REPLACEMENT_CHARACTER) {
                 self.degrade(DegradationReason::JsonMalformed);
             } else if let Some(value) = self.value(raw, depth) {
-                values.insert(key, value);
+                values.push((key, value));
             }
             self.path.pop();
         }
-        Some(Json::Object(values))
+        Some(Json::Object(values.into_iter().collect()))
     }
 
     fn number(&mut self, text: &str) -> Option<f64> {
@@ -281,115 +286,6 @@ impl<'de> Deserialize<'de> for Key {
         // As bytes, serde_json lets halves of characters through.
         deserializer.deserialize_bytes(KeyVisitor)
     }
-}
-
-/// An object that a typed message takes its known keys out of. A key whose value is of
-/// another type stays behind, and what stays behind is shown as `unrecognized`. A value
-/// that is no object has no keys, and stays as it is.
-pub struct Fields(Json);
-
-impl Fields {
-    pub const fn of(json: Json) -> Self {
-        Self(json)
-    }
-
-    fn take<T>(&mut self, key: &str, convert: impl FnOnce(Json) -> Result<T, Json>) -> Option<T> {
-        let Json::Object(entries) = &mut self.0 else {
-            return None;
-        };
-        let (key, value) = entries.remove_entry(key)?;
-        match convert(value) {
-            Ok(value) => Some(value),
-            Err(value) => {
-                entries.insert(key, value);
-                None
-            }
-        }
-    }
-
-    pub fn string(&mut self, key: &str) -> Option<String> {
-        self.take(key, |value| match value {
-            Json::String(text) => Ok(text),
-            other => Err(other),
-        })
-    }
-
-    pub fn bool(&mut self, key: &str) -> Option<bool> {
-        self.take(key, |value| match value {
-            Json::Bool(value) => Ok(value),
-            other => Err(other),
-        })
-    }
-
-    pub fn integer(&mut self, key: &str) -> Option<i32> {
-        self.take(key, |value| match value {
-            Json::Number(number) => to_i32(number).ok_or(Json::Number(number)),
-            other => Err(other),
-        })
-    }
-
-    /// A list that is not empty and holds nothing but strings. (An empty list stays among
-    /// the keys: the contract's repeated field does not distinguish it from an absent
-    /// one.)
-    pub fn strings(&mut self, key: &str) -> Vec<String> {
-        self.take(key, |value| match value {
-            Json::Array(elements)
-                if !elements.is_empty()
-                    && elements
-                        .iter()
-                        .all(|element| matches!(element, Json::String(_))) =>
-            {
-                Ok(elements
-                    .into_iter()
-                    .filter_map(|element| match element {
-                        Json::String(text) => Some(text),
-                        _ => None,
-                    })
-                    .collect())
-            }
-            other => Err(other),
-        })
-        .unwrap_or_default()
-    }
-
-    pub fn object<T: From<Json>>(&mut self, key: &str) -> Option<T> {
-        self.take(key, |value| match value {
-            Json::Object(_) => Ok(T::from(value)),
-            other => Err(other),
-        })
-    }
-
-    /// A list that is not empty and holds nothing but objects.
-    pub fn objects<T: From<Json>>(&mut self, key: &str) -> Vec<T> {
-        self.take(key, |value| match value {
-            Json::Array(elements)
-                if !elements.is_empty()
-                    && elements
-                        .iter()
-                        .all(|element| matches!(element, Json::Object(_))) =>
-            {
-                Ok(elements.into_iter().map(T::from).collect())
-            }
-            other => Err(other),
-        })
-        .unwrap_or_default()
-    }
-
-    /// The keys without a typed field.
-    pub fn unrecognized(self) -> Option<Json> {
-        (self.0 != Json::Object(BTreeMap::new())).then_some(self.0)
-    }
-}
-
-/// A number as an `i32`, if it is one.
-fn to_i32(number: f64) -> Option<i32> {
-    let in_range = f64::from(i32::MIN)..=f64::from(i32::MAX);
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "an integer within the range"
-    )]
-    let integer = || number as i32;
-    (number.fract() == 0.0 && in_range.contains(&number)).then(integer)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A chat widget on a website: `channel_web_widgets`.
 
 use super::SecretText;
-use crate::domain::json::{Fields, Json};
+use crate::domain::json::{Json, fields::Fields};
 
 #[derive(Debug, Default)]
 pub struct WebWidget {

@@ -17,7 +17,7 @@ impl From<&Json> for Kind {
             Json::Object(entries) => Self::StructValue(Struct {
                 fields: entries
                     .iter()
-                    .map(|(key, entry)| (key.clone(), to_value(entry)))
+                    .map(|(key, entry)| (key.to_owned(), to_value(entry)))
                     .collect(),
             }),
         }

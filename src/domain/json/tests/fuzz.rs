@@ -174,7 +174,7 @@ fn carried(
                     left.insert(key.clone(), value);
                 }
             }
-            Some(Json::Object(left))
+            Some(Json::Object(left.into_iter().collect()))
         }
     }
 }

@@ -259,14 +259,18 @@ fn merge<const N: usize>(taken: [(&str, Option<Json>); N], unrecognized: Option<
         None => {}
         Some(Json::Object(rest)) => {
             let length = entries.len() + rest.len();
-            entries.extend(rest);
+            entries.extend(
+                rest.into_entries()
+                    .into_iter()
+                    .map(|(key, it)| (key.into(), it)),
+            );
             assert_eq!(entries.len(), length, "a key is there twice");
         }
         // It was no object.
         Some(other) if entries.is_empty() => return other,
         Some(other) => panic!("{other:?} beside {entries:?}"),
     }
-    Json::Object(entries)
+    Json::Object(entries.into_iter().collect())
 }
 
 fn value_to_json(value: Value) -> Json {
