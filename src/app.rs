@@ -8,7 +8,7 @@ use std::{
     process::ExitCode,
 };
 
-use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     net::{TcpListener, UnixListener, UnixStream},
     signal::unix::{SignalKind, signal},
@@ -139,6 +139,7 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
     // SQLite has three files a connection.
     let open_files = MAX_CONNECTIONS + 3 * database_connections.get() + OTHER_OPEN_FILES;
     raise_open_files_limit(open_files as u64);
+    forbid_core_files();
 
     let secret_key_base = secrets.secret_key_base.clone();
     let is_embedded = !matches!(database, Some(DatabaseSettings::Postgres(_)));
@@ -246,6 +247,17 @@ fn raise_open_files_limit(wanted: u64) {
             available,
             wanted, "too few open files for all connections; raise the hard limit (ulimit -n)"
         );
+    }
+}
+
+/// A core file would hold the secrets of inboxes and keys.
+fn forbid_core_files() {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    if let Err(error) = setrlimit(Resource::Core, none) {
+        warn!(%error, "core files cannot be forbidden; they would hold secrets");
     }
 }
 

@@ -300,16 +300,31 @@ async fn the_limit_of_open_files_is_raised() {
         let server = Program::serving(&database)
             .with_open_files(256, hard)
             .start();
-        let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.pid().as_raw_pid()));
-        let limits = limits.unwrap();
-        let files = limits
-            .lines()
-            .find(|line| line.starts_with("Max open files"));
-        let numbers: Vec<_> = files.unwrap().split_whitespace().skip(3).take(2).collect();
-        assert_eq!(numbers, [hard.to_string(), hard.to_string()]);
+        let limits = system_limit(&server, "Max open files");
+        assert_eq!(limits, [hard.to_string(), hard.to_string()]);
         assert_eq!(!server.log().contains("too few open files"), is_enough);
         assert!(server.client().await.get(request()).await.is_ok());
     }
+}
+
+/// The soft and the hard limit that the system has for a server.
+fn system_limit(server: &Server, name: &str) -> [String; 2] {
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.pid().as_raw_pid()));
+    let limits = limits.unwrap();
+    let limit = limits.lines().find_map(|line| line.strip_prefix(name));
+    let mut numbers = limit.unwrap().split_whitespace().map(str::to_owned);
+    [numbers.next().unwrap(), numbers.next().unwrap()]
+}
+
+/// They would hold secrets.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_core_file_is_written() {
+    let mut limit = rustix::process::getrlimit(Resource::Core);
+    limit.current = limit.maximum;
+    rustix::process::setrlimit(Resource::Core, limit).unwrap();
+    let database = Backend::Sqlite.golden();
+    let server = Program::serving(&database).start();
+    assert_eq!(system_limit(&server, "Max core file size"), ["0", "0"]);
 }
 
 /// The kernel accepts for a server that has all the connections that it takes; that one is
