@@ -167,7 +167,6 @@ fn find(account_id: Option<i64>, viewer: pb::Viewer, token: &str) -> pb::FindInb
     pb::FindInboxesRequest {
         account_id,
         viewer: Some(viewer),
-
         key: Some(Key::TelegramBotToken(token.to_owned())),
         ..Default::default()
     }

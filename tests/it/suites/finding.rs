@@ -117,7 +117,6 @@ pub fn everywhere(key: Key) -> pb::FindInboxesRequest {
     pb::FindInboxesRequest {
         account_id: None,
         viewer: Some(viewer::service()),
-
         key: Some(key),
         ..Default::default()
     }
@@ -127,7 +126,6 @@ pub fn within(account_id: i64, viewer: pb::Viewer, key: Key) -> pb::FindInboxesR
     pb::FindInboxesRequest {
         account_id: Some(account_id),
         viewer: Some(viewer),
-
         key: Some(key),
         ..Default::default()
     }

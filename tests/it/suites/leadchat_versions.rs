@@ -129,7 +129,6 @@ async fn is_the_same_by_every_rpc(client: &Client, inbox: &pb::Inbox, viewer: pb
         let find = pb::FindInboxesRequest {
             account_id: Some(inbox.account_id),
             viewer: Some(viewer),
-
             key: Some(Key::PhoneNumber(number)),
             ..Default::default()
         };

@@ -83,7 +83,6 @@ fn calls() -> Vec<Call> {
     let batch = pb::BatchGetInboxesRequest {
         account_id: 2,
         viewer: Some(viewer::service()),
-
         inbox_ids: vec![1, 2],
         ..Default::default()
     };

@@ -327,7 +327,6 @@ async fn one_round_trip_reads_the_flags_that_are_needed(backend: Backend) {
         let request = pb::BatchGetInboxesRequest {
             account_id: 1,
             viewer: Some(viewer::user(1)),
-
             inbox_ids: vec![122, 1, INBOX],
             ..Default::default()
         };

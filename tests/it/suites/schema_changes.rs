@@ -149,7 +149,6 @@ async fn the_required_tables_are_enough(backend: Backend) {
     let find = pb::FindInboxesRequest {
         account_id: None,
         viewer: Some(viewer::service()),
-
         key: Some(pb::find_inboxes_request::Key::PhoneNumber(
             "+15550001".to_owned(),
         )),

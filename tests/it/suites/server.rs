@@ -137,7 +137,6 @@ async fn invalid_lists_and_batches_name_their_fields() {
     let batch = |inbox_ids: Vec<i64>| pb::BatchGetInboxesRequest {
         account_id: 1,
         viewer: Some(viewer::user(1)),
-
         inbox_ids,
         ..Default::default()
     };

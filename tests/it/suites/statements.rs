@@ -219,7 +219,6 @@ async fn ask(client: &Client, rpc: &str, viewer: pb::Viewer, inboxes: i64) -> bo
             let request = pb::BatchGetInboxesRequest {
                 account_id: 1,
                 viewer: Some(viewer),
-
                 inbox_ids,
                 ..Default::default()
             };

@@ -228,7 +228,6 @@ async fn missing_foreign_and_not_visible_are_the_same_bytes(backend: Backend) {
     let batch = pb::BatchGetInboxesRequest {
         account_id: 1,
         viewer: Some(viewer::user(2)),
-
         inbox_ids: vec![999_999, 3, 1, 301],
         ..Default::default()
     };
@@ -258,7 +257,6 @@ async fn missing_account_and_stranger_are_the_same_bytes(backend: Backend) {
         let batch = pb::BatchGetInboxesRequest {
             account_id: account,
             viewer: Some(viewer),
-
             inbox_ids: vec![1],
             ..Default::default()
         };

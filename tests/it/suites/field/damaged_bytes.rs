@@ -212,7 +212,6 @@ async fn damaged_names_logins_and_json_cost_no_call(backend: Backend) {
         let batch = pb::BatchGetInboxesRequest {
             account_id: 1,
             viewer: Some(ADMINISTRATOR),
-
             inbox_ids: vec![2, 1, 162],
             ..Default::default()
         };

@@ -146,7 +146,6 @@ async fn said(client: &Client) -> Vec<Result<Vec<u8>, Code>> {
         let batch = pb::BatchGetInboxesRequest {
             account_id: 1,
             viewer: Some(viewer),
-
             inbox_ids: vec![1, 2, 101, 142, 165, 191],
             ..Default::default()
         };

@@ -61,7 +61,6 @@ async fn a_batch_ends_before_three_mebibytes(backend: Backend) {
     let mut batch = pb::BatchGetInboxesRequest {
         account_id: ACCOUNT,
         viewer: Some(ADMINISTRATOR),
-
         inbox_ids: (1..=40).rev().collect(),
         ..Default::default()
     };

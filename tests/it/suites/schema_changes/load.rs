@@ -252,7 +252,6 @@ async fn call(client: &Client, caller: usize, number: usize) {
             let batch = pb::BatchGetInboxesRequest {
                 account_id: 1,
                 viewer: Some(viewer::bot(1)),
-
                 inbox_ids: ids,
                 ..Default::default()
             };
@@ -270,7 +269,6 @@ async fn call(client: &Client, caller: usize, number: usize) {
             let find = pb::FindInboxesRequest {
                 account_id,
                 viewer: Some(viewer::service()),
-
                 key: Some(key),
                 ..Default::default()
             };
