@@ -125,7 +125,7 @@ impl Store {
         &self,
         context: &ReadContext,
         operation: &O,
-    ) -> Result<Loaded<O::Output>, StoreError> {
+    ) -> Result<O::Output, StoreError> {
         let mut attempts = Attempts::new(&self.planner, context);
         loop {
             let plan = attempts.plan();
@@ -136,29 +136,16 @@ impl Store {
                     plan: &plan,
                     snapshot: connection.begin(context).await?,
                 };
-                let value = operation.attempt(&mut read).await?;
-                let is_standby = read.snapshot.end(&plan.is_current).await?;
-                Ok(Loaded { value, is_standby })
+                if context.requires_primary() {
+                    read.snapshot.require_primary().await?;
+                }
+                let answer = operation.attempt(&mut read).await?;
+                read.snapshot.end(&plan.is_current).await?;
+                Ok(answer)
             };
             if let Some(answer) = attempts.next_attempt(answer.await).await {
                 return answer;
             }
-        }
-    }
-}
-
-/// The result of a read.
-pub struct Loaded<T> {
-    pub value: T,
-    /// Whether it comes from a standby, which may lag behind its primary.
-    pub is_standby: bool,
-}
-
-impl<T> Loaded<T> {
-    fn map<U>(self, map: impl FnOnce(T) -> U) -> Loaded<U> {
-        Loaded {
-            value: map(self.value),
-            is_standby: self.is_standby,
         }
     }
 }

@@ -137,7 +137,7 @@ async fn read_account(
         }
         read => read?,
     };
-    let Some(account) = account.value else {
+    let Some(account) = account else {
         return Ok(None);
     };
     // Also to learn what Redis refuses.

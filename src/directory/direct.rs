@@ -20,7 +20,7 @@ use crate::{
         id::{AccountId, InboxId},
         viewer::Viewer,
     },
-    store::{Loaded, ReadContext, Store, StoreError},
+    store::{ReadContext, Store, StoreError},
 };
 
 pub struct DirectDirectory {
@@ -46,25 +46,22 @@ impl DirectDirectory {
         read: impl FnOnce(Arc<Store>, ReadContext) -> R,
     ) -> Result<(T, BootInstant), DirectoryError>
     where
-        R: Future<Output = Result<Loaded<T>, StoreError>> + Send + 'static,
+        R: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
         let permit = self.load_limit.acquire(options.deadline).await?;
         let began = self.clock.now();
         let cancelled = CancellationToken::new();
-        let context = ReadContext::new(options.deadline, cancelled.clone(), permit);
+        let is_latest = options.freshness == Freshness::Latest;
+        let context = ReadContext::new(options.deadline, cancelled.clone(), is_latest, permit);
         let read = read(Arc::clone(&self.store), context);
         let _cancel_on_drop = cancelled.drop_guard();
         // Logged within the task, since the caller may have left.
         let logged = async { read.await.map_err(|cause| log_failure(&cause)) };
-        let Ok(loaded) = tokio::spawn(logged.in_current_span()).await else {
+        let Ok(answer) = tokio::spawn(logged.in_current_span()).await else {
             error!("read task panicked");
             return Err(DirectoryError::Unexpected);
         };
-        let Loaded { value, is_standby } = loaded?;
-        if is_standby && options.freshness == Freshness::Latest {
-            return Err(DirectoryError::Standby);
-        }
-        Ok((value, began))
+        Ok((answer?, began))
     }
 
     async fn read_account<R>(
@@ -73,7 +70,7 @@ impl DirectDirectory {
         read: impl FnOnce(Arc<Store>, ReadContext) -> R,
     ) -> Result<Answer, DirectoryError>
     where
-        R: Future<Output = Result<Loaded<Option<Account>>, StoreError>> + Send + 'static,
+        R: Future<Output = Result<Option<Account>, StoreError>> + Send + 'static,
     {
         let (account, as_of) = self.read(options, read).await?;
         Ok(Answer {
@@ -96,6 +93,7 @@ fn log_failure(cause: &StoreError) -> DirectoryError {
             DirectoryError::Unexpected
         }
         StoreError::Cancelled => DirectoryError::Unavailable,
+        StoreError::Standby => DirectoryError::Standby,
     }
 }
 

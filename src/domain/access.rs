@@ -76,8 +76,7 @@ impl<'a> Access<'a> {
         self.inboxes_after(None)
     }
 
-    /// The visible inboxes behind a position. The first of them cost as much in a large
-    /// account as in a small one.
+    /// The visible inboxes behind a position. No inbox before it is visited.
     pub fn inboxes_after(
         &self,
         cursor: Option<&Cursor>,
@@ -87,7 +86,9 @@ impl<'a> Access<'a> {
         const SPARSE: usize = 8;
 
         let account = self.account;
-        let begin = cursor.map_or(0, |cursor| account.offset_of(cursor));
+        let begin = cursor.map_or(0, |cursor| {
+            account.offset_of(cursor, self.grant.shows(cursor.id))
+        });
         let all = begin..account.inbox_count();
         let indexes: Box<dyn Iterator<Item = usize>> =
             match self.grant.ids_fewer_than(account.inbox_count() / SPARSE) {

@@ -78,9 +78,10 @@ impl Account {
         self.by_id.get(&id).copied()
     }
 
-    /// How many inboxes lie before a position.
-    pub(super) fn offset_of(&self, cursor: &Cursor) -> usize {
-        cursor.offset_in(&self.inboxes, AccountInbox::position)
+    /// How many inboxes lie before a position, for a viewer to whom its inbox is visible
+    /// or not.
+    pub(super) fn offset_of(&self, cursor: &Cursor, is_visible: bool) -> usize {
+        cursor.offset_in(&self.inboxes, AccountInbox::position, is_visible)
     }
 }
 

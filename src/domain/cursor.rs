@@ -25,11 +25,17 @@ impl Cursor {
     }
 
     /// How many of some ordered inboxes lie before this position. `position` is the folded
-    /// name and the id of one. It is asked of a few inboxes, however many there are.
+    /// name and the id of one.
     ///
-    /// Names longer than a cursor holds are distinguished by the inbox itself. If it was
-    /// deleted, inboxes with the same prefix are shown again rather than skipped.
-    pub fn offset_in<T>(&self, inboxes: &[T], position: impl Fn(&T) -> (&str, InboxId)) -> usize {
+    /// Names longer than a cursor holds are distinguished by the inbox itself, if it is
+    /// visible. If it was deleted or hidden, inboxes with the same prefix are shown again
+    /// rather than skipped: where a hidden one is must not show.
+    pub fn offset_in<T>(
+        &self,
+        inboxes: &[T],
+        position: impl Fn(&T) -> (&str, InboxId),
+        is_visible: bool,
+    ) -> usize {
         let cut = self.name.len() == MAX_NAME_BYTES;
         if !cut {
             return inboxes.partition_point(|inbox| {
@@ -39,6 +45,9 @@ impl Cursor {
         }
         let begin =
             inboxes.partition_point(|inbox| prefix(position(inbox).0) < self.name.as_slice());
+        if !is_visible {
+            return begin;
+        }
         let alike = inboxes
             .iter()
             .skip(begin)

@@ -87,8 +87,8 @@ pub struct CrossAccountAnswer {
 }
 
 impl CrossAccountAnswer {
-    /// The access of a service in each account, for a caller with `rights`. Accounts that refuse, which are
-    /// suspended, are left out.
+    /// The access of a service in each account, for a caller with `rights`. Accounts that
+    /// refuse, which are suspended, are left out.
     pub fn accesses(&self, rights: Rights) -> impl Iterator<Item = Access<'_>> {
         let accounts = self.accounts.iter();
         accounts.filter_map(move |account| {
@@ -108,7 +108,7 @@ pub enum DirectoryError {
     Overloaded,
     #[error("the store answered something unexpected")]
     Unexpected,
-    /// The newest was asked of a standby, which may lag behind.
-    #[error("the store is a standby")]
+    /// The latest was asked of a hot standby, which may lag behind.
+    #[error("the store is a hot standby")]
     Standby,
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 /// How fresh an answer has to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Freshness {
-    /// Within the bound that the operator has set.
+    /// Of one moment; each call reads.
     #[default]
     Bounded,
     /// With all that was committed before the call.
@@ -42,8 +42,50 @@ impl Clock {
 
     /// The wall-clock time of a moment, by the wall clock as it is set now.
     pub fn wall_time(self, moment: BootInstant) -> SystemTime {
-        let age = self.now().0.saturating_sub(moment.0);
+        // In this order: a pause in between makes the time earlier, and never later.
         let now = (self.wall)();
+        let age = self.now().0.saturating_sub(moment.0);
         now.checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    thread_local! {
+        static NOW: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+    }
+
+    /// Each look at a clock takes a second.
+    fn look() -> Duration {
+        NOW.set(NOW.get() + Duration::from_secs(1));
+        NOW.get()
+    }
+
+    #[test]
+    fn a_moment_is_never_shown_as_later() {
+        let started = SystemTime::UNIX_EPOCH + Duration::from_hours(1);
+        let clock = Clock {
+            boot: || BootInstant(look()),
+            wall: || SystemTime::UNIX_EPOCH + Duration::from_hours(1) + look(),
+        };
+        let moment = clock.now();
+        for _ in 0..5 {
+            let shown = clock.wall_time(moment);
+            let exact = started + moment.0;
+            assert!(shown <= exact && shown + Duration::from_secs(2) >= exact);
+        }
+        // The wall clock may be set to anything.
+        let epoch = Clock {
+            wall: || SystemTime::UNIX_EPOCH,
+            ..clock
+        };
+        assert!(epoch.wall_time(moment) < SystemTime::UNIX_EPOCH);
+        // A moment to come is one that is now.
+        let to_come = BootInstant(Duration::MAX);
+        assert!(clock.wall_time(to_come) <= started + NOW.get());
     }
 }

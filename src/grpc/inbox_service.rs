@@ -4,7 +4,6 @@
 use std::{sync::Arc, time::Instant};
 
 use prost_types::Timestamp;
-
 use tonic::{Request, Response, Status};
 
 use super::{
@@ -32,6 +31,12 @@ use crate::{
         viewer::{Detail, Role, Viewer},
     },
     identity::Caller,
+};
+
+/// The time with the most bytes: where a page ends must not depend on the clock.
+const LONGEST_TIME: Timestamp = Timestamp {
+    seconds: i64::MAX,
+    nanos: 999_999_999,
 };
 
 pub struct InboxService<D> {
@@ -103,11 +108,12 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
             // The largest value: its bytes are reserved, and it is replaced below.
             not_found: ids.clone(),
             remaining_ids: ids,
-            read_time: Some(self.read_time(answer.as_of)),
+            read_time: Some(LONGEST_TIME),
         };
         let mut page = PageBuilder::new(self.limit, &response);
         response.not_found.clear();
         response.remaining_ids.clear();
+        response.read_time = Some(self.read_time(answer.as_of));
         for id in inboxes {
             match access.inbox(id) {
                 None => response.not_found.push(id.0),
@@ -203,7 +209,7 @@ impl<D: InboxDirectory> InboxService<D> {
             disclosed_as: pb::Role::from(role).into(),
             // The largest value: its bytes are reserved, and it is replaced below.
             remaining: references.collect(),
-            read_time: Some(read_time),
+            read_time: Some(LONGEST_TIME),
         };
         let mut page = PageBuilder::new(self.limit, &response);
         let taken = views
@@ -211,6 +217,7 @@ impl<D: InboxDirectory> InboxService<D> {
             .take_while(|view| page.try_push(self.message(view, detail)));
         let taken = taken.count();
         response.remaining.drain(..taken);
+        response.read_time = Some(read_time);
         response.inboxes = page.inboxes;
         response
     }
@@ -226,7 +233,7 @@ impl<D: InboxDirectory> InboxService<D> {
             disclosed_as: pb::Role::from(access.role()).into(),
             // The largest value: its bytes are reserved, and it is replaced below.
             next_page_token: " ".repeat(MAX_TOKEN_BYTES),
-            read_time: Some(read_time),
+            read_time: Some(LONGEST_TIME),
         };
         let mut page = PageBuilder::new(self.limit, &response);
         let visible = access.inboxes_after(request.cursor.as_ref());
@@ -240,6 +247,7 @@ impl<D: InboxDirectory> InboxService<D> {
         {
             last = Some(Cursor::new(name, view.inbox().id));
         }
+        response.read_time = Some(read_time);
         // One further tells whether there is another page.
         let is_last_page = visible.peek().is_none();
         response.next_page_token = last

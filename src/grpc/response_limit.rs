@@ -14,8 +14,8 @@ use prost::{Message, length_delimiter_len};
 use super::pb::{self, DegradationReason};
 use values::Visit;
 
-/// Bytes of a response beside the content of one inbox: etag, role, page token, and the
-/// ids of a batch.
+/// Bytes of a response beside the content of one inbox: etag, role, page token, time of
+/// the read, and the ids of a batch.
 const RESERVED_BYTES: usize = 8 << 10;
 
 /// The most bytes of a response message.

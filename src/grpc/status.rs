@@ -130,7 +130,8 @@ impl CallError {
             Self::LatestOnStandby => (
                 Code::FailedPrecondition,
                 ErrorReason::LatestOnStandby,
-                "the database is a standby, which may lag behind; ask a replica on the primary",
+                "the database is a hot standby, which may lag behind; call a replica on the primary, or \
+                 request FRESHNESS_BOUNDED",
             ),
         }
     }

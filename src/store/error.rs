@@ -20,6 +20,9 @@ pub enum StoreError {
     /// The call was cancelled.
     #[error("the call was cancelled")]
     Cancelled,
+    /// The database is a hot standby, and the read requires a primary.
+    #[error("the database is a hot standby")]
+    Standby,
     /// The database refused a statement, or a row was not as expected.
     #[error("the database answered something unexpected: {0}")]
     Unexpected(String),

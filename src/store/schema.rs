@@ -249,6 +249,9 @@ impl fmt::Display for Missing {
             write!(f, "{separator}{what}: {}", places.join(", "))?;
             separator = "; ";
         }
+        if missing.is_empty() && !not_granted.is_empty() {
+            f.write_str("; `leadchat-inbox grants` prints the SQL of all rights")?;
+        }
         Ok(())
     }
 }

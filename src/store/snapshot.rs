@@ -18,7 +18,7 @@ use tokio::{sync::watch, time::timeout};
 use super::{
     error::{Interruption, StalePlan, StoreError, is_not_encodable},
     postgres::{self, PooledConnection, encoding::Encoding},
-    schema::rows::PlanCurrentRow,
+    schema::rows::{PlanCurrentRow, StandbyRow},
     sql::{Argument, Statement},
 };
 use context::ReadContext;
@@ -193,6 +193,22 @@ impl Snapshot<'_> {
         rows.map_err(|error| StoreError::reading(&statement.table, &error))
     }
 
+    /// Refuses a hot standby. To be asked first: the answer is as old as the snapshot then,
+    /// and a server that is no standby never becomes one.
+    pub(super) async fn require_primary(&mut self) -> Result<(), StoreError> {
+        if matches!(self.transaction, ActiveTransaction::Sqlite(_)) {
+            return Ok(());
+        }
+        let statement = Statement::of_catalog("SELECT pg_is_in_recovery() AS standby");
+        let rows: Vec<StandbyRow> = self.fetch(&statement, &[]).await?;
+        let is_primary = |row: &StandbyRow| matches!(row.standby.get(), Ok(Some(false)));
+        if rows.first().is_some_and(is_primary) {
+            Ok(())
+        } else {
+            Err(StoreError::Standby)
+        }
+    }
+
     /// Checks before a statement: cancellation and the time that is left.
     async fn get_ready(&mut self) -> Result<(), StoreError> {
         if self.context.is_cancelled() {
@@ -307,8 +323,8 @@ impl Snapshot<'_> {
     }
 
     /// Ends a read, unless its statements were made for other tables than it was
-    /// answered from. Says whether the server is a standby.
-    pub(super) async fn end(mut self, check: &Statement) -> Result<bool, StoreError> {
+    /// answered from.
+    pub(super) async fn end(mut self, check: &Statement) -> Result<(), StoreError> {
         let tables = [Argument::Id(self.tables)];
         let arguments = match self.transaction {
             ActiveTransaction::Postgres { .. } => tables.as_slice(),
@@ -319,10 +335,7 @@ impl Snapshot<'_> {
         if !rows.first().is_some_and(is_current) {
             return Err(StalePlan::SchemaChanged.into());
         }
-        let is_standby = |row: &PlanCurrentRow| matches!(row.standby.get(), Ok(Some(true)));
-        let is_standby = rows.first().is_some_and(is_standby);
-        self.close().await?;
-        Ok(is_standby)
+        self.close().await
     }
 
     /// Ends the snapshot and gives its connection back.

@@ -6,6 +6,7 @@ use crate::{
     domain::{
         account::AccountInbox,
         channel::ChannelKind,
+        cursor::MAX_NAME_BYTES,
         id::{AccountId, AgentBotId, ChannelId, UserId},
         members::Members,
         reauthorization::FlagKey,
@@ -78,6 +79,31 @@ fn a_page_continues_behind_its_cursor() {
             assert_eq!(listed(Some(&cursor)), expected);
         }
     }
+}
+
+/// A cursor cuts long names, so it has to be told apart by its inbox. A forged one must
+/// not tell a hidden inbox from a missing one.
+#[test]
+fn a_cursor_at_a_hidden_inbox_is_one_at_a_missing_inbox() {
+    let mut members = Members::new(false);
+    members.add_user(UserId(1), Role::Agent);
+    members.add_user_inbox(UserId(1), InboxId(1));
+    members.add_user_inbox(UserId(1), InboxId(3));
+    let prefix = "x".repeat(MAX_NAME_BYTES);
+    let inboxes = (1..=3).map(|id| AccountInbox::new(inbox(id, &format!("{prefix}{id}")), None));
+    let account = Account::new(AccountId(1), members, inboxes.collect());
+    let flags = ReauthorizationFlags::default();
+    let access = account.access(&flags, Viewer::User(UserId(1)), ALL);
+    let access = access.ok().unwrap();
+    let listed = |id| -> Vec<_> {
+        let cursor = Cursor::new(&prefix, InboxId(id));
+        let inboxes = access.inboxes_after(Some(&cursor));
+        inboxes.map(|(_, view)| view.inbox().id.0).collect()
+    };
+    assert_eq!(listed(1), [3]);
+    assert_eq!(listed(3), [0; 0]);
+    assert_eq!(listed(2), listed(99));
+    assert_eq!(listed(2), [1, 3]);
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub fn name() -> impl Strategy<Value = String> {
 }
 
 fn offset_in(cursor: &Cursor, inboxes: &[(&str, i64)]) -> usize {
-    cursor.offset_in(inboxes, |(name, id)| (name, InboxId(*id)))
+    cursor.offset_in(inboxes, |(name, id)| (name, InboxId(*id)), true)
 }
 
 #[test]

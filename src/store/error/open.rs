@@ -32,10 +32,7 @@ pub enum OpenError {
     },
     #[error("DATABASE_URL: the tables cannot be read as leadchat's: {0}")]
     SchemaUnreadable(StoreError),
-    #[error(
-        "DATABASE_URL: the tables are not all that leadchat has; {0}; \
-         `leadchat-inbox grants` prints the SQL of all rights"
-    )]
+    #[error("DATABASE_URL: the tables are not all that leadchat has; {0}")]
     SchemaLacks(Missing),
     #[error(
         "DATABASE_URL: this database is Rails' (it has the table ar_internal_metadata); \

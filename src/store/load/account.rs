@@ -18,7 +18,7 @@ use crate::{
         viewer::{Role, Viewer},
     },
     store::{
-        Loaded, Read, ReadOperation, Store,
+        Read, ReadOperation, Store,
         assemble::InboxRows,
         error::StoreError,
         schema::rows::{AccountRow, AccountUserRow, AgentBotInboxRow, AgentBotRow, InboxMemberRow},
@@ -49,7 +49,7 @@ impl Store {
         &self,
         id: AccountId,
         context: ReadContext,
-    ) -> Result<Loaded<Option<Account>>, StoreError> {
+    ) -> Result<Option<Account>, StoreError> {
         self.read_account(id, ReadScope::Whole, context).await
     }
 
@@ -61,7 +61,7 @@ impl Store {
         viewer: Viewer,
         inboxes: &[InboxId],
         context: ReadContext,
-    ) -> Result<Loaded<Option<Account>>, StoreError> {
+    ) -> Result<Option<Account>, StoreError> {
         let scope = ReadScope::Excerpt { viewer, inboxes };
         self.read_account(id, scope, context).await
     }
@@ -73,7 +73,7 @@ impl Store {
         viewer: Viewer,
         address: &Address,
         context: ReadContext,
-    ) -> Result<Loaded<Option<Account>>, StoreError> {
+    ) -> Result<Option<Account>, StoreError> {
         let scope = ReadScope::Owners { viewer, address };
         self.read_account(id, scope, context).await
     }
@@ -83,10 +83,10 @@ impl Store {
         id: AccountId,
         scope: ReadScope<'_>,
         context: ReadContext,
-    ) -> Result<Loaded<Option<Account>>, StoreError> {
+    ) -> Result<Option<Account>, StoreError> {
         let found = self.read(&context, &AccountRead { id, scope }).await?;
         let account = |(members, rows)| Account::new(id, members, self.assemble(rows));
-        Ok(found.map(|found| found.map(account)))
+        Ok(found.map(account))
     }
 }
 

@@ -21,7 +21,7 @@ use crate::{
         viewer::Viewer,
     },
     store::{
-        Loaded, Read, ReadOperation, Store,
+        Read, ReadOperation, Store,
         assemble::InboxRows,
         error::StoreError,
         schema::{
@@ -44,21 +44,19 @@ impl Store {
         &self,
         address: &Address,
         context: ReadContext,
-    ) -> Result<Loaded<Vec<Account>>, StoreError> {
-        let found = self.read(&context, &FindEverywhere(address)).await?;
-        Ok(found.map(|(accounts, rows)| {
-            let mut inboxes = BTreeMap::<_, Vec<_>>::new();
-            for inbox in self.assemble(rows) {
-                inboxes.entry(inbox.account_id()).or_default().push(inbox);
-            }
-            let accounts = accounts.into_iter();
-            accounts
-                .map(|(id, members)| {
-                    let inboxes = inboxes.remove(&id).unwrap_or_default();
-                    Account::new(id, members, inboxes)
-                })
-                .collect()
-        }))
+    ) -> Result<Vec<Account>, StoreError> {
+        let (accounts, rows) = self.read(&context, &FindEverywhere(address)).await?;
+        let mut inboxes = BTreeMap::<_, Vec<_>>::new();
+        for inbox in self.assemble(rows) {
+            inboxes.entry(inbox.account_id()).or_default().push(inbox);
+        }
+        let accounts = accounts.into_iter();
+        Ok(accounts
+            .map(|(id, members)| {
+                let inboxes = inboxes.remove(&id).unwrap_or_default();
+                Account::new(id, members, inboxes)
+            })
+            .collect())
     }
 }
 

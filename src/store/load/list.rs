@@ -16,7 +16,7 @@ use crate::{
 impl Store {
     /// How many accounts there are.
     pub async fn account_count(&self, context: ReadContext) -> Result<u64, StoreError> {
-        let rows = self.read(&context, &Count).await?.value;
+        let rows = self.read(&context, &Count).await?;
         let count = rows.first().and_then(|row| row.number.get().ok()?.copied());
         Ok(count.unwrap_or_default().try_into().unwrap_or_default())
     }
@@ -28,7 +28,7 @@ impl Store {
         context: ReadContext,
     ) -> Result<Vec<AccountId>, StoreError> {
         let after = after.map_or(i64::MIN, |id| id.0);
-        let rows = self.read(&context, &Page { after }).await?.value;
+        let rows = self.read(&context, &Page { after }).await?;
         Ok(rows.iter().map(|row| AccountId(row.id)).collect())
     }
 }

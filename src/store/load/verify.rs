@@ -41,8 +41,7 @@ impl Store {
             self.read(&ReadContext::unlimited(), &VerifyAccount(viewer))
                 .await?;
         }
-        self.read(&ReadContext::unlimited(), &VerifyOthers).await?;
-        Ok(())
+        self.read(&ReadContext::unlimited(), &VerifyOthers).await
     }
 }
 

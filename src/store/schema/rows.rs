@@ -69,10 +69,13 @@ rows! {
         version: i64,
     }
 
-    /// Whether the tables are those that a read was planned for, and whether the server
-    /// is a standby.
+    /// Whether the tables are those that a read was planned for.
     PlanCurrentRow {
         plan_is_current: Stored<bool>,
+    }
+
+    /// Whether the server is a hot standby.
+    StandbyRow {
         standby: Stored<bool>,
     }
 

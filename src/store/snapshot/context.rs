@@ -15,19 +15,22 @@ use tokio_util::sync::CancellationToken;
 pub struct ReadContext {
     deadline: Option<Instant>,
     cancelled: CancellationToken,
+    requires_primary: bool,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl ReadContext {
-    /// Of a read that owns a permit.
+    /// Of a read that owns a permit, and may be answered by a hot standby or not.
     pub const fn new(
         deadline: Instant,
         cancelled: CancellationToken,
+        requires_primary: bool,
         permit: OwnedSemaphorePermit,
     ) -> Self {
         Self {
             deadline: Some(deadline),
             cancelled,
+            requires_primary,
             _permit: Some(permit),
         }
     }
@@ -37,6 +40,7 @@ impl ReadContext {
         Self {
             deadline: Some(deadline),
             cancelled,
+            requires_primary: false,
             _permit: None,
         }
     }
@@ -46,8 +50,13 @@ impl ReadContext {
         Self {
             deadline: None,
             cancelled: CancellationToken::new(),
+            requires_primary: false,
             _permit: None,
         }
+    }
+
+    pub(in crate::store) const fn requires_primary(&self) -> bool {
+        self.requires_primary
     }
 
     /// Returns when the call is cancelled.

@@ -1,5 +1,4 @@
-//! The check at the end of a read: whether its plan is still that of the tables, and
-//! whether the server is a standby.
+//! The check at the end of a read: whether its plan is still that of the tables.
 
 use super::Dialect;
 use crate::store::schema::Schema;
@@ -10,8 +9,7 @@ pub(in crate::store) fn plan_is_current(dialect: Dialect, schema: &Schema) -> St
     match dialect {
         // A change of the schema is part of a snapshot, as any other is.
         Dialect::Sqlite => format!(
-            "SELECT schema_version = {} AS plan_is_current, false AS standby
-            FROM pragma_schema_version",
+            "SELECT schema_version = {} AS plan_is_current FROM pragma_schema_version",
             schema.version
         ),
         Dialect::Postgres => {
@@ -19,10 +17,7 @@ pub(in crate::store) fn plan_is_current(dialect: Dialect, schema: &Schema) -> St
                 .into_iter()
                 .chain(nothing_added(schema))
                 .collect();
-            format!(
-                "SELECT {} AS plan_is_current, pg_is_in_recovery() AS standby",
-                conditions.join(" AND ")
-            )
+            format!("SELECT {} AS plan_is_current", conditions.join(" AND "))
         }
     }
 }

