@@ -8,10 +8,9 @@ use prost::Message;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 
+use super::freshness::served_standby;
 use crate::support::{
-    Backend, Database, Program, answers,
-    cluster::Cluster,
-    get_as_user, pb,
+    Backend, Database, Program, get_as_user, pb,
     plain::{self, framed},
     program::{Server, eventually},
     reviewed::reviewed,
@@ -249,11 +248,7 @@ async fn by_a_held_lock(provoked: &mut Provoked) {
 
 /// Errors of a standby, which is asked for the latest.
 async fn by_a_standby(provoked: &mut Provoked) {
-    const NAME: &str = "leadchat";
-    let primary = Cluster::start();
-    answers::fill(&primary, NAME);
-    let standby = primary.standby();
-    let server = Program::serving_at(&standby.url(NAME)).start();
+    let (_primary, _standby, server) = served_standby();
     let client = server.client().await;
     for inbox in [1, 2] {
         let get = pb::GetInboxRequest {
