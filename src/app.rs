@@ -22,7 +22,7 @@ use crate::{
     clock,
     config::{Check, ListenAddress, Serve, Task},
     demo::{Demo, DemoError},
-    directory::{LoadLimit, directory},
+    directory::{CacheSettings, LoadLimit, directory},
     grpc::{self, EtagKey, Listener, MAX_CONNECTIONS, ResponseLimit, ServeError, ServerSettings},
     identity::Caller,
     leadchat::{Installation, Keys, Secrets},
@@ -129,6 +129,8 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
         secrets,
         database_connections,
         max_concurrent_reads,
+        max_staleness,
+        cache_bytes,
         max_connection_age,
         drain_wait,
         drain_timeout,
@@ -179,7 +181,11 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
         .map_or_else(|| default_concurrent_reads(is_embedded), NonZeroUsize::get);
     let load_limit = LoadLimit::new(max_reads, timeouts.max_queue_timeout, store.connections());
     let clock = clock::system();
-    let directory = directory(store, load_limit, flags, clock);
+    let cache = CacheSettings {
+        max_staleness,
+        bytes: cache_bytes,
+    };
+    let directory = directory(store, load_limit, flags, cache, clock);
     let caller = Caller::local(local_role);
     let settings = ServerSettings {
         max_connection_age,

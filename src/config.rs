@@ -68,6 +68,10 @@ pub struct Serve {
     pub database_connections: NonZeroUsize,
     /// The maximum number of concurrent reads; the default depends on the machine.
     pub max_concurrent_reads: Option<NonZeroUsize>,
+    /// The maximum age of an answer from memory.
+    pub max_staleness: Duration,
+    /// The memory for accounts and inboxes.
+    pub cache_bytes: usize,
     pub max_connection_age: Duration,
     pub drain_wait: Duration,
     pub drain_timeout: Duration,
@@ -191,6 +195,8 @@ pub fn read(
                     .read(flags.data.database_connections, &set)?,
                 max_concurrent_reads: numbers::MAX_CONCURRENT_READS
                     .read_optional(flags.max_concurrent_reads, &set)?,
+                max_staleness: numbers::MAX_STALENESS.read(flags.max_staleness, &set)?,
+                cache_bytes: numbers::CACHE_BYTES.read(flags.cache_bytes, &set)?.0,
                 max_connection_age: numbers::MAX_CONNECTION_AGE
                     .read(flags.max_connection_age, &set)?,
                 drain_wait: numbers::DRAIN_WAIT.read(flags.drain_wait, &set)?,

@@ -1,27 +1,57 @@
-//! The directory that is served: the implementation of the port, and its decorator.
+//! The directory that is served: the implementation of the port, and its decorators.
 //!
-//! [`DirectDirectory`] reads the store for every answer, and a read waits for a permit
-//! ([`LoadLimit`]). [`FlagsDirectory`] adds the flags that Rails keeps in Redis. This
-//! module knows no visibility rules.
+//! [`DirectReader`] reads the store, and a read waits for a permit ([`LoadLimit`]).
+//! [`CachedDirectory`] answers from memory while an answer is fresh enough.
+//! [`FlagsDirectory`] adds the flags that Rails keeps in Redis. This module knows no
+//! visibility rules.
 
+mod cache;
 mod direct;
 mod flags;
 mod load_limit;
+mod reader;
+mod shared_cache;
+
+use std::time::Duration;
 
 use crate::{
     domain::{directory::InboxDirectory, freshness::Clock},
     store::{RedisFlags, Store},
 };
-use direct::DirectDirectory;
+use cache::CachedDirectory;
+use direct::DirectReader;
 use flags::FlagsDirectory;
 pub use load_limit::LoadLimit;
+use shared_cache::StalenessBounds;
+
+/// The memory for answers.
+#[derive(Clone, Copy, Debug)]
+pub struct CacheSettings {
+    /// The age of an answer at most; zero remembers none.
+    pub max_staleness: Duration,
+    pub bytes: usize,
+}
 
 /// The directory that is served.
 pub fn directory(
     store: Store,
     load_limit: LoadLimit,
     flags: RedisFlags,
+    cache: CacheSettings,
     clock: Clock,
 ) -> impl InboxDirectory {
-    FlagsDirectory::new(DirectDirectory::new(store, load_limit, clock), flags)
+    /// Of the memory, as a divisor: flags are a few bytes each.
+    const FLAGS_SHARE: usize = 16;
+
+    let max_staleness = cache.max_staleness;
+    let bounds = |refresh_after| StalenessBounds {
+        max_staleness,
+        refresh_after,
+    };
+    let flags_bytes = cache.bytes / FLAGS_SHARE;
+    let reader = DirectReader::new(store, load_limit, clock);
+    let account_bounds = bounds(max_staleness * 3 / 4);
+    let accounts = CachedDirectory::new(reader, cache.bytes - flags_bytes, account_bounds, clock);
+    let flag_bounds = bounds(max_staleness / 2);
+    FlagsDirectory::new(accounts, flags, flags_bytes, flag_bounds, clock)
 }

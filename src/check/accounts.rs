@@ -117,7 +117,7 @@ fn record(read: Result<Outcome, JoinError>, counted: &mut Accounts, progress: &P
 
 fn deadline(stopped: &CancellationToken) -> ReadContext {
     let deadline = Instant::now() + READ_TIMEOUT;
-    ReadContext::without_permit(deadline.into_std(), stopped.clone())
+    ReadContext::new(deadline.into_std(), stopped.clone())
 }
 
 /// Reads an account, and once more after a transient error, such as a lock of a

@@ -88,6 +88,17 @@ pub struct ServeArguments {
     #[arg(long, value_name = "NUMBER")]
     pub max_concurrent_reads: Option<String>,
 
+    /// Maximum age of an answer from memory, up to 60s; 0 reads for each call [default: 2s]
+    ///
+    /// Rights and content are that old at most. A call with FRESHNESS_LATEST reads the
+    /// store all the same.
+    #[arg(long, value_name = "DURATION")]
+    pub max_staleness: Option<String>,
+
+    /// Memory for accounts and inboxes that were read, 16MiB or more [default: 256MiB]
+    #[arg(long, value_name = "SIZE")]
+    pub cache_bytes: Option<String>,
+
     /// Age at which a connection gets GOAWAY; its calls end by themselves [default: 15m]
     ///
     /// At twice this age it is closed with all calls that are left.
@@ -287,6 +298,7 @@ const ENVIRONMENT: &str = concat!(
     "
   LISTEN_ADDR                  where to listen, as for --listen
   MAX_CONCURRENT_READS         as for --max-concurrent-reads
+  MAX_STALENESS, CACHE_BYTES   as for the flags of these names
   MAX_CONNECTION_AGE, DRAIN_WAIT, DRAIN_TIMEOUT
                                as for the flags of these names
   MAX_RESPONSE_BYTES           as for --max-response-bytes",
@@ -295,7 +307,7 @@ const ENVIRONMENT: &str = concat!(
     precedence!(),
     "
 
-A duration is a number with a unit, 500ms, 2s or 15m; without one it is seconds.
+A duration is a number with a unit, 500ms, 2s or 15m; without one it is seconds, as 0.5.
 
 Exit code: 0 after a stop by signal, 1 when it cannot serve, 2 for a wrong setting."
 );

@@ -72,8 +72,28 @@ pub const MAX_RESPONSE_BYTES: Setting<ByteSize> = Setting {
     max: ByteSize(64 * MIB),
 };
 
+/// Zero: each call reads the store.
+pub const MAX_STALENESS: Setting<Duration> = Setting {
+    flag: "--max-staleness",
+    variable: "MAX_STALENESS",
+    default: "2s",
+    bounds: "a duration up to 60s, such as 2s or 0.5",
+    min: Duration::ZERO,
+    max: Duration::from_secs(60),
+};
+
+pub const CACHE_BYTES: Setting<ByteSize> = Setting {
+    flag: "--cache-bytes",
+    variable: "CACHE_BYTES",
+    default: "256MiB",
+    bounds: "a size of at least 16MiB, such as 256MiB or 268435456",
+    min: ByteSize(16 * MIB),
+    max: ByteSize(usize::MAX),
+};
+
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
+const GIB: usize = 1 << 30;
 
 /// A number of bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -100,7 +120,7 @@ impl Value for NonZeroUsize {
 impl Value for ByteSize {
     /// `3MiB`, `256 KiB`, or a number of bytes.
     fn parse(text: &str) -> Option<Self> {
-        let (number, unit) = [("KiB", KIB), ("MiB", MIB)]
+        let (number, unit) = [("KiB", KIB), ("MiB", MIB), ("GiB", GIB)]
             .into_iter()
             .find_map(|(name, unit)| Some((text.strip_suffix(name)?, unit)))
             .unwrap_or((text, 1));
@@ -110,12 +130,12 @@ impl Value for ByteSize {
 }
 
 impl Value for Duration {
-    /// With a unit, or in seconds.
+    /// With a unit, or in seconds, which may have decimals.
     fn parse(text: &str) -> Option<Self> {
-        match text.parse() {
-            Ok(seconds) => Some(Self::from_secs(seconds)),
-            Err(_) => humantime::parse_duration(text).ok(),
+        if text.contains(|letter: char| letter != '.' && !letter.is_ascii_digit()) {
+            return humantime::parse_duration(text).ok();
         }
+        Self::try_from_secs_f64(text.parse().ok()?).ok()
     }
 }
 

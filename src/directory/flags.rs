@@ -1,17 +1,22 @@
 //! Adds leadchat's flags to answers: which channels must be connected again.
 //!
-//! They are read when the answer is there, so that no transaction waits for Redis.
+//! They are read when the answer is there, so that no transaction waits for Redis. They
+//! change without a row changing, so they have a memory of their own: an account that is
+//! remembered costs Redis as little as the database, and a Redis that is away costs the
+//! database nothing.
 
 use std::sync::Arc;
 
+use super::shared_cache::{
+    CacheEntry, CacheSize, SharedCache, StalenessBounds, ValueSource, Weigh,
+};
 use crate::{
     domain::{
-        account::Account,
         address::Address,
         directory::{Answer, CrossAccountAnswer, DirectoryError, InboxDirectory},
-        freshness::ReadOptions,
+        freshness::{BootInstant, Clock, Freshness, ReadOptions},
         id::{AccountId, InboxId},
-        reauthorization::ReauthorizationFlags,
+        reauthorization::{FlagKeys, ReauthorizationFlags},
         viewer::Viewer,
     },
     store::RedisFlags,
@@ -19,26 +24,104 @@ use crate::{
 
 pub struct FlagsDirectory<D> {
     inner: D,
-    flags: RedisFlags,
+    flags: Arc<RedisFlags>,
+    /// By the channels that are asked for together.
+    memory: Option<SharedCache<FlagKeys, Arc<ReauthorizationFlags>>>,
+    clock: Clock,
+}
+
+struct Source<'a> {
+    flags: &'a Arc<RedisFlags>,
+    keys: &'a FlagKeys,
+    clock: Clock,
+}
+
+impl ValueSource<Arc<ReauthorizationFlags>> for Source<'_> {
+    type RefreshPermit = ();
+
+    fn try_refresh_permit(&self) -> Option<()> {
+        Some(())
+    }
+
+    /// A refresh that brings less than all flags fails: those that are remembered are used
+    /// until they are too old. Flags that a call waits for are unknown where they are missing.
+    fn read(
+        &self,
+        _freshness: Freshness,
+        refresh_permit: Option<()>,
+        _previous: Option<Arc<CacheEntry<Arc<ReauthorizationFlags>>>>,
+    ) -> impl Future<Output = Result<(Arc<ReauthorizationFlags>, BootInstant), DirectoryError>>
+    + Send
+    + 'static {
+        let (flags, keys, clock) = (Arc::clone(self.flags), self.keys.clone(), self.clock);
+        async move {
+            let began = clock.now();
+            let read = flags.read(&keys).await;
+            if refresh_permit.is_some() && !read.has_all(&keys) {
+                return Err(DirectoryError::Unavailable);
+            }
+            Ok((Arc::new(read), began))
+        }
+    }
+}
+
+impl Weigh for Arc<ReauthorizationFlags> {
+    fn heap_bytes(&self) -> usize {
+        self.bytes()
+    }
 }
 
 impl<D: InboxDirectory> FlagsDirectory<D> {
-    pub const fn new(inner: D, flags: RedisFlags) -> Self {
-        Self { inner, flags }
+    /// `bytes` of memory, none if nothing may be remembered.
+    pub fn new(
+        inner: D,
+        flags: RedisFlags,
+        bytes: usize,
+        bounds: StalenessBounds,
+        clock: Clock,
+    ) -> Self {
+        let size = CacheSize {
+            bytes,
+            bytes_per_entry: 512,
+            has_large_entries: true,
+        };
+        let remembers = !bounds.max_staleness.is_zero() && flags.is_configured();
+        Self {
+            inner,
+            flags: Arc::new(flags),
+            memory: remembers.then(|| SharedCache::new(size, bounds, clock)),
+            clock,
+        }
     }
 
-    /// In one round trip for all of them.
-    async fn read<'a>(
-        &self,
-        accounts: impl IntoIterator<Item = &'a Arc<Account>> + Send,
-    ) -> Arc<ReauthorizationFlags> {
-        let accounts = accounts.into_iter();
-        let keys = accounts.flat_map(|account| account.flag_keys()).collect();
-        Arc::new(self.flags.read(keys).await)
+    /// In one round trip for all of them, or in none.
+    async fn read(&self, keys: &FlagKeys, options: ReadOptions) -> Arc<ReauthorizationFlags> {
+        if keys.is_empty() || !self.flags.is_configured() {
+            return Arc::default();
+        }
+        let Some(memory) = &self.memory else {
+            return Arc::new(self.flags.read(keys).await);
+        };
+        let source = Source {
+            flags: &self.flags,
+            keys,
+            clock: self.clock,
+        };
+        // Flags are of a time of their own, for the latest of the database too.
+        let options = ReadOptions {
+            freshness: Freshness::Bounded,
+            ..options
+        };
+        match memory.get(keys, options, &source).await {
+            Ok(entry) => Arc::clone(&entry.value),
+            Err(_) => Arc::default(),
+        }
     }
 
-    async fn with_flags(&self, mut answer: Answer) -> Answer {
-        answer.flags = self.read(&answer.account).await;
+    async fn with_flags(&self, mut answer: Answer, options: ReadOptions) -> Answer {
+        if let Some(account) = &answer.account {
+            answer.flags = self.read(account.flag_keys(), options).await;
+        }
         answer
     }
 }
@@ -50,7 +133,7 @@ impl<D: InboxDirectory> InboxDirectory for FlagsDirectory<D> {
         options: ReadOptions,
     ) -> Result<Answer, DirectoryError> {
         let answer = self.inner.account(account, options).await?;
-        Ok(self.with_flags(answer).await)
+        Ok(self.with_flags(answer, options).await)
     }
 
     async fn inboxes(
@@ -61,7 +144,7 @@ impl<D: InboxDirectory> InboxDirectory for FlagsDirectory<D> {
         options: ReadOptions,
     ) -> Result<Answer, DirectoryError> {
         let answer = self.inner.inboxes(account, viewer, inboxes, options);
-        Ok(self.with_flags(answer.await?).await)
+        Ok(self.with_flags(answer.await?, options).await)
     }
 
     async fn find(
@@ -72,7 +155,7 @@ impl<D: InboxDirectory> InboxDirectory for FlagsDirectory<D> {
         options: ReadOptions,
     ) -> Result<Answer, DirectoryError> {
         let answer = self.inner.find(account, viewer, address, options);
-        Ok(self.with_flags(answer.await?).await)
+        Ok(self.with_flags(answer.await?, options).await)
     }
 
     async fn find_everywhere(
@@ -81,7 +164,11 @@ impl<D: InboxDirectory> InboxDirectory for FlagsDirectory<D> {
         options: ReadOptions,
     ) -> Result<CrossAccountAnswer, DirectoryError> {
         let mut answer = self.inner.find_everywhere(address, options).await?;
-        answer.flags = self.read(&answer.accounts).await;
+        let accounts = answer.accounts.iter();
+        let keys: FlagKeys = accounts
+            .flat_map(|account| account.flag_keys().iter().copied())
+            .collect();
+        answer.flags = self.read(&keys, options).await;
         Ok(answer)
     }
 }

@@ -17,12 +17,23 @@ use crate::domain::directory::DirectoryError;
 /// Callers that wait for a permit; one more is refused.
 const MAX_QUEUED_READS: usize = 1024;
 
+/// Of this many reads, one may be a refresh, which no call waits for.
+const READS_PER_REFRESH: usize = 4;
+
 /// Permits for reads, and the queue for them.
 pub struct LoadLimit {
     permits: Arc<Semaphore>,
+    refresh_permits: Arc<Semaphore>,
     queue: Semaphore,
     /// The longest wait for a permit.
     max_queue_timeout: Duration,
+}
+
+/// Permission for one read.
+#[derive(Debug)]
+pub struct ReadPermit {
+    _read: OwnedSemaphorePermit,
+    _refresh: Option<OwnedSemaphorePermit>,
 }
 
 impl LoadLimit {
@@ -31,28 +42,13 @@ impl LoadLimit {
     pub fn new(
         max_reads: usize,
         max_queue_timeout: Duration,
-        mut connections: watch::Receiver<usize>,
+        connections: watch::Receiver<usize>,
     ) -> Self {
-        let allowed = move |connections: usize| max_reads.min(connections).max(1);
-        let mut given = allowed(*connections.borrow_and_update());
-        let permits = Arc::new(Semaphore::new(given));
-        let follower = Arc::downgrade(&permits);
-        tokio::spawn(async move {
-            while connections.changed().await.is_ok() {
-                let Some(permits) = follower.upgrade() else {
-                    return;
-                };
-                let required = allowed(*connections.borrow_and_update());
-                if required > given {
-                    permits.add_permits(required - given);
-                } else if let Ok(taken) = permits.acquire_many(count(given - required)).await {
-                    taken.forget();
-                }
-                given = required;
-            }
-        });
+        let reads = move |connections: usize| max_reads.min(connections).max(1);
+        let refreshes = move |connections| (reads(connections) / READS_PER_REFRESH).max(1);
         Self {
-            permits,
+            permits: semaphore(connections.clone(), reads),
+            refresh_permits: semaphore(connections, refreshes),
             queue: Semaphore::new(MAX_QUEUED_READS),
             max_queue_timeout,
         }
@@ -60,7 +56,7 @@ impl LoadLimit {
 
     /// Waits for a permit, for half of the time until `deadline` at most: enough is left
     /// for the read itself. Dropping the future leaves the queue.
-    pub async fn acquire(&self, deadline: Instant) -> Result<OwnedSemaphorePermit, DirectoryError> {
+    pub async fn acquire(&self, deadline: Instant) -> Result<ReadPermit, DirectoryError> {
         let _queued = self
             .queue
             .try_acquire()
@@ -69,10 +65,48 @@ impl LoadLimit {
         let timeout = deadline.saturating_duration_since(now) / 2;
         let timeout = timeout.min(self.max_queue_timeout);
         match tokio::time::timeout(timeout, Arc::clone(&self.permits).acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(permit),
+            Ok(Ok(permit)) => Ok(ReadPermit {
+                _read: permit,
+                _refresh: None,
+            }),
             _ => Err(DirectoryError::Overloaded),
         }
     }
+
+    /// A permit for a refresh, if one is free now: calls come first.
+    pub fn try_acquire_refresh(&self) -> Option<ReadPermit> {
+        let refresh = Arc::clone(&self.refresh_permits).try_acquire_owned().ok()?;
+        let read = Arc::clone(&self.permits).try_acquire_owned().ok()?;
+        Some(ReadPermit {
+            _read: read,
+            _refresh: Some(refresh),
+        })
+    }
+}
+
+/// As many permits as are allowed with the connections that there are.
+fn semaphore(
+    mut connections: watch::Receiver<usize>,
+    allowed: impl Fn(usize) -> usize + Send + 'static,
+) -> Arc<Semaphore> {
+    let mut given = allowed(*connections.borrow_and_update());
+    let permits = Arc::new(Semaphore::new(given));
+    let follower = Arc::downgrade(&permits);
+    tokio::spawn(async move {
+        while connections.changed().await.is_ok() {
+            let Some(permits) = follower.upgrade() else {
+                return;
+            };
+            let required = allowed(*connections.borrow_and_update());
+            if required > given {
+                permits.add_permits(required - given);
+            } else if let Ok(taken) = permits.acquire_many(count(given - required)).await {
+                taken.forget();
+            }
+            given = required;
+        }
+    });
+    permits
 }
 
 /// A number of permits as the semaphore takes it.

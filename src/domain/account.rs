@@ -4,14 +4,15 @@
 //! construction: a viewer outside of it is no member, and an inbox outside of it is not
 //! found.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use super::{
     cursor::Cursor,
     id::{AccountId, InboxId},
     inbox::Inbox,
-    members::Members,
-    reauthorization::FlagKey,
+    members::{AccessDenied, Members},
+    reauthorization::{FlagKey, FlagKeys},
+    viewer::Viewer,
 };
 
 /// An account, its viewers and its inboxes. Private fields: inboxes leave through
@@ -21,6 +22,7 @@ pub struct Account {
     /// Ordered by folded name, then id.
     inboxes: Vec<AccountInbox>,
     by_id: HashMap<InboxId, usize>,
+    flag_keys: FlagKeys,
 }
 
 /// An inbox of an account.
@@ -41,17 +43,29 @@ impl Account {
             .enumerate()
             .map(|(index, listed)| (listed.inbox.id, index))
             .collect();
+        let flag_keys = inboxes.iter().filter_map(|it| it.flag_key).collect();
         Self {
             members,
             inboxes,
             by_id,
+            flag_keys,
         }
     }
 
     /// The flags in Redis that its inboxes' states depend on.
-    pub fn flag_keys(&self) -> BTreeSet<FlagKey> {
-        let inboxes = self.inboxes.iter();
-        inboxes.filter_map(|it| it.flag_key).collect()
+    pub const fn flag_keys(&self) -> &FlagKeys {
+        &self.flag_keys
+    }
+
+    /// Whether a viewer belongs to the account, suspended or not.
+    pub fn has_member(&self, viewer: Viewer) -> bool {
+        let denied = self.members.access(viewer).err();
+        denied != Some(AccessDenied::NotAMember)
+    }
+
+    /// The memory that it takes, in bytes.
+    pub fn size(&self) -> usize {
+        4096 * self.inboxes.len() + 1000
     }
 
     pub(super) const fn members(&self) -> &Members {

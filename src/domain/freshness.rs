@@ -7,9 +7,9 @@
 use std::time::{Duration, Instant, SystemTime};
 
 /// How fresh an answer has to be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Freshness {
-    /// Of one moment; each call reads.
+    /// Of one moment, which is at most the maximum staleness before the call.
     #[default]
     Bounded,
     /// With all that was committed before the call.
@@ -20,6 +20,8 @@ pub enum Freshness {
 #[derive(Clone, Copy, Debug)]
 pub struct ReadOptions {
     pub freshness: Freshness,
+    /// When the call arrived, or a little later.
+    pub arrived: BootInstant,
     /// No answer comes after it.
     pub deadline: Instant,
 }

@@ -5,7 +5,12 @@
 //! resolves it by the flags that were read beside the account. How Redis is asked is not
 //! known here.
 
-use std::collections::HashMap;
+use std::{
+    collections::{BTreeSet, HashMap},
+    hash::{DefaultHasher, Hash, Hasher},
+    ops::Deref,
+    sync::Arc,
+};
 
 use super::{channel::ChannelKind, id::ChannelId};
 
@@ -52,6 +57,49 @@ impl FlagKey {
     }
 }
 
+/// The flags that an account depends on, in order. A digest stands for them where they are
+/// compared: nothing but a flag of these channels is ever found under it.
+#[derive(Clone, Debug)]
+pub struct FlagKeys {
+    keys: Arc<[FlagKey]>,
+    digest: u64,
+}
+
+impl FromIterator<FlagKey> for FlagKeys {
+    fn from_iter<I: IntoIterator<Item = FlagKey>>(keys: I) -> Self {
+        let keys: BTreeSet<_> = keys.into_iter().collect();
+        let keys: Arc<[_]> = keys.into_iter().collect();
+        let mut digest = DefaultHasher::new();
+        keys.hash(&mut digest);
+        Self {
+            digest: digest.finish(),
+            keys,
+        }
+    }
+}
+
+impl Deref for FlagKeys {
+    type Target = [FlagKey];
+
+    fn deref(&self) -> &[FlagKey] {
+        &self.keys
+    }
+}
+
+impl PartialEq for FlagKeys {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest == other.digest && self.keys.len() == other.keys.len()
+    }
+}
+
+impl Eq for FlagKeys {}
+
+impl Hash for FlagKeys {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.digest.hash(state);
+    }
+}
+
 /// The flags of some channels, as far as they could be read. A missing one is unknown.
 #[derive(Debug, Default)]
 pub struct ReauthorizationFlags(HashMap<FlagKey, bool>);
@@ -64,6 +112,16 @@ impl FromIterator<(FlagKey, bool)> for ReauthorizationFlags {
 }
 
 impl ReauthorizationFlags {
+    /// Whether all of these could be read.
+    pub fn has_all(&self, keys: &[FlagKey]) -> bool {
+        keys.iter().all(|key| self.0.contains_key(key))
+    }
+
+    /// The memory that they take.
+    pub fn bytes(&self) -> usize {
+        size_of::<Self>() + self.0.capacity() * (size_of::<(FlagKey, bool)>() + 1)
+    }
+
     /// The state of a channel; `None` where leadchat has none.
     pub(super) fn resolve(&self, source: FlagSource) -> Option<Reauthorization> {
         match source {

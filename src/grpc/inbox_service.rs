@@ -26,7 +26,7 @@ use crate::{
         channel::ChannelKind,
         cursor::Cursor,
         directory::{Answer, InboxDirectory},
-        freshness::{BootInstant, Clock, ReadOptions},
+        freshness::{BootInstant, Clock, Freshness, ReadOptions},
         id::InboxId,
         viewer::{Detail, Role, Viewer},
     },
@@ -47,15 +47,32 @@ pub struct InboxService<D> {
     pub clock: Clock,
 }
 
+/// When a call arrived, and when it has to be answered.
+#[derive(Clone, Copy)]
+struct Arrival {
+    at: BootInstant,
+    deadline: Instant,
+}
+
+impl Arrival {
+    const fn options(self, freshness: Freshness) -> ReadOptions {
+        ReadOptions {
+            freshness,
+            arrived: self.at,
+            deadline: self.deadline,
+        }
+    }
+}
+
 #[tonic::async_trait]
 impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<D> {
     async fn get_inbox(
         &self,
         request: Request<pb::GetInboxRequest>,
     ) -> Result<Response<pb::GetInboxResponse>, Status> {
-        let deadline = deadline_of(request.extensions());
+        let arrival = self.arrival(&request);
         let GetInbox { scope, inbox: id } = request.into_inner().try_into()?;
-        let answer = self.load(scope, &[id], deadline).await?;
+        let answer = self.load(scope, &[id], arrival).await?;
         let access = self.access(&answer, scope.viewer)?;
         let view = access.inbox(id).ok_or(CallError::InboxNotFound)?;
         Ok(Response::new(pb::GetInboxResponse {
@@ -69,7 +86,7 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         &self,
         request: Request<pb::ListInboxesRequest>,
     ) -> Result<Response<pb::ListInboxesResponse>, Status> {
-        let deadline = deadline_of(request.extensions());
+        let arrival = self.arrival(&request);
         let request = ListInboxes::try_from(request.into_inner())?;
         let RequestScope {
             account,
@@ -77,13 +94,10 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
             freshness,
             ..
         } = request.scope;
+        let options = arrival.options(freshness);
         // A viewer that does not belong is refused in the time that a missing account takes.
-        let members = self.load(request.scope, &[], deadline).await?;
+        let members = self.load(request.scope, &[], arrival).await?;
         self.access(&members, viewer)?;
-        let options = ReadOptions {
-            freshness,
-            deadline,
-        };
         let answer = self.directory.account(account, options).await;
         let answer = answer.map_err(CallError::from)?;
         let access = self.access(&answer, viewer)?;
@@ -96,9 +110,9 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         &self,
         request: Request<pb::BatchGetInboxesRequest>,
     ) -> Result<Response<pb::BatchGetInboxesResponse>, Status> {
-        let deadline = deadline_of(request.extensions());
+        let arrival = self.arrival(&request);
         let BatchGetInboxes { scope, inboxes } = request.into_inner().try_into()?;
-        let answer = self.load(scope, &inboxes, deadline).await?;
+        let answer = self.load(scope, &inboxes, arrival).await?;
         let access = self.access(&answer, scope.viewer)?;
 
         let ids: Vec<_> = inboxes.iter().map(|id| id.0).collect();
@@ -129,7 +143,7 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         &self,
         request: Request<pb::FindInboxesRequest>,
     ) -> Result<Response<pb::FindInboxesResponse>, Status> {
-        let deadline = deadline_of(request.extensions());
+        let arrival = self.arrival(&request);
         let FindInboxes {
             account,
             viewer,
@@ -137,10 +151,7 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
             freshness,
             address,
         } = request.into_inner().try_into()?;
-        let options = ReadOptions {
-            freshness,
-            deadline,
-        };
+        let options = arrival.options(freshness);
         record_viewer(account, viewer);
         let response = match account {
             Some(id) => {
@@ -164,17 +175,21 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
 }
 
 impl<D: InboxDirectory> InboxService<D> {
+    fn arrival<T>(&self, request: &Request<T>) -> Arrival {
+        Arrival {
+            at: self.clock.now(),
+            deadline: deadline_of(request.extensions()),
+        }
+    }
+
     async fn load(
         &self,
         scope: RequestScope,
         inboxes: &[InboxId],
-        deadline: Instant,
+        arrival: Arrival,
     ) -> Result<Answer, CallError> {
         record_viewer(Some(scope.account), scope.viewer);
-        let options = ReadOptions {
-            freshness: scope.freshness,
-            deadline,
-        };
+        let options = arrival.options(scope.freshness);
         Ok(self
             .directory
             .inboxes(scope.account, scope.viewer, inboxes, options)

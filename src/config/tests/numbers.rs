@@ -11,6 +11,8 @@ fn durations_have_a_unit_or_are_seconds() {
         ("500ms", 500),
         ("2s", 2_000),
         ("7", 7_000),
+        ("0.25", 250),
+        ("1.5", 1_500),
         ("1m 30s", 90_000),
         ("15m", 900_000),
         ("1h", 3_600_000),
@@ -29,7 +31,16 @@ fn durations_have_a_unit_or_are_seconds() {
 
 #[test]
 fn invalid_durations_are_rejected() {
-    for wrong in ["x", "-1", "1.5", "5 parsecs", "2h", "99999999999999999999s"] {
+    for wrong in [
+        "x",
+        "-1",
+        "1.5.5",
+        ".",
+        "1e3",
+        "5 parsecs",
+        "2h",
+        "99999999999999999999s",
+    ] {
         let refused = rejection(&[], &[("DRAIN_WAIT", wrong)]);
         let expected = "DRAIN_WAIT: must be a duration up to 1h, such as 5s";
         assert_eq!(refused, expected, "{wrong}");
@@ -107,5 +118,29 @@ fn hidden_time_outs_have_their_defaults_and_bounds() {
                 expected
             );
         }
+    }
+}
+
+#[test]
+fn a_memory_has_an_age_and_a_size() {
+    let serve = serve_settings(&[], &[]);
+    assert_eq!(serve.max_staleness, Duration::from_secs(2));
+    assert_eq!(serve.cache_bytes, 256 << 20);
+    let variables = [("MAX_STALENESS", "0.5"), ("CACHE_BYTES", "16777216")];
+    let serve = serve_settings(&["--max-staleness", "60"], &variables);
+    assert_eq!(serve.max_staleness, Duration::from_mins(1));
+    assert_eq!(serve.cache_bytes, 16 << 20);
+    assert_eq!(
+        serve_settings(&["--cache-bytes", "1GiB"], &[]).cache_bytes,
+        1 << 30
+    );
+    for wrong in ["61", "-1", "61s", "x"] {
+        let expected = "MAX_STALENESS: must be a duration up to 60s, such as 2s or 0.5";
+        assert_eq!(rejection(&[], &[("MAX_STALENESS", wrong)]), expected);
+    }
+    for wrong in ["0", "15MiB", "16777215", "1TiB"] {
+        let expected =
+            "--cache-bytes: must be a size of at least 16MiB, such as 256MiB or 268435456";
+        assert_eq!(rejection(&["--cache-bytes", wrong], &[]), expected);
     }
 }

@@ -17,7 +17,7 @@ fn limit(max_reads: usize, connections: usize) -> (LoadLimit, watch::Sender<usiz
     )
 }
 
-fn is_overloaded(outcome: &Result<OwnedSemaphorePermit, DirectoryError>) -> bool {
+fn is_overloaded(outcome: &Result<ReadPermit, DirectoryError>) -> bool {
     matches!(outcome, Err(DirectoryError::Overloaded))
 }
 

@@ -1,7 +1,5 @@
 //! leadchat's flags of channels that must be connected again, which it keeps in Redis.
 
-use std::collections::BTreeSet;
-
 use tracing::{info, warn};
 
 use super::{Redis, RedisSettings};
@@ -33,13 +31,13 @@ impl RedisFlags {
 
     /// The flags of some channels, in one round trip, or in none where there are no
     /// channels. A flag that Redis refuses, or does not send in time, is missing.
-    pub async fn read(&self, channels: BTreeSet<FlagKey>) -> ReauthorizationFlags {
+    pub async fn read(&self, channels: &[FlagKey]) -> ReauthorizationFlags {
         let Some(redis) = &self.0 else {
             return ReauthorizationFlags::default();
         };
         let (channels, keys): (Vec<_>, Vec<_>) = channels
-            .into_iter()
-            .filter_map(|channel| Some((channel, key(channel)?)))
+            .iter()
+            .filter_map(|channel| Some((*channel, key(*channel)?)))
             .unzip();
         if keys.is_empty() {
             return ReauthorizationFlags::default();
@@ -49,6 +47,11 @@ impl RedisFlags {
         flags
             .filter_map(|(channel, reply)| Some((channel, is_required(reply.ok()?.as_deref()))))
             .collect()
+    }
+
+    /// Whether there is a Redis.
+    pub const fn is_configured(&self) -> bool {
+        self.0.is_some()
     }
 
     /// Why Redis refuses to send flags, if it does, in a few words.

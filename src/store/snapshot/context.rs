@@ -7,41 +7,30 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
-/// The deadline of a read, whether its caller has left, and the permit that it owns until
-/// it has ended.
+/// The deadline of a read, and whether its caller has left.
 pub struct ReadContext {
     deadline: Option<Instant>,
     cancelled: CancellationToken,
     requires_primary: bool,
-    _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl ReadContext {
-    /// Of a read that owns a permit, and may be answered by a hot standby or not.
-    pub const fn new(
-        deadline: Instant,
-        cancelled: CancellationToken,
-        requires_primary: bool,
-        permit: OwnedSemaphorePermit,
-    ) -> Self {
-        Self {
-            deadline: Some(deadline),
-            cancelled,
-            requires_primary,
-            _permit: Some(permit),
-        }
-    }
-
-    /// Of a read that needs no permit.
-    pub const fn without_permit(deadline: Instant, cancelled: CancellationToken) -> Self {
+    /// Of a read that a hot standby may answer.
+    pub const fn new(deadline: Instant, cancelled: CancellationToken) -> Self {
         Self {
             deadline: Some(deadline),
             cancelled,
             requires_primary: false,
-            _permit: None,
+        }
+    }
+
+    /// The same, or refused by a hot standby.
+    pub fn requiring_primary(self, requires_primary: bool) -> Self {
+        Self {
+            requires_primary,
+            ..self
         }
     }
 
@@ -51,7 +40,6 @@ impl ReadContext {
             deadline: None,
             cancelled: CancellationToken::new(),
             requires_primary: false,
-            _permit: None,
         }
     }
 
@@ -88,7 +76,7 @@ mod tests {
 
     fn until(wait: Duration) -> ReadContext {
         let now = tokio::time::Instant::now().into_std();
-        ReadContext::without_permit(now + wait, CancellationToken::new())
+        ReadContext::new(now + wait, CancellationToken::new())
     }
 
     #[tokio::test(start_paused = true)]

@@ -62,9 +62,15 @@ impl Program {
         Self { command, folder }
     }
 
-    /// A server over a database, with the settings that the oracle ran with.
+    /// A server over a database, with the settings that the oracle ran with. It remembers
+    /// nothing: tests change rows and ask at once.
     pub fn serving(database: &Database) -> Self {
         Self::serving_at(&database.url())
+    }
+
+    /// The same with a memory that is older than no test.
+    pub fn remembering(database: &Database) -> Self {
+        Self::serving(database).env("MAX_STALENESS", "60")
     }
 
     /// The same over a database anywhere.
@@ -74,6 +80,7 @@ impl Program {
             .env("FRONTEND_URL", "https://chat.example.test")
             .env("MAILER_INBOUND_EMAIL_DOMAIN", "inbound.example.test")
             .env("SECRET_KEY_BASE", &KEY_PART.repeat(8))
+            .env("MAX_STALENESS", "0")
     }
 
     /// With the keys of encrypted columns that the oracle had.

@@ -1,0 +1,313 @@
+//! The decisions of a cache: what a call does next, and which outcome is remembered.
+//!
+//! It has no clock, no task and no database, so that schedules of calls and reads can be
+//! tried against a model.
+//!
+//! An entry answers a call that arrived at most the maximum staleness after the moment of
+//! the entry. A read under way answers a call that it began late enough for: for the
+//! latest, after the call arrived. For each key and freshness at most one read is under way.
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, Hash, RandomState},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter, sync::Cache};
+
+use crate::domain::freshness::{BootInstant, Freshness};
+
+/// How old an entry may be, and when it is read anew beside the calls.
+#[derive(Clone, Copy, Debug)]
+pub struct StalenessBounds {
+    pub max_staleness: Duration,
+    /// Spread by a tenth, so that entries of one moment are not refreshed at one moment.
+    pub refresh_after: Duration,
+}
+
+/// The size of a cache.
+#[derive(Clone, Copy, Debug)]
+pub struct CacheSize {
+    pub bytes: usize,
+    /// Of a typical entry.
+    pub bytes_per_entry: usize,
+    /// An entry may be nearly as large as the cache, and not as a part of it.
+    pub has_large_entries: bool,
+}
+
+/// A value that takes memory.
+pub trait Weigh {
+    /// In bytes, without the value's own size.
+    fn heap_bytes(&self) -> usize;
+}
+
+/// A value, and the moment that it is of.
+pub struct CacheEntry<V> {
+    pub value: V,
+    /// All that was committed before it is in the value.
+    pub as_of: BootInstant,
+    bytes: u64,
+}
+
+/// The demand of a call.
+#[derive(Clone, Copy)]
+pub struct Demand {
+    pub freshness: Freshness,
+    pub arrived: BootInstant,
+}
+
+/// A read under way, as it is remembered: it may have been given up.
+pub trait ReadHandle {
+    type Read;
+
+    /// Takes part in the read, unless it was given up.
+    fn upgrade(&self) -> Option<Self::Read>;
+}
+
+/// Tells reads of one key apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadId(u64);
+
+/// What a call does next.
+pub enum Step<V, R> {
+    /// It is answered from memory.
+    Answer {
+        entry: Arc<CacheEntry<V>>,
+        is_refresh_due: bool,
+    },
+    /// The outcome of this read is its answer.
+    Join(R),
+    /// This read began too early. The call waits until it has ended, and asks again.
+    Wait(R),
+}
+
+pub struct CacheState<K, V, H> {
+    entries: Cache<K, Arc<CacheEntry<V>>, ByBytes>,
+    reads: Mutex<Reads<K, H>>,
+    bounds: StalenessBounds,
+    spread: RandomState,
+    #[cfg(test)]
+    pub fault: Option<Fault>,
+}
+
+struct Reads<K, H> {
+    under_way: HashMap<(K, Freshness), ReadUnderWay<H>>,
+    last_id: u64,
+}
+
+struct ReadUnderWay<H> {
+    id: ReadId,
+    started: BootInstant,
+    handle: H,
+}
+
+#[derive(Clone)]
+struct ByBytes;
+
+impl<K, V> Weighter<K, Arc<CacheEntry<V>>> for ByBytes {
+    fn weight(&self, _: &K, entry: &Arc<CacheEntry<V>>) -> u64 {
+        entry.bytes
+    }
+}
+
+impl<V: Weigh> CacheEntry<V> {
+    pub fn new(value: V, as_of: BootInstant) -> Self {
+        /// Of the entry itself: its key, its place in the cache and its counts.
+        const PLACE_BYTES: usize = 160;
+
+        let bytes = size_of::<Self>() + PLACE_BYTES + value.heap_bytes();
+        Self {
+            bytes: bytes as u64,
+            value,
+            as_of,
+        }
+    }
+}
+
+impl Demand {
+    pub const fn new(freshness: Freshness, arrived: BootInstant) -> Self {
+        Self { freshness, arrived }
+    }
+}
+
+impl<K, V, H> CacheState<K, V, H>
+where
+    K: Clone + Eq + Hash,
+    H: ReadHandle,
+{
+    pub fn new(size: CacheSize, bounds: StalenessBounds) -> Self {
+        let capacity = size.bytes as u64;
+        let entries = size.bytes / size.bytes_per_entry.max(1);
+        let mut options = OptionsBuilder::new();
+        options
+            .estimated_items_capacity(entries)
+            .weight_capacity(capacity);
+        if size.has_large_entries {
+            options.shards(1);
+        }
+        let entries = match options.build() {
+            Ok(options) => Cache::with_options(
+                options,
+                ByBytes,
+                DefaultHashBuilder::default(),
+                quick_cache::sync::DefaultLifecycle::default(),
+            ),
+            // Both numbers are set.
+            Err(_) => Cache::with_weighter(entries, capacity, ByBytes),
+        };
+        Self {
+            entries,
+            reads: Mutex::new(Reads {
+                under_way: HashMap::new(),
+                last_id: 0,
+            }),
+            bounds,
+            spread: RandomState::new(),
+            #[cfg(test)]
+            fault: None,
+        }
+    }
+
+    /// The entry of a key, of any age.
+    pub fn entry(&self, key: &K) -> Option<Arc<CacheEntry<V>>> {
+        self.entries.peek(key)
+    }
+
+    /// The entry of a key, if it answers such a call.
+    pub fn fresh_entry(&self, key: &K, demand: Demand) -> Option<Arc<CacheEntry<V>>> {
+        // It is not known of an entry whether a primary was asked.
+        if demand.freshness == Freshness::Latest {
+            return None;
+        }
+        let entry = self.entries.get(key)?;
+        (entry.as_of >= self.not_before(demand)).then_some(entry)
+    }
+
+    /// What a call does next. `begin` makes a read, and tells how it is remembered.
+    pub fn step(
+        &self,
+        key: &K,
+        demand: Demand,
+        now: impl FnOnce() -> BootInstant,
+        begin: impl FnOnce(ReadId) -> (H, H::Read),
+    ) -> Step<V, H::Read> {
+        if let Some(answer) = self.answer(key, demand) {
+            return answer;
+        }
+        let mut reads = self.lock();
+        // A read may have ended since.
+        if let Some(answer) = self.answer(key, demand) {
+            return answer;
+        }
+        let under_way = reads.under_way.get(&(key.clone(), demand.freshness));
+        let joined = under_way.and_then(|it| Some((it.started, it.handle.upgrade()?)));
+        match joined {
+            Some((started, read)) if started >= self.not_before(demand) => Step::Join(read),
+            Some((_, read)) => Step::Wait(read),
+            None => Step::Join(reads.begin(key, demand.freshness, now(), begin)),
+        }
+    }
+
+    /// Begins a read that no call waits for, unless one is under way or none is due.
+    pub fn begin_refresh(
+        &self,
+        key: &K,
+        demand: Demand,
+        now: impl FnOnce() -> BootInstant,
+        begin: impl FnOnce(ReadId) -> (H, H::Read),
+    ) -> Option<H::Read> {
+        let mut reads = self.lock();
+        let is_due = match self.answer(key, demand) {
+            Some(Step::Answer { is_refresh_due, .. }) => is_refresh_due,
+            _ => false,
+        };
+        let of_key = (key.clone(), Freshness::Bounded);
+        let is_under_way = reads.under_way.contains_key(&of_key);
+        (is_due && !is_under_way).then(|| reads.begin(key, Freshness::Bounded, now(), begin))
+    }
+
+    /// Ends a read. What it brought is remembered, unless a later moment is.
+    pub fn end(
+        &self,
+        key: &K,
+        freshness: Freshness,
+        id: ReadId,
+        entry: Option<Arc<CacheEntry<V>>>,
+    ) {
+        // Dropped after the lock: freeing an account of ten thousand inboxes takes a while.
+        let present = self.entries.peek(key);
+        let mut reads = self.lock();
+        if let Some(entry) = entry
+            && self.is_newer(key, &entry)
+        {
+            self.entries.insert(key.clone(), entry);
+        }
+        let of_key = (key.clone(), freshness);
+        if reads.under_way.get(&of_key).is_some_and(|it| it.id == id) {
+            reads.under_way.remove(&of_key);
+        }
+        drop(reads);
+        drop(present);
+    }
+
+    fn answer(&self, key: &K, demand: Demand) -> Option<Step<V, H::Read>> {
+        let entry = self.fresh_entry(key, demand)?;
+        let age = demand.arrived.0.saturating_sub(entry.as_of.0);
+        Some(Step::Answer {
+            is_refresh_due: self.is_refresh_due(key, age),
+            entry,
+        })
+    }
+
+    /// The earliest moment of an answer to a call.
+    fn not_before(&self, demand: Demand) -> BootInstant {
+        let arrived = demand.arrived.0;
+        match demand.freshness {
+            Freshness::Bounded => BootInstant(arrived.saturating_sub(self.bounds.max_staleness)),
+            Freshness::Latest => demand.arrived,
+        }
+    }
+
+    fn is_newer(&self, key: &K, entry: &CacheEntry<V>) -> bool {
+        let present = self.entries.peek(key);
+        present.is_none_or(|present| present.as_of < entry.as_of)
+    }
+
+    /// Refreshes are due after 0.9 to 1.1 times the time that is set, by the key.
+    fn is_refresh_due(&self, key: &K, age: Duration) -> bool {
+        const LEAST_PERCENT: u32 = 90;
+        const PERCENTS: u64 = 21;
+        let refresh_after = |percent| self.bounds.refresh_after * percent / 100;
+        if age < refresh_after(LEAST_PERCENT) {
+            return false;
+        }
+        let spread = u32::try_from(self.spread.hash_one(key) % PERCENTS).unwrap_or(0);
+        age >= refresh_after(LEAST_PERCENT + spread)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Reads<K, H>> {
+        self.reads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Eq + Hash + Clone, H: ReadHandle> Reads<K, H> {
+    fn begin(
+        &mut self,
+        key: &K,
+        freshness: Freshness,
+        now: BootInstant,
+        begin: impl FnOnce(ReadId) -> (H, H::Read),
+    ) -> H::Read {
+        self.last_id += 1;
+        let id = ReadId(self.last_id);
+        let (handle, read) = begin(id);
+        let under_way = ReadUnderWay {
+            id,
+            started: now,
+            handle,
+        };
+        self.under_way.insert((key.clone(), freshness), under_way);
+        read
+    }
+}

@@ -1,0 +1,1 @@
+//! Reads that are shared, given up and refreshed.
