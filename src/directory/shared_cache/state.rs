@@ -48,6 +48,9 @@ pub struct CacheEntry<V> {
     /// All that was committed before it is in the value.
     pub as_of: BootInstant,
     bytes: u64,
+    /// For a fault that tests plant.
+    #[cfg(test)]
+    published: BootInstant,
 }
 
 /// The demand of a call.
@@ -88,7 +91,7 @@ pub struct CacheState<K, V, H> {
     bounds: StalenessBounds,
     spread: RandomState,
     #[cfg(test)]
-    pub fault: Option<Fault>,
+    fault: Option<tests::Fault>,
 }
 
 struct Reads<K, H> {
@@ -121,6 +124,8 @@ impl<V: Weigh> CacheEntry<V> {
             bytes: bytes as u64,
             value,
             as_of,
+            #[cfg(test)]
+            published: as_of,
         }
     }
 }
@@ -181,7 +186,14 @@ where
             return None;
         }
         let entry = self.entries.get(key)?;
-        (entry.as_of >= self.not_before(demand)).then_some(entry)
+        let as_of = entry.as_of;
+        #[cfg(test)]
+        let as_of = match self.fault {
+            Some(tests::Fault::AgeFromPublication) => entry.published,
+            Some(tests::Fault::FlagsNeverAskedAgain) => demand.arrived,
+            _ => as_of,
+        };
+        (as_of >= self.not_before(demand)).then_some(entry)
     }
 
     /// What a call does next. `begin` makes a read, and tells how it is remembered.
@@ -203,7 +215,7 @@ where
         let under_way = reads.under_way.get(&(key.clone(), demand.freshness));
         let joined = under_way.and_then(|it| Some((it.started, it.handle.upgrade()?)));
         match joined {
-            Some((started, read)) if started >= self.not_before(demand) => Step::Join(read),
+            Some((started, read)) if self.answers(started, demand) => Step::Join(read),
             Some((_, read)) => Step::Wait(read),
             None => Step::Join(reads.begin(key, demand.freshness, now(), begin)),
         }
@@ -260,6 +272,15 @@ where
         })
     }
 
+    /// Whether a read that was started then is late enough for a call.
+    fn answers(&self, started: BootInstant, demand: Demand) -> bool {
+        #[cfg(test)]
+        if self.fault == Some(tests::Fault::LatestJoinsEarlierRead) {
+            return true;
+        }
+        started >= self.not_before(demand)
+    }
+
     /// The earliest moment of an answer to a call.
     fn not_before(&self, demand: Demand) -> BootInstant {
         let arrived = demand.arrived.0;
@@ -270,6 +291,10 @@ where
     }
 
     fn is_newer(&self, key: &K, entry: &CacheEntry<V>) -> bool {
+        #[cfg(test)]
+        if self.fault == Some(tests::Fault::OlderReplacesNewer) {
+            return true;
+        }
         let present = self.entries.peek(key);
         present.is_none_or(|present| present.as_of < entry.as_of)
     }
@@ -311,3 +336,6 @@ impl<K: Eq + Hash + Clone, H: ReadHandle> Reads<K, H> {
         read
     }
 }
+
+#[cfg(test)]
+mod tests;
