@@ -19,5 +19,6 @@ pub mod members;
 pub mod reauthorization;
 pub mod schedule;
 pub mod secret;
+mod size;
 pub mod sorted_map;
 pub mod viewer;

@@ -79,7 +79,7 @@ pub const MAX_STALENESS: Setting<Duration> = Setting {
     default: "2s",
     bounds: "a duration up to 60s, such as 2s or 0.5",
     min: Duration::ZERO,
-    max: Duration::from_secs(60),
+    max: Duration::from_mins(1),
 };
 
 pub const CACHE_BYTES: Setting<ByteSize> = Setting {

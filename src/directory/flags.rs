@@ -67,7 +67,7 @@ impl ValueSource<Arc<ReauthorizationFlags>> for Source<'_> {
 
 impl Weigh for Arc<ReauthorizationFlags> {
     fn heap_bytes(&self) -> usize {
-        self.bytes()
+        self.size()
     }
 }
 

@@ -12,6 +12,7 @@ use super::{
     inbox::Inbox,
     members::{AccessDenied, Members},
     reauthorization::{FlagKey, FlagKeys},
+    size::{HeapSize, heap_size},
     viewer::Viewer,
 };
 
@@ -30,6 +31,12 @@ pub struct AccountInbox {
     folded_name: String,
     inbox: Inbox,
     flag_key: Option<FlagKey>,
+}
+
+heap_size! {
+    Account { members, inboxes, by_id, flag_keys }
+
+    AccountInbox { folded_name, inbox, flag_key }
 }
 
 impl Account {
@@ -63,9 +70,9 @@ impl Account {
         denied != Some(AccessDenied::NotAMember)
     }
 
-    /// The memory that it takes, in bytes.
+    /// The bytes that it takes in memory: a weight, and for no viewer.
     pub fn size(&self) -> usize {
-        4096 * self.inboxes.len() + 1000
+        size_of::<Self>() + self.heap_size()
     }
 
     pub(super) const fn members(&self) -> &Members {

@@ -19,6 +19,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{
     id::{AgentBotId, InboxId, UserId},
+    size::heap_size,
     viewer::{Rights, Role, Viewer},
 };
 
@@ -31,6 +32,10 @@ pub struct Members {
     user_inboxes: HashMap<UserId, HashSet<InboxId>>,
     agent_bots: HashSet<AgentBotId>,
     agent_bot_inboxes: HashMap<AgentBotId, HashSet<InboxId>>,
+}
+
+heap_size! {
+    Members { is_suspended, users, user_inboxes, agent_bots, agent_bot_inboxes }
 }
 
 /// Why a viewer gets nothing of an account.

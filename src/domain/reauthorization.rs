@@ -12,7 +12,11 @@ use std::{
     sync::Arc,
 };
 
-use super::{channel::ChannelKind, id::ChannelId};
+use super::{
+    channel::ChannelKind,
+    id::ChannelId,
+    size::{HeapSize, heap_size},
+};
 
 /// Whether a channel must be connected to its platform again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +67,10 @@ impl FlagKey {
 pub struct FlagKeys {
     keys: Arc<[FlagKey]>,
     digest: u64,
+}
+
+heap_size! {
+    FlagKeys { keys, digest }
 }
 
 impl FromIterator<FlagKey> for FlagKeys {
@@ -117,9 +125,9 @@ impl ReauthorizationFlags {
         keys.iter().all(|key| self.0.contains_key(key))
     }
 
-    /// The memory that they take.
-    pub fn bytes(&self) -> usize {
-        size_of::<Self>() + self.0.capacity() * (size_of::<(FlagKey, bool)>() + 1)
+    /// The bytes that they take in memory.
+    pub fn size(&self) -> usize {
+        size_of::<Self>() + self.0.heap_size()
     }
 
     /// The state of a channel; `None` where leadchat has none.

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::access::AdminProof;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{access::AdminProof, size::HeapSize};
 
 /// A value for administrators only. The type of a field is its classification:
 /// what is wrapped in this cannot be read without an [`AdminProof`], which only
@@ -27,6 +29,19 @@ impl<T> AdminOnly<T> {
 impl<T: Default> Default for AdminOnly<T> {
     fn default() -> Self {
         Self::seal(T::default())
+    }
+}
+
+/// Only the domain sees a size, and only that of a whole account leaves it.
+impl<T: HeapSize> HeapSize for AdminOnly<T> {
+    fn heap_size(&self) -> usize {
+        self.0.heap_size()
+    }
+}
+
+impl HeapSize for SecretString {
+    fn heap_size(&self) -> usize {
+        self.expose_secret().len()
     }
 }
 

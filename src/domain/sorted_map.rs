@@ -3,6 +3,8 @@
 //! A tree takes over 600 bytes for a single key, and there is one for each JSON object of
 //! each inbox. A slice takes what its entries take. It is not changed once it is made.
 
+use super::size::HeapSize;
+
 /// A map from texts, ordered by them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SortedMap<V>(Box<[(Box<str>, V)]>);
@@ -27,6 +29,14 @@ impl<V> SortedMap<V> {
     /// Its entries, in order.
     pub fn into_entries(self) -> Vec<(Box<str>, V)> {
         self.0.into_vec()
+    }
+}
+
+impl<V: HeapSize> HeapSize for SortedMap<V> {
+    fn heap_size(&self) -> usize {
+        let entries = self.0.iter();
+        let entries = entries.map(|(key, value)| key.heap_size() + value.heap_size());
+        size_of_val(&*self.0) + entries.sum::<usize>()
     }
 }
 

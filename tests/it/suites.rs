@@ -30,6 +30,7 @@ mod reauthorization;
 mod schema_changes;
 mod server;
 mod shutdown;
+mod sizes;
 mod standby;
 mod statements;
 mod tidy;

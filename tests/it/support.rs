@@ -20,6 +20,7 @@ pub mod redis;
 pub mod reviewed;
 pub mod schema;
 pub mod sessions;
+pub mod store;
 pub mod tools;
 pub mod wire;
 

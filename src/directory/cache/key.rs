@@ -1,6 +1,6 @@
 //! Keys of the cache: what a read depends on, beside the database.
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -24,7 +24,9 @@ pub enum CacheKey {
 
 /// The beginning of a SHA-256 of an address, which may be a secret.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct AddressDigest([u8; 16]);
+pub struct AddressDigest([u8; DIGEST_BYTES]);
+
+const DIGEST_BYTES: usize = 16;
 
 impl CacheKey {
     /// `None` where the outcome is not remembered: several inboxes are mostly asked for once.
@@ -46,38 +48,36 @@ impl CacheKey {
 }
 
 impl AddressDigest {
-    /// Of the kind and every spelling. The length of each text comes before it.
+    /// Of the kind and every spelling, with their numbers and lengths: no two addresses are
+    /// the same bytes. The kind decides the form.
     fn of(address: &Address) -> Self {
         let Address { kind, form } = address;
         let mut digest = Sha256::new();
-        let mut add = |text: &str| {
-            digest.update(text.len().to_be_bytes());
-            digest.update(text);
-        };
-        add(&format!("{kind:?}"));
-        match form {
-            Match::AnyOf(texts) => {
-                add("any of");
-                texts.iter().for_each(|text| add(text.expose_secret()));
+        let mut add = |texts: &[&str]| {
+            digest.update(texts.len().to_be_bytes());
+            for text in texts {
+                digest.update(text.len().to_be_bytes());
+                digest.update(text);
             }
+        };
+        add(&[&format!("{kind:?}")]);
+        match form {
+            Match::AnyOf(texts) => add(&exposed(texts)),
             Match::PhoneNumber { exact, whatsapp } => {
-                add("exact");
-                exact.iter().for_each(|text| add(text.expose_secret()));
-                add("whatsapp");
-                whatsapp.iter().for_each(|text| add(text.expose_secret()));
+                add(&exposed(exact));
+                add(&exposed(whatsapp));
             }
             Match::IgnoreCase(text) => {
-                add("ignore case");
-                // Two texts with the same forms are one address.
                 for forms in &text.0 {
-                    add("letter");
-                    forms.iter().for_each(|form| add(form));
+                    add(&forms.iter().map(String::as_str).collect::<Vec<_>>());
                 }
             }
         }
-        let bytes: [u8; 32] = digest.finalize().into();
-        let mut short = [0; 16];
-        short.copy_from_slice(&bytes[..16]);
-        Self(short)
+        let digest: [u8; 32] = digest.finalize().into();
+        Self(*digest.first_chunk().unwrap_or(&[0; DIGEST_BYTES]))
     }
+}
+
+fn exposed(texts: &[SecretString]) -> Vec<&str> {
+    texts.iter().map(ExposeSecret::expose_secret).collect()
 }

@@ -9,7 +9,7 @@
 
 use std::{
     collections::HashMap,
-    hash::{BuildHasher, Hash, RandomState},
+    hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -89,7 +89,6 @@ pub struct CacheState<K, V, H> {
     entries: Cache<K, Arc<CacheEntry<V>>, ByBytes>,
     reads: Mutex<Reads<K, H>>,
     bounds: StalenessBounds,
-    spread: RandomState,
     #[cfg(test)]
     fault: Option<tests::Fault>,
 }
@@ -168,7 +167,6 @@ where
                 last_id: 0,
             }),
             bounds,
-            spread: RandomState::new(),
             #[cfg(test)]
             fault: None,
         }
@@ -307,7 +305,8 @@ where
         if age < refresh_after(LEAST_PERCENT) {
             return false;
         }
-        let spread = u32::try_from(self.spread.hash_one(key) % PERCENTS).unwrap_or(0);
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(key);
+        let spread = u32::try_from(hash % PERCENTS).unwrap_or(0);
         age >= refresh_after(LEAST_PERCENT + spread)
     }
 

@@ -27,6 +27,7 @@ impl ReadContext {
     }
 
     /// The same, or refused by a hot standby.
+    #[must_use]
     pub fn requiring_primary(self, requires_primary: bool) -> Self {
         Self {
             requires_primary,

@@ -57,7 +57,13 @@ const ONLY_IN: [(&str, &[&str], &str); 12] = [
     ),
     (
         r"\bexpose_secret\b",
-        &["store", "leadchat", "grpc/wire", "grpc/etag"],
+        &[
+            "store",
+            "leadchat",
+            "grpc/wire",
+            "grpc/etag",
+            "domain/secret",
+        ],
         "elsewhere a secret is passed on unread",
     ),
     (

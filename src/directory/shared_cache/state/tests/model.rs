@@ -134,7 +134,7 @@ impl Model {
     /// The clock of the cache.
     fn clock(&self) -> BootInstant {
         if self.fault == Some(Fault::SleepNotCounted) {
-            return BootInstant(self.now - self.slept);
+            return BootInstant(self.now.saturating_sub(self.slept));
         }
         BootInstant(self.now)
     }
