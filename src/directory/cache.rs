@@ -1,7 +1,7 @@
 //! Answers from memory, each at most as old as the maximum staleness.
 //!
-//! What is remembered is the outcome of a read: rights and content of one snapshot. Old
-//! rights therefore never meet new content. Accounts and excerpts have a cache each, so
+//! An entry is the outcome of a read: rights and content of one snapshot. Old rights
+//! therefore never meet new content. Accounts and excerpts have a cache each, so
 //! that neither takes the memory of the other. Rights are decided in the domain alone.
 
 mod key;

@@ -1,9 +1,8 @@
 //! Adds leadchat's flags to answers: which channels must be connected again.
 //!
 //! They are read when the answer is there, so that no transaction waits for Redis. They
-//! change without a row changing, so they have a memory of their own: an account that is
-//! remembered costs Redis as little as the database, and a Redis that is away costs the
-//! database nothing.
+//! change without a row changing, so they have a memory of their own. A Redis that is away
+//! therefore costs the database nothing.
 
 use std::sync::Arc;
 

@@ -145,6 +145,4 @@ pub fn has_prefix(folded_name: &str, folded_prefix: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    mod fuzz;
-}
+mod tests;

@@ -72,7 +72,7 @@ pub trait ReadHandle {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadId(u64);
 
-/// What a call does next.
+/// The next step of a call.
 pub enum Step<V, R> {
     /// It is answered from memory.
     Answer {
@@ -194,7 +194,7 @@ where
         (as_of >= self.not_before(demand)).then_some(entry)
     }
 
-    /// What a call does next. `begin` makes a read, and tells how it is remembered.
+    /// Decides the next step of a call. `begin` makes a read, and tells how it is remembered.
     pub fn step(
         &self,
         key: &K,
@@ -237,7 +237,7 @@ where
         (is_due && !is_under_way).then(|| reads.begin(key, Freshness::Bounded, now(), begin))
     }
 
-    /// Ends a read. What it brought is remembered, unless a later moment is.
+    /// Ends a read. Its outcome is remembered, unless a later one is.
     pub fn end(
         &self,
         key: &K,

@@ -26,7 +26,7 @@ const ONLY_IN: [(&str, &[&str], &str); 12] = [
         "what an inbox is does not depend on where it is kept",
     ),
     (
-        r"\bDirectDirectory\b",
+        r"\bDirectReader\b",
         &["app", "directory"],
         "others ask an InboxDirectory, whichever it is",
     ),

@@ -11,7 +11,7 @@ use super::{super::*, Fault};
 /// Steps of the longest schedule; the mean is half as many.
 pub const STEPS: usize = 400;
 
-const MAX_STALENESS: Duration = Duration::from_millis(100);
+const MAX_AGE: Duration = Duration::from_millis(100);
 const KEYS: u8 = 3;
 /// The key whose values are flags: they are asked for by each call that is answered.
 const FLAGS: u8 = KEYS;
@@ -86,7 +86,7 @@ impl Model {
                 has_large_entries: false,
             };
             let bounds = StalenessBounds {
-                max_staleness: MAX_STALENESS,
+                max_staleness: MAX_AGE,
                 refresh_after,
             };
             let mut state = State::new(size, bounds);
@@ -95,8 +95,8 @@ impl Model {
         };
         let is_of_flags = fault == Some(Fault::FlagsNeverAskedAgain);
         Self {
-            state: state(fault.filter(|_| !is_of_flags), MAX_STALENESS * 3 / 4),
-            flags: state(fault.filter(|_| is_of_flags), MAX_STALENESS / 2),
+            state: state(fault.filter(|_| !is_of_flags), MAX_AGE * 3 / 4),
+            flags: state(fault.filter(|_| is_of_flags), MAX_AGE / 2),
             fault,
             now: Duration::from_secs(1),
             slept: Duration::ZERO,
@@ -227,7 +227,7 @@ impl Model {
         if others.any(|read| read.key == key && read.freshness == freshness) {
             return Err(format!("two reads of {key} at a time"));
         }
-        let least = MAX_STALENESS * if key == FLAGS { 9 } else { 13 } / 20;
+        let least = MAX_AGE * if key == FLAGS { 9 } else { 13 } / 20;
         if freshness == Freshness::Bounded
             && self.fault.is_none()
             && let Some(moment) = self.remembered[usize::from(key)]
@@ -338,7 +338,7 @@ impl Model {
     fn check(&mut self, key: u8, call: Call, entry: &CacheEntry<u64>) -> Result<(), String> {
         let version = entry.value;
         let not_before = match call.demand.freshness {
-            Freshness::Bounded => call.arrived.saturating_sub(MAX_STALENESS),
+            Freshness::Bounded => call.arrived.saturating_sub(MAX_AGE),
             Freshness::Latest => call.arrived,
         };
         if version < self.version_at(not_before) {
