@@ -19,6 +19,8 @@ mod whatsapp;
 
 use std::{cell::Cell, collections::HashMap};
 
+use tokio::task::yield_now;
+
 use super::{
     Store,
     schema::{
@@ -84,8 +86,11 @@ struct Degradations {
 }
 
 impl Store {
-    /// The inboxes that rows make.
-    pub(super) fn assemble(&self, rows: InboxRows) -> Vec<AccountInbox> {
+    /// The inboxes that rows make. Other tasks run in between, however many there are.
+    pub(super) async fn assemble(&self, rows: InboxRows) -> Vec<AccountInbox> {
+        /// Inboxes are assembled within a millisecond or two in such numbers.
+        const INBOXES_AT_A_TIME: usize = 100;
+
         let InboxRows {
             inboxes,
             channels,
@@ -102,17 +107,23 @@ impl Store {
             features,
             flag_key: Cell::new(None),
         };
-        let assemble = |inbox: &InboxRow| {
-            let rows = RowsOfInbox {
-                inbox,
-                channels: &channels,
-                working_hours: rows_of(&working_hours, inbox.id),
-                avatar: rows_of(&avatars, inbox.id).first(),
-            };
-            let inbox = rows.assemble(&context);
-            AccountInbox::new(inbox, context.flag_key.take())
-        };
-        inboxes.iter().map(assemble).collect()
+        let mut assembled = Vec::with_capacity(inboxes.len());
+        for some in inboxes.chunks(INBOXES_AT_A_TIME) {
+            if !assembled.is_empty() {
+                yield_now().await;
+            }
+            assembled.extend(some.iter().map(|inbox| {
+                let rows = RowsOfInbox {
+                    inbox,
+                    channels: &channels,
+                    working_hours: rows_of(&working_hours, inbox.id),
+                    avatar: rows_of(&avatars, inbox.id).first(),
+                };
+                let inbox = rows.assemble(&context);
+                AccountInbox::new(inbox, context.flag_key.take())
+            }));
+        }
+        assembled
     }
 }
 

@@ -85,8 +85,11 @@ impl Store {
         context: ReadContext,
     ) -> Result<Option<Account>, StoreError> {
         let found = self.read(&context, &AccountRead { id, scope }).await?;
-        let account = |(members, rows)| Account::new(id, members, self.assemble(rows));
-        Ok(found.map(account))
+        let Some((members, rows)) = found else {
+            return Ok(None);
+        };
+        let inboxes = self.assemble(rows).await;
+        Ok(Some(Account::new(id, members, inboxes)))
     }
 }
 

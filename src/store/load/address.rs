@@ -47,7 +47,7 @@ impl Store {
     ) -> Result<Vec<Account>, StoreError> {
         let (accounts, rows) = self.read(&context, &FindEverywhere(address)).await?;
         let mut inboxes = BTreeMap::<_, Vec<_>>::new();
-        for inbox in self.assemble(rows) {
+        for inbox in self.assemble(rows).await {
             inboxes.entry(inbox.account_id()).or_default().push(inbox);
         }
         let accounts = accounts.into_iter();
