@@ -1,16 +1,15 @@
 //! Puts the parts together: settings in, running server out.
 
+mod bind;
+
 use std::{
     io::{self, Write},
     num::NonZeroUsize,
-    os::unix::fs::{FileTypeExt, MetadataExt},
-    path::Path,
     process::ExitCode,
 };
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
-    net::{TcpListener, UnixListener, UnixStream},
     signal::unix::{SignalKind, signal},
     sync::mpsc,
     task,
@@ -23,7 +22,7 @@ use crate::{
     config::{Check, ListenAddress, Serve, Task},
     demo::{Demo, DemoError},
     directory::{CacheSettings, LoadLimit, directory},
-    grpc::{self, EtagKey, Listener, MAX_CONNECTIONS, ResponseLimit, ServeError, ServerSettings},
+    grpc::{self, EtagKey, MAX_CONNECTIONS, ResponseLimit, ServeError, ServerSettings},
     identity::Caller,
     leadchat::{Installation, Keys, Secrets},
     store::{
@@ -31,6 +30,7 @@ use crate::{
         Store,
     },
 };
+use bind::{bind, socket_identity};
 
 /// Open files beside the connections of callers and to the database.
 const OTHER_OPEN_FILES: usize = 64;
@@ -305,50 +305,6 @@ async fn derive_keys(secrets: Secrets) -> Result<Keys, AppError> {
             what: "to derive keys",
             reason: "the task has stopped".to_owned(),
         })
-}
-
-/// Device and inode number, which differ when another file takes the same path.
-fn socket_identity(path: &Path) -> Option<(u64, u64)> {
-    std::fs::symlink_metadata(path)
-        .ok()
-        .map(|file| (file.dev(), file.ino()))
-}
-
-async fn bind(listen: &ListenAddress) -> Result<(Listener, ListenAddress), AppError> {
-    let listen_error = |error: io::Error| AppError::Listen {
-        address: listen.clone(),
-        reason: match error.kind() {
-            io::ErrorKind::AddrInUse => "it is in use".to_owned(),
-            io::ErrorKind::NotFound => "there is no such folder".to_owned(),
-            io::ErrorKind::InvalidInput => "the path is too long".to_owned(),
-            kind => kind.to_string(),
-        },
-    };
-    match listen {
-        ListenAddress::Tcp(address) => {
-            let listener = TcpListener::bind(address).await.map_err(listen_error)?;
-            let address = listener.local_addr().map_err(listen_error)?;
-            Ok((Listener::Tcp(listener), ListenAddress::Tcp(address)))
-        }
-        ListenAddress::Unix(path) => {
-            remove_stale_socket(path).await;
-            let listener = UnixListener::bind(path).map_err(listen_error)?;
-            Ok((Listener::Unix(listener), listen.clone()))
-        }
-    }
-}
-
-/// Removes a socket without a listener.
-async fn remove_stale_socket(path: &Path) {
-    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
-    let is_stale = is_socket
-        && UnixStream::connect(path)
-            .await
-            .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
-    if is_stale {
-        // If the socket cannot be removed, binding fails and reports it.
-        let _ = std::fs::remove_file(path);
-    }
 }
 
 /// Receives at each shutdown signal: Ctrl-C or SIGTERM.

@@ -90,8 +90,8 @@ pub struct ServeArguments {
 
     /// Maximum age of an answer from memory, up to 60s; 0 reads for each call [default: 2s]
     ///
-    /// Rights and content are that old at most. A call with FRESHNESS_LATEST reads the
-    /// store all the same.
+    /// Rights and content are that old at most. A call for the latest reads the database
+    /// all the same.
     #[arg(long, value_name = "DURATION")]
     pub max_staleness: Option<String>,
 

@@ -1,0 +1,57 @@
+//! Binds the address to listen on. It is not known here what is served.
+
+use std::{
+    io,
+    os::unix::fs::{FileTypeExt, MetadataExt},
+    path::Path,
+};
+
+use tokio::net::{TcpListener, UnixListener, UnixStream};
+
+use super::AppError;
+use crate::{config::ListenAddress, grpc::Listener};
+
+/// Device and inode number, which differ when another file takes the same path.
+pub fn socket_identity(path: &Path) -> Option<(u64, u64)> {
+    std::fs::symlink_metadata(path)
+        .ok()
+        .map(|file| (file.dev(), file.ino()))
+}
+
+/// Listens on an address; a socket that no process listens on is replaced.
+pub async fn bind(listen: &ListenAddress) -> Result<(Listener, ListenAddress), AppError> {
+    let listen_error = |error: io::Error| AppError::Listen {
+        address: listen.clone(),
+        reason: match error.kind() {
+            io::ErrorKind::AddrInUse => "it is in use".to_owned(),
+            io::ErrorKind::NotFound => "there is no such folder".to_owned(),
+            io::ErrorKind::InvalidInput => "the path is too long".to_owned(),
+            kind => kind.to_string(),
+        },
+    };
+    match listen {
+        ListenAddress::Tcp(address) => {
+            let listener = TcpListener::bind(address).await.map_err(listen_error)?;
+            let address = listener.local_addr().map_err(listen_error)?;
+            Ok((Listener::Tcp(listener), ListenAddress::Tcp(address)))
+        }
+        ListenAddress::Unix(path) => {
+            remove_stale_socket(path).await;
+            let listener = UnixListener::bind(path).map_err(listen_error)?;
+            Ok((Listener::Unix(listener), listen.clone()))
+        }
+    }
+}
+
+/// Removes a socket without a listener.
+async fn remove_stale_socket(path: &Path) {
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
+    let is_stale = is_socket
+        && UnixStream::connect(path)
+            .await
+            .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+    if is_stale {
+        // If the socket cannot be removed, binding fails and reports it.
+        let _ = std::fs::remove_file(path);
+    }
+}
