@@ -5,6 +5,8 @@
 //! printed, all are kept as if they were. Which table holds an address is not
 //! known here.
 
+pub mod digest;
+
 use std::collections::BTreeSet;
 
 use enum_map::Enum;

@@ -63,6 +63,7 @@ const ONLY_IN: [(&str, &[&str], &str); 12] = [
             "grpc/wire",
             "grpc/etag",
             "domain/secret",
+            "domain/address/digest",
         ],
         "elsewhere a secret is passed on unread",
     ),
