@@ -11,6 +11,7 @@ pub mod channel;
 pub mod cursor;
 pub mod degradation;
 pub mod directory;
+pub mod fingerprint;
 pub mod freshness;
 pub mod id;
 pub mod inbox;

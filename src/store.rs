@@ -12,6 +12,7 @@
 
 mod assemble;
 mod error;
+mod fingerprint;
 mod grants;
 mod inspect;
 mod load;
@@ -47,8 +48,9 @@ pub use redis::{RedisAddress, RedisSettings, Sentinels, flags::RedisFlags};
 pub use schema::Missing;
 pub use snapshot::context::ReadContext;
 use snapshot::{
-    Pool, Row, Snapshot,
+    Pool, Snapshot,
     replan::{Attempts, Planner},
+    rows::{Row, Rows},
 };
 use sql::{Argument, Statement, plan::Plan};
 
@@ -175,5 +177,13 @@ impl Read<'_> {
         arguments: &[Argument],
     ) -> Result<Vec<R>, StoreError> {
         self.snapshot.fetch(statement, arguments).await
+    }
+
+    async fn fetch_undecoded(
+        &mut self,
+        statement: &Statement,
+        arguments: &[Argument],
+    ) -> Result<Rows, StoreError> {
+        self.snapshot.fetch_undecoded(statement, arguments).await
     }
 }

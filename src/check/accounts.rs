@@ -128,7 +128,7 @@ async fn read_account(
     id: AccountId,
     stopped: &CancellationToken,
 ) -> Outcome {
-    let account = async || store.account(id, deadline(stopped)).await;
+    let account = async || store.account(id, None, deadline(stopped)).await;
     let account = match account().await {
         Err(StoreError::Unavailable(_)) => {
             // The second attempt notices a stop by itself.

@@ -41,11 +41,18 @@ impl DirectReader {
     async fn run(
         &self,
         request: ReadRequest,
+        previous: Option<ReadValue>,
         context: ReadContext,
     ) -> Result<ReadValue, StoreError> {
         let store = &self.store;
         let account = match request {
-            ReadRequest::Account(account) => store.account(account, context).await?,
+            ReadRequest::Account(account) => {
+                let previous = match &previous {
+                    Some(ReadValue::Account(previous)) => previous.as_deref(),
+                    _ => None,
+                };
+                store.account(account, previous, context).await?
+            }
             ReadRequest::Excerpt(account, viewer, inbox) => {
                 let inboxes = inbox.as_slice();
                 store.inboxes(account, viewer, inboxes, context).await?
@@ -76,7 +83,7 @@ impl Reader for DirectReader {
     async fn read(
         self: Arc<Self>,
         request: ReadRequest,
-        _previous: Option<ReadValue>,
+        previous: Option<ReadValue>,
         limits: ReadLimits<ReadPermit>,
     ) -> Result<(ReadValue, BootInstant), DirectoryError> {
         let is_refresh = limits.refresh_permit.is_some();
@@ -93,7 +100,7 @@ impl Reader for DirectReader {
         let _cancel_on_drop = cancelled.drop_guard();
         // Logged within the task, since the caller may have left.
         let read = async move {
-            let value = self.run(request, context).await;
+            let value = self.run(request, previous, context).await;
             drop(permit);
             value.map_err(|cause| log_failure(&cause, is_refresh))
         };

@@ -4,10 +4,11 @@
 //! construction: a viewer outside of it is no member, and an inbox outside of it is not
 //! found.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{
     cursor::Cursor,
+    fingerprint::Fingerprint,
     id::{AccountId, InboxId},
     inbox::Inbox,
     members::{AccessDenied, Members},
@@ -21,7 +22,7 @@ use super::{
 pub struct Account {
     members: Members,
     /// Ordered by folded name, then id.
-    inboxes: Vec<AccountInbox>,
+    inboxes: Vec<Arc<AccountInbox>>,
     by_id: HashMap<InboxId, usize>,
     flag_keys: FlagKeys,
 }
@@ -31,18 +32,25 @@ pub struct AccountInbox {
     folded_name: String,
     inbox: Inbox,
     flag_key: Option<FlagKey>,
+    /// Of its rows, as far as they are known.
+    fingerprint: Option<Fingerprint>,
 }
 
 heap_size! {
     Account { members, inboxes, by_id, flag_keys }
 
-    AccountInbox { folded_name, inbox, flag_key }
+    AccountInbox { folded_name, inbox, flag_key, fingerprint }
 }
 
 impl Account {
     /// Inboxes of other accounts are left out.
-    pub fn new(id: AccountId, members: Members, inboxes: Vec<AccountInbox>) -> Self {
-        let mut inboxes = inboxes;
+    pub fn new<I: Into<Arc<AccountInbox>>>(
+        id: AccountId,
+        members: Members,
+        inboxes: Vec<I>,
+    ) -> Self {
+        let inboxes = inboxes.into_iter().map(Into::into);
+        let mut inboxes: Vec<Arc<AccountInbox>> = inboxes.collect();
         inboxes.retain(|listed| listed.inbox.account_id == id);
         inboxes.sort_by(|a, b| a.position().cmp(&b.position()));
         let by_id = inboxes
@@ -57,6 +65,23 @@ impl Account {
             by_id,
             flag_keys,
         }
+    }
+
+    /// One of its inboxes, if its rows have this fingerprint.
+    pub fn unchanged(&self, id: InboxId, fingerprint: Fingerprint) -> Option<Arc<AccountInbox>> {
+        let inbox = self.inboxes.get(self.index_of(id)?)?;
+        (inbox.fingerprint == Some(fingerprint)).then(|| Arc::clone(inbox))
+    }
+
+    /// How many of its inboxes are the very same in memory as another state's.
+    pub fn shared_inboxes(&self, other: &Self) -> usize {
+        let inboxes = self.inboxes.iter();
+        let is_shared = |inbox: &&Arc<AccountInbox>| {
+            let index = other.index_of(inbox.inbox.id);
+            let counterpart = index.and_then(|index| other.inboxes.get(index));
+            counterpart.is_some_and(|counterpart| Arc::ptr_eq(inbox, counterpart))
+        };
+        inboxes.filter(is_shared).count()
     }
 
     /// The flags in Redis that its inboxes' states depend on.
@@ -102,7 +127,7 @@ impl Account {
     /// How many inboxes lie before a position, for a viewer to whom its inbox is visible
     /// or not.
     pub(super) fn offset_of(&self, cursor: &Cursor, is_visible: bool) -> usize {
-        cursor.offset_in(&self.inboxes, AccountInbox::position, is_visible)
+        cursor.offset_in(&self.inboxes, |inbox| inbox.position(), is_visible)
     }
 }
 
@@ -113,7 +138,14 @@ impl AccountInbox {
             folded_name: fold(&inbox.name),
             inbox,
             flag_key,
+            fingerprint: None,
         }
+    }
+
+    #[must_use]
+    pub const fn with_fingerprint(mut self, fingerprint: Fingerprint) -> Self {
+        self.fingerprint = Some(fingerprint);
+        self
     }
 
     pub const fn account_id(&self) -> AccountId {

@@ -46,7 +46,7 @@ macro_rules! no_heap {
         }
     )*};
 }
-use no_heap;
+pub(super) use no_heap;
 
 no_heap!(bool, i32, i64, u64, usize, f64);
 

@@ -7,9 +7,10 @@ mod api;
 mod channel;
 mod email;
 mod facebook_page;
-pub(super) mod flags;
+mod flags;
 mod instagram;
 mod parts;
+pub(super) mod rows;
 pub(super) mod secrets;
 mod simple;
 mod twilio_sms;
@@ -17,20 +18,22 @@ mod voice;
 mod web_widget;
 mod whatsapp;
 
-use std::{cell::Cell, collections::HashMap};
+use std::{cell::Cell, sync::Arc};
 
 use tokio::task::yield_now;
 
 use super::{
     Store,
+    error::StoreError,
+    fingerprint::Encoder,
     schema::{
         columns::{Stored, Unreadable},
-        rows::{AvatarRow, ChannelRow, InboxRow, WorkingHoursRow},
+        rows::{AvatarRow, InboxRow, WorkingHoursRow},
     },
 };
 use crate::{
     domain::{
-        account::AccountInbox,
+        account::{Account, AccountInbox},
         channel::ChannelKind,
         degradation::{Degradation, DegradationReason},
         id::{AccountId, ChannelId, InboxId},
@@ -49,22 +52,8 @@ use crate::{
 };
 use flags::StateSource;
 use parts::ChannelParts;
+use rows::{DecodedRows, InboxRows};
 use secrets::Decryption;
-
-/// The rows of some inboxes, from one snapshot.
-#[derive(Default)]
-pub(super) struct InboxRows {
-    pub inboxes: Vec<InboxRow>,
-    /// By kind and id.
-    pub channels: HashMap<(ChannelKind, i64), ChannelRow>,
-    /// By inbox; each ordered by day.
-    pub working_hours: HashMap<i64, Vec<WorkingHoursRow>>,
-    /// By inbox.
-    pub avatars: HashMap<i64, Vec<AvatarRow>>,
-    pub states: StateSource,
-    /// How new the leadchat is that wrote all this.
-    pub features: Features,
-}
 
 /// Inputs of an inbox's values, beside its rows.
 struct Context<'a> {
@@ -86,72 +75,61 @@ struct Degradations {
 }
 
 impl Store {
-    /// The inboxes that rows make. Other tasks run in between, however many there are.
-    pub(super) async fn assemble(&self, rows: InboxRows) -> Vec<AccountInbox> {
+    /// The inboxes that rows make. Those whose rows are as they were for `previous` are
+    /// shared with it: they are neither decoded nor decrypted again. Other tasks run in
+    /// between, however many there are.
+    pub(super) async fn assemble(
+        &self,
+        rows: &InboxRows,
+        previous: Option<&Account>,
+    ) -> Result<Vec<Arc<AccountInbox>>, StoreError> {
         /// Inboxes are assembled within a millisecond or two in such numbers.
         const INBOXES_AT_A_TIME: usize = 100;
 
-        let InboxRows {
-            inboxes,
-            channels,
-            working_hours,
-            avatars,
-            states,
-            features,
-        } = rows;
         let context = Context {
             installation: &self.installation,
             signer: self.signer.as_ref(),
             decryption: &self.decryption,
-            states,
-            features,
+            states: rows
+                .states()?
+                .map_or(StateSource::Flags, StateSource::Table),
+            features: rows.features,
             flag_key: Cell::new(None),
         };
-        let mut assembled = Vec::with_capacity(inboxes.len());
-        for some in inboxes.chunks(INBOXES_AT_A_TIME) {
-            if !assembled.is_empty() {
+        let by_key = rows.by_key()?;
+        let mut encoder = Encoder::new(&rows.fingerprint_prefix);
+        let mut assembled = Vec::new();
+        for row in rows.inboxes.iter() {
+            if !assembled.is_empty() && assembled.len() % INBOXES_AT_A_TIME == 0 {
                 yield_now().await;
             }
-            assembled.extend(some.iter().map(|inbox| {
-                let rows = RowsOfInbox {
-                    inbox,
-                    channels: &channels,
-                    working_hours: rows_of(&working_hours, inbox.id),
-                    avatar: rows_of(&avatars, inbox.id).first(),
-                };
-                let inbox = rows.assemble(&context);
-                AccountInbox::new(inbox, context.flag_key.take())
-            }));
+            let of_inbox = by_key.of(row)?;
+            of_inbox.encode(&mut encoder)?;
+            let fingerprint = encoder.finish();
+            let id = InboxId(row.key()?);
+            let unchanged = previous.and_then(|account| account.unchanged(id, fingerprint));
+            assembled.push(match unchanged {
+                Some(inbox) => inbox,
+                None => {
+                    let inbox = of_inbox.decode()?.assemble(&context);
+                    let inbox = AccountInbox::new(inbox, context.flag_key.take());
+                    Arc::new(inbox.with_fingerprint(fingerprint))
+                }
+            });
         }
-        assembled
+        Ok(assembled)
     }
 }
 
-fn rows_of<R>(rows: &HashMap<i64, Vec<R>>, inbox: i64) -> &[R] {
-    rows.get(&inbox).map(Vec::as_slice).unwrap_or_default()
-}
-
-struct RowsOfInbox<'a> {
-    inbox: &'a InboxRow,
-    channels: &'a HashMap<(ChannelKind, i64), ChannelRow>,
-    working_hours: &'a [WorkingHoursRow],
-    avatar: Option<&'a AvatarRow>,
-}
-
-impl RowsOfInbox<'_> {
+impl DecodedRows {
     fn assemble(&self, context: &Context<'_>) -> Inbox {
-        let row = self.inbox;
+        let row = &self.inbox;
         let mut degradations = Degradations::default();
         let channel_type = row
             .channel_type
             .shown("channel_type", &mut degradations.open);
         let channel_id = row.channel_id.shown("channel_id", &mut degradations.open);
-        let parts = self.channel(
-            channel_type.as_deref(),
-            channel_id,
-            context,
-            &mut degradations,
-        );
+        let parts = self.channel(channel_type.as_deref(), context, &mut degradations);
         let open = &mut degradations.open;
         let name = row.name.shown("name", open).unwrap_or_default();
         let settings = Settings {
@@ -175,7 +153,7 @@ impl RowsOfInbox<'_> {
             out_of_office_message: row
                 .out_of_office_message
                 .shown("out_of_office_message", open),
-            working_hours: schedule(self.working_hours, open),
+            working_hours: schedule(&self.working_hours, open),
             timezone: row
                 .timezone
                 .shown("timezone", open)
@@ -207,7 +185,7 @@ impl RowsOfInbox<'_> {
             name,
             channel_type,
             channel_id: ChannelId(channel_id.unwrap_or_default()),
-            avatar_url: avatar_url(self.avatar, context, open),
+            avatar_url: avatar_url(self.avatar.as_ref(), context, open),
             settings,
             channel: parts.map(|parts| parts.channel),
             degradations: degradations.open,
@@ -219,7 +197,6 @@ impl RowsOfInbox<'_> {
     fn channel(
         &self,
         class_name: Option<&str>,
-        id: Option<i64>,
         context: &Context<'_>,
         degradations: &mut Degradations,
     ) -> Option<ChannelParts> {
@@ -231,8 +208,7 @@ impl RowsOfInbox<'_> {
             ));
             return None;
         };
-        let row = id.and_then(|id| self.channels.get(&(kind, id)));
-        let Some(row) = row else {
+        let Some(row) = &self.channel else {
             degradations.open.push(Degradation::new(
                 kind.field(),
                 DegradationReason::ChannelRowMissing,

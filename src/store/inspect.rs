@@ -15,7 +15,7 @@ use super::{
         probe::Probed,
         rows::{NumberRow, ServerRow},
     },
-    snapshot::{Pool, Row, retry::with_retries},
+    snapshot::{Pool, retry::with_retries, rows::Row},
     sql::{Dialect, Statement},
     sqlite,
 };

@@ -3,6 +3,7 @@
 pub(super) mod context;
 pub(super) mod replan;
 pub(super) mod retry;
+pub(super) mod rows;
 pub(super) mod time_limits;
 
 use std::sync::Arc;
@@ -10,8 +11,7 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use sqlx::{
-    AssertSqlSafe, Connection as _, FromRow, Postgres, Sqlite, SqlitePool, Transaction,
-    pool::PoolConnection, postgres::PgRow, sqlite::SqliteRow,
+    AssertSqlSafe, Connection as _, Postgres, Sqlite, SqlitePool, Transaction, pool::PoolConnection,
 };
 use tokio::{sync::watch, time::timeout};
 
@@ -22,6 +22,7 @@ use super::{
     sql::{Argument, Statement},
 };
 use context::ReadContext;
+use rows::{Row, Rows, SentRows};
 use time_limits::TimeLimits;
 
 /// The connections to a database.
@@ -172,25 +173,25 @@ fn within_timeout<T, E>(answer: Result<T, E>, is_unresponsive: &mut bool) -> Res
     })
 }
 
-/// A row of either database.
-pub(super) trait Row:
-    for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin
-{
-}
-
-impl<R> Row for R where R: for<'r> FromRow<'r, PgRow> + for<'r> FromRow<'r, SqliteRow> + Send + Unpin
-{}
-
 impl Snapshot<'_> {
     pub(super) async fn fetch<R: Row>(
         &mut self,
         statement: &Statement,
         arguments: &[Argument],
     ) -> Result<Vec<R>, StoreError> {
+        self.fetch_undecoded(statement, arguments).await?.decode()
+    }
+
+    pub(super) async fn fetch_undecoded(
+        &mut self,
+        statement: &Statement,
+        arguments: &[Argument],
+    ) -> Result<Rows, StoreError> {
         self.get_ready().await?;
         self.tables |= statement.tables;
         let rows = self.answer(statement, arguments).await?;
-        rows.map_err(|error| StoreError::reading(&statement.table, &error))
+        let rows = rows.map_err(|error| StoreError::reading(&statement.table, &error))?;
+        Ok(Rows::new(Arc::clone(&statement.table), rows))
     }
 
     /// Refuses a hot standby. To be asked first: the answer is as old as the snapshot then,
@@ -224,11 +225,11 @@ impl Snapshot<'_> {
     }
 
     /// The answer to a statement, errors included.
-    async fn answer<R: Row>(
+    async fn answer(
         &mut self,
         statement: &Statement,
         arguments: &[Argument],
-    ) -> Result<Result<Vec<R>, sqlx::Error>, StoreError> {
+    ) -> Result<Result<SentRows, sqlx::Error>, StoreError> {
         // Safe: statements are made of constants alone, see `sql`.
         let sql = AssertSqlSafe(Arc::clone(&statement.sql));
         Ok(match &mut self.transaction {
@@ -239,7 +240,7 @@ impl Snapshot<'_> {
                 is_unresponsive,
                 ..
             } => {
-                let mut query = sqlx::query_as::<Postgres, R>(sql).persistent(*prepares);
+                let mut query = sqlx::query::<Postgres>(sql).persistent(*prepares);
                 for argument in arguments {
                     query = match argument {
                         Argument::Id(id) => query.bind(*id),
@@ -249,13 +250,11 @@ impl Snapshot<'_> {
                     };
                 }
                 let rows = query.fetch_all(&mut **transaction);
-                within_timeout(
-                    timeout(limits.response_timeout(), rows).await,
-                    is_unresponsive,
-                )?
+                let rows = timeout(limits.response_timeout(), rows).await;
+                within_timeout(rows, is_unresponsive)?.map(SentRows::Postgres)
             }
             ActiveTransaction::Sqlite(transaction) => {
-                let mut query = sqlx::query_as::<Sqlite, R>(sql);
+                let mut query = sqlx::query::<Sqlite>(sql);
                 for argument in arguments {
                     query = match argument {
                         Argument::Id(id) => query.bind(*id),
@@ -267,7 +266,8 @@ impl Snapshot<'_> {
                         }
                     };
                 }
-                query.fetch_all(&mut **transaction).await
+                let rows = query.fetch_all(&mut **transaction).await;
+                rows.map(SentRows::Sqlite)
             }
         })
     }
@@ -291,8 +291,7 @@ impl Snapshot<'_> {
         self.execute("SAVEPOINT spelling".to_owned()).await?;
         let statement = Statement::of_catalog("SELECT CAST($1 AS text) IS NOT NULL");
         let text = [Argument::Text(text.to_owned())];
-        let answer: Result<Vec<(bool,)>, _> = self.answer(&statement, &text).await?;
-        match answer {
+        match self.answer(&statement, &text).await? {
             Ok(_) => Ok(true),
             Err(error) if is_not_encodable(&error) => {
                 self.execute("ROLLBACK TO SAVEPOINT spelling".to_owned())

@@ -27,6 +27,7 @@ mod program;
 mod readme;
 mod reasons;
 mod reauthorization;
+mod rereads;
 mod schema_changes;
 mod server;
 mod shutdown;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::Context;
+use super::{Context, rows::ChannelKey};
 use crate::{
     domain::{
         channel::ChannelKind,
@@ -14,13 +14,11 @@ use crate::{
 };
 
 /// Where the states of channels are kept.
-#[derive(Default)]
-pub(in crate::store) enum StateSource {
-    /// Rows of our own table, by class name and id. A channel without one need not be
+pub(super) enum StateSource {
+    /// Rows of our own table, by kind and id. A channel without one need not be
     /// connected again.
-    Table(HashMap<(String, i64), Stored<bool>>),
+    Table(HashMap<ChannelKey, Stored<bool>>),
     /// leadchat's flags, which are read beside the account.
-    #[default]
     Flags,
 }
 
@@ -39,7 +37,7 @@ pub(super) fn flag_source(
         }
         StateSource::Table(rows) => rows,
     };
-    let Some(required) = rows.get(&(kind.class_name().to_owned(), id)) else {
+    let Some(required) = rows.get(&(kind, id)) else {
         return FlagSource::Fixed(false.into());
     };
     let field = format!("{}.reauthorization", kind.field());

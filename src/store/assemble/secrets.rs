@@ -83,8 +83,9 @@ impl DecryptionFailures {
         *count == 1
     }
 
-    /// Each field that had any, with how many there were. The same value counts
-    /// again when it is read again.
+    /// Each field that had any, with how many there were. The same value counts again when
+    /// it is decrypted again. A whole account that is read again decrypts only the inboxes
+    /// whose rows have changed.
     pub fn counts(&self) -> Vec<(&'static str, u64)> {
         let counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         counts

@@ -19,7 +19,7 @@ use crate::{
     },
     store::{
         Read, ReadOperation, Store,
-        assemble::InboxRows,
+        assemble::rows::InboxRows,
         error::StoreError,
         schema::rows::{AccountRow, AccountUserRow, AgentBotInboxRow, AgentBotRow, InboxMemberRow},
         snapshot::context::ReadContext,
@@ -45,12 +45,16 @@ pub(super) enum ReadScope<'a> {
 
 impl Store {
     /// A whole account; `None` where there is none. A suspended one comes without inboxes.
+    /// Inboxes that have not changed since `previous`, a whole one of this store, are
+    /// shared with it.
     pub async fn account(
         &self,
         id: AccountId,
+        previous: Option<&Account>,
         context: ReadContext,
     ) -> Result<Option<Account>, StoreError> {
-        self.read_account(id, ReadScope::Whole, context).await
+        self.read_account(id, ReadScope::Whole, previous, context)
+            .await
     }
 
     /// Some inboxes of an account, and the rights of one viewer. The inboxes that the
@@ -63,7 +67,7 @@ impl Store {
         context: ReadContext,
     ) -> Result<Option<Account>, StoreError> {
         let scope = ReadScope::Excerpt { viewer, inboxes };
-        self.read_account(id, scope, context).await
+        self.read_account(id, scope, None, context).await
     }
 
     /// The inboxes of an account that own an address, and the rights of one viewer.
@@ -75,20 +79,24 @@ impl Store {
         context: ReadContext,
     ) -> Result<Option<Account>, StoreError> {
         let scope = ReadScope::Owners { viewer, address };
-        self.read_account(id, scope, context).await
+        self.read_account(id, scope, None, context).await
     }
 
     async fn read_account(
         &self,
         id: AccountId,
         scope: ReadScope<'_>,
+        previous: Option<&Account>,
         context: ReadContext,
     ) -> Result<Option<Account>, StoreError> {
         let found = self.read(&context, &AccountRead { id, scope }).await?;
         let Some((members, rows)) = found else {
             return Ok(None);
         };
-        let inboxes = self.assemble(rows).await;
+        let inboxes = match rows {
+            Some(rows) => self.assemble(&rows, previous).await?,
+            None => Vec::new(),
+        };
         Ok(Some(Account::new(id, members, inboxes)))
     }
 }
@@ -100,7 +108,7 @@ struct AccountRead<'s> {
 
 impl ReadOperation for AccountRead<'_> {
     /// `None` where there is no such account.
-    type Output = Option<(Members, InboxRows)>;
+    type Output = Option<(Members, Option<InboxRows>)>;
 
     async fn attempt(&self, read: &mut Read<'_>) -> Result<Self::Output, StoreError> {
         let reader = AccountReader::new(read, self.id, self.scope);
@@ -133,7 +141,7 @@ impl<'r, 'a> AccountReader<'r, 'a> {
     /// Members and inboxes; `None` where there is no such account. Rights are read for a
     /// missing account too: it costs the same statements as one that the viewer does not
     /// belong to.
-    async fn account(mut self) -> Result<Option<(Members, InboxRows)>, StoreError> {
+    async fn account(mut self) -> Result<Option<(Members, Option<InboxRows>)>, StoreError> {
         let is_suspended = self.is_suspended().await?;
         let mut members = Members::new(is_suspended.unwrap_or_default());
         self.read_viewers(&mut members).await?;
@@ -157,14 +165,14 @@ impl<'r, 'a> AccountReader<'r, 'a> {
         }
         let viewer = self.viewer().unwrap_or(Viewer::Service);
         let rows = match members.access(viewer) {
-            Err(_) => InboxRows::default(),
+            Err(_) => None,
             Ok(grant) => {
                 let mut visible = asked;
                 if let Some(inboxes) = &mut visible {
                     inboxes.retain(|inbox| grant.shows(*inbox));
                 }
                 match visible.as_deref() {
-                    Some([]) => InboxRows::default(),
+                    Some([]) => None,
                     visible => self.read_inboxes(visible, None).await?,
                 }
             }
@@ -254,7 +262,7 @@ impl<'r, 'a> AccountReader<'r, 'a> {
         &mut self,
         inboxes: Option<&[InboxId]>,
         kinds: Option<BTreeSet<ChannelKind>>,
-    ) -> Result<InboxRows, StoreError> {
+    ) -> Result<Option<InboxRows>, StoreError> {
         let arguments = self.arguments(inboxes);
         read_inboxes(self.read, &self.statements.inboxes, &arguments, kinds).await
     }

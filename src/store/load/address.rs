@@ -22,7 +22,7 @@ use crate::{
     },
     store::{
         Read, ReadOperation, Store,
-        assemble::InboxRows,
+        assemble::rows::InboxRows,
         error::StoreError,
         schema::{
             columns::Unreadable,
@@ -47,7 +47,11 @@ impl Store {
     ) -> Result<Vec<Account>, StoreError> {
         let (accounts, rows) = self.read(&context, &FindEverywhere(address)).await?;
         let mut inboxes = BTreeMap::<_, Vec<_>>::new();
-        for inbox in self.assemble(rows).await {
+        let assembled = match rows {
+            Some(rows) => self.assemble(&rows, None).await?,
+            None => Vec::new(),
+        };
+        for inbox in assembled {
             inboxes.entry(inbox.account_id()).or_default().push(inbox);
         }
         let accounts = accounts.into_iter();
@@ -64,7 +68,7 @@ struct FindEverywhere<'a>(&'a Address);
 
 impl ReadOperation for FindEverywhere<'_> {
     /// The accounts of the owners, and the inboxes of those that are not suspended.
-    type Output = (BTreeMap<AccountId, Members>, InboxRows);
+    type Output = (BTreeMap<AccountId, Members>, Option<InboxRows>);
 
     async fn attempt(&self, read: &mut Read<'_>) -> Result<Self::Output, StoreError> {
         let owners = find_owners(read, self.0).await?;
@@ -75,7 +79,7 @@ impl ReadOperation for FindEverywhere<'_> {
         };
         let open = owners.iter().filter(|(account, _)| is_active(account));
         let open: Vec<_> = open.map(|(_, inbox)| inbox.0).collect();
-        let mut rows = InboxRows::default();
+        let mut rows = None;
         if !open.is_empty() {
             let statements = &read.plan.cross_account.inboxes;
             rows = read_inboxes(read, statements, &[Argument::Ids(open)], None).await?;

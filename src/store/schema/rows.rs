@@ -4,7 +4,8 @@
 //! viewer sees is no field here. Where something derived depends on such a column, SQL
 //! evaluates it (`computed`) and only the outcome is read. A field is [`Stored`] if its
 //! column may hold NULL or, on SQLite, any value. It is [`Encrypted`] if leadchat may
-//! encrypt it, and an `Option` if tables of older leadchat versions lack it.
+//! encrypt it, and an `Option` if tables of older leadchat versions lack it. Columns in
+//! brackets are keys: they are read of a row that is not decoded, and are no fields.
 
 use secrecy::SecretString;
 use sqlx::{FromRow, postgres::PgRow, sqlite::SqliteRow};
@@ -19,7 +20,12 @@ use super::{
 use crate::leadchat::encryption::Encrypted;
 
 macro_rules! rows {
-    ($($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty $(= $source:expr)?),* $(,)? })*) => {$(
+    ($(
+        $(#[$doc:meta])*
+        $name:ident $([$($key:ident: $key_type:ty),*])? {
+            $($field:ident: $type:ty $(= $source:expr)?),* $(,)?
+        }
+    )*) => {$(
         $(#[$doc])*
         pub(in crate::store) struct $name {
             $(pub $field: $type,)*
@@ -39,6 +45,12 @@ macro_rules! rows {
 
         impl Columns for $name {
             const COLUMNS: &'static [Column] = &[
+                $($(Column {
+                    name: stringify!($key),
+                    r#type: <$key_type as Field>::TYPE,
+                    source: Source::Same,
+                    optional: false,
+                },)*)?
                 $(Column {
                     name: stringify!($field),
                     r#type: <$type as Field>::TYPE,
@@ -168,8 +180,7 @@ rows! {
     }
 
     /// `working_hours`.
-    WorkingHoursRow {
-        inbox_id: i64,
+    WorkingHoursRow [inbox_id: i64] {
         day_of_week: Stored<i64>,
         closed_all_day: Stored<bool>,
         open_hour: Stored<i64>,
@@ -180,23 +191,19 @@ rows! {
     }
 
     /// `active_storage_attachments` that are avatars, each with its blob.
-    AvatarRow {
-        record_id: i64,
+    AvatarRow [record_id: i64] {
         blob_id: i64 = Source::Expression("b.id"),
         content_type: Stored<String> = Source::Expression("b.content_type"),
         filename: Stored<String> = Source::Expression("b.filename"),
     }
 
     /// `channel_reauthorizations`, our own table.
-    ReauthorizationRow {
-        channel_type: Stored<String>,
-        channel_id: Stored<i64>,
+    ReauthorizationRow [channel_type: Stored<String>, channel_id: Stored<i64>] {
         required: Stored<bool>,
     }
 
     /// `channel_web_widgets`.
-    WebWidgetRow {
-        id: i64,
+    WebWidgetRow [id: i64] {
         website_url: Stored<String>,
         website_token: Stored<String>,
         widget_color: Stored<String>,
@@ -213,8 +220,7 @@ rows! {
     }
 
     /// `channel_api`.
-    ApiRow {
-        id: i64,
+    ApiRow [id: i64] {
         secret: Option<Stored<Encrypted>>,
         webhook_url: Stored<String>,
         identifier: Stored<String>,
@@ -270,8 +276,7 @@ rows! {
 
     /// `channel_twilio_sms`. Its `provider_config` is not read, nor its
     /// `api_key_secret`.
-    TwilioSmsRow {
-        id: i64,
+    TwilioSmsRow [id: i64] {
         phone_number: Stored<String>,
         auth_token: Stored<Encrypted>,
         account_sid: Stored<SecretString>,
@@ -286,26 +291,22 @@ rows! {
     }
 
     /// `channel_twitter_profiles`.
-    TwitterProfileRow {
-        id: i64,
+    TwitterProfileRow [id: i64] {
         tweets_enabled: Stored<bool>,
     }
 
     /// `channel_telegram`.
-    TelegramRow {
-        id: i64,
+    TelegramRow [id: i64] {
         bot_name: Stored<String>,
     }
 
     /// `channel_line`.
-    LineRow {
-        id: i64,
+    LineRow [id: i64] {
         line_channel_id: Stored<String>,
     }
 
     /// `channel_sms`.
-    SmsRow {
-        id: i64,
+    SmsRow [id: i64] {
         phone_number: Stored<String>,
         provider: Stored<String>,
     }
@@ -321,8 +322,7 @@ rows! {
     }
 
     /// `channel_voice`.
-    VoiceRow {
-        id: i64,
+    VoiceRow [id: i64] {
         phone_number: Stored<String>,
         provider: Stored<String>,
     }

@@ -12,6 +12,8 @@ use crate::store::schema::Schema;
 /// How to ask a database, for as long as its tables stay as they are.
 pub(in crate::store) struct Plan {
     pub schema: Schema,
+    /// The number of the probe that found it.
+    pub probe_number: u64,
     /// For a whole account, and for some inboxes of it.
     pub whole: AccountStatements,
     pub excerpt: AccountStatements,
@@ -40,6 +42,7 @@ impl Plan {
             account_list: AccountList::new(target),
             is_current: target.statement("the catalog", &plan_is_current(dialect, &schema)),
             schema,
+            probe_number,
         }
     }
 }

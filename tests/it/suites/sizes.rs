@@ -26,7 +26,7 @@ async fn an_account_knows_its_size(backend: Backend) {
         let client = server.client().await;
         for id in database.numbers("SELECT id FROM accounts").await {
             // On the heap as a whole.
-            let account = Box::new(store::read(&store, id).await);
+            let account = Box::new(store::read(&store, id, None).await);
             let size = account.size();
             let freed = measure(|| drop(account)).bytes_current;
             let allocated = usize::try_from(-freed).unwrap();

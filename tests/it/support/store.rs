@@ -44,9 +44,10 @@ pub async fn open(database: &Database) -> Store {
     .unwrap()
 }
 
-/// A whole account.
-pub async fn read(store: &Store, account: i64) -> Account {
-    let context = ReadContext::new(Instant::now() + READ_TIMEOUT, CancellationToken::new());
-    let account = store.account(AccountId(account), context).await;
+/// A whole account, read after `previous`.
+pub async fn read(store: &Store, account: i64, previous: Option<&Account>) -> Account {
+    let deadline = Instant::now() + READ_TIMEOUT;
+    let context = ReadContext::new(deadline, CancellationToken::new());
+    let account = store.account(AccountId(account), previous, context).await;
     account.unwrap().expect("there is such an account")
 }

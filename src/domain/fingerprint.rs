@@ -1,0 +1,10 @@
+//! The mark of one content of rows.
+
+use super::size::no_heap;
+
+/// A digest of the rows that an inbox was made of. It covers secrets, so it is neither
+/// printed nor shown to a viewer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint(pub [u8; 16]);
+
+no_heap!(Fingerprint);

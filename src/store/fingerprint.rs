@@ -1,0 +1,103 @@
+//! Fingerprints of rows: two inboxes are alike if their rows are.
+//!
+//! The bytes that are digested say all of the rows, and nothing else gives the same bytes:
+//! each text has its length before it, NULL differs from an empty text, and a missing
+//! column from NULL. They hold secrets, so they are wiped, and no digest is printed.
+
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::{Store, sql::plan::Plan};
+use crate::domain::fingerprint::Fingerprint;
+
+/// Rows of one inbox, as bytes.
+pub(super) struct Encoder {
+    bytes: Zeroizing<Vec<u8>>,
+    /// The bytes before any row.
+    prefix_len: usize,
+}
+
+/// A value of a column.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Value<'v> {
+    Null,
+    Integer(i64),
+    Real(f64),
+    Text(&'v [u8]),
+    Bytes(&'v [u8]),
+}
+
+impl Encoder {
+    /// All that inboxes depend on, beside their rows, is `prefix`.
+    pub fn new(prefix: &[u8; 32]) -> Self {
+        const CAPACITY: usize = 16 << 10;
+        let mut bytes = Vec::with_capacity(CAPACITY);
+        bytes.extend(prefix);
+        Self {
+            bytes: Zeroizing::new(bytes),
+            prefix_len: prefix.len(),
+        }
+    }
+
+    /// Rows of a table follow.
+    pub fn begin_table(&mut self, rows: usize) {
+        self.count(rows);
+    }
+
+    /// As many values follow.
+    pub fn begin_row(&mut self, columns: usize) {
+        self.count(columns);
+    }
+
+    pub fn value(&mut self, value: Value<'_>) {
+        match value {
+            Value::Null => self.bytes.push(0),
+            Value::Integer(number) => self.fixed(1, number.to_be_bytes()),
+            Value::Real(number) => self.fixed(2, number.to_bits().to_be_bytes()),
+            Value::Text(text) => self.sized(3, text),
+            Value::Bytes(bytes) => self.sized(4, bytes),
+        }
+    }
+
+    fn fixed(&mut self, tag: u8, bytes: [u8; 8]) {
+        self.bytes.push(tag);
+        self.bytes.extend(bytes);
+    }
+
+    fn sized(&mut self, tag: u8, bytes: &[u8]) {
+        self.bytes.push(tag);
+        self.count(bytes.len());
+        self.bytes.extend(bytes);
+    }
+
+    fn count(&mut self, count: usize) {
+        self.bytes.extend((count as u64).to_be_bytes());
+    }
+
+    /// The fingerprint of the rows since the last one.
+    pub fn finish(&mut self) -> Fingerprint {
+        let digest: [u8; 32] = Sha256::digest(&*self.bytes).into();
+        self.bytes.truncate(self.prefix_len);
+        let [first, _] = halves(digest);
+        Fingerprint(first)
+    }
+}
+
+fn halves(digest: [u8; 32]) -> [[u8; 16]; 2] {
+    let (first, second) = digest.split_at(16);
+    [first, second].map(|half| half.try_into().unwrap_or_default())
+}
+
+impl Store {
+    /// What inboxes depend on beside their rows and this store: the plan that reads them.
+    pub(super) fn fingerprint_prefix(&self, plan: &Plan) -> [u8; 32] {
+        let mut digest = Sha256::new();
+        digest.update([u8::from(self.has_state_table)]);
+        digest.update(plan.probe_number.to_be_bytes());
+        digest.update(format!("{:?}", plan.schema.features()));
+        digest.finalize().into()
+    }
+}
+
+#[cfg(test)]
+mod tests;
