@@ -20,6 +20,7 @@ mod logs;
 mod metadata;
 mod migrations;
 mod mistakes;
+mod new_enemy;
 mod odd_rows;
 mod parity;
 mod pgbouncer;
