@@ -12,6 +12,7 @@ mod field;
 mod finding;
 mod freshness;
 mod grants;
+mod histories;
 mod leadchat_versions;
 mod limits;
 mod listing;

@@ -1,0 +1,148 @@
+//! I8: calls of one request in the bound cost one read. The log counts the statements.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    MAX_STALENESS_AGE,
+    model::{Method, Request, Viewer},
+    nanoseconds,
+    readers::call,
+    reads, remembering, writers,
+};
+use crate::support::{
+    Backend, Client, Database,
+    connection::now,
+    program::{Server, eventually},
+};
+
+/// A warm server has the answer in memory. A busy machine may not call twice in time.
+pub async fn a_second_call_within_the_bound_reads_nothing(backend: Backend) {
+    let database = backend.empty();
+    writers::fill(&database).await;
+    let bound = Duration::from_secs(2);
+    let server = counting(&database, bound);
+    let client = server.client().await;
+    let viewer = Viewer::User(writers::USERS[0]);
+    let [inbox, other, ..] = writers::STABLE_INBOXES;
+    // The whole account comes last, since it answers for its inboxes.
+    for method in [
+        Method::Get(inbox),
+        Method::Get(999),
+        Method::Batch(vec![other]),
+        Method::Find(inbox),
+        Method::FindEverywhere(inbox),
+        Method::List,
+    ] {
+        let viewer = match method {
+            Method::FindEverywhere(_) => Viewer::Service,
+            _ => viewer,
+        };
+        let request = Request {
+            account: writers::first_home(inbox),
+            viewer,
+            method,
+        };
+        second_call_reads_nothing(&server, &client, &request, bound).await;
+    }
+}
+
+async fn second_call_reads_nothing(
+    server: &Server,
+    client: &Client,
+    request: &Request,
+    bound: Duration,
+) {
+    for _ in 0..20 {
+        let began = now();
+        let first = statements_of(server, client, request).await;
+        let second = statements_of(server, client, request).await;
+        let elapsed = now() - began;
+        assert!(first > 0, "{request:?}: a cold call read nothing");
+        if elapsed < reads::least_interval(nanoseconds(bound)) {
+            assert_eq!(second, 0, "{request:?}: statements of the second call");
+            return;
+        }
+        // The time until the answer in memory is too old.
+        tokio::time::sleep(bound).await;
+    }
+    panic!("no two calls in the bound");
+}
+
+/// How many statements are logged until a call is.
+async fn statements_of(server: &Server, client: &Client, request: &Request) -> usize {
+    let answered = |server: &Server| server.log().matches(": answered ").count();
+    let (statements, calls) = (server.statements(), answered(server));
+    let answer = call(client, 0, request.clone(), false).await;
+    assert!(answer.is_some(), "{request:?}: unavailable");
+    eventually("the call is logged", || answered(server) > calls).await;
+    server.statements() - statements
+}
+
+/// Callers of one request cost no more than one read in 0.675 B. The statements of the
+/// log are those of these reads alone.
+pub async fn many_calls_share_a_read(backend: Backend) {
+    const CALLERS: usize = 6;
+    const BOUNDS: u32 = 10;
+
+    let database = backend.empty();
+    writers::fill(&database).await;
+    let server = counting(&database, MAX_STALENESS_AGE);
+    let client = server.client().await;
+    let inbox = writers::STABLE_INBOXES[0];
+    let viewer = Viewer::User(writers::USERS[0]);
+    let request = Request {
+        account: writers::first_home(inbox),
+        viewer,
+        method: Method::Get(inbox),
+    };
+    let of_each = statements_of(&server, &client, &request).await;
+
+    let before = server.statements();
+    let end = Instant::now() + MAX_STALENESS_AGE * BOUNDS;
+    let callers = (0..CALLERS).map(|_| {
+        let (client, request) = (client.clone(), request.clone());
+        tokio::spawn(async move {
+            let mut answers = Vec::new();
+            while Instant::now() < end {
+                answers.extend(call(&client, 0, request.clone(), false).await);
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            answers
+        })
+    });
+    let mut answers = Vec::new();
+    for caller in callers.collect::<Vec<_>>() {
+        answers.extend(caller.await.unwrap());
+    }
+    let bound = nanoseconds(MAX_STALENESS_AGE);
+    let reads = reads::reads(
+        answers.iter().filter_map(|it| it.read_time).collect(),
+        bound,
+    );
+    let statements = server.statements() - before;
+    println!(
+        "histories {}: {} calls, {} reads, {statements} statements of {of_each} each",
+        backend.name(),
+        answers.len(),
+        reads.len()
+    );
+    assert!(
+        reads.len() >= 3 && answers.len() >= 5 * reads.len(),
+        "too few calls"
+    );
+    let intervals = reads.windows(2).map(|pair| pair[1] - pair[0]);
+    let least = intervals.min().unwrap();
+    let allowed = reads::least_interval(bound) - reads::INTERVAL_ALLOWANCE;
+    assert!(least >= allowed, "two reads in {least} ns");
+    // No call may see the last one.
+    assert!(
+        statements <= (reads.len() + 1) * of_each,
+        "reads without answers"
+    );
+}
+
+/// A server that logs its statements.
+fn counting(database: &Database, bound: Duration) -> Server {
+    let log = "info,leadchat_inbox=debug,sqlx::query=debug";
+    remembering(database, bound).env("RUST_LOG", log).start()
+}
