@@ -15,10 +15,14 @@ TEST_THREADS := 4
 TEST_TMPDIR := $(shell [ "$$(df --output=avail -B1M /dev/shm 2>/dev/null | tail -n 1)" -ge 4096 ] 2>/dev/null && \
   [ -w /dev/shm ] && echo /dev/shm || echo "$${TMPDIR:-/tmp}")
 
+# How long `make soak` runs: rounds of each kind of right, and seconds of each history, on each database.
+SOAK_ROUNDS := 10000
+SOAK_SECONDS := 3600
+
 BUF := target/tools/node_modules/.bin/buf
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow fuzz load secrets lint deny tools
+.PHONY: help run test test-slow soak fuzz load secrets lint deny tools
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -32,6 +36,10 @@ test: lint ## Everything that has to pass: tools, lint, then all tests
 test-slow: tools ## Tests of minutes: mistakes, versions of PostgreSQL, random rows and bytes, fuzzing
 	cargo test --locked --test it -- --ignored --show-output --test-threads=$(TEST_THREADS)
 	@scripts/fuzz.sh $(SLOW_SECONDS_EACH)
+
+soak: tools ## Rights and content under random writers, for hours
+	ROUNDS=$(SOAK_ROUNDS) HISTORY_SECONDS=$(SOAK_SECONDS) TMPDIR=$(TEST_TMPDIR) cargo test --locked --test it -- \
+	  old_rights_never_meet_new_content every_answer_is_the_state_of_one_instant --show-output --test-threads=1
 
 fuzz: tools ## Look for inputs that break things, for longer
 	@scripts/fuzz.sh $(SECONDS_EACH)
