@@ -17,6 +17,7 @@ pub mod pgbouncer;
 pub mod plain;
 pub mod program;
 pub mod proxy;
+pub mod questions;
 pub mod redis;
 pub mod reviewed;
 pub mod schema;

@@ -82,12 +82,13 @@ async fn filled(backend: Backend) -> Database {
 
 async fn viewers_get_what_the_reviewed_table_says(backend: Backend) {
     let database = filled(backend).await;
-    let server = Program::serving(&database).start();
-    let administrators = Program::serving(&database)
+    let server = Program::remembering(&database).start();
+    let administrators = Program::remembering(&database)
         .arg("--local-role")
         .arg("administrator")
         .start();
-    let (client, as_administrator) = (server.client().await, administrators.client().await);
+    let client = server.client().await.asking_twice();
+    let as_administrator = administrators.client().await.asking_twice();
 
     let columns = [
         ("administrator", present(&client, ADMINISTRATOR).await),
@@ -100,6 +101,8 @@ async fn viewers_get_what_the_reviewed_table_says(backend: Backend) {
         ),
         ("non_member", present(&client, NON_MEMBER).await),
     ];
+    client.ask_again(&server).await;
+    as_administrator.ask_again(&administrators).await;
     let mut table = String::from("# What each viewer gets of each field below Inbox.\n");
     write!(table, "{:<58}{:<15}", "field", "visibility").unwrap();
     for (viewer, _) in &columns {

@@ -181,8 +181,8 @@ pub async fn accounts(database: &Database, ids: impl IntoIterator<Item = i64>) {
 
 async fn viewers_find_what_they_see(backend: Backend) {
     let database = backend.golden();
-    let server = Program::serving(&database).start();
-    let client = server.client().await;
+    let server = Program::remembering(&database).start();
+    let client = server.client().await.asking_twice();
     let stored = database
         .pairs(
             "SELECT i.id AS id, t.website_token AS text FROM channel_web_widgets t JOIN inboxes i
@@ -229,6 +229,7 @@ async fn viewers_find_what_they_see(backend: Backend) {
         let status = client.find(within(account, who, key())).await.unwrap_err();
         assert_eq!(said(&status), said(&refused));
     }
+    client.ask_again(&server).await;
 }
 
 fn said(status: &Status) -> (Code, &str, &[u8]) {
@@ -248,10 +249,11 @@ async fn suspended_accounts_are_left_out(backend: Backend) {
         ],
     )
     .await;
-    let server = Program::serving(&database).start();
-    let client = server.client().await;
+    let server = Program::remembering(&database).start();
+    let client = server.client().await.asking_twice();
     let key = || Key::FacebookPageId("p".to_owned());
     assert_eq!(found(&client, everywhere(key())).await, [1, 2]);
+    client.ask_again(&server).await;
     database
         .execute("UPDATE accounts SET status = 1 WHERE id = 1")
         .await;
@@ -266,14 +268,16 @@ async fn suspended_accounts_are_left_out(backend: Backend) {
         "ACCOUNT_SUSPENDED"
     );
     // An account that is gone owns nothing.
+    client.ask_again(&server).await;
     database.execute("DELETE FROM accounts WHERE id = 2").await;
     assert_eq!(found(&client, everywhere(key())).await, [0_i64; 0]);
+    client.ask_again(&server).await;
 }
 
 async fn unfit_keys_are_refused(backend: Backend) {
     let database = backend.empty();
-    let server = Program::serving(&database).start();
-    let client = server.client().await;
+    let server = Program::remembering(&database).start();
+    let client = server.client().await.asking_twice();
     let violations = async |request| {
         let status = client.find(request).await.unwrap_err();
         assert_eq!(status.code(), Code::InvalidArgument);
@@ -323,4 +327,5 @@ async fn unfit_keys_are_refused(backend: Backend) {
         ..Default::default()
     };
     assert_eq!(violations(nothing).await, ["viewer", "detail", "key"]);
+    client.ask_again(&server).await;
 }

@@ -26,8 +26,8 @@ const ACCOUNT: i64 = 50;
 
 async fn order_is_by_folded_name_then_id(backend: Backend) {
     let database = backend.golden();
-    let server = Program::serving(&database).start();
-    let client = server.client().await;
+    let server = Program::remembering(&database).start();
+    let client = server.client().await.asking_twice();
     for (account, user) in [(1, 1), (2, 5), (3, 9)] {
         let listed: Vec<_> = client
             .all(account, viewer::user(user))
@@ -40,6 +40,7 @@ async fn order_is_by_folded_name_then_id(backend: Backend) {
         assert_eq!(listed, ordered);
         assert!(listed.len() >= 17);
     }
+    client.ask_again(&server).await;
 }
 
 /// An account of `count` inboxes, named `Inbox <number>` in mixed case, over one
@@ -112,8 +113,8 @@ async fn walk(
 
 async fn pages_cover_ten_thousand_inboxes_once_each(backend: Backend) {
     let database = large(backend, 10_000).await;
-    let server = Program::serving(&database).start();
-    let client = server.client().await;
+    let server = Program::remembering(&database).start();
+    let client = server.client().await.asking_twice();
     let mut pages = 0;
     let seen = walk(&client, ADMINISTRATOR, 1000, async |_| pages += 1).await;
     assert_eq!(pages, 10);
@@ -122,6 +123,7 @@ async fn pages_cover_ten_thousand_inboxes_once_each(backend: Backend) {
     ordered.sort_by_key(|(name, id)| (name.to_lowercase(), *id));
     ordered.dedup();
     assert_eq!(seen, ordered);
+    client.ask_again(&server).await;
 }
 
 async fn an_agent_in_three_far_inboxes_gets_these(backend: Backend) {
@@ -133,8 +135,8 @@ async fn an_agent_in_three_far_inboxes_gets_these(backend: Backend) {
                 (2, 9999, '2026-01-01', '2026-01-01')",
         )
         .await;
-    let server = Program::serving(&database).start();
-    let client = server.client().await;
+    let server = Program::remembering(&database).start();
+    let client = server.client().await.asking_twice();
     for page_size in [1, 2, 3, 100] {
         let mut pages = 0;
         let seen = walk(&client, viewer::user(2), page_size, async |_| pages += 1).await;
@@ -143,6 +145,7 @@ async fn an_agent_in_three_far_inboxes_gets_these(backend: Backend) {
         // Not one page more: nothing counts what is not visible.
         assert_eq!(pages, (3 + page_size - 1) / page_size);
     }
+    client.ask_again(&server).await;
 }
 
 async fn pages_continue_across_inserts_and_deletes(backend: Backend) {
@@ -190,8 +193,8 @@ async fn pages_continue_across_inserts_and_deletes(backend: Backend) {
 
 async fn filters_apply_before_the_page_is_cut(backend: Backend) {
     let database = backend.golden();
-    let server = Program::serving(&database).start();
-    let client = server.client().await;
+    let server = Program::remembering(&database).start();
+    let client = server.client().await.asking_twice();
     let list = async |kinds: &[pb::ChannelKind], prefix: &str, page_size| {
         let request = pb::ListInboxesRequest {
             account_id: 1,
@@ -232,6 +235,7 @@ async fn filters_apply_before_the_page_is_cut(backend: Backend) {
     // The prefix is a text, not a pattern.
     assert_eq!(list(&[], "%", 100).await.0, [0_i64; 0]);
     assert_eq!(list(&[], "_under", 100).await.0, [13]);
+    client.ask_again(&server).await;
 }
 
 async fn pages_continue_after_long_names(backend: Backend) {
@@ -242,8 +246,8 @@ async fn pages_continue_after_long_names(backend: Backend) {
             "UPDATE inboxes SET name = '{beginning}' || (100 + id)"
         ))
         .await;
-    let server = Program::serving(&database).start();
-    let client = server.client().await;
+    let server = Program::remembering(&database).start();
+    let client = server.client().await.asking_twice();
     let mut longest = 0;
     let seen = walk(&client, ADMINISTRATOR, 7, async |answer| {
         longest = longest.max(answer.next_page_token.len());
@@ -254,12 +258,13 @@ async fn pages_continue_after_long_names(backend: Backend) {
         (1..=30).collect::<Vec<_>>()
     );
     assert!(longest < 1024, "{longest}");
+    client.ask_again(&server).await;
 }
 
 async fn basic_detail_is_what_a_picker_needs(backend: Backend) {
     let database = backend.golden();
-    let server = Program::serving(&database).start();
-    let client = server.client().await;
+    let server = Program::remembering(&database).start();
+    let client = server.client().await.asking_twice();
     for viewer in [ADMINISTRATOR, viewer::service()] {
         let mut compared = 0;
         for full in client.all(1, viewer).await {
@@ -292,12 +297,13 @@ async fn basic_detail_is_what_a_picker_needs(backend: Backend) {
         }
         assert_eq!(compared, 88);
     }
+    client.ask_again(&server).await;
 }
 
 async fn page_sizes_are_bounded(backend: Backend) {
     let database = large(backend, 1500).await;
-    let server = Program::serving(&database).start();
-    let client = server.client().await;
+    let server = Program::remembering(&database).start();
+    let client = server.client().await.asking_twice();
     let count = async |page_size| {
         client
             .list(page(ADMINISTRATOR, page_size, ""))
@@ -312,4 +318,5 @@ async fn page_sizes_are_bounded(backend: Backend) {
     for negative in [-1, i32::MIN] {
         assert_eq!(refusal(count(negative).await).1, "INVALID_REQUEST");
     }
+    client.ask_again(&server).await;
 }

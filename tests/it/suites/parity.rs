@@ -94,8 +94,8 @@ pub async fn parity(
     database: &Database,
     program: impl Fn(&Database) -> Program,
 ) {
-    let server = program(database).start();
-    let client = server.client().await;
+    let server = program(database).with_memory().start();
+    let client = server.client().await.asking_twice();
 
     let mut tally = Tally::default();
     let (mut counted, mut raising) = (Vec::new(), Vec::new());
@@ -119,6 +119,7 @@ pub async fn parity(
             counted.push(format!("{role} {kind}: {inboxes} inboxes, {values} values"));
         }
     }
+    client.ask_again(&server).await;
     for line in &counted {
         println!("parity {environment} {} {line}", database.backend().name());
     }
@@ -142,8 +143,8 @@ async fn taken_back(database: Database) -> Database {
 /// comparison says so.
 async fn any_changed_value_is_seen(backend: Backend) {
     let database = taken_back(backend.golden_encrypted()).await;
-    let server = Program::serving(&database).with_keys().start();
-    let client = server.client().await;
+    let server = Program::remembering(&database).with_keys().start();
+    let client = server.client().await.asking_twice();
     let dice = dice::Dice::new();
     for role in ["administrator", "agent"] {
         let served = served(&client, role).await;
@@ -162,6 +163,7 @@ async fn any_changed_value_is_seen(backend: Backend) {
             changed += 1;
         }
     }
+    client.ask_again(&server).await;
 }
 
 /// An inbox as served: seen through its descriptors, and its degradations.

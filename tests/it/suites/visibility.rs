@@ -20,8 +20,8 @@ on_both_databases!(
 
 async fn users_see_what_the_index_showed(backend: Backend) {
     let database = backend.golden();
-    let server = Program::serving(&database).start();
-    let client = server.client().await;
+    let server = Program::remembering(&database).start();
+    let client = server.client().await.asking_twice();
     let mut compared = 0;
     for shown in golden::visible() {
         // The index refuses bots; here they are served.
@@ -51,14 +51,15 @@ async fn users_see_what_the_index_showed(backend: Backend) {
     }
     assert_eq!(compared, 44);
     println!("visible {}: {compared} users and accounts", backend.name());
+    client.ask_again(&server).await;
 }
 
 /// All users, also those that the oracle was not asked about, against the rule
 /// in SQL.
 async fn users_see_what_their_rows_say(backend: Backend) {
     let database = backend.golden();
-    let server = Program::serving(&database).start();
-    let client = server.client().await;
+    let server = Program::remembering(&database).start();
+    let client = server.client().await.asking_twice();
     for account in 1..=3 {
         let every = selected(
             &database,
@@ -89,6 +90,7 @@ async fn users_see_what_their_rows_say(backend: Backend) {
             }
         }
     }
+    client.ask_again(&server).await;
 }
 
 async fn bots_see_the_inboxes_they_are_active_in(backend: Backend) {
@@ -107,8 +109,8 @@ async fn bots_see_the_inboxes_they_are_active_in(backend: Backend) {
                 (8, 50, 0, 1, '2026-01-01', '2026-01-01')",
         )
         .await;
-    let server = Program::serving(&database).start();
-    let client = server.client().await;
+    let server = Program::remembering(&database).start();
+    let client = server.client().await.asking_twice();
     let sees = async |account, bot| ids(&client, account, viewer::bot(bot)).await;
 
     // The account's own: active rows alone, and of this account.
@@ -130,6 +132,7 @@ async fn bots_see_the_inboxes_they_are_active_in(backend: Backend) {
         let status = get(&client, 1, hidden, viewer::bot(1)).await.err().unwrap();
         assert_eq!(status.code(), Code::NotFound, "{hidden}");
     }
+    client.ask_again(&server).await;
 }
 
 async fn services_see_every_inbox(backend: Backend) {
@@ -138,11 +141,11 @@ async fn services_see_every_inbox(backend: Backend) {
         ("agent", "ROLE_AGENT"),
         ("administrator", "ROLE_ADMINISTRATOR"),
     ] {
-        let server = Program::serving(&database)
+        let server = Program::remembering(&database)
             .arg("--local-role")
             .arg(role)
             .start();
-        let client = server.client().await;
+        let client = server.client().await.asking_twice();
         let list = pb::ListInboxesRequest {
             account_id: 2,
             viewer: Some(viewer::service()),
@@ -155,6 +158,7 @@ async fn services_see_every_inbox(backend: Backend) {
         assert_eq!(answer.disclosed_as().as_str_name(), name);
         let status = get(&client, 2, 1, viewer::service()).await.err().unwrap();
         assert_eq!(status.code(), Code::NotFound);
+        client.ask_again(&server).await;
     }
 }
 
@@ -168,8 +172,8 @@ async fn suspension_is_disclosed_to_members_only(backend: Backend) {
                 VALUES (4, 50, 0, '2026-01-01', '2026-01-01')",
         )
         .await;
-    let server = Program::serving(&database).start();
-    let client = server.client().await;
+    let server = Program::remembering(&database).start();
+    let client = server.client().await.asking_twice();
     for belongs in [
         viewer::user(17),
         viewer::user(50),
@@ -195,20 +199,23 @@ async fn suspension_is_disclosed_to_members_only(backend: Backend) {
         );
     }
     // Any other status is active.
+    client.ask_again(&server).await;
     database
         .execute("UPDATE accounts SET status = 2 WHERE id = 4")
         .await;
     assert!(ids(&client, 4, viewer::user(17)).await.is_ok());
+    client.ask_again(&server).await;
     database
         .execute("UPDATE accounts SET status = NULL WHERE id = 4")
         .await;
     assert!(ids(&client, 4, viewer::user(17)).await.is_ok());
+    client.ask_again(&server).await;
 }
 
 async fn missing_foreign_and_not_visible_are_the_same_bytes(backend: Backend) {
     let database = backend.golden();
-    let server = Program::serving(&database).start();
-    let client = server.client().await;
+    let server = Program::remembering(&database).start();
+    let client = server.client().await.asking_twice();
     // User 2 is a member of inbox 1, and not of inbox 3.
     let mut statuses = Vec::new();
     for inbox in [3, 301, 999_999, i64::MAX] {
@@ -234,12 +241,13 @@ async fn missing_foreign_and_not_visible_are_the_same_bytes(backend: Backend) {
     let answer = client.batch(batch).await.unwrap().message;
     assert_eq!(answer.not_found, [999_999, 3, 301]);
     assert_eq!(answer.inboxes.len(), 1);
+    client.ask_again(&server).await;
 }
 
 async fn missing_account_and_stranger_are_the_same_bytes(backend: Backend) {
     let database = backend.golden();
-    let server = Program::serving(&database).start();
-    let client = server.client().await;
+    let server = Program::remembering(&database).start();
+    let client = server.client().await.asking_twice();
     let mut statuses = Vec::new();
     for (account, viewer) in [
         (999, viewer::user(1)),
@@ -264,15 +272,17 @@ async fn missing_account_and_stranger_are_the_same_bytes(backend: Backend) {
     }
     assert_eq!(denied(&statuses[0]), "ACCESS_DENIED");
     assert_same_bytes(&statuses);
+    client.ask_again(&server).await;
 }
 
 async fn roles_are_read_anew_for_every_call(backend: Backend) {
     let database = backend.golden();
-    let server = Program::serving(&database).start();
-    let client = server.client().await;
+    let server = Program::remembering(&database).start();
+    let client = server.client().await.asking_twice();
     let agent = viewer::user(2);
     assert!(get(&client, 1, 3, agent).await.is_err());
 
+    client.ask_again(&server).await;
     database
         .execute("UPDATE account_users SET role = 1 WHERE user_id = 2")
         .await;
@@ -281,6 +291,7 @@ async fn roles_are_read_anew_for_every_call(backend: Backend) {
 
     // Numbers that are no role, and NULL, are an agent's.
     for role in ["7", "-1", "NULL"] {
+        client.ask_again(&server).await;
         database
             .execute(&format!(
                 "UPDATE account_users SET role = {role} WHERE user_id = 2"
@@ -290,6 +301,7 @@ async fn roles_are_read_anew_for_every_call(backend: Backend) {
         let answer = get(&client, 1, 1, agent).await.unwrap();
         assert_eq!(answer.disclosed_as().as_str_name(), "ROLE_AGENT");
     }
+    client.ask_again(&server).await;
     database
         .execute("DELETE FROM account_users WHERE user_id = 2")
         .await;
@@ -297,6 +309,7 @@ async fn roles_are_read_anew_for_every_call(backend: Backend) {
         denied(&get(&client, 1, 1, agent).await.err().unwrap()),
         "ACCESS_DENIED"
     );
+    client.ask_again(&server).await;
 }
 
 async fn get(

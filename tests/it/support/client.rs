@@ -18,7 +18,11 @@ use tonic::{
 };
 use tonic_types::StatusExt;
 
-use super::{pb, program::WAIT_TIMEOUT};
+use super::{
+    pb,
+    program::{Server, WAIT_TIMEOUT},
+    questions::Questions,
+};
 
 /// The largest answer that tests take: far beyond any that should come.
 const LARGEST: usize = 64 << 20;
@@ -26,6 +30,8 @@ const LARGEST: usize = 64 << 20;
 #[derive(Clone)]
 pub struct Client {
     grpc: tonic::client::Grpc<Channel>,
+    /// Of a client that asks twice.
+    questions: Option<Questions>,
 }
 
 /// An answer: its bytes as they came, and what they say.
@@ -94,35 +100,70 @@ impl Client {
             .unwrap();
         Self {
             grpc: tonic::client::Grpc::new(channel).max_decoding_message_size(LARGEST),
+            questions: None,
         }
+    }
+
+    /// Asks for the latest, and keeps each question until it is asked again.
+    pub fn asking_twice(mut self) -> Self {
+        self.questions = Some(Questions::default());
+        self
+    }
+
+    /// Asks what was asked again, of the memory of a server that
+    /// [remembers](super::Program::remembering).
+    pub async fn ask_again(&self, server: &Server) {
+        let questions = self.questions.as_ref().expect("a client that asks twice");
+        questions.ask_again(self, server).await;
     }
 
     pub async fn get(
         &self,
         request: pb::GetInboxRequest,
     ) -> Result<Answer<pb::GetInboxResponse>, Status> {
-        self.call("GetInbox", request).await
+        self.ask("GetInbox", request, |it| &mut it.freshness).await
     }
 
     pub async fn list(
         &self,
         request: pb::ListInboxesRequest,
     ) -> Result<Answer<pb::ListInboxesResponse>, Status> {
-        self.call("ListInboxes", request).await
+        self.ask("ListInboxes", request, |it| &mut it.freshness)
+            .await
     }
 
     pub async fn batch(
         &self,
         request: pb::BatchGetInboxesRequest,
     ) -> Result<Answer<pb::BatchGetInboxesResponse>, Status> {
-        self.call("BatchGetInboxes", request).await
+        self.ask("BatchGetInboxes", request, |it| &mut it.freshness)
+            .await
     }
 
     pub async fn find(
         &self,
         request: pb::FindInboxesRequest,
     ) -> Result<Answer<pb::FindInboxesResponse>, Status> {
-        self.call("FindInboxes", request).await
+        self.ask("FindInboxes", request, |it| &mut it.freshness)
+            .await
+    }
+
+    async fn ask<R: Message, M: Response>(
+        &self,
+        method: &'static str,
+        mut request: R,
+        freshness: fn(&mut R) -> &mut i32,
+    ) -> Result<Answer<M>, Status> {
+        let Some(questions) = &self.questions else {
+            return self.call(method, request).await;
+        };
+        assert_eq!(*freshness(&mut request), 0, "it is asked for the latest");
+        let question = (method, request.encode_to_vec());
+        *freshness(&mut request) = pb::Freshness::Latest.into();
+        let asked = Instant::now();
+        let outcome = self.call(method, request).await;
+        questions.keep(question, asked, &outcome);
+        outcome
     }
 
     /// Calls a method of the service.
@@ -131,8 +172,17 @@ impl Client {
         method: &str,
         request: impl Message,
     ) -> Result<Answer<M>, Status> {
+        self.send(method, &request.encode_to_vec()).await
+    }
+
+    /// The same with the bytes of a request.
+    pub async fn send<M: Message + Default>(
+        &self,
+        method: &str,
+        request: &[u8],
+    ) -> Result<Answer<M>, Status> {
         let path = format!("/leadchat.inbox.v1.InboxService/{method}");
-        self.raw(&path, Request::new(request.encode_to_vec())).await
+        self.raw(&path, Request::new(request.to_vec())).await
     }
 
     /// Calls any path with any bytes.

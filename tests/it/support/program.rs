@@ -6,7 +6,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufRead, BufReader, Read},
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
     process::{Child, ChildStdout, Command, Output, Stdio},
     thread,
     time::{Duration, Instant},
@@ -68,9 +68,14 @@ impl Program {
         Self::serving_at(&database.url())
     }
 
-    /// The same with a memory that is older than no test.
+    /// The same with a memory for longer than a test takes.
     pub fn remembering(database: &Database) -> Self {
-        Self::serving(database).env("MAX_STALENESS", "60")
+        Self::serving(database).with_memory()
+    }
+
+    /// With a memory for longer than a test takes.
+    pub fn with_memory(self) -> Self {
+        self.env("MAX_STALENESS", "60")
     }
 
     /// The same over a database anywhere.
@@ -235,6 +240,21 @@ impl Server {
     /// All that it has logged so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("stderr")).unwrap()
+    }
+
+    /// How long its log is so far.
+    pub fn log_bytes(&self) -> u64 {
+        let log = self.folder.path().join("stderr");
+        fs::metadata(log).unwrap().len()
+    }
+
+    /// All that it has logged since its log had this length.
+    pub fn log_after(&self, bytes: u64) -> String {
+        let mut log = File::open(self.folder.path().join("stderr")).unwrap();
+        log.seek(SeekFrom::Start(bytes)).unwrap();
+        let mut text = String::new();
+        log.read_to_string(&mut text).unwrap();
+        text
     }
 
     /// How many statements it has logged so far.

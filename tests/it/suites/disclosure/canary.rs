@@ -99,8 +99,8 @@ async fn marked(backend: Backend) -> Database {
 }
 
 async fn nothing_sealed_gets_out(database: &Database, program: Program) {
-    let server = program.start();
-    let client = server.client().await;
+    let server = program.with_memory().start();
+    let client = server.client().await.asking_twice();
     let keys = unseen_addresses(database).await;
 
     let marks = Finder::of([MARK]);
@@ -127,6 +127,7 @@ async fn nothing_sealed_gets_out(database: &Database, program: Program) {
         );
     }
 
+    client.ask_again(&server).await;
     // Its log and output are searched when it stops, as in every test.
     assert!(server.log().contains("DEBUG"), "the log is not talkative");
 }

@@ -39,11 +39,11 @@ async fn several_inboxes_own_an_address(backend: Backend) {
                     (6, 1, 30, 'Channel::Instagram', 'n', '2026-01-01', '2026-01-01')",
         )
         .await;
-    let server = Program::serving(&database)
+    let server = Program::remembering(&database)
         .arg("--local-role")
         .arg("administrator")
         .start();
-    let client = server.client().await;
+    let client = server.client().await.asking_twice();
     let page = || Key::FacebookPageId("p".to_owned());
     assert_eq!(found(&client, everywhere(page())).await, [5, 30, 20]);
     assert_eq!(
@@ -60,6 +60,7 @@ async fn several_inboxes_own_an_address(backend: Backend) {
         let got = client.get(get).await.unwrap().message.inbox;
         assert!(got == Some(inbox));
     }
+    client.ask_again(&server).await;
 }
 
 async fn results_that_do_not_fit_are_named(backend: Backend) {
@@ -73,8 +74,8 @@ async fn results_that_do_not_fit_are_named(backend: Backend) {
     database
         .execute(&format!("UPDATE inboxes SET greeting_message = '{large}'"))
         .await;
-    let server = Program::serving(&database).start();
-    let client = server.client().await;
+    let server = Program::remembering(&database).start();
+    let client = server.client().await.asking_twice();
     let request = everywhere(Key::FacebookPageId("p".to_owned()));
     let answer = client.find(request).await.unwrap();
     assert!(answer.bytes.len() < 3 << 20);
@@ -88,6 +89,7 @@ async fn results_that_do_not_fit_are_named(backend: Backend) {
     let remaining = answer.message.remaining.iter();
     let remaining: Vec<_> = remaining.map(|it| (it.account_id, it.inbox_id)).collect();
     assert_eq!(remaining, [(3, 3), (4, 4), (5, 5)]);
+    client.ask_again(&server).await;
 }
 
 async fn statements_are_as_many_for_many_accounts(backend: Backend) {

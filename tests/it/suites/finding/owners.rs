@@ -8,8 +8,8 @@ use crate::support::{Backend, Program};
 /// All that the oracle's rows hold, against what SQL says.
 pub async fn every_address_finds_its_inboxes(backend: Backend) {
     let database = backend.golden();
-    let server = Program::serving(&database).start();
-    let client = server.client().await;
+    let server = Program::remembering(&database).start();
+    let client = server.client().await.asking_twice();
     // By the column, which has the same name wherever the same key looks for it.
     let mut owners: BTreeMap<_, Vec<(i64, String)>> = BTreeMap::new();
     let mut filled = BTreeSet::new();
@@ -51,6 +51,7 @@ pub async fn every_address_finds_its_inboxes(backend: Backend) {
         backend.name(),
         filled.len()
     );
+    client.ask_again(&server).await;
 }
 
 /// Whether two stored texts are one address.

@@ -21,8 +21,8 @@ pub async fn phone_numbers_are_found_in_every_spelling(backend: Backend) {
         ],
     )
     .await;
-    let server = Program::serving(&database).start();
-    let client = server.client().await;
+    let server = Program::remembering(&database).start();
+    let client = server.client().await.asking_twice();
     for spelled in [
         "+15550001",
         "15550001",
@@ -45,6 +45,7 @@ pub async fn phone_numbers_are_found_in_every_spelling(backend: Backend) {
         let key = Key::PhoneNumber(spelled.to_owned());
         assert_eq!(found(&client, everywhere(key)).await, ids, "{spelled}");
     }
+    client.ask_again(&server).await;
 }
 
 pub async fn mail_addresses_are_found_whatever_their_case(backend: Backend) {

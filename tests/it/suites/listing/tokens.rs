@@ -22,8 +22,8 @@ pub fn refusal(outcome: Result<impl Sized, Status>) -> (Code, String) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tokens_hold_for_their_request_alone() {
     let database = Backend::Sqlite.golden();
-    let server = Program::serving(&database).start();
-    let client = server.client().await;
+    let server = Program::remembering(&database).start();
+    let client = server.client().await.asking_twice();
     let first = pb::ListInboxesRequest {
         account_id: 1,
         viewer: Some(viewer::user(7)),
@@ -112,6 +112,7 @@ async fn tokens_hold_for_their_request_alone() {
             (Code::InvalidArgument, "INVALID_PAGE_TOKEN".to_owned())
         );
     }
+    client.ask_again(&server).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
