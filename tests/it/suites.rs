@@ -18,6 +18,7 @@ mod limits;
 mod listing;
 mod locks;
 mod logs;
+mod memory;
 mod metadata;
 mod migrations;
 mod mistakes;

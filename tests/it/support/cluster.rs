@@ -9,12 +9,16 @@
 //! Every call here blocks its thread. In an asynchronous test that stops what else runs on it, so
 //! use these calls before and after what is tested, or from `spawn_blocking`.
 
+mod processes;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+
+pub use processes::Processes;
 
 /// Settings that differ from the shared cluster.
 #[derive(Default)]

@@ -1,0 +1,142 @@
+//! Flags of Redis have a memory of their own, with the same bound.
+
+use std::time::Instant;
+
+use super::*;
+use crate::{
+    suites::reauthorization::{
+        INBOX, KEY, NOT_REQUIRED, REQUIRED, UNKNOWN, becomes, get, known, of, outages::with_flag,
+        with_redis,
+    },
+    support::{Backend, program::WAIT_TIMEOUT},
+};
+
+on_both_databases!(
+    flags_are_read_anew_without_a_statement,
+    a_changed_flag_is_seen_within_the_bound_for_the_latest_too,
+    an_outage_of_redis_costs_no_statement_and_makes_old_flags_unknown,
+);
+
+const SECONDS: u32 = 3;
+const BOUND_TIMEOUT: Duration = Duration::from_secs(SECONDS as u64);
+
+/// Flags are refreshed at half of the bound, rows at three quarters.
+async fn flags_are_read_anew_without_a_statement(backend: Backend) {
+    let database = backend.golden();
+    let redis = with_flag(&[]);
+    let server = counted(with_redis(&database, &redis), SECONDS).start();
+    let client = server.client().await;
+    in_some_round(async |_| {
+        let began = Instant::now();
+        assert_eq!(known(&client).await, REQUIRED);
+        let (count, calls) = (Count::begin(&server), reads_of(&redis));
+        while began.elapsed() < BOUND_TIMEOUT * 6 / 10 {
+            client.get(get(INBOX)).await.ok()?;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let is_in_time = began.elapsed() < BOUND_TIMEOUT * 67 / 100;
+        let (statements, reads) = (count.statements()?, reads_of(&redis) - calls);
+        if !is_in_time || reads == 0 {
+            // Rows may have been due, or flags were not. All are too old for the next round.
+            tokio::time::sleep(BOUND_TIMEOUT).await;
+            return None;
+        }
+        println!(
+            "memory {}: {reads} reads of Redis, {statements} statements",
+            backend.name()
+        );
+        assert_eq!((statements, reads), (0, 1));
+        Some(())
+    })
+    .await;
+}
+
+/// How often flags were read.
+fn reads_of(redis: &crate::support::redis::Redis) -> u64 {
+    let calls = redis.calls();
+    ["get", "mget"]
+        .iter()
+        .filter_map(|name| calls.get(*name))
+        .sum()
+}
+
+async fn a_changed_flag_is_seen_within_the_bound_for_the_latest_too(backend: Backend) {
+    let database = backend.golden();
+    let redis = with_flag(&[]);
+    let server = counted(with_redis(&database, &redis), SECONDS).start();
+    let client = server.client().await;
+    assert_eq!(known(&client).await, REQUIRED);
+    redis.run::<()>(&["DEL", KEY]);
+    let changed = Instant::now();
+    let mut old = [0; 2];
+    loop {
+        let asked = Instant::now();
+        let mut is_over = false;
+        for (old, freshness) in old.iter_mut().zip([Freshness::Bounded, Freshness::Latest]) {
+            let request = pb::GetInboxRequest {
+                freshness: freshness.into(),
+                ..get(INBOX)
+            };
+            let answer = client.get(request).await.unwrap();
+            let state = of(&answer.message.inbox.unwrap());
+            // On a busy machine Redis may not answer in time.
+            if state == REQUIRED {
+                assert!(
+                    asked < changed + BOUND_TIMEOUT,
+                    "{}",
+                    freshness.as_str_name()
+                );
+                *old += 1;
+            }
+            is_over |= asked > changed + BOUND_TIMEOUT && state == NOT_REQUIRED;
+        }
+        if is_over {
+            break;
+        }
+        assert!(changed.elapsed() < WAIT_TIMEOUT, "it is not seen");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    println!(
+        "memory {}: {old:?} answers had the flag of before",
+        backend.name()
+    );
+}
+
+async fn an_outage_of_redis_costs_no_statement_and_makes_old_flags_unknown(backend: Backend) {
+    let database = backend.golden();
+    let redis = with_flag(&[]);
+    let server = counted(with_redis(&database, &redis), SECONDS).start();
+    let client = server.client().await;
+    becomes(&client, REQUIRED).await;
+    redis.kill();
+    let (count, began) = (Count::begin(&server), Instant::now());
+    let mut known = 0;
+    loop {
+        let asked = Instant::now();
+        let answer = client.get(get(INBOX)).await.unwrap();
+        let state = of(&answer.message.inbox.unwrap());
+        if state == UNKNOWN && asked > began + BOUND_TIMEOUT {
+            break;
+        }
+        if state != UNKNOWN {
+            assert_eq!(state, REQUIRED);
+            assert!(asked < began + BOUND_TIMEOUT, "a flag is too old");
+            known += 1;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(known > 0);
+    let reads = statements(&count.log())
+        .filter(|line| line.contains("FROM working_hours"))
+        .count();
+    let most = began.elapsed().as_millis() / (BOUND_TIMEOUT.as_millis() * 67 / 100);
+    println!(
+        "memory {}: {known} flags from memory, then unknown; {reads} reads",
+        backend.name()
+    );
+    // As many as with Redis.
+    assert!(reads as u128 <= most + 1, "{reads}");
+    redis.start_again();
+    let took = becomes(&client, REQUIRED).await;
+    println!("memory: known {took:?} after Redis is back");
+}
