@@ -4,7 +4,7 @@
 //! change without a row changing, so they have a memory of their own. A Redis that is away
 //! therefore costs the database nothing.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::shared_cache::{
     CacheEntry, CacheSize, SharedCache, StalenessBounds, ValueSource, Weigh,
@@ -27,12 +27,14 @@ pub struct FlagsDirectory<D> {
     /// By the channels that are asked for together.
     memory: Option<SharedCache<FlagKeys, Arc<ReauthorizationFlags>>>,
     clock: Clock,
+    refresh_after: Duration,
 }
 
 struct Source<'a> {
     flags: &'a Arc<RedisFlags>,
     keys: &'a FlagKeys,
     clock: Clock,
+    refresh_after: Duration,
 }
 
 impl ValueSource<Arc<ReauthorizationFlags>> for Source<'_> {
@@ -43,7 +45,8 @@ impl ValueSource<Arc<ReauthorizationFlags>> for Source<'_> {
     }
 
     /// A refresh that brings less than all flags fails: those that are remembered are used
-    /// until they are too old. Flags that a call waits for are unknown where they are missing.
+    /// until they are too old. Flags that a call waits for are unknown where they are
+    /// missing, and are due for a refresh at once.
     fn read(
         &self,
         _freshness: Freshness,
@@ -52,14 +55,17 @@ impl ValueSource<Arc<ReauthorizationFlags>> for Source<'_> {
     ) -> impl Future<Output = Result<(Arc<ReauthorizationFlags>, BootInstant), DirectoryError>>
     + Send
     + 'static {
-        let (flags, keys, clock) = (Arc::clone(self.flags), self.keys.clone(), self.clock);
+        let (flags, keys) = (Arc::clone(self.flags), self.keys.clone());
+        let (clock, refresh_after) = (self.clock, self.refresh_after);
         async move {
             let began = clock.now();
             let read = flags.read(&keys).await;
-            if refresh_permit.is_some() && !read.has_all(&keys) {
-                return Err(DirectoryError::Unavailable);
-            }
-            Ok((Arc::new(read), began))
+            let as_of = match (read.has_all(&keys), refresh_permit) {
+                (true, _) => began,
+                (false, Some(())) => return Err(DirectoryError::Unavailable),
+                (false, None) => BootInstant(began.0.saturating_sub(refresh_after)),
+            };
+            Ok((Arc::new(read), as_of))
         }
     }
 }
@@ -90,6 +96,8 @@ impl<D: InboxDirectory> FlagsDirectory<D> {
             flags: Arc::new(flags),
             memory: remembers.then(|| SharedCache::new(size, bounds, clock)),
             clock,
+            // By a tenth more, refreshes are due for every key.
+            refresh_after: bounds.refresh_after * 11 / 10,
         }
     }
 
@@ -105,6 +113,7 @@ impl<D: InboxDirectory> FlagsDirectory<D> {
             flags: &self.flags,
             keys,
             clock: self.clock,
+            refresh_after: self.refresh_after,
         };
         // Flags are of a time of their own, for the latest of the database too.
         let options = ReadOptions {

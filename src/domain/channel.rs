@@ -27,16 +27,16 @@ pub use kind::ChannelKind;
 /// A text for administrators, wiped from memory when dropped.
 pub type SecretText = AdminOnly<Option<SecretString>>;
 
-/// The channel of an inbox.
+/// The channel of an inbox. Large ones are boxed, so that small ones stay small.
 #[derive(Debug)]
 pub enum Channel {
-    WebWidget(web_widget::WebWidget),
+    WebWidget(Box<web_widget::WebWidget>),
     Api(api::Api),
-    Email(email::Email),
+    Email(Box<email::Email>),
     FacebookPage(facebook_page::FacebookPage),
     Instagram(instagram::Instagram),
     Tiktok(tiktok::Tiktok),
-    TwilioSms(twilio_sms::TwilioSms),
+    TwilioSms(Box<twilio_sms::TwilioSms>),
     TwitterProfile(twitter_profile::TwitterProfile),
     Telegram(telegram::Telegram),
     Line(line::Line),

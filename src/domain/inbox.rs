@@ -39,7 +39,7 @@ pub struct Settings {
     pub working_hours_enabled: Option<bool>,
     pub enable_email_collect: Option<bool>,
     pub csat_survey_enabled: Option<bool>,
-    pub csat_config: Option<CsatConfig>,
+    pub csat_config: Option<Box<CsatConfig>>,
     pub enable_auto_assignment: Option<bool>,
     pub auto_assignment_config: Option<AutoAssignmentConfig>,
     pub out_of_office_message: Option<String>,

@@ -52,8 +52,8 @@ pub enum Json {
     Null,
     Bool(bool),
     Number(f64),
-    String(String),
-    Array(Vec<Json>),
+    String(Box<str>),
+    Array(Box<[Json]>),
     Object(SortedMap<Json>),
 }
 
@@ -140,7 +140,7 @@ impl Parser {
             values.push(self.value(element, depth).unwrap_or(Json::Null));
             self.path.pop();
         }
-        Some(Json::Array(values))
+        Some(Json::Array(values.into()))
     }
 
     /// In the order of keys, and of duplicate ones the last alone, as jsonb has

@@ -140,7 +140,8 @@ impl DecodedRows {
                 .shown("working_hours_enabled", open),
             enable_email_collect: row.enable_email_collect.shown("enable_email_collect", open),
             csat_survey_enabled: row.csat_survey_enabled.shown("csat_survey_enabled", open),
-            csat_config: json(row.csat_config.text(), "csat_config", open).map(Into::into),
+            csat_config: json(row.csat_config.text(), "csat_config", open)
+                .map(|json| Box::new(json.into())),
             enable_auto_assignment: row
                 .enable_auto_assignment
                 .shown("enable_auto_assignment", open),

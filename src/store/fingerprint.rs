@@ -1,8 +1,8 @@
 //! Fingerprints of rows: two inboxes are alike if their rows are.
 //!
-//! The bytes that are digested say all of the rows, and nothing else gives the same bytes:
-//! each text has its length before it, NULL differs from an empty text, and a missing
-//! column from NULL. They hold secrets, so they are wiped, and no digest is printed.
+//! No other rows give the same bytes to digest. Each text has its length before it, NULL
+//! differs from an empty text, and a missing column from NULL. The bytes hold secrets, so
+//! they are wiped, and no digest is printed.
 
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
@@ -89,7 +89,7 @@ fn halves(digest: [u8; 32]) -> [[u8; 16]; 2] {
 }
 
 impl Store {
-    /// What inboxes depend on beside their rows and this store: the plan that reads them.
+    /// The plan by which rows are read, on which inboxes depend beside the rows.
     pub(super) fn fingerprint_prefix(&self, plan: &Plan) -> [u8; 32] {
         let mut digest = Sha256::new();
         digest.update([u8::from(self.has_state_table)]);

@@ -35,7 +35,7 @@ impl Fields {
 
     pub fn string(&mut self, key: &str) -> Option<String> {
         self.take(key, |value| match value {
-            Json::String(text) => Ok(text),
+            Json::String(text) => Ok(text.into()),
             other => Err(other),
         })
     }
@@ -68,7 +68,7 @@ impl Fields {
                 Ok(elements
                     .into_iter()
                     .filter_map(|element| match element {
-                        Json::String(text) => Some(text),
+                        Json::String(text) => Some(text.into()),
                         _ => None,
                     })
                     .collect())

@@ -36,13 +36,14 @@ fn keys(entries: &SortedMap<Json>) -> Vec<&str> {
 fn scalars_and_containers_are_read() {
     let (json, degradations) =
         read(" {\"a\": [1, \"x\\u00e9\", true, null, {}], \"b\": {\"\": -2.5}} ");
-    let list = Json::Array(vec![
+    let list = [
         Json::Number(1.0),
-        Json::String("xé".to_owned()),
+        Json::String("xé".into()),
         Json::Bool(true),
         Json::Null,
         object(&[]),
-    ]);
+    ];
+    let list = Json::Array(list.into());
     let expected = object(&[("a", list), ("b", object(&[("", Json::Number(-2.5))]))]);
     assert_eq!((json, degradations), (Some(expected), vec![]));
 }
@@ -147,7 +148,7 @@ fn numbers_beyond_a_double_are_left_out() {
         );
     }
     let (json, degradations) = read(r#"{"a": 1e999, "b": [1, 1e999]}"#);
-    let list = Json::Array(vec![Json::Number(1.0), Json::Null]);
+    let list = Json::Array([Json::Number(1.0), Json::Null].into());
     assert_eq!(json, Some(object(&[("b", list)])));
     assert_eq!(
         degradations,

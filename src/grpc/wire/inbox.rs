@@ -112,7 +112,7 @@ impl From<&InboxView<'_>> for pb::Inbox {
             working_hours_enabled: *working_hours_enabled,
             enable_email_collect: *enable_email_collect,
             csat_survey_enabled: *csat_survey_enabled,
-            csat_config: csat_config.as_ref().map(Into::into),
+            csat_config: csat_config.as_deref().map(Into::into),
             enable_auto_assignment: *enable_auto_assignment,
             auto_assignment_config: auto_assignment_config.as_ref().map(Into::into),
             out_of_office_message: out_of_office_message.clone(),

@@ -10,7 +10,7 @@ impl From<&Json> for Kind {
             Json::Null => Self::NullValue(0),
             Json::Bool(value) => Self::BoolValue(*value),
             Json::Number(number) => Self::NumberValue(*number),
-            Json::String(text) => Self::StringValue(text.clone()),
+            Json::String(text) => Self::StringValue(text.to_string()),
             Json::Array(elements) => Self::ListValue(ListValue {
                 values: elements.iter().map(to_value).collect(),
             }),

@@ -17,16 +17,16 @@ use crate::{
 /// Facts that depend on the kind alone.
 pub(super) fn without_row(kind: ChannelKind, context: &Context<'_>) -> ChannelParts {
     let channel = match kind {
-        ChannelKind::WebWidget => Channel::WebWidget(WebWidget::default()),
+        ChannelKind::WebWidget => Channel::WebWidget(Box::<WebWidget>::default()),
         ChannelKind::Api => Channel::Api(Api::default()),
-        ChannelKind::Email => Channel::Email(Email {
+        ChannelKind::Email => Channel::Email(Box::new(Email {
             forwarding_enabled: context.installation.forwarding_enabled,
             ..Email::default()
-        }),
+        })),
         ChannelKind::FacebookPage => Channel::FacebookPage(FacebookPage::default()),
         ChannelKind::Instagram => Channel::Instagram(Instagram::default()),
         ChannelKind::Tiktok => Channel::Tiktok(Tiktok::default()),
-        ChannelKind::TwilioSms => Channel::TwilioSms(TwilioSms::default()),
+        ChannelKind::TwilioSms => Channel::TwilioSms(Box::<TwilioSms>::default()),
         ChannelKind::TwitterProfile => Channel::TwitterProfile(TwitterProfile::default()),
         ChannelKind::Telegram => Channel::Telegram(Telegram::default()),
         ChannelKind::Line => Channel::Line(Line),

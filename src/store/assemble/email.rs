@@ -39,7 +39,7 @@ pub(super) fn assemble(
         reauthorization: AdminOnly::seal(reauthorization),
         provider: row.provider.shown("email.provider", open),
     };
-    Channel::Email(email).into()
+    Channel::Email(Box::new(email)).into()
 }
 
 fn reauthorization(

@@ -54,7 +54,7 @@ pub(super) fn assemble(
     };
     ChannelParts {
         callback_webhook_url: Some(context.installation.links.twilio_callback()),
-        ..Channel::TwilioSms(twilio_sms).into()
+        ..Channel::TwilioSms(Box::new(twilio_sms)).into()
     }
 }
 

@@ -67,7 +67,7 @@ pub(super) fn assemble(
             .continuity_via_email
             .shown("web_widget.continuity_via_email", open),
     };
-    Channel::WebWidget(widget).into()
+    Channel::WebWidget(Box::new(widget)).into()
 }
 
 /// An older leadchat takes no notice of the newest one's bit.

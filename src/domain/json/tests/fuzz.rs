@@ -59,7 +59,7 @@ fn is_same(json: Option<&Json>, value: Option<&Value>) -> bool {
         (Some(Json::Number(ours)), Some(Value::Number(theirs))) => theirs
             .as_f64()
             .is_some_and(|theirs| (ours - theirs).abs() <= (1e-14 * theirs.abs()).max(1e-300)),
-        (Some(Json::String(ours)), Some(Value::String(theirs))) => ours == theirs,
+        (Some(Json::String(ours)), Some(Value::String(theirs))) => **ours == **theirs,
         (Some(Json::Array(ours)), Some(Value::Array(theirs))) => {
             let mut both = ours.iter().zip(theirs);
             ours.len() == theirs.len()
@@ -132,7 +132,7 @@ fn carried(
             if !is_whole {
                 degrade(place, DegradationReason::JsonMalformed);
             }
-            is_whole.then(|| Json::String(says.clone()))
+            is_whole.then(|| Json::String(says.clone().into()))
         }
         Tree::List(_) if depth + 2 > 94 => {
             degrade(place, DegradationReason::JsonTooDeep);

@@ -238,15 +238,20 @@ fn pre_chat_field_to_json(field: pb::PreChatField) -> Json {
 }
 
 fn text_to_json(text: Option<String>) -> Option<Json> {
-    text.map(Json::String)
+    text.map(|text| Json::String(text.into()))
 }
 
 fn texts_to_json(texts: Vec<String>) -> Option<Json> {
-    list_to_json(texts.into_iter().map(Json::String).collect())
+    list_to_json(
+        texts
+            .into_iter()
+            .map(|text| Json::String(text.into()))
+            .collect(),
+    )
 }
 
 fn list_to_json(list: Vec<Json>) -> Option<Json> {
-    (!list.is_empty()).then_some(Json::Array(list))
+    (!list.is_empty()).then_some(Json::Array(list.into()))
 }
 
 /// The values that were accepted and those that were not.
@@ -278,7 +283,7 @@ fn value_to_json(value: Value) -> Json {
         Kind::NullValue(_) => Json::Null,
         Kind::BoolValue(value) => Json::Bool(value),
         Kind::NumberValue(number) => Json::Number(number),
-        Kind::StringValue(text) => Json::String(text),
+        Kind::StringValue(text) => Json::String(text.into()),
         Kind::ListValue(list) => Json::Array(list.values.into_iter().map(value_to_json).collect()),
         Kind::StructValue(object) => {
             let entries = object.fields.into_iter();
