@@ -9,28 +9,28 @@ mod key;
 use std::sync::Arc;
 
 use super::{
-    reader::{ReadLimits, ReadRequest, ReadValue, Reader},
+    reader::{ReadLimits, ReadRequest, ReadValue, Reader, Sharing},
     shared_cache::{
-        CacheEntry, CacheSize, SHARED_READ_TIMEOUT, SharedCache, StalenessBounds, ValueSource,
+        CacheSize, RequiredRead, SHARED_READ_TIMEOUT, SharedCache, StalenessBounds, ValueSource,
         Weigh,
     },
 };
 use crate::domain::{
     address::Address,
     directory::{Answer, CrossAccountAnswer, DirectoryError, InboxDirectory},
-    freshness::{BootInstant, Clock, Freshness, ReadOptions},
+    freshness::{BootInstant, Clock, ReadOptions},
     id::{AccountId, InboxId},
     viewer::Viewer,
 };
 use key::CacheKey;
 
-/// The directory over a reader, with a memory or without.
+/// The directory over a reader, with caches or without.
 pub struct CachedDirectory<R> {
     reader: Arc<R>,
-    memory: Option<Memory>,
+    caches: Option<Caches>,
 }
 
-struct Memory {
+struct Caches {
     accounts: SharedCache<CacheKey, ReadValue>,
     excerpts: SharedCache<CacheKey, ReadValue>,
 }
@@ -49,15 +49,25 @@ impl<R: Reader> ValueSource<ReadValue> for Source<'_, R> {
 
     fn read(
         &self,
-        freshness: Freshness,
+        read: RequiredRead<ReadValue>,
         refresh_permit: Option<R::RefreshPermit>,
-        previous: Option<Arc<CacheEntry<ReadValue>>>,
     ) -> impl Future<Output = Result<(ReadValue, BootInstant), DirectoryError>> + Send + 'static
     {
+        let RequiredRead {
+            freshness,
+            begun,
+            previous,
+        } = read;
         let limits = ReadLimits {
             freshness,
             deadline: (tokio::time::Instant::now() + SHARED_READ_TIMEOUT).into_std(),
-            refresh_permit,
+            sharing: match refresh_permit {
+                None => Sharing::Calls(begun),
+                Some(permit) => {
+                    begun.set();
+                    Sharing::Refresh(permit)
+                }
+            },
         };
         let previous = previous.map(|entry| entry.value.clone());
         Arc::clone(self.reader).read(self.request.clone(), previous, limits)
@@ -76,7 +86,7 @@ impl Weigh for ReadValue {
     }
 }
 
-impl Memory {
+impl Caches {
     fn new(bytes: usize, bounds: StalenessBounds, clock: Clock) -> Self {
         let accounts = CacheSize {
             bytes: bytes / 2,
@@ -94,7 +104,7 @@ impl Memory {
         }
     }
 
-    fn cache(&self, key: &CacheKey) -> &SharedCache<CacheKey, ReadValue> {
+    fn of(&self, key: &CacheKey) -> &SharedCache<CacheKey, ReadValue> {
         match key {
             CacheKey::Account(_) => &self.accounts,
             CacheKey::Excerpt(..)
@@ -110,18 +120,20 @@ impl Memory {
         let ReadValue::Account(Some(account)) = &entry.value else {
             return None;
         };
-        let is_member = account.has_member(viewer);
-        is_member.then(|| entry.value.clone().into_answer(entry.as_of))
+        if !account.has_member(viewer) {
+            return None;
+        }
+        entry.value.clone().into_answer(entry.as_of).ok()
     }
 }
 
 impl<R: Reader> CachedDirectory<R> {
-    /// `bytes` of memory, none if nothing may be remembered.
+    /// Caches of `bytes`, or none if entries would be too old at once.
     pub fn new(reader: R, bytes: usize, bounds: StalenessBounds, clock: Clock) -> Self {
-        let remembers = !bounds.max_staleness.is_zero();
+        let is_cached = !bounds.max_staleness.is_zero();
         Self {
             reader: Arc::new(reader),
-            memory: remembers.then(|| Memory::new(bytes, bounds, clock)),
+            caches: is_cached.then(|| Caches::new(bytes, bounds, clock)),
         }
     }
 
@@ -131,11 +143,11 @@ impl<R: Reader> CachedDirectory<R> {
         options: ReadOptions,
     ) -> Result<(ReadValue, BootInstant), DirectoryError> {
         let key = CacheKey::of(&request);
-        let (Some(memory), Some(key)) = (&self.memory, key) else {
+        let (Some(caches), Some(key)) = (&self.caches, key) else {
             let limits = ReadLimits {
                 freshness: options.freshness,
                 deadline: options.deadline,
-                refresh_permit: None,
+                sharing: Sharing::OneCall,
             };
             return Arc::clone(&self.reader).read(request, None, limits).await;
         };
@@ -143,7 +155,7 @@ impl<R: Reader> CachedDirectory<R> {
             reader: &self.reader,
             request: &request,
         };
-        let entry = memory.cache(&key).get(&key, options, &source).await?;
+        let entry = caches.of(&key).get(&key, options, &source).await?;
         Ok((entry.value.clone(), entry.as_of))
     }
 
@@ -153,7 +165,7 @@ impl<R: Reader> CachedDirectory<R> {
         options: ReadOptions,
     ) -> Result<Answer, DirectoryError> {
         let (value, as_of) = self.read(request, options).await?;
-        Ok(value.into_answer(as_of))
+        value.into_answer(as_of)
     }
 }
 
@@ -173,8 +185,8 @@ impl<R: Reader> InboxDirectory for CachedDirectory<R> {
         inboxes: &[InboxId],
         options: ReadOptions,
     ) -> Result<Answer, DirectoryError> {
-        let memory = self.memory.as_ref();
-        if let Some(answer) = memory.and_then(|it| it.account_of(account, viewer, options)) {
+        let caches = self.caches.as_ref();
+        if let Some(answer) = caches.and_then(|it| it.account_of(account, viewer, options)) {
             return Ok(answer);
         }
         let request = match inboxes {
@@ -203,6 +215,9 @@ impl<R: Reader> InboxDirectory for CachedDirectory<R> {
     ) -> Result<CrossAccountAnswer, DirectoryError> {
         let request = ReadRequest::AddressEverywhere(address);
         let (value, as_of) = self.read(request, options).await?;
-        Ok(value.into_cross_account_answer(as_of))
+        value.into_cross_account_answer(as_of)
     }
 }
+
+#[cfg(test)]
+mod tests;

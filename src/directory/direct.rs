@@ -13,7 +13,7 @@ use tracing::{Instrument, debug, error, warn};
 use super::{
     LoadLimit,
     load_limit::ReadPermit,
-    reader::{ReadLimits, ReadRequest, ReadValue, Reader},
+    reader::{ReadLimits, ReadRequest, ReadValue, Reader, Sharing},
 };
 use crate::{
     domain::{
@@ -86,16 +86,26 @@ impl Reader for DirectReader {
         previous: Option<ReadValue>,
         limits: ReadLimits<ReadPermit>,
     ) -> Result<(ReadValue, BootInstant), DirectoryError> {
-        let is_refresh = limits.refresh_permit.is_some();
-        let permit = match limits.refresh_permit {
-            Some(permit) => permit,
-            None => self.load_limit.acquire(limits.deadline).await?,
+        let is_refresh = matches!(limits.sharing, Sharing::Refresh(_));
+        let (deadline, is_account) = (limits.deadline, matches!(request, ReadRequest::Account(_)));
+        let permit = match limits.sharing {
+            Sharing::OneCall => self.load_limit.acquire(deadline).await?,
+            Sharing::Refresh(permit) => permit,
+            Sharing::Calls(begun) => {
+                let permit = if is_account {
+                    self.load_limit.acquire_for_account(deadline).await?
+                } else {
+                    self.load_limit.acquire(deadline).await?
+                };
+                begun.set();
+                permit
+            }
         };
         // All that was committed before now is in the snapshot, on a primary.
         let began = self.clock.now();
         let cancelled = CancellationToken::new();
         let is_latest = limits.freshness == Freshness::Latest;
-        let context = ReadContext::new(limits.deadline, cancelled.clone());
+        let context = ReadContext::new(deadline, cancelled.clone());
         let context = context.requiring_primary(is_latest);
         let _cancel_on_drop = cancelled.drop_guard();
         // Logged within the task, since the caller may have left.

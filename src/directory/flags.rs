@@ -1,13 +1,13 @@
 //! Adds leadchat's flags to answers: which channels must be connected again.
 //!
 //! They are read when the answer is there, so that no transaction waits for Redis. They
-//! change without a row changing, so they have a memory of their own. A Redis that is away
+//! change without a row changing, so they have a cache of their own. A Redis that is away
 //! therefore costs the database nothing.
 
 use std::{sync::Arc, time::Duration};
 
 use super::shared_cache::{
-    CacheEntry, CacheSize, SharedCache, StalenessBounds, ValueSource, Weigh,
+    CacheSize, RequiredRead, SharedCache, StalenessBounds, ValueSource, Weigh,
 };
 use crate::{
     domain::{
@@ -15,7 +15,7 @@ use crate::{
         directory::{Answer, CrossAccountAnswer, DirectoryError, InboxDirectory},
         freshness::{BootInstant, Clock, Freshness, ReadOptions},
         id::{AccountId, InboxId},
-        reauthorization::{FlagKeys, ReauthorizationFlags},
+        reauthorization::{FlagKey, FlagKeys, ReauthorizationFlags},
         viewer::Viewer,
     },
     store::RedisFlags,
@@ -25,16 +25,16 @@ pub struct FlagsDirectory<D> {
     inner: D,
     flags: Arc<RedisFlags>,
     /// By the channels that are asked for together.
-    memory: Option<SharedCache<FlagKeys, Arc<ReauthorizationFlags>>>,
+    cache: Option<SharedCache<FlagKeys, Arc<ReauthorizationFlags>>>,
     clock: Clock,
-    refresh_after: Duration,
+    latest_refresh: Duration,
 }
 
 struct Source<'a> {
     flags: &'a Arc<RedisFlags>,
     keys: &'a FlagKeys,
     clock: Clock,
-    refresh_after: Duration,
+    latest_refresh: Duration,
 }
 
 impl ValueSource<Arc<ReauthorizationFlags>> for Source<'_> {
@@ -44,26 +44,26 @@ impl ValueSource<Arc<ReauthorizationFlags>> for Source<'_> {
         Some(())
     }
 
-    /// A refresh that brings less than all flags fails: those that are remembered are used
-    /// until they are too old. Flags that a call waits for are unknown where they are
-    /// missing, and are due for a refresh at once.
+    /// Where Redis is away, a refresh fails: flags that are remembered are used until they
+    /// are too old. Flags that a call waits for are unknown then, and are due for a refresh
+    /// at once.
     fn read(
         &self,
-        _freshness: Freshness,
+        read: RequiredRead<Arc<ReauthorizationFlags>>,
         refresh_permit: Option<()>,
-        _previous: Option<Arc<CacheEntry<Arc<ReauthorizationFlags>>>>,
     ) -> impl Future<Output = Result<(Arc<ReauthorizationFlags>, BootInstant), DirectoryError>>
     + Send
     + 'static {
         let (flags, keys) = (Arc::clone(self.flags), self.keys.clone());
-        let (clock, refresh_after) = (self.clock, self.refresh_after);
+        let (clock, latest_refresh) = (self.clock, self.latest_refresh);
+        read.begun.set();
         async move {
             let began = clock.now();
             let read = flags.read(&keys).await;
-            let as_of = match (read.has_all(&keys), refresh_permit) {
-                (true, _) => began,
-                (false, Some(())) => return Err(DirectoryError::Unavailable),
-                (false, None) => BootInstant(began.0.saturating_sub(refresh_after)),
+            let as_of = match (read.is_empty(), refresh_permit) {
+                (false, _) => began,
+                (true, Some(())) => return Err(DirectoryError::Unavailable),
+                (true, None) => BootInstant(began.0.saturating_sub(latest_refresh)),
             };
             Ok((Arc::new(read), as_of))
         }
@@ -72,12 +72,13 @@ impl ValueSource<Arc<ReauthorizationFlags>> for Source<'_> {
 
 impl Weigh for Arc<ReauthorizationFlags> {
     fn heap_bytes(&self) -> usize {
-        self.size()
+        // The key of the entry has as many keys as there are flags.
+        self.size() + self.len() * size_of::<FlagKey>()
     }
 }
 
 impl<D: InboxDirectory> FlagsDirectory<D> {
-    /// `bytes` of memory, none if nothing may be remembered.
+    /// A cache of `bytes`, or none if its entries would be too old at once.
     pub fn new(
         inner: D,
         flags: RedisFlags,
@@ -90,14 +91,13 @@ impl<D: InboxDirectory> FlagsDirectory<D> {
             bytes_per_entry: 512,
             has_large_entries: true,
         };
-        let remembers = !bounds.max_staleness.is_zero() && flags.is_configured();
+        let is_cached = !bounds.max_staleness.is_zero() && flags.is_configured();
         Self {
             inner,
             flags: Arc::new(flags),
-            memory: remembers.then(|| SharedCache::new(size, bounds, clock)),
+            cache: is_cached.then(|| SharedCache::new(size, bounds, clock)),
             clock,
-            // By a tenth more, refreshes are due for every key.
-            refresh_after: bounds.refresh_after * 11 / 10,
+            latest_refresh: bounds.latest_refresh(),
         }
     }
 
@@ -106,21 +106,21 @@ impl<D: InboxDirectory> FlagsDirectory<D> {
         if keys.is_empty() || !self.flags.is_configured() {
             return Arc::default();
         }
-        let Some(memory) = &self.memory else {
+        let Some(cache) = &self.cache else {
             return Arc::new(self.flags.read(keys).await);
         };
         let source = Source {
             flags: &self.flags,
             keys,
             clock: self.clock,
-            refresh_after: self.refresh_after,
+            latest_refresh: self.latest_refresh,
         };
         // Flags are of a time of their own, for the latest of the database too.
         let options = ReadOptions {
             freshness: Freshness::Bounded,
             ..options
         };
-        match memory.get(keys, options, &source).await {
+        match cache.get(keys, options, &source).await {
             Ok(entry) => Arc::clone(&entry.value),
             Err(_) => Arc::default(),
         }

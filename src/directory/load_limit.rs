@@ -10,20 +10,25 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::domain::directory::DirectoryError;
 
-/// Callers that wait for a permit; one more is refused.
+/// Reads that wait for a permit; one more is refused.
 const MAX_QUEUED_READS: usize = 1024;
 
 /// Of this many reads, one may be a refresh, which no call waits for.
 const READS_PER_REFRESH: usize = 4;
 
+/// Of this many reads, one may be of a whole account: else a few large accounts would hold
+/// up all other reads.
+const READS_PER_ACCOUNT_READ: usize = 2;
+
 /// Permits for reads, and the queue for them.
 pub struct LoadLimit {
     permits: Arc<Semaphore>,
     refresh_permits: Arc<Semaphore>,
+    account_permits: Arc<Semaphore>,
     queue: Semaphore,
     /// The longest wait for a permit.
     max_queue_timeout: Duration,
@@ -33,7 +38,8 @@ pub struct LoadLimit {
 #[derive(Debug)]
 pub struct ReadPermit {
     _read: OwnedSemaphorePermit,
-    _refresh: Option<OwnedSemaphorePermit>,
+    /// Of reads of its kind.
+    _share: Option<OwnedSemaphorePermit>,
 }
 
 impl LoadLimit {
@@ -44,11 +50,14 @@ impl LoadLimit {
         max_queue_timeout: Duration,
         connections: watch::Receiver<usize>,
     ) -> Self {
-        let reads = move |connections: usize| max_reads.min(connections).max(1);
-        let refreshes = move |connections| (reads(connections) / READS_PER_REFRESH).max(1);
+        let reads = move |connections: usize| -> usize { max_reads.min(connections).max(1) };
+        let share = move |divisor: usize| {
+            move |connections: usize| usize::max(reads(connections) / divisor, 1)
+        };
         Self {
             permits: semaphore(connections.clone(), reads),
-            refresh_permits: semaphore(connections, refreshes),
+            refresh_permits: semaphore(connections.clone(), share(READS_PER_REFRESH)),
+            account_permits: semaphore(connections, share(READS_PER_ACCOUNT_READ)),
             queue: Semaphore::new(MAX_QUEUED_READS),
             max_queue_timeout,
         }
@@ -57,6 +66,23 @@ impl LoadLimit {
     /// Waits for a permit, for half of the time until `deadline` at most: enough is left
     /// for the read itself. Dropping the future leaves the queue.
     pub async fn acquire(&self, deadline: Instant) -> Result<ReadPermit, DirectoryError> {
+        self.acquire_with(deadline, None).await
+    }
+
+    /// The same for a read of a whole account, of which fewer run at a time.
+    pub async fn acquire_for_account(
+        &self,
+        deadline: Instant,
+    ) -> Result<ReadPermit, DirectoryError> {
+        self.acquire_with(deadline, Some(&self.account_permits))
+            .await
+    }
+
+    async fn acquire_with(
+        &self,
+        deadline: Instant,
+        share: Option<&Arc<Semaphore>>,
+    ) -> Result<ReadPermit, DirectoryError> {
         let _queued = self
             .queue
             .try_acquire()
@@ -64,11 +90,18 @@ impl LoadLimit {
         let now = tokio::time::Instant::now().into_std();
         let timeout = deadline.saturating_duration_since(now) / 2;
         let timeout = timeout.min(self.max_queue_timeout);
-        match tokio::time::timeout(timeout, Arc::clone(&self.permits).acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(ReadPermit {
-                _read: permit,
-                _refresh: None,
-            }),
+        let permits = async {
+            let share = match share {
+                Some(share) => Some(Arc::clone(share).acquire_owned().await?),
+                None => None,
+            };
+            Ok::<_, AcquireError>(ReadPermit {
+                _read: Arc::clone(&self.permits).acquire_owned().await?,
+                _share: share,
+            })
+        };
+        match tokio::time::timeout(timeout, permits).await {
+            Ok(Ok(permit)) => Ok(permit),
             _ => Err(DirectoryError::Overloaded),
         }
     }
@@ -79,7 +112,7 @@ impl LoadLimit {
         let read = Arc::clone(&self.permits).try_acquire_owned().ok()?;
         Some(ReadPermit {
             _read: read,
-            _refresh: Some(refresh),
+            _share: Some(refresh),
         })
     }
 }

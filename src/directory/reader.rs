@@ -1,7 +1,8 @@
-//! Reads of the store as values, so that one can be a key, wait, and be shared by calls.
+//! Requests for reads, and their outcomes. Ages, caches and visibility are not known here.
 
 use std::{sync::Arc, time::Instant};
 
+use super::shared_cache::Begun;
 use crate::domain::{
     account::Account,
     address::Address,
@@ -11,7 +12,7 @@ use crate::domain::{
     viewer::Viewer,
 };
 
-/// The content of one snapshot.
+/// The scope of a read, which is one snapshot.
 #[derive(Clone)]
 pub enum ReadRequest {
     /// A whole account.
@@ -30,8 +31,17 @@ pub enum ReadRequest {
 pub struct ReadLimits<P> {
     pub freshness: Freshness,
     pub deadline: Instant,
-    /// Of a read that no call waits for; any other waits for its permit.
-    pub refresh_permit: Option<P>,
+    pub sharing: Sharing<P>,
+}
+
+/// The calls that wait for a read.
+pub enum Sharing<P> {
+    /// One call, whose deadline is the read's.
+    OneCall,
+    /// Calls with deadlines of their own. It is to be told when the read has its permit.
+    Calls(Begun),
+    /// None: it is a refresh, with its permit.
+    Refresh(P),
 }
 
 /// The outcome of a read.
@@ -43,7 +53,7 @@ pub enum ReadValue {
     Accounts(Vec<Arc<Account>>),
 }
 
-/// Reads a store.
+/// Reads a store. The tests of the cache have one of their own.
 pub trait Reader: Send + Sync + 'static {
     type RefreshPermit: Send + 'static;
 
@@ -62,26 +72,29 @@ pub trait Reader: Send + Sync + 'static {
 
 impl ReadValue {
     /// An answer without flags, of an account.
-    pub fn into_answer(self, as_of: BootInstant) -> Answer {
-        Answer {
-            account: match self {
-                Self::Account(account) => account,
-                Self::Accounts(_) => None,
-            },
+    pub fn into_answer(self, as_of: BootInstant) -> Result<Answer, DirectoryError> {
+        let Self::Account(account) = self else {
+            return Err(DirectoryError::Unexpected);
+        };
+        Ok(Answer {
+            account,
             flags: Arc::default(),
             as_of,
-        }
+        })
     }
 
     /// An answer without flags, of several accounts.
-    pub fn into_cross_account_answer(self, as_of: BootInstant) -> CrossAccountAnswer {
-        CrossAccountAnswer {
-            accounts: match self {
-                Self::Account(account) => account.into_iter().collect(),
-                Self::Accounts(accounts) => accounts,
-            },
+    pub fn into_cross_account_answer(
+        self,
+        as_of: BootInstant,
+    ) -> Result<CrossAccountAnswer, DirectoryError> {
+        let Self::Accounts(accounts) = self else {
+            return Err(DirectoryError::Unexpected);
+        };
+        Ok(CrossAccountAnswer {
+            accounts,
             flags: Arc::default(),
             as_of,
-        }
+        })
     }
 }

@@ -2,17 +2,26 @@
 //!
 //! [`state`] decides what a call does next; this module runs the reads. A read runs for as
 //! long as a call waits for it. A refresh begins before a value is too old, and no call
-//! waits for it. It is not known here what the values are.
+//! has to wait for it. It is not known here what the values are.
 
 mod state;
 
-use std::{hash::Hash, sync::Arc, time::Duration};
+use std::{
+    cell::Cell,
+    hash::Hash,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared, WeakShared},
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
+use tracing::warn;
 
 use crate::domain::{
     directory::DirectoryError,
@@ -26,7 +35,34 @@ pub const SHARED_READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 type Outcome<V> = Result<Arc<CacheEntry<V>>, DirectoryError>;
 type ReadFuture<V> = BoxFuture<'static, Outcome<V>>;
-type State<K, V> = CacheState<K, V, Option<WeakShared<ReadFuture<V>>>>;
+type State<K, V> = CacheState<K, V, UnderWay<V>>;
+
+/// A read under way, as its calls have it.
+struct SharedRead<V> {
+    outcome: Shared<ReadFuture<V>>,
+    begun: Begun,
+}
+
+/// The same, as it is remembered.
+struct UnderWay<V> {
+    /// `None` once no call waits for it.
+    outcome: Option<WeakShared<ReadFuture<V>>>,
+    begun: Begun,
+}
+
+/// Whether a read has begun, or waits for a permit.
+#[derive(Clone, Default)]
+pub struct Begun(Arc<AtomicBool>);
+
+impl Begun {
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 /// A cache whose reads are shared.
 pub struct SharedCache<K, V> {
@@ -41,22 +77,45 @@ pub trait ValueSource<V> {
     /// A permit for a read that no call waits for, if one is free.
     fn try_refresh_permit(&self) -> Option<Self::RefreshPermit>;
 
-    /// Reads, and tells of which moment the value is. A refresh owns a permit. `previous` is
-    /// an earlier value of the same key.
+    /// Reads, and tells of which moment the value is. A refresh owns a permit.
     fn read(
         &self,
-        freshness: Freshness,
+        read: RequiredRead<V>,
         refresh_permit: Option<Self::RefreshPermit>,
-        previous: Option<Arc<CacheEntry<V>>>,
     ) -> impl Future<Output = Result<(V, BootInstant), DirectoryError>> + Send + 'static;
 }
 
-impl<V> ReadHandle for Option<WeakShared<ReadFuture<V>>> {
-    type Read = Shared<ReadFuture<V>>;
+/// A read that is to be made.
+pub struct RequiredRead<V> {
+    pub freshness: Freshness,
+    /// To be set when it has its permit.
+    pub begun: Begun,
+    /// An earlier value of the same key.
+    pub previous: Option<Arc<CacheEntry<V>>>,
+}
 
-    /// `None` once no call waits for it.
-    fn upgrade(&self) -> Option<Self::Read> {
-        self.as_ref()?.upgrade()
+impl<V> ReadHandle for UnderWay<V> {
+    type Read = SharedRead<V>;
+
+    fn upgrade(&self) -> Option<SharedRead<V>> {
+        Some(SharedRead {
+            outcome: self.outcome.as_ref()?.upgrade()?,
+            begun: self.begun.clone(),
+        })
+    }
+}
+
+impl<V> SharedRead<V> {
+    /// Waits for its outcome. A call leaves after half of the time until its deadline if the
+    /// read has not begun by then: too little is left.
+    async fn outcome(self, deadline: Instant) -> Outcome<V> {
+        let now = Instant::now();
+        let queue_deadline = now + deadline.saturating_duration_since(now) / 2;
+        match timeout_at(queue_deadline, self.outcome.clone()).await {
+            Ok(outcome) => outcome,
+            Err(_) if self.begun.is_set() => self.outcome.await,
+            Err(_) => Err(DirectoryError::Overloaded),
+        }
     }
 }
 
@@ -86,9 +145,14 @@ where
         source: &(impl ValueSource<V> + Sync),
     ) -> Outcome<V> {
         let demand = Demand::new(options.freshness, options.arrived);
+        let deadline = Instant::from_std(options.deadline);
         let now = || self.clock.now();
         loop {
-            let begin = |id| self.begin(key, demand.freshness, id, source, None);
+            let is_first = Cell::new(false);
+            let begin = |id| {
+                is_first.set(true);
+                self.begin(key, demand.freshness, id, source, None)
+            };
             match self.state.step(key, demand, now, begin) {
                 Step::Answer {
                     entry,
@@ -100,12 +164,23 @@ where
                     return Ok(entry);
                 }
                 Step::Join(read) => {
-                    let outcome = read.await;
+                    let outcome = read.outcome(deadline).await;
+                    // The cause is in the log of the call that began the read.
+                    if let Err(error) = &outcome
+                        && !is_first.get()
+                    {
+                        warn!(%error, "a shared read failed");
+                    }
                     // Another read may have ended well meanwhile.
                     return outcome
                         .or_else(|error| self.state.fresh_entry(key, demand).ok_or(error));
                 }
-                Step::Wait(read) => _ = read.await,
+                Step::Wait(read) => {
+                    let has_begun = read.begun.clone();
+                    if read.outcome(deadline).await.is_err() && !has_begun.is_set() {
+                        return Err(DirectoryError::Overloaded);
+                    }
+                }
             }
         }
     }
@@ -118,7 +193,7 @@ where
         let begin = |id| self.begin(key, Freshness::Bounded, id, source, Some(permit));
         let now = || self.clock.now();
         if let Some(read) = self.state.begin_refresh(key, demand, now, begin) {
-            tokio::spawn(read);
+            tokio::spawn(read.outcome);
         }
     }
 
@@ -130,8 +205,14 @@ where
         id: ReadId,
         source: &S,
         refresh_permit: Option<S::RefreshPermit>,
-    ) -> (Option<WeakShared<ReadFuture<V>>>, Shared<ReadFuture<V>>) {
-        let read = source.read(freshness, refresh_permit, self.state.entry(key));
+    ) -> (UnderWay<V>, SharedRead<V>) {
+        let begun = Begun::default();
+        let required = RequiredRead {
+            freshness,
+            begun: begun.clone(),
+            previous: self.state.entry(key),
+        };
+        let read = source.read(required, refresh_permit);
         let mut ending = Ending {
             state: Arc::clone(&self.state),
             key: key.clone(),
@@ -139,16 +220,23 @@ where
             id,
             entry: None,
         };
-        let read = async move {
-            let outcome = timeout(SHARED_READ_TIMEOUT, read).await;
-            let (value, as_of) = outcome.unwrap_or(Err(DirectoryError::Unavailable))?;
+        let outcome = async move {
+            let Ok(outcome) = timeout(SHARED_READ_TIMEOUT, read).await else {
+                warn!("a shared read takes too long");
+                return Err(DirectoryError::Unavailable);
+            };
+            let (value, as_of) = outcome?;
             let entry = Arc::new(CacheEntry::new(value, as_of));
             ending.entry = Some(Arc::clone(&entry));
             drop(ending);
             Ok(entry)
         };
-        let read = read.boxed().shared();
-        (read.downgrade(), read)
+        let outcome = outcome.boxed().shared();
+        let under_way = UnderWay {
+            outcome: outcome.downgrade(),
+            begun: begun.clone(),
+        };
+        (under_way, SharedRead { outcome, begun })
     }
 }
 

@@ -61,8 +61,7 @@ impl FlagKey {
     }
 }
 
-/// The flags that an account depends on, in order. A digest stands for them where they are
-/// compared: nothing but a flag of these channels is ever found under it.
+/// The flags that an account depends on, in order. Their hash is made once.
 #[derive(Clone, Debug)]
 pub struct FlagKeys {
     keys: Arc<[FlagKey]>,
@@ -96,7 +95,7 @@ impl Deref for FlagKeys {
 
 impl PartialEq for FlagKeys {
     fn eq(&self, other: &Self) -> bool {
-        self.digest == other.digest && self.keys.len() == other.keys.len()
+        self.digest == other.digest && self.keys == other.keys
     }
 }
 
@@ -120,9 +119,13 @@ impl FromIterator<(FlagKey, bool)> for ReauthorizationFlags {
 }
 
 impl ReauthorizationFlags {
-    /// Whether all of these could be read.
-    pub fn has_all(&self, keys: &[FlagKey]) -> bool {
-        keys.iter().all(|key| self.0.contains_key(key))
+    /// How many could be read.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// The bytes that they take in memory.

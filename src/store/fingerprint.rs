@@ -51,7 +51,10 @@ impl Encoder {
 
     pub fn value(&mut self, value: Value<'_>) {
         match value {
-            Value::Null => self.bytes.push(0),
+            Value::Null => {
+                self.reserve(1);
+                self.bytes.push(0);
+            }
             Value::Integer(number) => self.fixed(1, number.to_be_bytes()),
             Value::Real(number) => self.fixed(2, number.to_bits().to_be_bytes()),
             Value::Text(text) => self.sized(3, text),
@@ -60,17 +63,20 @@ impl Encoder {
     }
 
     fn fixed(&mut self, tag: u8, bytes: [u8; 8]) {
+        self.reserve(1 + bytes.len());
         self.bytes.push(tag);
         self.bytes.extend(bytes);
     }
 
     fn sized(&mut self, tag: u8, bytes: &[u8]) {
+        self.reserve(1 + size_of::<u64>() + bytes.len());
         self.bytes.push(tag);
         self.count(bytes.len());
         self.bytes.extend(bytes);
     }
 
     fn count(&mut self, count: usize) {
+        self.reserve(size_of::<u64>());
         self.bytes.extend((count as u64).to_be_bytes());
     }
 
@@ -78,14 +84,18 @@ impl Encoder {
     pub fn finish(&mut self) -> Fingerprint {
         let digest: [u8; 32] = Sha256::digest(&*self.bytes).into();
         self.bytes.truncate(self.prefix_len);
-        let [first, _] = halves(digest);
-        Fingerprint(first)
+        Fingerprint(*digest.first_chunk().unwrap_or(&[0; 16]))
     }
-}
 
-fn halves(digest: [u8; 32]) -> [[u8; 16]; 2] {
-    let (first, second) = digest.split_at(16);
-    [first, second].map(|half| half.try_into().unwrap_or_default())
+    /// Makes room for as many bytes. Bytes that are left behind are wiped.
+    fn reserve(&mut self, count: usize) {
+        let needed = self.bytes.len() + count;
+        if needed > self.bytes.capacity() {
+            let mut larger = Vec::with_capacity(2 * needed);
+            larger.extend_from_slice(&self.bytes);
+            self.bytes = Zeroizing::new(larger);
+        }
+    }
 }
 
 impl Store {

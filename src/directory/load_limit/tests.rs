@@ -103,3 +103,43 @@ async fn permits_follow_the_connections_that_can_be_had() {
     advance(Duration::from_secs(1)).await;
     assert!(can(4).await && !can(5).await);
 }
+
+#[tokio::test(start_paused = true)]
+async fn refreshes_take_a_quarter_of_the_permits_and_only_free_ones() {
+    let deadline = now() + Duration::from_secs(30);
+    let (limit, _available) = limit(8, 16);
+    let refreshes: Vec<_> = (0..4).map_while(|_| limit.try_acquire_refresh()).collect();
+    assert_eq!(refreshes.len(), 2);
+    let calls = join_all((0..6).map(|_| limit.acquire(deadline))).await;
+    drop(refreshes);
+    let others = join_all((0..2).map(|_| limit.acquire(deadline))).await;
+    assert!(calls.iter().chain(&others).all(Result::is_ok));
+    assert!(limit.try_acquire_refresh().is_none());
+    drop(calls);
+    assert!(limit.try_acquire_refresh().is_some());
+    // There is always one, and it waits for calls.
+    let (limit, _available) = self::limit(8, 1);
+    let call = limit.acquire(deadline).await.unwrap();
+    assert!(limit.try_acquire_refresh().is_none());
+    drop(call);
+    assert!(limit.try_acquire_refresh().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn reads_of_whole_accounts_leave_half_of_the_permits() {
+    let deadline = now() + Duration::from_secs(1);
+    let (limit, _available) = limit(4, 16);
+    let accounts = join_all((0..3).map(|_| limit.acquire_for_account(deadline))).await;
+    assert_eq!(
+        accounts
+            .iter()
+            .filter(|permit| is_overloaded(permit))
+            .count(),
+        1
+    );
+    let others = join_all((0..3).map(|_| limit.acquire(deadline))).await;
+    assert_eq!(
+        others.iter().filter(|permit| is_overloaded(permit)).count(),
+        1
+    );
+}

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter, sync::Cache};
+use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, Weighter, sync::Cache};
 
 use crate::domain::freshness::{BootInstant, Freshness};
 
@@ -26,13 +26,24 @@ pub struct StalenessBounds {
     pub refresh_after: Duration,
 }
 
+/// Of the time after which refreshes are due.
+const LEAST_PERCENT: u32 = 90;
+const MOST_PERCENT: u32 = 110;
+
+impl StalenessBounds {
+    /// The age at which refreshes are due for all keys.
+    pub fn latest_refresh(self) -> Duration {
+        self.refresh_after * MOST_PERCENT / 100
+    }
+}
+
 /// The size of a cache.
 #[derive(Clone, Copy, Debug)]
 pub struct CacheSize {
     pub bytes: usize,
     /// Of a typical entry.
     pub bytes_per_entry: usize,
-    /// An entry may be nearly as large as the cache, and not as a part of it.
+    /// One shard: an entry may be as large as the cache. Otherwise, as a shard.
     pub has_large_entries: bool,
 }
 
@@ -86,7 +97,7 @@ pub enum Step<V, R> {
 }
 
 pub struct CacheState<K, V, H> {
-    entries: Cache<K, Arc<CacheEntry<V>>, ByBytes>,
+    entries: Cache<K, Arc<CacheEntry<V>>, ByBytes, DefaultHashBuilder, KeepEvicted>,
     reads: Mutex<Reads<K, H>>,
     bounds: StalenessBounds,
     #[cfg(test)]
@@ -106,6 +117,22 @@ struct ReadUnderWay<H> {
 
 #[derive(Clone)]
 struct ByBytes;
+
+/// Hands back the entries that an insertion evicts.
+#[derive(Clone)]
+struct KeepEvicted;
+
+impl<K, V> Lifecycle<K, Arc<CacheEntry<V>>> for KeepEvicted {
+    type RequestState = Vec<Arc<CacheEntry<V>>>;
+
+    fn begin_request(&self) -> Self::RequestState {
+        Vec::new()
+    }
+
+    fn on_evict(&self, evicted: &mut Self::RequestState, _: K, entry: Arc<CacheEntry<V>>) {
+        evicted.push(entry);
+    }
+}
 
 impl<K, V> Weighter<K, Arc<CacheEntry<V>>> for ByBytes {
     fn weight(&self, _: &K, entry: &Arc<CacheEntry<V>>) -> u64 {
@@ -150,15 +177,11 @@ where
         if size.has_large_entries {
             options.shards(1);
         }
+        let hash = DefaultHashBuilder::default();
         let entries = match options.build() {
-            Ok(options) => Cache::with_options(
-                options,
-                ByBytes,
-                DefaultHashBuilder::default(),
-                quick_cache::sync::DefaultLifecycle::default(),
-            ),
+            Ok(options) => Cache::with_options(options, ByBytes, hash, KeepEvicted),
             // Both numbers are set.
-            Err(_) => Cache::with_weighter(entries, capacity, ByBytes),
+            Err(_) => Cache::with(entries, capacity, ByBytes, hash, KeepEvicted),
         };
         Self {
             entries,
@@ -188,7 +211,7 @@ where
         #[cfg(test)]
         let as_of = match self.fault {
             Some(tests::Fault::AgeFromPublication) => entry.published,
-            Some(tests::Fault::FlagsNeverAskedAgain) => demand.arrived,
+            Some(tests::Fault::AgeIgnored) => demand.arrived,
             _ => as_of,
         };
         (as_of >= self.not_before(demand)).then_some(entry)
@@ -245,20 +268,17 @@ where
         id: ReadId,
         entry: Option<Arc<CacheEntry<V>>>,
     ) {
-        // Dropped after the lock: freeing an account of ten thousand inboxes takes a while.
-        let present = self.entries.peek(key);
         let mut reads = self.lock();
-        if let Some(entry) = entry
-            && self.is_newer(key, &entry)
-        {
-            self.entries.insert(key.clone(), entry);
-        }
+        let evicted = entry
+            .filter(|entry| self.is_newer(key, entry))
+            .map(|entry| self.entries.insert_with_lifecycle(key.clone(), entry));
         let of_key = (key.clone(), freshness);
         if reads.under_way.get(&of_key).is_some_and(|it| it.id == id) {
             reads.under_way.remove(&of_key);
         }
+        // Freeing an account of ten thousand inboxes takes a while.
         drop(reads);
-        drop(present);
+        drop(evicted);
     }
 
     fn answer(&self, key: &K, demand: Demand) -> Option<Step<V, H::Read>> {
@@ -297,16 +317,15 @@ where
         present.is_none_or(|present| present.as_of < entry.as_of)
     }
 
-    /// Refreshes are due after 0.9 to 1.1 times the time that is set, by the key.
+    /// Whether the entry of a key is due for a refresh at this age.
     fn is_refresh_due(&self, key: &K, age: Duration) -> bool {
-        const LEAST_PERCENT: u32 = 90;
-        const PERCENTS: u64 = 21;
         let refresh_after = |percent| self.bounds.refresh_after * percent / 100;
         if age < refresh_after(LEAST_PERCENT) {
             return false;
         }
         let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(key);
-        let spread = u32::try_from(hash % PERCENTS).unwrap_or(0);
+        let percents = u64::from(MOST_PERCENT - LEAST_PERCENT + 1);
+        let spread = u32::try_from(hash % percents).unwrap_or(0);
         age >= refresh_after(LEAST_PERCENT + spread)
     }
 

@@ -39,6 +39,7 @@ struct Source {
     given_up: Arc<AtomicUsize>,
     fails: Arc<AtomicBool>,
     has_no_permit: bool,
+    permits: Option<Arc<Semaphore>>,
     allowed: Option<Arc<Semaphore>>,
 }
 
@@ -68,12 +69,15 @@ impl ValueSource<usize> for Source {
 
     fn read(
         &self,
-        _: Freshness,
+        required: RequiredRead<usize>,
         _: Option<()>,
-        _: Option<Arc<CacheEntry<usize>>>,
     ) -> impl Future<Output = Result<(usize, BootInstant), DirectoryError>> + Send + 'static {
         let source = self.clone();
         async move {
+            if let Some(permits) = &source.permits {
+                permits.acquire().await.unwrap().forget();
+            }
+            required.begun.set();
             let began = now();
             let number = source.begun.fetch_add(1, Ordering::SeqCst) + 1;
             let mut unfinished = Unfinished(Some(source.given_up));
@@ -130,7 +134,7 @@ fn options(freshness: Freshness) -> ReadOptions {
     ReadOptions {
         freshness,
         arrived: now(),
-        deadline: Instant::now().into_std(),
+        deadline: (Instant::now() + Duration::from_secs(30)).into_std(),
     }
 }
 
@@ -245,4 +249,41 @@ async fn the_latest_is_read_by_a_read_that_began_later() {
     assert!(matches!((second, third), (Ok(2), Ok(2))));
     // A call with the default freshness is answered from memory.
     assert!(matches!(ask(&cache, &source).await, Ok(2)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_leaves_a_read_that_has_no_permit_after_half_of_its_time() {
+    let (cache, mut source) = (cache(), Source::default());
+    let permits = Arc::new(Semaphore::new(0));
+    source.permits = Some(Arc::clone(&permits));
+    let within = async |seconds| {
+        let began = Instant::now();
+        let options = ReadOptions {
+            deadline: (began + Duration::from_secs(seconds)).into_std(),
+            ..options(Freshness::Bounded)
+        };
+        let outcome = cache.get(&1, options, &source).await;
+        (outcome.map(|entry| entry.value), began.elapsed())
+    };
+    let (short, long, ()) = tokio::join!(biased; within(1), within(4), async {
+        sleep(Duration::from_secs(1)).await;
+        permits.add_permits(1);
+    });
+    assert!(matches!(short.0, Err(DirectoryError::Overloaded)));
+    assert_eq!(short.1, Duration::from_millis(500));
+    // The others wait on.
+    assert!(matches!(long.0, Ok(1)));
+    assert_eq!(long.1, Duration::from_secs(1));
+    // A read that has begun is waited for.
+    let (cache, source) = (self::cache(), Source::waiting());
+    let options = ReadOptions {
+        deadline: (Instant::now() + Duration::from_secs(1)).into_std(),
+        ..options(Freshness::Bounded)
+    };
+    let call = cache.get(&1, options, &source);
+    let (outcome, ()) = tokio::join!(biased; call, async {
+        sleep(Duration::from_millis(900)).await;
+        source.allow();
+    });
+    assert!(matches!(outcome.map(|entry| entry.value), Ok(1)));
 }

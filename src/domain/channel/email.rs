@@ -1,6 +1,7 @@
 //! An email address: `channel_email`.
 
 use secrecy::SecretString;
+use zeroize::Zeroize;
 
 use crate::domain::{reauthorization::FlagSource, secret::AdminOnly};
 
@@ -41,4 +42,43 @@ pub struct Smtp {
     pub enable_starttls_auto: Option<bool>,
     pub openssl_verify_mode: Option<String>,
     pub authentication: Option<String>,
+}
+
+impl Drop for Imap {
+    /// Wipes all texts; a password wipes itself.
+    fn drop(&mut self) {
+        let Self {
+            login,
+            password: _,
+            address,
+            port: _,
+            enabled: _,
+            enable_ssl: _,
+            authentication,
+        } = self;
+        for text in [login, address, authentication] {
+            text.zeroize();
+        }
+    }
+}
+
+impl Drop for Smtp {
+    /// Wipes all texts; a password wipes itself.
+    fn drop(&mut self) {
+        let Self {
+            login,
+            password: _,
+            address,
+            port: _,
+            enabled: _,
+            domain,
+            enable_ssl_tls: _,
+            enable_starttls_auto: _,
+            openssl_verify_mode,
+            authentication,
+        } = self;
+        for text in [login, address, domain, openssl_verify_mode, authentication] {
+            text.zeroize();
+        }
+    }
 }

@@ -32,8 +32,8 @@ pub enum Fault {
     AgeFromPublication,
     /// The clock stands still while the machine sleeps.
     SleepNotCounted,
-    /// Flags are remembered for ever.
-    FlagsNeverAskedAgain,
+    /// Flags are never asked for again.
+    AgeIgnored,
 }
 
 const FAULTS: [Fault; 6] = [
@@ -42,7 +42,7 @@ const FAULTS: [Fault; 6] = [
     Fault::OlderReplacesNewer,
     Fault::AgeFromPublication,
     Fault::SleepNotCounted,
-    Fault::FlagsNeverAskedAgain,
+    Fault::AgeIgnored,
 ];
 
 /// Tries schedules until one breaks a promise.

@@ -93,7 +93,7 @@ impl Model {
             state.fault = fault;
             state
         };
-        let is_of_flags = fault == Some(Fault::FlagsNeverAskedAgain);
+        let is_of_flags = fault == Some(Fault::AgeIgnored);
         Self {
             state: state(fault.filter(|_| !is_of_flags), MAX_AGE * 3 / 4),
             flags: state(fault.filter(|_| is_of_flags), MAX_AGE / 2),
