@@ -88,14 +88,14 @@ pub struct ServeArguments {
     #[arg(long, value_name = "NUMBER")]
     pub max_concurrent_reads: Option<String>,
 
-    /// Maximum age of an answer from memory, up to 60s; 0 reads for each call [default: 2s]
+    /// Maximum age of an answer from the cache, up to 60s; 0 reads for each call [default: 2s]
     ///
     /// Rights and content are that old at most. A call for the latest reads the database
     /// all the same.
     #[arg(long, value_name = "DURATION")]
     pub max_staleness: Option<String>,
 
-    /// Memory for accounts and inboxes that were read, 16MiB or more [default: 256MiB]
+    /// Size of the cache of accounts and inboxes, 16MiB or more [default: 256MiB]
     #[arg(long, value_name = "SIZE")]
     pub cache_bytes: Option<String>,
 

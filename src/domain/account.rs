@@ -73,7 +73,7 @@ impl Account {
         (inbox.fingerprint == Some(fingerprint)).then(|| Arc::clone(inbox))
     }
 
-    /// How many of its inboxes are the very same in memory as another state's.
+    /// How many of its inboxes are the same in memory as those of another state. For tests.
     pub fn shared_inboxes(&self, other: &Self) -> usize {
         let inboxes = self.inboxes.iter();
         let is_shared = |inbox: &&Arc<AccountInbox>| {

@@ -13,9 +13,9 @@ use super::{
     viewer::{Rights, Viewer},
 };
 
-/// Where inboxes come from. An answer is as fresh as its options ask, or an error. None
-/// comes after its deadline, and work for an answer may end there, or when the answer's
-/// future is dropped.
+/// Where inboxes come from. An answer is as fresh as its options ask, or an error. Work for
+/// an answer may end at its deadline, which the caller enforces, or when the answer's future
+/// is dropped.
 pub trait InboxDirectory: Send + Sync + 'static {
     /// A whole account, from one snapshot. It does not depend on a viewer, so that it can
     /// be cached. It costs what its inboxes cost: membership is asked first, by

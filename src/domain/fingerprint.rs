@@ -1,4 +1,4 @@
-//! The mark of one content of rows.
+//! The fingerprint of an inbox's rows. How it is made is not known here.
 
 use super::size::no_heap;
 

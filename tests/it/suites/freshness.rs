@@ -68,7 +68,7 @@ async fn read_times(client: &Client, freshness: i32) -> Vec<Result<SystemTime, S
     ]
 }
 
-/// The time lies between the call and its answer, as each call reads.
+/// The time lies between the call and its answer, as this server caches nothing.
 async fn an_answer_says_of_when_it_is(backend: Backend) {
     let database = backend.golden();
     let server = Program::serving(&database).start();

@@ -1,4 +1,4 @@
-//! Every answer is the whole truth of one instant, as fresh as was asked for.
+//! Every answer is the whole state of one instant, as fresh as was asked for.
 //!
 //! Random writers change rights and content, and note when each commit was sent and
 //! acknowledged. Random readers call every method of two replicas. All that they saw is a

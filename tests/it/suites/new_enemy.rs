@@ -39,7 +39,7 @@ const MAX_PAIR_DELAY: Duration = Duration::from_millis(3);
 /// The longest time between two orders, beyond the answers that are waited for.
 const MAX_ORDER_DELAY: Duration = Duration::from_millis(150);
 
-/// Answers to the viewer of a lane between two orders, at least.
+/// Answers to the viewer of a case between two orders, at least.
 const ANSWERS_BETWEEN_ORDERS: u64 = 2;
 
 /// The viewers of each kind of right, which have an inbox each.
@@ -51,10 +51,10 @@ const CALLERS_OF_EACH_REPLICA: u64 = 3;
 /// An administrator of both accounts, to which every text may be shown.
 const ADMINISTRATOR: i64 = 1;
 
-/// The mark of each text that the viewer of a lane must not see.
+/// The mark of each text that the viewer of a case must not see.
 const FORBIDDEN: &str = "forbidden";
 
-/// The right that a lane's viewer loses and gets back.
+/// The right that a case's viewer loses and gets back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Right {
     /// A member of the inbox sees its name and greeting.
@@ -64,7 +64,7 @@ enum Right {
 }
 
 /// An inbox and a viewer, and the state of the rounds with them.
-struct Lane {
+struct Case {
     right: Right,
     account: i64,
     inbox: i64,
@@ -78,7 +78,7 @@ struct Lane {
 
 /// All that the tasks of one test share.
 struct Rounds {
-    lanes: Vec<Lane>,
+    cases: Vec<Case>,
     seed: u64,
     are_over: AtomicBool,
     counts: Mutex<BTreeMap<String, u64>>,
@@ -96,20 +96,20 @@ impl Rounds {
         counts.get(event).copied().unwrap_or_default()
     }
 
-    /// Leaves a lane to its callers for a time, and until they have enough answers.
-    async fn call_for(&self, lane: &Lane, delay: Duration) {
-        let enough = lane.answers.load(Ordering::Relaxed) + ANSWERS_BETWEEN_ORDERS;
+    /// Leaves a case to its callers for a time, and until they have enough answers.
+    async fn call_for(&self, case: &Case, delay: Duration) {
+        let enough = case.answers.load(Ordering::Relaxed) + ANSWERS_BETWEEN_ORDERS;
         tokio::time::sleep(delay).await;
-        let has_enough = || lane.answers.load(Ordering::Relaxed) >= enough;
+        let has_enough = || case.answers.load(Ordering::Relaxed) >= enough;
         while !has_enough() && !self.are_over.load(Ordering::Relaxed) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 
     /// Keeps the first one, and ends the rounds.
-    fn report(&self, lane: &Lane, text: &str) {
-        let round = lane.round.load(Ordering::Relaxed);
-        let (right, inbox, viewer) = (lane.right, lane.inbox, lane.viewer);
+    fn report(&self, case: &Case, text: &str) {
+        let round = case.round.load(Ordering::Relaxed);
+        let (right, inbox, viewer) = (case.right, case.inbox, case.viewer);
         let seed = self.seed;
         let text = format!(
             "round {round} of {right:?}, inbox {inbox}, user {viewer}, SEED={seed}: {text}"
@@ -123,13 +123,13 @@ async fn old_rights_never_meet_new_content(backend: Backend) {
     let rounds = setting("ROUNDS", 300);
     let database = backend.empty();
     let shared = Arc::new(Rounds {
-        lanes: lanes(),
+        cases: cases(),
         seed: seed(),
         are_over: AtomicBool::new(false),
         counts: Mutex::default(),
         violation: Mutex::default(),
     });
-    fill(&database, &shared.lanes).await;
+    fill(&database, &shared.cases).await;
     let server = || {
         let seconds = MAX_STALENESS_AGE.as_secs_f64().to_string();
         let program = Program::remembering(&database).env("MAX_STALENESS", &seconds);
@@ -151,12 +151,12 @@ async fn old_rights_never_meet_new_content(backend: Backend) {
         )));
     }
     let mut writers = Vec::new();
-    for lane in 0..shared.lanes.len() {
+    for case in 0..shared.cases.len() {
         let session = database.connect().await;
         let rounds = rounds.div_ceil(LANES_OF_EACH_KIND);
         writers.push(tokio::spawn(write(
             Arc::clone(&shared),
-            lane,
+            case,
             session,
             rounds,
         )));
@@ -202,11 +202,11 @@ fn enough_was_seen(shared: &Rounds, rounds: u64) {
     assert!(unavailable <= rounds / 10, "{unavailable} calls failed");
 }
 
-fn lanes() -> Vec<Lane> {
+fn cases() -> Vec<Case> {
     let kinds = [Right::Membership, Right::Administration];
-    let lanes = (0_i64..).zip(kinds.into_iter().cycle());
+    let cases = (0_i64..).zip(kinds.into_iter().cycle());
     let count = usize::try_from(LANES_OF_EACH_KIND).unwrap() * kinds.len();
-    let lane = |(index, right)| Lane {
+    let case = |(index, right)| Case {
         right,
         account: 1 + index / 2 % 2,
         inbox: 1_000 + index,
@@ -215,11 +215,11 @@ fn lanes() -> Vec<Lane> {
         answers: AtomicU64::new(0),
         lost_at: AtomicI64::new(0),
     };
-    lanes.take(count).map(lane).collect()
+    cases.take(count).map(case).collect()
 }
 
 /// Every viewer has its right, and no text is forbidden.
-async fn fill(database: &Database, lanes: &[Lane]) {
+async fn fill(database: &Database, cases: &[Case]) {
     const NOW: &str = "'2026-01-01', '2026-01-01'";
     let mut sql = format!(
         "INSERT INTO accounts (id, name, created_at, updated_at)
@@ -228,14 +228,14 @@ async fn fill(database: &Database, lanes: &[Lane]) {
         INSERT INTO account_users (account_id, user_id, role, created_at, updated_at)
             VALUES (1, {ADMINISTRATOR}, 1, {NOW}), (2, {ADMINISTRATOR}, 1, {NOW});"
     );
-    for lane in lanes {
-        let Lane {
+    for case in cases {
+        let Case {
             account,
             inbox,
             viewer,
             right,
             ..
-        } = lane;
+        } = case;
         let role = i32::from(*right == Right::Administration);
         write!(
             sql,
@@ -254,16 +254,16 @@ async fn fill(database: &Database, lanes: &[Lane]) {
     database.execute(&sql).await;
 }
 
-/// Runs the rounds of a lane. Each statement is a transaction.
+/// Runs the rounds of a case. Each statement is a transaction.
 async fn write(shared: Arc<Rounds>, index: usize, mut session: Connection, rounds: u64) {
-    let lane = &shared.lanes[index];
-    let Lane {
+    let case = &shared.cases[index];
+    let Case {
         account,
         inbox,
         viewer,
         right,
         ..
-    } = lane;
+    } = case;
     let (lose, restore) = match right {
         Right::Membership => (
             format!("DELETE FROM inbox_members WHERE inbox_id = {inbox} AND user_id = {viewer}"),
@@ -299,23 +299,23 @@ async fn write(shared: Arc<Rounds>, index: usize, mut session: Connection, round
         if shared.are_over.load(Ordering::Relaxed) {
             return;
         }
-        lane.round.store(round, Ordering::Relaxed);
-        shared.call_for(lane, up_to(MAX_ORDER_DELAY)).await;
+        case.round.store(round, Ordering::Relaxed);
+        shared.call_for(case, up_to(MAX_ORDER_DELAY)).await;
         session.run(&lose).await.unwrap();
-        lane.lost_at.store(now(), Ordering::SeqCst);
+        case.lost_at.store(now(), Ordering::SeqCst);
         tokio::time::sleep(up_to(MAX_PAIR_DELAY)).await;
         session
             .run(&text(format!("{FORBIDDEN} {round}")))
             .await
             .unwrap();
 
-        shared.call_for(lane, up_to(MAX_ORDER_DELAY)).await;
+        shared.call_for(case, up_to(MAX_ORDER_DELAY)).await;
         session
             .run(&text(format!("harmless {round}")))
             .await
             .unwrap();
         tokio::time::sleep(up_to(MAX_PAIR_DELAY)).await;
-        lane.lost_at.store(0, Ordering::SeqCst);
+        case.lost_at.store(0, Ordering::SeqCst);
         session.run(&restore).await.unwrap();
         shared.count(&format!("{right:?}: rounds"));
     }

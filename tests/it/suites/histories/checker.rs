@@ -15,7 +15,7 @@
 //!
 //! t is taken by the client before it sends, so the server's own t is later. The server
 //! promises r >= t - B for its own t, and hence for the client's. A slow machine makes the
-//! server's t later, and the difference smaller: the rule never accuses wrongly. v is taken
+//! server's t later, and the difference smaller: the rule never refuses wrongly. v is taken
 //! after the answer has come, so it is not before the snapshot either. A read time is
 //! shown as it was or earlier (`Clock::wall_time`), which makes [r, v] longer.
 //!

@@ -101,7 +101,9 @@ pub async fn call(
     let (outcome, read_time) = match answered {
         Ok((outcome, read_time)) => (outcome, Some(read_time)),
         Err(status) => match (status.code(), reason(&status).as_str()) {
-            (Code::Unavailable | Code::ResourceExhausted, _) => return None,
+            (Code::Unavailable | Code::ResourceExhausted | Code::DeadlineExceeded, _) => {
+                return None;
+            }
             (_, "ACCESS_DENIED") => (Outcome::Denied, None),
             (_, "ACCOUNT_SUSPENDED") => (Outcome::Suspended, None),
             (_, "INBOX_NOT_FOUND") => (Outcome::NotFound, None),

@@ -57,7 +57,7 @@ impl Processes {
         }
     }
 
-    /// Ends all without a word.
+    /// Ends all by SIGKILL.
     pub fn kill(&mut self) {
         self.pause();
         let processes: Vec<_> = self.paused.drain(..).collect();
