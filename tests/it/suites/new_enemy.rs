@@ -198,7 +198,7 @@ fn enough_was_seen(shared: &Rounds, rounds: u64) {
             );
         }
     }
-    let unavailable = shared.counted("unavailable");
+    let unavailable = shared.counted("without an answer");
     assert!(unavailable <= rounds / 10, "{unavailable} calls failed");
 }
 
