@@ -22,7 +22,7 @@ SOAK_SECONDS := 3600
 BUF := target/tools/node_modules/.bin/buf
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow soak fuzz load secrets lint deny tools
+.PHONY: help run test test-slow soak fuzz bench load secrets lint deny tools
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -43,6 +43,9 @@ soak: tools ## Rights and content under random writers, for hours
 
 fuzz: tools ## Look for inputs that break things, for longer
 	@scripts/fuzz.sh $(SECONDS_EACH)
+
+bench: ## Measure the cost of calls, reads and memory beside floors; writes docs/performance.md
+	cargo bench --locked --profile dist --bench performance
 
 load: ## Measure how many callers are served, how quickly, and what an overload does
 	cargo bench --locked --profile dist --bench load

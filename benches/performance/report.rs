@@ -1,0 +1,169 @@
+//! The results: printed as a table, and written to `docs/performance.md`.
+
+use std::{fmt::Write, fs, path::Path};
+
+/// One measure beside its floor.
+pub struct Row {
+    pub number: &'static str,
+    pub measure: &'static str,
+    pub floor: Amount,
+    pub figure: Amount,
+    pub ratio: Ratio,
+    pub goal: f64,
+}
+
+/// A number with its unit.
+pub struct Amount(pub f64, pub &'static str);
+
+/// The number that the goal is about.
+pub enum Ratio {
+    OfFloor,
+    /// The figure itself.
+    Figure,
+}
+
+impl Row {
+    fn value(&self) -> f64 {
+        match self.ratio {
+            Ratio::OfFloor => self.figure.0 / self.floor.0,
+            Ratio::Figure => self.figure.0,
+        }
+    }
+
+    pub fn holds(&self) -> bool {
+        self.value() <= self.goal
+    }
+
+    fn line(&self) -> String {
+        let ratio = match self.ratio {
+            Ratio::OfFloor => number(self.value()),
+            Ratio::Figure => "–".to_owned(),
+        };
+        let verdict = if self.holds() { "holds" } else { "missed" };
+        format!(
+            "| {} | {} | {} | {} | {ratio} | ≤ {} | {verdict} |",
+            self.number,
+            self.measure,
+            self.floor.text(),
+            self.figure.text(),
+            self.goal,
+        )
+    }
+}
+
+impl Amount {
+    /// None, where the figure itself has the goal.
+    pub const NONE: Self = Self(f64::NAN, "");
+
+    fn text(&self) -> String {
+        if self.0.is_nan() {
+            return "–".to_owned();
+        }
+        format!("{} {}", number(self.0), self.1).trim().to_owned()
+    }
+}
+
+/// With three digits, or as an integer.
+fn number(value: f64) -> String {
+    match value.abs() {
+        size if value.fract() == 0.0 || size >= 100.0 => format!("{value:.0}"),
+        size if size >= 10.0 => format!("{value:.1}"),
+        size if size >= 0.1 => format!("{value:.2}"),
+        _ => format!("{value:.4}"),
+    }
+}
+
+/// The machine and the programs.
+pub struct Environment {
+    pub processor: String,
+    pub processors: usize,
+    pub postgres: String,
+    pub callers: usize,
+    pub rounds: usize,
+    pub seconds: f64,
+}
+
+/// Prints a row as soon as it is measured.
+pub fn print(rows: &[Row]) {
+    for row in rows {
+        println!("{}", row.line());
+    }
+}
+
+pub fn write(rows: &[Row], environment: &Environment) {
+    let Environment {
+        processor,
+        processors,
+        postgres,
+        callers,
+        rounds,
+        seconds,
+    } = environment;
+    let mut text = format!(
+        "# Performance
+
+`make bench` measures this, and writes this page. Each figure stands beside a floor: the least that
+the same task costs without this service.
+
+| | |
+|---|---|
+| processor | {processor}, {processors} cores |
+| PostgreSQL | {postgres} |
+| rounds | {rounds}, of {seconds} s for each row and floor |
+
+| # | measure | floor | figure | ratio | goal | |
+|---|---|---|---|---|---|---|
+"
+    );
+    for row in rows {
+        writeln!(text, "{}", row.line()).unwrap();
+    }
+    write!(
+        text,
+        "
+{}",
+        METHOD.replace("{callers}", &callers.to_string())
+    )
+    .unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    fs::write(folder.join("docs/performance.md"), text).unwrap();
+}
+
+const METHOD: &str = "## How it is measured
+
+Only ratios mean anything, because machines differ. Figures and floors are measured in the same run
+and in alternation. A figure is the median of the rounds. The driver shares the processors with the
+servers.
+
+The service is the program as it is distributed. It has its default settings unless a row says
+otherwise, and its log goes to a file. PostgreSQL runs on the same machine, without its vacuum
+daemon. Everything is on the loopback interface.
+
+A floor is a tonic server without layers, in a process of its own, with the same allocator. It
+returns a copy of the response of the service, as a message that prost encodes.
+
+Processor time is that of all threads of a server, divided by its calls. There are {callers} callers
+in a loop, each with a connection of its own.
+
+* **1, 2, 3.** The calls are equal, so the cache answers them. It reads anew as the maximum
+  staleness of 2 s demands. The list is a page of 100 inboxes in full detail for an administrator.
+  The select of row 3 is prepared, and its pool has as many connections as the service.
+* **4.** The page is in the middle of the list of 10,000. The agent sees three inboxes. The floor is
+  the same call in an account of 100. The maximum staleness is 60 s, because row 8 measures reads.
+* **5.** The log of the service counts the statements. The statements that begin and end a
+  transaction and set its limits do not count. The account has 100 inboxes of all 13 kinds.
+* **6.** The time is that of all processes of PostgreSQL. The callers send 2,000 calls a second, for
+  50 inboxes in turn. The floor is 2,000 times the time of one call at a maximum staleness of 0. For
+  that, the callers call in a loop.
+* **7.** A list with `FRESHNESS_LATEST` and a page of one inbox reads the whole account. The service
+  was started anew, so the account is not in its cache. It has read another account before, so its
+  connections and statements are prepared. The floor selects all columns of the same rows, over one
+  connection and table by table, and does not decode them.
+* **8.** The same list again, twice, beside the first one.
+* **9.** The callers send 400 calls a second to another account. The latency counts from the time at
+  which a call is due. Meanwhile one caller lists the account of 10,000 with `FRESHNESS_LATEST`,
+  again and again.
+* **10.** The growth of the resident memory of the service, while accounts are read into its cache.
+  The size is that of all inboxes in a response to an administrator. The first tenth of the accounts
+  is read before the measurement begins. The cache may hold 4 GiB.
+";
