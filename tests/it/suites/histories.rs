@@ -155,10 +155,10 @@ fn check(backend: Backend, history: &History, answers: &[Answer], seed: u64) {
     }
     for kind in KINDS {
         let count = kinds.get(kind).copied().unwrap_or_default();
-        assert!(count >= 3, "SEED={seed}: only {count} answers: {kind}");
+        assert!(count > 0, "SEED={seed}: no answer: {kind}");
     }
     assert!(
-        falsified >= 20 && refused * 10 >= falsified * 9,
+        falsified >= 10 && refused * 10 >= falsified * 9,
         "{refused} of {falsified}"
     );
 }
