@@ -319,7 +319,7 @@ async fn ids_that_remain_count_too(backend: Backend) {
     let database = backend.golden();
     let many = format!(
         "INSERT INTO inboxes (id, account_id, channel_id, channel_type, name, created_at, updated_at)
-            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1500)
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
             SELECT 1000000 + i, 1, {INBOX}, 'Channel::Whatsapp', 'n' || i, '2026-01-01', '2026-01-01'
             FROM n"
     );
@@ -335,6 +335,6 @@ async fn ids_that_remain_count_too(backend: Backend) {
     assert!(inboxes.len() > 100 && remaining.len() > 1000);
     let ids = inboxes.iter().map(|inbox| inbox.id);
     let ids: Vec<_> = ids.chain(remaining.iter().map(|it| it.inbox_id)).collect();
-    let expected: Vec<_> = [INBOX].into_iter().chain(1_000_001..=1_001_500).collect();
+    let expected: Vec<_> = [INBOX].into_iter().chain(1_000_001..=1_002_000).collect();
     assert_eq!(ids, expected);
 }
