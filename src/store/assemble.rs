@@ -97,7 +97,7 @@ impl Store {
             flag_key: Cell::new(None),
         };
         let by_key = rows.by_key()?;
-        let mut encoder = Encoder::new(&rows.fingerprint_prefix);
+        let mut encoder = Encoder::new(rows.probe_number);
         let mut assembled = Vec::new();
         for row in rows.inboxes.iter() {
             if !assembled.is_empty() && assembled.len() % INBOXES_AT_A_TIME == 0 {

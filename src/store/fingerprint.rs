@@ -7,18 +7,19 @@
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::{Store, sql::plan::Plan};
 use crate::domain::fingerprint::Fingerprint;
 
 /// Rows of one inbox, as bytes.
 pub(super) struct Encoder {
     bytes: Zeroizing<Vec<u8>>,
-    /// The bytes before any row.
-    prefix_len: usize,
 }
 
+/// The bytes before any row: the number of the probe.
+const PREFIX_LEN: usize = size_of::<u64>();
+
 /// A value of a column.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
+#[cfg_attr(test, derive(Debug))]
 pub(super) enum Value<'v> {
     Null,
     Integer(i64),
@@ -28,14 +29,14 @@ pub(super) enum Value<'v> {
 }
 
 impl Encoder {
-    /// All that inboxes depend on, beside their rows, is `prefix`.
-    pub fn new(prefix: &[u8; 32]) -> Self {
+    /// In a store, the number of the probe stands for the columns that are read and for
+    /// the features of leadchat.
+    pub fn new(probe_number: u64) -> Self {
         const CAPACITY: usize = 16 << 10;
         let mut bytes = Vec::with_capacity(CAPACITY);
-        bytes.extend(prefix);
+        bytes.extend(probe_number.to_be_bytes());
         Self {
             bytes: Zeroizing::new(bytes),
-            prefix_len: prefix.len(),
         }
     }
 
@@ -83,7 +84,7 @@ impl Encoder {
     /// The fingerprint of the rows since the last one.
     pub fn finish(&mut self) -> Fingerprint {
         let digest: [u8; 32] = Sha256::digest(&*self.bytes).into();
-        self.bytes.truncate(self.prefix_len);
+        self.bytes.truncate(PREFIX_LEN);
         Fingerprint(*digest.first_chunk().unwrap_or(&[0; 16]))
     }
 
@@ -95,17 +96,6 @@ impl Encoder {
             larger.extend_from_slice(&self.bytes);
             self.bytes = Zeroizing::new(larger);
         }
-    }
-}
-
-impl Store {
-    /// The plan by which rows are read, on which inboxes depend beside the rows.
-    pub(super) fn fingerprint_prefix(&self, plan: &Plan) -> [u8; 32] {
-        let mut digest = Sha256::new();
-        digest.update([u8::from(self.has_state_table)]);
-        digest.update(plan.probe_number.to_be_bytes());
-        digest.update(format!("{:?}", plan.schema.features()));
-        digest.finalize().into()
     }
 }
 

@@ -26,7 +26,8 @@ pub(in crate::store) struct InboxRows {
     pub channels: Vec<(ChannelKind, Rows)>,
     /// How new the leadchat is that wrote all this.
     pub features: Features,
-    pub fingerprint_prefix: [u8; 32],
+    /// Of the plan that they were read with.
+    pub probe_number: u64,
 }
 
 /// The same by what they belong to.

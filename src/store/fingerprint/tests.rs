@@ -92,13 +92,13 @@ impl<'b> Decoder<'b> {
 
 #[test]
 fn no_other_rows_have_the_same_bytes() {
-    const PREFIX: [u8; 32] = [7; 32];
+    const PROBE_NUMBER: u64 = 7;
     let tables = vec(vec(vec(content(), 0..5), 0..4), 5);
     for_all(1000, tables, |tables| {
-        let mut encoder = Encoder::new(&PREFIX);
+        let mut encoder = Encoder::new(PROBE_NUMBER);
         encode(&mut encoder, &tables);
-        let (prefix, rows) = encoder.bytes.split_at(PREFIX.len());
-        assert_eq!(prefix, PREFIX);
+        let (prefix, rows) = encoder.bytes.split_at(PREFIX_LEN);
+        assert_eq!(prefix, PROBE_NUMBER.to_be_bytes());
         let mut decoder = Decoder(rows);
         assert_eq!(decoder.tables(tables.len()), tables);
         assert!(decoder.0.is_empty());
@@ -106,16 +106,16 @@ fn no_other_rows_have_the_same_bytes() {
 }
 
 #[test]
-fn a_fingerprint_is_of_its_rows_and_the_prefix_alone() {
+fn a_fingerprint_is_of_its_rows_and_the_probe_alone() {
     let one = vec![vec![vec![Content::Null]]];
     let other = vec![vec![vec![Content::Text(Vec::new())]]];
-    let mut encoder = Encoder::new(&[0; 32]);
+    let mut encoder = Encoder::new(0);
     let [first, second, third] = [&one, &other, &one].map(|tables| {
         encode(&mut encoder, tables);
         encoder.finish()
     });
     assert!(first == third && first != second);
-    let mut of_another_plan = Encoder::new(&[1; 32]);
+    let mut of_another_plan = Encoder::new(1);
     encode(&mut of_another_plan, &one);
     assert!(of_another_plan.finish() != first);
 }

@@ -51,6 +51,6 @@ pub(super) async fn read_inboxes(
         states,
         channels,
         features: read.plan.schema.features(),
-        fingerprint_prefix: read.store.fingerprint_prefix(read.plan),
+        probe_number: read.plan.probe_number,
     }))
 }
