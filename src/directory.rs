@@ -27,7 +27,7 @@ use shared_cache::StalenessBounds;
 /// The memory for answers.
 #[derive(Clone, Copy, Debug)]
 pub struct CacheSettings {
-    /// The age of an answer at most; zero remembers none.
+    /// The age of an answer at most; zero caches none.
     pub max_staleness: Duration,
     pub bytes: usize,
 }

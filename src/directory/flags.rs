@@ -44,7 +44,7 @@ impl ValueSource<Arc<ReauthorizationFlags>> for Source<'_> {
         Some(())
     }
 
-    /// Where Redis is away, a refresh fails: flags that are remembered are used until they
+    /// Where Redis is away, a refresh fails: flags that are cached are used until they
     /// are too old. Flags that a call waits for are unknown then, and are due for a refresh
     /// at once.
     fn read(

@@ -2,6 +2,7 @@
 
 mod attach;
 mod avatars;
+mod cache;
 mod cancellation;
 mod check;
 mod degradations;
@@ -18,7 +19,6 @@ mod limits;
 mod listing;
 mod locks;
 mod logs;
-mod memory;
 mod metadata;
 mod migrations;
 mod mistakes;

@@ -20,7 +20,7 @@ pub enum CacheKey {
 }
 
 impl CacheKey {
-    /// `None` where the outcome is not remembered: several inboxes are mostly asked for once.
+    /// `None` where the outcome is not cached: several inboxes are mostly asked for once.
     pub fn of(request: &ReadRequest) -> Option<Self> {
         Some(match request {
             ReadRequest::Account(account) => Self::Account(*account),

@@ -1,4 +1,4 @@
-//! The decisions of a cache: what a call does next, and which outcome is remembered.
+//! The decisions of a cache: what a call does next, and which outcome is cached.
 //!
 //! It has no clock, no task and no database, so that schedules of calls and reads can be
 //! tried against a model.
@@ -71,7 +71,7 @@ pub struct Demand {
     pub arrived: BootInstant,
 }
 
-/// A read under way, as it is remembered: it may have been given up.
+/// A read under way, as it is cached: it may have been given up.
 pub trait ReadHandle {
     type Read;
 
@@ -217,7 +217,7 @@ where
         (as_of >= self.not_before(demand)).then_some(entry)
     }
 
-    /// Decides the next step of a call. `begin` makes a read, and tells how it is remembered.
+    /// Decides the next step of a call. `begin` makes a read, and tells how it is cached.
     pub fn step(
         &self,
         key: &K,
@@ -260,7 +260,7 @@ where
         (is_due && !is_under_way).then(|| reads.begin(key, Freshness::Bounded, now(), begin))
     }
 
-    /// Ends a read. Its outcome is remembered, unless a later one is.
+    /// Ends a read. Its outcome is cached, unless a later one is.
     pub fn end(
         &self,
         key: &K,

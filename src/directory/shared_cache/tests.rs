@@ -15,7 +15,7 @@ use tokio::{
 
 use super::*;
 
-const MAX_AGE: Duration = Duration::from_secs(2);
+const MAX_STALENESS_AGE: Duration = Duration::from_secs(2);
 
 thread_local! {
     /// When the clock of tokio was started, which a test can advance.
@@ -120,8 +120,8 @@ fn cache() -> Arc<SharedCache<u8, usize>> {
         has_large_entries: false,
     };
     let bounds = StalenessBounds {
-        max_staleness: MAX_AGE,
-        refresh_after: MAX_AGE * 3 / 4,
+        max_staleness: MAX_STALENESS_AGE,
+        refresh_after: MAX_STALENESS_AGE * 3 / 4,
     };
     let clock = Clock {
         boot: now,
@@ -178,7 +178,7 @@ async fn a_read_ends_when_the_last_call_has_given_up() {
 async fn a_refresh_runs_beside_the_calls_where_a_permit_is_free() {
     let (cache, source) = (cache(), Source::default());
     assert!(matches!(ask(&cache, &source).await, Ok(1)));
-    sleep(MAX_AGE * 9 / 10).await;
+    sleep(MAX_STALENESS_AGE * 9 / 10).await;
     let without = Source {
         has_no_permit: true,
         ..source.clone()
@@ -193,12 +193,12 @@ async fn a_refresh_runs_beside_the_calls_where_a_permit_is_free() {
     assert_eq!(source.counts(), [2, 2, 0]);
     assert!(matches!(ask(&cache, &source).await, Ok(2)));
     // An entry that is too old is replaced by a read.
-    sleep(MAX_AGE * 2).await;
+    sleep(MAX_STALENESS_AGE * 2).await;
     assert!(matches!(ask(&cache, &source).await, Ok(3)));
 }
 
 #[tokio::test(start_paused = true)]
-async fn failures_are_for_waiting_calls_and_not_remembered() {
+async fn failures_are_for_waiting_calls_and_not_cached() {
     let (cache, mut source) = (cache(), Source::waiting());
     source.fails.store(true, Ordering::SeqCst);
     let calls = join_all((0..3).map(|_| ask(&cache, &source)));
@@ -210,12 +210,12 @@ async fn failures_are_for_waiting_calls_and_not_remembered() {
     assert!(matches!(ask(&cache, &source).await, Ok(2)));
     // A refresh that fails leaves the entry as it is, until it is too old.
     source.fails.store(true, Ordering::SeqCst);
-    sleep(MAX_AGE * 9 / 10).await;
+    sleep(MAX_STALENESS_AGE * 9 / 10).await;
     for _ in 0..3 {
         assert!(matches!(ask(&cache, &source).await, Ok(2)));
         yield_now().await;
     }
-    sleep(MAX_AGE).await;
+    sleep(MAX_STALENESS_AGE).await;
     assert!(ask(&cache, &source).await.is_err());
 }
 

@@ -82,8 +82,8 @@ async fn filled(backend: Backend) -> Database {
 
 async fn viewers_get_what_the_reviewed_table_says(backend: Backend) {
     let database = filled(backend).await;
-    let server = Program::remembering(&database).start();
-    let administrators = Program::remembering(&database)
+    let server = Program::caching(&database).start();
+    let administrators = Program::caching(&database)
         .arg("--local-role")
         .arg("administrator")
         .start();

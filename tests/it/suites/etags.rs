@@ -10,7 +10,7 @@ on_both_databases!(
 
 async fn etags_change_with_what_is_disclosed_and_only_then(backend: Backend) {
     let database = backend.golden();
-    let server = Program::remembering(&database).start();
+    let server = Program::caching(&database).start();
     let client = server.client().await.asking_twice();
     let etags = async || {
         let mut etags = Vec::new();
@@ -82,7 +82,7 @@ async fn etags_are_equal_on_every_replica_with_the_same_key(backend: Backend) {
     }
     let mut seen = Vec::new();
     for database in &databases {
-        let server = Program::remembering(database).start();
+        let server = Program::caching(database).start();
         let client = server.client().await.asking_twice();
         let mut inboxes = client.all(1, viewer::user(1)).await;
         inboxes.extend(client.all(3, viewer::service()).await);

@@ -181,7 +181,7 @@ pub async fn accounts(database: &Database, ids: impl IntoIterator<Item = i64>) {
 
 async fn viewers_find_what_they_see(backend: Backend) {
     let database = backend.golden();
-    let server = Program::remembering(&database).start();
+    let server = Program::caching(&database).start();
     let client = server.client().await.asking_twice();
     let stored = database
         .pairs(
@@ -249,7 +249,7 @@ async fn suspended_accounts_are_left_out(backend: Backend) {
         ],
     )
     .await;
-    let server = Program::remembering(&database).start();
+    let server = Program::caching(&database).start();
     let client = server.client().await.asking_twice();
     let key = || Key::FacebookPageId("p".to_owned());
     assert_eq!(found(&client, everywhere(key())).await, [1, 2]);
@@ -276,7 +276,7 @@ async fn suspended_accounts_are_left_out(backend: Backend) {
 
 async fn unfit_keys_are_refused(backend: Backend) {
     let database = backend.empty();
-    let server = Program::remembering(&database).start();
+    let server = Program::caching(&database).start();
     let client = server.client().await.asking_twice();
     let violations = async |request| {
         let status = client.find(request).await.unwrap_err();

@@ -59,7 +59,7 @@ async fn every_answer_is_the_state_of_one_instant(backend: Backend) {
     let database = backend.empty();
     writers::fill(&database).await;
     let start = || {
-        remembering(&database, MAX_STALENESS_AGE)
+        caching(&database, MAX_STALENESS_AGE)
             .env("RUST_LOG", "warn")
             .start()
     };
@@ -271,9 +271,9 @@ fn described(answer: &Answer, history: &History) -> String {
     lines.join("\n")
 }
 
-fn remembering(database: &Database, bound: Duration) -> Program {
+fn caching(database: &Database, bound: Duration) -> Program {
     let seconds = bound.as_secs_f64().to_string();
-    let program = Program::remembering(database).env("MAX_STALENESS", &seconds);
+    let program = Program::caching(database).env("MAX_STALENESS", &seconds);
     program.arg("--local-role").arg("administrator")
 }
 

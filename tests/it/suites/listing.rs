@@ -26,7 +26,7 @@ const ACCOUNT: i64 = 50;
 
 async fn order_is_by_folded_name_then_id(backend: Backend) {
     let database = backend.golden();
-    let server = Program::remembering(&database).start();
+    let server = Program::caching(&database).start();
     let client = server.client().await.asking_twice();
     for (account, user) in [(1, 1), (2, 5), (3, 9)] {
         let listed: Vec<_> = client
@@ -113,7 +113,7 @@ async fn walk(
 
 async fn pages_cover_ten_thousand_inboxes_once_each(backend: Backend) {
     let database = large(backend, 10_000).await;
-    let server = Program::remembering(&database).start();
+    let server = Program::caching(&database).start();
     let client = server.client().await.asking_twice();
     let mut pages = 0;
     let seen = walk(&client, ADMINISTRATOR, 1000, async |_| pages += 1).await;
@@ -135,7 +135,7 @@ async fn an_agent_in_three_far_inboxes_gets_these(backend: Backend) {
                 (2, 9999, '2026-01-01', '2026-01-01')",
         )
         .await;
-    let server = Program::remembering(&database).start();
+    let server = Program::caching(&database).start();
     let client = server.client().await.asking_twice();
     for page_size in [1, 2, 3, 100] {
         let mut pages = 0;
@@ -193,7 +193,7 @@ async fn pages_continue_across_inserts_and_deletes(backend: Backend) {
 
 async fn filters_apply_before_the_page_is_cut(backend: Backend) {
     let database = backend.golden();
-    let server = Program::remembering(&database).start();
+    let server = Program::caching(&database).start();
     let client = server.client().await.asking_twice();
     let list = async |kinds: &[pb::ChannelKind], prefix: &str, page_size| {
         let request = pb::ListInboxesRequest {
@@ -246,7 +246,7 @@ async fn pages_continue_after_long_names(backend: Backend) {
             "UPDATE inboxes SET name = '{beginning}' || (100 + id)"
         ))
         .await;
-    let server = Program::remembering(&database).start();
+    let server = Program::caching(&database).start();
     let client = server.client().await.asking_twice();
     let mut longest = 0;
     let seen = walk(&client, ADMINISTRATOR, 7, async |answer| {
@@ -263,7 +263,7 @@ async fn pages_continue_after_long_names(backend: Backend) {
 
 async fn basic_detail_is_what_a_picker_needs(backend: Backend) {
     let database = backend.golden();
-    let server = Program::remembering(&database).start();
+    let server = Program::caching(&database).start();
     let client = server.client().await.asking_twice();
     for viewer in [ADMINISTRATOR, viewer::service()] {
         let mut compared = 0;
@@ -302,7 +302,7 @@ async fn basic_detail_is_what_a_picker_needs(backend: Backend) {
 
 async fn page_sizes_are_bounded(backend: Backend) {
     let database = large(backend, 1500).await;
-    let server = Program::remembering(&database).start();
+    let server = Program::caching(&database).start();
     let client = server.client().await.asking_twice();
     let count = async |page_size| {
         client

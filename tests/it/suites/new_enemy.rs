@@ -132,7 +132,7 @@ async fn old_rights_never_meet_new_content(backend: Backend) {
     fill(&database, &shared.cases).await;
     let server = || {
         let seconds = MAX_STALENESS_AGE.as_secs_f64().to_string();
-        let program = Program::remembering(&database).env("MAX_STALENESS", &seconds);
+        let program = Program::caching(&database).env("MAX_STALENESS", &seconds);
         program.env("RUST_LOG", "warn").start()
     };
     let servers = [server(), server()];

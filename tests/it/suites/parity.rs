@@ -94,7 +94,7 @@ pub async fn parity(
     database: &Database,
     program: impl Fn(&Database) -> Program,
 ) {
-    let server = program(database).with_memory().start();
+    let server = program(database).with_cache().start();
     let client = server.client().await.asking_twice();
 
     let mut tally = Tally::default();
@@ -143,7 +143,7 @@ async fn taken_back(database: Database) -> Database {
 /// comparison says so.
 async fn any_changed_value_is_seen(backend: Backend) {
     let database = taken_back(backend.golden_encrypted()).await;
-    let server = Program::remembering(&database).with_keys().start();
+    let server = Program::caching(&database).with_keys().start();
     let client = server.client().await.asking_twice();
     let dice = dice::Dice::new();
     for role in ["administrator", "agent"] {

@@ -20,7 +20,7 @@ on_both_databases!(
 
 async fn users_see_what_the_index_showed(backend: Backend) {
     let database = backend.golden();
-    let server = Program::remembering(&database).start();
+    let server = Program::caching(&database).start();
     let client = server.client().await.asking_twice();
     let mut compared = 0;
     for shown in golden::visible() {
@@ -58,7 +58,7 @@ async fn users_see_what_the_index_showed(backend: Backend) {
 /// in SQL.
 async fn users_see_what_their_rows_say(backend: Backend) {
     let database = backend.golden();
-    let server = Program::remembering(&database).start();
+    let server = Program::caching(&database).start();
     let client = server.client().await.asking_twice();
     for account in 1..=3 {
         let every = selected(
@@ -109,7 +109,7 @@ async fn bots_see_the_inboxes_they_are_active_in(backend: Backend) {
                 (8, 50, 0, 1, '2026-01-01', '2026-01-01')",
         )
         .await;
-    let server = Program::remembering(&database).start();
+    let server = Program::caching(&database).start();
     let client = server.client().await.asking_twice();
     let sees = async |account, bot| ids(&client, account, viewer::bot(bot)).await;
 
@@ -141,7 +141,7 @@ async fn services_see_every_inbox(backend: Backend) {
         ("agent", "ROLE_AGENT"),
         ("administrator", "ROLE_ADMINISTRATOR"),
     ] {
-        let server = Program::remembering(&database)
+        let server = Program::caching(&database)
             .arg("--local-role")
             .arg(role)
             .start();
@@ -172,7 +172,7 @@ async fn suspension_is_disclosed_to_members_only(backend: Backend) {
                 VALUES (4, 50, 0, '2026-01-01', '2026-01-01')",
         )
         .await;
-    let server = Program::remembering(&database).start();
+    let server = Program::caching(&database).start();
     let client = server.client().await.asking_twice();
     for belongs in [
         viewer::user(17),
@@ -214,7 +214,7 @@ async fn suspension_is_disclosed_to_members_only(backend: Backend) {
 
 async fn missing_foreign_and_not_visible_are_the_same_bytes(backend: Backend) {
     let database = backend.golden();
-    let server = Program::remembering(&database).start();
+    let server = Program::caching(&database).start();
     let client = server.client().await.asking_twice();
     // User 2 is a member of inbox 1, and not of inbox 3.
     let mut statuses = Vec::new();
@@ -246,7 +246,7 @@ async fn missing_foreign_and_not_visible_are_the_same_bytes(backend: Backend) {
 
 async fn missing_account_and_stranger_are_the_same_bytes(backend: Backend) {
     let database = backend.golden();
-    let server = Program::remembering(&database).start();
+    let server = Program::caching(&database).start();
     let client = server.client().await.asking_twice();
     let mut statuses = Vec::new();
     for (account, viewer) in [
@@ -277,7 +277,7 @@ async fn missing_account_and_stranger_are_the_same_bytes(backend: Backend) {
 
 async fn roles_are_read_anew_for_every_call(backend: Backend) {
     let database = backend.golden();
-    let server = Program::remembering(&database).start();
+    let server = Program::caching(&database).start();
     let client = server.client().await.asking_twice();
     let agent = viewer::user(2);
     assert!(get(&client, 1, 3, agent).await.is_err());

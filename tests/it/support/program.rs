@@ -62,19 +62,19 @@ impl Program {
         Self { command, folder }
     }
 
-    /// A server over a database, with the settings that the oracle ran with. It remembers
+    /// A server over a database, with the settings that the oracle ran with. It caches
     /// nothing: tests change rows and ask at once.
     pub fn serving(database: &Database) -> Self {
         Self::serving_at(&database.url())
     }
 
-    /// The same with a memory for longer than a test takes.
-    pub fn remembering(database: &Database) -> Self {
-        Self::serving(database).with_memory()
+    /// The same, and answers are kept for longer than a test takes.
+    pub fn caching(database: &Database) -> Self {
+        Self::serving(database).with_cache()
     }
 
-    /// With a memory for longer than a test takes.
-    pub fn with_memory(self) -> Self {
+    /// Answers are kept for longer than a test takes.
+    pub fn with_cache(self) -> Self {
         self.env("MAX_STALENESS", "60")
     }
 

@@ -28,7 +28,7 @@ pub enum Fault {
     MomentOfEnd,
     /// An older outcome replaces a newer one.
     OlderReplacesNewer,
-    /// The age of an entry counts from when it was remembered.
+    /// The age of an entry counts from when it was cached.
     AgeFromPublication,
     /// The clock stands still while the machine sleeps.
     SleepNotCounted,

@@ -99,7 +99,7 @@ async fn marked(backend: Backend) -> Database {
 }
 
 async fn nothing_sealed_gets_out(database: &Database, program: Program) {
-    let server = program.with_memory().start();
+    let server = program.with_cache().start();
     let client = server.client().await.asking_twice();
     let keys = unseen_addresses(database).await;
 

@@ -232,7 +232,7 @@ pub(super) async fn agents_bytes_stay_equal_when_a_sealed_column_changes(backend
     assert_eq!(changed, sealed_fields(), "a change for each sealed field");
 
     let database = filled(backend).await;
-    let server = Program::remembering(&database).with_keys().start();
+    let server = Program::caching(&database).with_keys().start();
     let client = server.client().await.asking_twice();
     let mut last = None;
     for (field, inbox, sql) in CHANGES {
@@ -278,7 +278,7 @@ const ENCRYPTED: [(&str, &str, i64); 3] = [
 /// another envelope of the same text changes nothing.
 pub(super) async fn encrypted_values_are_disclosed_as_plain_ones(backend: Backend) {
     let database = filled(backend).await;
-    let server = Program::remembering(&database).with_keys().start();
+    let server = Program::caching(&database).with_keys().start();
     let client = server.client().await.asking_twice();
     // Rails stored each text twice, in envelopes that differ.
     let envelopes = |case: &str| -> Vec<String> {

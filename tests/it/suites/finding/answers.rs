@@ -39,7 +39,7 @@ async fn several_inboxes_own_an_address(backend: Backend) {
                     (6, 1, 30, 'Channel::Instagram', 'n', '2026-01-01', '2026-01-01')",
         )
         .await;
-    let server = Program::remembering(&database)
+    let server = Program::caching(&database)
         .arg("--local-role")
         .arg("administrator")
         .start();
@@ -74,7 +74,7 @@ async fn results_that_do_not_fit_are_named(backend: Backend) {
     database
         .execute(&format!("UPDATE inboxes SET greeting_message = '{large}'"))
         .await;
-    let server = Program::remembering(&database).start();
+    let server = Program::caching(&database).start();
     let client = server.client().await.asking_twice();
     let request = everywhere(Key::FacebookPageId("p".to_owned()));
     let answer = client.find(request).await.unwrap();

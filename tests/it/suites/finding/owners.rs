@@ -8,7 +8,7 @@ use crate::support::{Backend, Program};
 /// All that the oracle's rows hold, against what SQL says.
 pub async fn every_address_finds_its_inboxes(backend: Backend) {
     let database = backend.golden();
-    let server = Program::remembering(&database).start();
+    let server = Program::caching(&database).start();
     let client = server.client().await.asking_twice();
     // By the column, which has the same name wherever the same key looks for it.
     let mut owners: BTreeMap<_, Vec<(i64, String)>> = BTreeMap::new();

@@ -21,7 +21,7 @@ pub async fn phone_numbers_are_found_in_every_spelling(backend: Backend) {
         ],
     )
     .await;
-    let server = Program::remembering(&database).start();
+    let server = Program::caching(&database).start();
     let client = server.client().await.asking_twice();
     for spelled in [
         "+15550001",

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    MAX_STALENESS_AGE,
+    MAX_STALENESS_AGE, caching,
     model::{Method, Request, Viewer},
     nanoseconds,
     readers::call,
-    reads, remembering, writers,
+    reads, writers,
 };
 use crate::support::{
     Backend, Client, Database,
@@ -15,7 +15,7 @@ use crate::support::{
     program::{Server, eventually},
 };
 
-/// A warm server has the answer in memory. A busy machine may not call twice in time.
+/// A warm server has the answer in the cache. A busy machine may not call twice in time.
 pub async fn a_second_call_within_the_bound_reads_nothing(backend: Backend) {
     let database = backend.empty();
     writers::fill(&database).await;
@@ -62,7 +62,7 @@ async fn second_call_reads_nothing(
             assert_eq!(second, 0, "{request:?}: statements of the second call");
             return;
         }
-        // The time until the answer in memory is too old.
+        // The time until the answer in the cache is too old.
         tokio::time::sleep(bound).await;
     }
     panic!("no two calls in the bound");
@@ -144,5 +144,5 @@ pub async fn many_calls_share_a_read(backend: Backend) {
 /// A server that logs its statements.
 fn counting(database: &Database, bound: Duration) -> Server {
     let log = "info,leadchat_inbox=debug,sqlx::query=debug";
-    remembering(database, bound).env("RUST_LOG", log).start()
+    caching(database, bound).env("RUST_LOG", log).start()
 }

@@ -28,7 +28,7 @@ async fn heavy(backend: Backend) -> Database {
 
 async fn a_page_ends_before_three_mebibytes(backend: Backend) {
     let database = heavy(backend).await;
-    let server = Program::remembering(&database).start();
+    let server = Program::caching(&database).start();
     let client = server.client().await.asking_twice();
     let mut request = page(ADMINISTRATOR, 1000, "");
     request.detail = pb::InboxDetail::Full.into();
@@ -57,7 +57,7 @@ async fn a_page_ends_before_three_mebibytes(backend: Backend) {
 
 async fn a_batch_ends_before_three_mebibytes(backend: Backend) {
     let database = heavy(backend).await;
-    let server = Program::remembering(&database).start();
+    let server = Program::caching(&database).start();
     let client = server.client().await.asking_twice();
     let mut batch = pb::BatchGetInboxesRequest {
         account_id: ACCOUNT,

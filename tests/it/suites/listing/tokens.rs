@@ -22,7 +22,7 @@ pub fn refusal(outcome: Result<impl Sized, Status>) -> (Code, String) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tokens_hold_for_their_request_alone() {
     let database = Backend::Sqlite.golden();
-    let server = Program::remembering(&database).start();
+    let server = Program::caching(&database).start();
     let client = server.client().await.asking_twice();
     let first = pb::ListInboxesRequest {
         account_id: 1,

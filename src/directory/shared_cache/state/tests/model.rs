@@ -11,7 +11,7 @@ use super::{super::*, Fault};
 /// Steps of the longest schedule; the mean is half as many.
 pub const STEPS: usize = 400;
 
-const MAX_AGE: Duration = Duration::from_millis(100);
+const MAX_STALENESS_AGE: Duration = Duration::from_millis(100);
 const KEYS: u8 = 3;
 /// The key whose values are flags: they are asked for by each call that is answered.
 const FLAGS: u8 = KEYS;
@@ -73,8 +73,8 @@ pub struct Model {
     last_read: u64,
     /// The newest moment that was answered, by key, unless the entry was evicted since.
     newest: [BootInstant; 4],
-    /// The moment of the last outcome, by key, as long as it must be remembered.
-    remembered: [Option<BootInstant>; 4],
+    /// The moment of the last outcome, by key, as long as it must be cached.
+    cached: [Option<BootInstant>; 4],
 }
 
 impl Model {
@@ -86,7 +86,7 @@ impl Model {
                 has_large_entries: false,
             };
             let bounds = StalenessBounds {
-                max_staleness: MAX_AGE,
+                max_staleness: MAX_STALENESS_AGE,
                 refresh_after,
             };
             let mut state = State::new(size, bounds);
@@ -95,8 +95,8 @@ impl Model {
         };
         let is_of_flags = fault == Some(Fault::AgeIgnored);
         Self {
-            state: state(fault.filter(|_| !is_of_flags), MAX_AGE * 3 / 4),
-            flags: state(fault.filter(|_| is_of_flags), MAX_AGE / 2),
+            state: state(fault.filter(|_| !is_of_flags), MAX_STALENESS_AGE * 3 / 4),
+            flags: state(fault.filter(|_| is_of_flags), MAX_STALENESS_AGE / 2),
             fault,
             now: Duration::from_secs(1),
             slept: Duration::ZERO,
@@ -104,7 +104,7 @@ impl Model {
             reads: BTreeMap::new(),
             last_read: 0,
             newest: [BootInstant(Duration::ZERO); 4],
-            remembered: [None; 4],
+            cached: [None; 4],
         }
     }
 
@@ -227,10 +227,10 @@ impl Model {
         if others.any(|read| read.key == key && read.freshness == freshness) {
             return Err(format!("two reads of {key} at a time"));
         }
-        let least = MAX_AGE * if key == FLAGS { 9 } else { 13 } / 20;
+        let least = MAX_STALENESS_AGE * if key == FLAGS { 9 } else { 13 } / 20;
         if freshness == Freshness::Bounded
             && self.fault.is_none()
-            && let Some(moment) = self.remembered[usize::from(key)]
+            && let Some(moment) = self.cached[usize::from(key)]
             && self.clock().0 < moment.0 + least
         {
             return Err(format!("{key} is read again too early"));
@@ -297,8 +297,8 @@ impl Model {
         let state = self.state(read.key);
         state.end(&read.key, read.freshness, read.id, entry.clone());
         if let Some(entry) = &entry {
-            let remembered = &mut self.remembered[usize::from(read.key)];
-            *remembered = (*remembered).max(Some(entry.as_of));
+            let cached = &mut self.cached[usize::from(read.key)];
+            *cached = (*cached).max(Some(entry.as_of));
         }
         for call in read.calls {
             if !call.joined {
@@ -331,14 +331,14 @@ impl Model {
     fn evict(&mut self, key: u8) {
         self.state(key).entries.remove(&key);
         self.newest[usize::from(key)] = BootInstant(Duration::ZERO);
-        self.remembered[usize::from(key)] = None;
+        self.cached[usize::from(key)] = None;
     }
 
     /// The promises of an answer.
     fn check(&mut self, key: u8, call: Call, entry: &CacheEntry<u64>) -> Result<(), String> {
         let version = entry.value;
         let not_before = match call.demand.freshness {
-            Freshness::Bounded => call.arrived.saturating_sub(MAX_AGE),
+            Freshness::Bounded => call.arrived.saturating_sub(MAX_STALENESS_AGE),
             Freshness::Latest => call.arrived,
         };
         if version < self.version_at(not_before) {

@@ -13,7 +13,7 @@ const OF_A_READ: &str = "FROM working_hours";
 /// Statements of a call have its id in the log; those of a refresh have none.
 async fn a_refresh_runs_beside_the_calls_and_seldom(backend: Backend) {
     const SECONDS: u32 = 4;
-    const BOUND_TIMEOUT: Duration = Duration::from_secs(SECONDS as u64);
+    const MAX_STALENESS_AGE: Duration = Duration::from_secs(SECONDS as u64);
     const ASKING_TIMEOUT: Duration = Duration::from_secs(7);
     /// 0.9 times three quarters of the bound, in its hundredths.
     const EARLIEST_REFRESH: u32 = 67;
@@ -21,7 +21,7 @@ async fn a_refresh_runs_beside_the_calls_and_seldom(backend: Backend) {
     if backend == Backend::Postgres {
         database.slow_down(0.2).await;
     }
-    let server = remembering(&database, SECONDS).start();
+    let server = caching(&database, SECONDS).start();
     let client = server.client().await;
     in_some_round(async |_| {
         client.get(any_inbox()).await.ok()?;
@@ -31,7 +31,7 @@ async fn a_refresh_runs_beside_the_calls_and_seldom(backend: Backend) {
             let (asked, since) = (SystemTime::now(), Instant::now());
             let answer = client.get(any_inbox()).await.ok()?;
             longest = longest.max(since.elapsed());
-            assert!(answer.read_time() >= before(asked) - BOUND_TIMEOUT);
+            assert!(answer.read_time() >= before(asked) - MAX_STALENESS_AGE);
             calls += 1;
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
@@ -41,11 +41,11 @@ async fn a_refresh_runs_beside_the_calls_and_seldom(backend: Backend) {
             .collect();
         let waited = reads.iter().filter(|line| line.contains("request_id=")).count();
         println!(
-            "memory {}: {calls} calls in {took:?}, {longest:?} at most, {} refreshes, {waited} waits",
+            "cache {}: {calls} calls in {took:?}, {longest:?} at most, {} refreshes, {waited} waits",
             backend.name(),
             reads.len()
         );
-        let most = took.as_millis() * 100 / (BOUND_TIMEOUT.as_millis() * u128::from(EARLIEST_REFRESH));
+        let most = took.as_millis() * 100 / (MAX_STALENESS_AGE.as_millis() * u128::from(EARLIEST_REFRESH));
         // One may have been due when it began.
         assert!(reads.len() as u128 <= most + 1, "{reads:#?}");
         // A busy machine may let an answer get too old before it is refreshed.
@@ -59,7 +59,7 @@ async fn a_refresh_runs_beside_the_calls_and_seldom(backend: Backend) {
 async fn one_connection_serves_calls_and_refreshes() {
     let database = account(Backend::Postgres, 30).await;
     database.slow_down(0.02).await;
-    let server = remembering(&database, 2)
+    let server = caching(&database, 2)
         .args(["--database-connections", "1"])
         .args(["--max-queue-timeout", "1h"])
         .start();
@@ -91,7 +91,7 @@ async fn one_connection_serves_calls_and_refreshes() {
     }
     let listed = client.all(1, viewer::user(1)).await;
     assert_eq!(listed.len(), 390);
-    println!("memory: one connection served {calls} pairs of calls");
+    println!("cache: one connection served {calls} pairs of calls");
     let log = server.log();
     let of_calls = statements(&log).filter(|line| line.contains("request_id="));
     assert!(of_calls.count() > 0);

@@ -39,7 +39,7 @@ async fn of_one_read(server: &Server, client: &Client, first: u32) -> usize {
 
 async fn calls_at_a_time_share_one_read(backend: Backend) {
     let database = slow(backend, 0.2).await;
-    let server = remembering(&database, 60).start();
+    let server = caching(&database, 60).start();
     let client = server.client().await;
     let of_one = in_some_round(async |round| {
         let count = Count::begin(&server);
@@ -57,7 +57,7 @@ async fn calls_at_a_time_share_one_read(backend: Backend) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_that_gives_up_does_not_end_the_read_of_others() {
     let database = slow(Backend::Postgres, 1.0).await;
-    let server = remembering(&database, 60).start();
+    let server = caching(&database, 60).start();
     let client = server.client().await;
     let of_one = of_one_read(&server, &client, 0).await;
     in_some_round(async |round| {
@@ -76,11 +76,11 @@ async fn a_call_that_gives_up_does_not_end_the_read_of_others() {
     .await;
 }
 
-/// It begins no further statement, and nothing of it is remembered.
+/// It begins no further statement, and nothing of it is kept.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_read_is_cancelled_when_all_its_calls_have_given_up() {
     let database = slow(Backend::Postgres, 1.0).await;
-    let server = remembering(&database, 60).start();
+    let server = caching(&database, 60).start();
     let client = server.client().await;
     let of_one = of_one_read(&server, &client, 0).await;
     in_some_round(async |round| {
@@ -99,7 +99,7 @@ async fn a_read_is_cancelled_when_all_its_calls_have_given_up() {
         get(&client, inbox(2 + round)).await.unwrap().ok()?;
         // Were it still running, its statements would be among these.
         assert_eq!(count.statements()?, of_one);
-        println!("memory: a cancelled read ran {of_cancelled} statements of {of_one}");
+        println!("cache: a cancelled read ran {of_cancelled} statements of {of_one}");
         assert!(of_cancelled < of_one);
         Some(())
     })

@@ -1,5 +1,5 @@
 //! Memory discloses nothing of hidden inboxes and foreign accounts: calls take as many
-//! statements as for missing ones, however often they ask and whatever is in memory.
+//! statements as for missing ones, however often they ask and whatever is in the cache.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +25,7 @@ async fn hidden_and_missing_take_as_many_statements(backend: Backend) {
                 VALUES (1, 3, 0, '2026-01-01', '2026-01-01')",
         )
         .await;
-    let server = remembering(&database, 60).start();
+    let server = caching(&database, 60).start();
     let client = server.client().await;
 
     // Another viewer has asked for the same inboxes.
@@ -44,7 +44,7 @@ async fn hidden_and_missing_take_as_many_statements(backend: Backend) {
     assert_eq!(counts(&server, &client, hidden, 0..ASKS).await, none);
     assert_eq!(counts(&server, &client, missing, 0..ASKS).await, none);
 
-    // With the whole account in memory, neither takes any the first time.
+    // With the whole account in the cache, neither takes any the first time.
     client.all(1, viewer::user(1)).await;
     let more = ASKS..ASKS + 100;
     assert_eq!(counts(&server, &client, hidden, more.clone()).await, none);
@@ -59,7 +59,7 @@ async fn hidden_and_missing_take_as_many_statements(backend: Backend) {
     assert_eq!(counts(&server, &client, stranger, 0..ASKS).await, none);
     assert_eq!(counts(&server, &client, nowhere, 0..ASKS).await, none);
     println!(
-        "memory {}: hidden and missing take {:?} statements, strangers {foreign:?}, then none",
+        "cache {}: hidden and missing take {:?} statements, strangers {foreign:?}, then none",
         backend.name(),
         cold[0]
     );

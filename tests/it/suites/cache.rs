@@ -1,7 +1,7 @@
-//! Answers from memory: which calls are answered without a statement, of which moment their
+//! Answers from the cache: which calls are answered without a statement, of which moment their
 //! answers are, and what happens while the database or Redis is away.
 //!
-//! The rules are those of README.md on `--max-staleness`. That an answer from memory has the
+//! The rules are those of README.md on `--max-staleness`. That an answer from the cache has the
 //! bytes of one that was read is shown by the suites that ask twice.
 
 mod bounds;
@@ -24,12 +24,12 @@ use crate::support::{
     viewer,
 };
 
-/// A server that remembers for so many seconds, and logs little but statements and calls.
-fn remembering(database: &Database, seconds: u32) -> Program {
-    counted(Program::serving(database), seconds)
+/// A server that caches for so many seconds, and logs little but statements and calls.
+fn caching(database: &Database, seconds: u32) -> Program {
+    counting(Program::serving(database), seconds)
 }
 
-fn counted(program: Program, seconds: u32) -> Program {
+fn counting(program: Program, seconds: u32) -> Program {
     program
         .env("MAX_STALENESS", &seconds.to_string())
         .env("RUST_LOG", "info,leadchat_inbox=debug,sqlx::query=debug")

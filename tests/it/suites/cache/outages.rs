@@ -15,7 +15,7 @@ use crate::support::{
 
 const NAME: &str = "leadchat";
 const SECONDS: u32 = 5;
-const BOUND_TIMEOUT: Duration = Duration::from_secs(SECONDS as u64);
+const MAX_STALENESS_AGE: Duration = Duration::from_secs(SECONDS as u64);
 const QUESTIONS: [&str; 2] = ["GetInbox", "ListInboxes"];
 
 /// How an outage begins or ends.
@@ -42,7 +42,7 @@ impl Caller {
             match ask(&self.client, question, Freshness::Bounded).await {
                 Ok(said) => {
                     assert!(
-                        said.read_time >= before(asked) - BOUND_TIMEOUT,
+                        said.read_time >= before(asked) - MAX_STALENESS_AGE,
                         "{question}"
                     );
                     *known = Some(said.read_time);
@@ -52,9 +52,9 @@ impl Caller {
                     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
                     assert_eq!(reason(&status), "STORE_UNAVAILABLE");
                     let arrived_at_most = SystemTime::now();
-                    let is_remembered =
-                        known.is_some_and(|known| known + BOUND_TIMEOUT > arrived_at_most);
-                    assert!(!is_remembered, "{question} is in memory");
+                    let is_kept =
+                        known.is_some_and(|known| known + MAX_STALENESS_AGE > arrived_at_most);
+                    assert!(!is_kept, "{question} is in the cache");
                     counts.refused += 1;
                 }
             }
@@ -91,7 +91,7 @@ async fn answers_go_on_within_the_bound_while_postgresql_is_away() {
     let cluster = Cluster::start();
     answers::fill(&cluster, NAME);
     let program = Program::serving_at(&cluster.url(NAME));
-    let server = counted(program, SECONDS).start();
+    let server = counting(program, SECONDS).start();
     let mut caller = Caller {
         client: server.client().await,
         known: [None; QUESTIONS.len()],
@@ -109,11 +109,11 @@ async fn answers_go_on_within_the_bound_while_postgresql_is_away() {
         caller.ask_until_later_than(SystemTime::now()).await;
         tokio::task::block_in_place(|| begin(&mut processes));
         let away = caller.ask_until(|counts| counts.refused >= 2).await;
-        println!("memory: PostgreSQL is {outage}: {away:?}");
+        println!("cache: PostgreSQL is {outage}: {away:?}");
         assert!(away.answered > 0, "{outage}");
         tokio::task::block_in_place(|| end(&mut processes));
         let back = caller.ask_until_later_than(SystemTime::now()).await;
-        println!("memory: PostgreSQL was {outage}: {back:?}");
+        println!("cache: PostgreSQL was {outage}: {back:?}");
     }
     // A restart is over before the bound, unless the machine is slow.
     tokio::task::block_in_place(|| {
@@ -121,16 +121,16 @@ async fn answers_go_on_within_the_bound_while_postgresql_is_away() {
         processes.start_again();
     });
     let restarted = caller.ask_until_later_than(SystemTime::now()).await;
-    println!("memory: PostgreSQL was restarted: {restarted:?}");
+    println!("cache: PostgreSQL was restarted: {restarted:?}");
 }
 
-/// The latest is not answered from memory, and its failure changes nothing in there.
+/// The latest is not answered from the cache, and its failure changes nothing in there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_failed_read_of_the_latest_leaves_memory_as_it_is() {
+async fn a_failed_read_of_the_latest_leaves_the_cache_as_it_is() {
     let cluster = Cluster::start();
     answers::fill(&cluster, NAME);
     let program = Program::serving_at(&cluster.url(NAME));
-    let server = counted(program, 60).start();
+    let server = counting(program, 60).start();
     let client = server.client().await;
     ask(&client, "GetInbox", Freshness::Bounded).await.unwrap();
     tokio::task::block_in_place(|| cluster.processes().kill());

@@ -13,16 +13,16 @@ use crate::{
 
 on_both_databases!(
     a_call_within_the_bound_takes_no_statement_and_one_after_it_a_read,
-    the_latest_is_read_in_spite_of_memory,
+    the_latest_is_read_in_spite_of_the_cache,
     questions_that_are_read_again_are_noticed,
 );
 
 /// Of each method. Refreshes begin after two thirds of the bound at the earliest.
 async fn a_call_within_the_bound_takes_no_statement_and_one_after_it_a_read(backend: Backend) {
     const SECONDS: u32 = 4;
-    const BOUND_TIMEOUT: Duration = Duration::from_secs(SECONDS as u64);
+    const MAX_STALENESS_AGE: Duration = Duration::from_secs(SECONDS as u64);
     let database = account(backend, 1).await;
-    let server = remembering(&database, SECONDS).start();
+    let server = caching(&database, SECONDS).start();
     let client = server.client().await;
 
     let mut cold_counts = Vec::new();
@@ -35,15 +35,18 @@ async fn a_call_within_the_bound_takes_no_statement_and_one_after_it_a_read(back
                 let count = Count::begin(&server);
                 let asked = SystemTime::now();
                 let said = ask(&client, method, Freshness::Bounded).await.unwrap();
-                assert!(said.read_time >= before(asked) - BOUND_TIMEOUT, "{method}");
+                assert!(
+                    said.read_time >= before(asked) - MAX_STALENESS_AGE,
+                    "{method}"
+                );
                 last = last.max(said.read_time);
                 counts.push(count.statements()?);
             }
         }
-        if began.elapsed() < BOUND_TIMEOUT / 2 {
+        if began.elapsed() < MAX_STALENESS_AGE / 2 {
             let [cold, warm] = counts;
             println!(
-                "memory {}: {METHODS:?} take {cold:?}, then {warm:?}",
+                "cache {}: {METHODS:?} take {cold:?}, then {warm:?}",
                 backend.name()
             );
             assert_eq!(warm, [0; METHODS.len()]);
@@ -56,7 +59,7 @@ async fn a_call_within_the_bound_takes_no_statement_and_one_after_it_a_read(back
             }
         }
         // Until all are too old.
-        let over = last + BOUND_TIMEOUT + Duration::from_millis(50);
+        let over = last + MAX_STALENESS_AGE + Duration::from_millis(50);
         let rest = over.duration_since(SystemTime::now()).unwrap_or_default();
         tokio::time::sleep(rest).await;
         None
@@ -65,9 +68,9 @@ async fn a_call_within_the_bound_takes_no_statement_and_one_after_it_a_read(back
     assert_eq!(cold_counts[0], cold_counts[1]);
 }
 
-async fn the_latest_is_read_in_spite_of_memory(backend: Backend) {
+async fn the_latest_is_read_in_spite_of_the_cache(backend: Backend) {
     let database = account(backend, 1).await;
-    let server = remembering(&database, 60).start();
+    let server = caching(&database, 60).start();
     let client = server.client().await;
     for method in METHODS {
         ask(&client, method, Freshness::Bounded).await.unwrap();
@@ -91,7 +94,7 @@ async fn the_latest_is_read_in_spite_of_memory(backend: Backend) {
         assert!(said.read_time >= before(committed), "{method}");
         assert_ne!(count.statements(), Some(0), "{method}");
     }
-    // The outcome of these reads is remembered.
+    // The outcome of these reads is kept.
     let count = Count::begin(&server);
     for method in METHODS {
         let said = ask(&client, method, Freshness::Bounded).await.unwrap();
@@ -100,7 +103,7 @@ async fn the_latest_is_read_in_spite_of_memory(backend: Backend) {
     assert_eq!(count.statements(), Some(0));
 }
 
-/// The test of the tests that ask twice, with a server that remembers nothing.
+/// The test of the tests that ask twice, with a server that caches nothing.
 async fn questions_that_are_read_again_are_noticed(backend: Backend) {
     let database = account(backend, 1).await;
     let server = Program::serving(&database).start();
@@ -112,10 +115,10 @@ async fn questions_that_are_read_again_are_noticed(backend: Backend) {
 
 /// A standby may lag behind its primary, for no longer than it is asked.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_standby_answers_from_memory_and_refuses_the_latest() {
+async fn a_standby_answers_from_the_cache_and_refuses_the_latest() {
     let (_primary, standby, _) = served_standby();
     let program = Program::serving_at(&standby.url("leadchat"));
-    let server = counted(program, 60).start();
+    let server = counting(program, 60).start();
     let client = server.client().await;
     let methods = ["GetInbox", "ListInboxes", "BatchGetInboxes"];
     for method in methods {
@@ -133,9 +136,9 @@ async fn a_standby_answers_from_memory_and_refuses_the_latest() {
 
 /// Time counts that the server did not run.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_answer_is_not_remembered_over_a_stop_of_the_server() {
+async fn an_answer_is_not_kept_over_a_stop_of_the_server() {
     let database = account(Backend::Sqlite, 1).await;
-    let server = remembering(&database, 1).start();
+    let server = caching(&database, 1).start();
     let client = server.client().await;
     let first = ask(&client, "GetInbox", Freshness::Bounded).await.unwrap();
     server.signal("STOP");

@@ -1,5 +1,5 @@
-//! The memory is bounded: accounts are evicted and read again, and one that is larger than
-//! the memory is answered and not remembered.
+//! The cache is bounded: accounts are evicted and read again, and one that is larger than
+//! the cache is answered and not kept.
 
 use futures_util::{StreamExt, stream};
 
@@ -57,7 +57,7 @@ async fn a_thousand_accounts_take_no_more_than_the_memory_that_is_set() {
     /// For the free memory that an allocator keeps, and for eight reads at a time.
     const ALLOWANCE_MEGABYTES: u64 = 24;
     let database = accounts(ACCOUNTS, INBOXES, 1_500).await;
-    let server = remembering(&database, 60)
+    let server = caching(&database, 60)
         .env("CACHE_BYTES", CACHE_BYTES)
         .start();
     let client = server.client().await;
@@ -72,14 +72,14 @@ async fn a_thousand_accounts_take_no_more_than_the_memory_that_is_set() {
     let before = server.memory();
     all(21..=ACCOUNTS).await;
     let growth = server.memory().saturating_sub(before);
-    println!("memory: {before} MB with 20 accounts, {growth} MB more with {ACCOUNTS}");
+    println!("cache: {before} MB with 20 accounts, {growth} MB more with {ACCOUNTS}");
     assert!(growth <= 16 + ALLOWANCE_MEGABYTES, "{growth} MB");
 
     // The greetings of these alone take more. They are read again, with the same answers.
     let count = Count::begin(&server);
     all(1..=300).await;
     assert_ne!(count.statements(), Some(0));
-    // However many are in memory, one that is asked for now is remembered.
+    // However many are in the cache, one that is asked for now is kept.
     for account in 701..=710 {
         assert_eq!(listed(&client, account).await, names(account, INBOXES));
         let count = Count::begin(&server);
@@ -89,12 +89,12 @@ async fn a_thousand_accounts_take_no_more_than_the_memory_that_is_set() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_account_larger_than_the_memory_is_answered_and_not_remembered() {
+async fn an_account_larger_than_the_cache_is_answered_and_not_kept() {
     let database = accounts(2, 25, 1_000).await;
     let long = "g".repeat(400_000);
     let lengthen = format!("UPDATE inboxes SET greeting_message = '{long}' WHERE account_id = 2");
     database.execute(&lengthen).await;
-    let server = remembering(&database, 60)
+    let server = caching(&database, 60)
         .env("CACHE_BYTES", CACHE_BYTES)
         .start();
     let client = server.client().await;

@@ -1,4 +1,4 @@
-//! Flags of Redis have a memory of their own, with the same bound.
+//! Flags of Redis have a cache of their own, with the same bound.
 
 use std::time::Instant;
 
@@ -18,31 +18,31 @@ on_both_databases!(
 );
 
 const SECONDS: u32 = 3;
-const BOUND_TIMEOUT: Duration = Duration::from_secs(SECONDS as u64);
+const MAX_STALENESS_AGE: Duration = Duration::from_secs(SECONDS as u64);
 
 /// Flags are refreshed at half of the bound, rows at three quarters.
 async fn flags_are_read_anew_without_a_statement(backend: Backend) {
     let database = backend.golden();
     let redis = with_flag(&[]);
-    let server = counted(with_redis(&database, &redis), SECONDS).start();
+    let server = counting(with_redis(&database, &redis), SECONDS).start();
     let client = server.client().await;
     in_some_round(async |_| {
         let began = Instant::now();
         assert_eq!(known(&client).await, REQUIRED);
         let (count, calls) = (Count::begin(&server), reads_of(&redis));
-        while began.elapsed() < BOUND_TIMEOUT * 6 / 10 {
+        while began.elapsed() < MAX_STALENESS_AGE * 6 / 10 {
             client.get(get(INBOX)).await.ok()?;
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        let is_in_time = began.elapsed() < BOUND_TIMEOUT * 67 / 100;
+        let is_in_time = began.elapsed() < MAX_STALENESS_AGE * 67 / 100;
         let (statements, reads) = (count.statements()?, reads_of(&redis) - calls);
         if !is_in_time || reads == 0 {
             // Rows may have been due, or flags were not. All are too old for the next round.
-            tokio::time::sleep(BOUND_TIMEOUT).await;
+            tokio::time::sleep(MAX_STALENESS_AGE).await;
             return None;
         }
         println!(
-            "memory {}: {reads} reads of Redis, {statements} statements",
+            "cache {}: {reads} reads of Redis, {statements} statements",
             backend.name()
         );
         assert_eq!((statements, reads), (0, 1));
@@ -63,7 +63,7 @@ fn reads_of(redis: &crate::support::redis::Redis) -> u64 {
 async fn a_changed_flag_is_seen_within_the_bound_for_the_latest_too(backend: Backend) {
     let database = backend.golden();
     let redis = with_flag(&[]);
-    let server = counted(with_redis(&database, &redis), SECONDS).start();
+    let server = counting(with_redis(&database, &redis), SECONDS).start();
     let client = server.client().await;
     assert_eq!(known(&client).await, REQUIRED);
     redis.run::<()>(&["DEL", KEY]);
@@ -82,13 +82,13 @@ async fn a_changed_flag_is_seen_within_the_bound_for_the_latest_too(backend: Bac
             // On a busy machine Redis may not answer in time.
             if state == REQUIRED {
                 assert!(
-                    asked < changed + BOUND_TIMEOUT,
+                    asked < changed + MAX_STALENESS_AGE,
                     "{}",
                     freshness.as_str_name()
                 );
                 *old += 1;
             }
-            is_over |= asked > changed + BOUND_TIMEOUT && state == NOT_REQUIRED;
+            is_over |= asked > changed + MAX_STALENESS_AGE && state == NOT_REQUIRED;
         }
         if is_over {
             break;
@@ -97,7 +97,7 @@ async fn a_changed_flag_is_seen_within_the_bound_for_the_latest_too(backend: Bac
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     println!(
-        "memory {}: {old:?} answers had the flag of before",
+        "cache {}: {old:?} answers had the flag of before",
         backend.name()
     );
 }
@@ -105,7 +105,7 @@ async fn a_changed_flag_is_seen_within_the_bound_for_the_latest_too(backend: Bac
 async fn an_outage_of_redis_costs_no_statement_and_makes_old_flags_unknown(backend: Backend) {
     let database = backend.golden();
     let redis = with_flag(&[]);
-    let server = counted(with_redis(&database, &redis), SECONDS).start();
+    let server = counting(with_redis(&database, &redis), SECONDS).start();
     let client = server.client().await;
     becomes(&client, REQUIRED).await;
     redis.kill();
@@ -115,12 +115,12 @@ async fn an_outage_of_redis_costs_no_statement_and_makes_old_flags_unknown(backe
         let asked = Instant::now();
         let answer = client.get(get(INBOX)).await.unwrap();
         let state = of(&answer.message.inbox.unwrap());
-        if state == UNKNOWN && asked > began + BOUND_TIMEOUT {
+        if state == UNKNOWN && asked > began + MAX_STALENESS_AGE {
             break;
         }
         if state != UNKNOWN {
             assert_eq!(state, REQUIRED);
-            assert!(asked < began + BOUND_TIMEOUT, "a flag is too old");
+            assert!(asked < began + MAX_STALENESS_AGE, "a flag is too old");
             known += 1;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -129,14 +129,14 @@ async fn an_outage_of_redis_costs_no_statement_and_makes_old_flags_unknown(backe
     let reads = statements(&count.log())
         .filter(|line| line.contains("FROM working_hours"))
         .count();
-    let most = began.elapsed().as_millis() / (BOUND_TIMEOUT.as_millis() * 67 / 100);
+    let most = began.elapsed().as_millis() / (MAX_STALENESS_AGE.as_millis() * 67 / 100);
     println!(
-        "memory {}: {known} flags from memory, then unknown; {reads} reads",
+        "cache {}: {known} flags from the cache, then unknown; {reads} reads",
         backend.name()
     );
     // As many as with Redis.
     assert!(reads as u128 <= most + 1, "{reads}");
     redis.start_again();
     let took = becomes(&client, REQUIRED).await;
-    println!("memory: known {took:?} after Redis is back");
+    println!("cache: known {took:?} after Redis is back");
 }
