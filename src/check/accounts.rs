@@ -22,8 +22,9 @@ use crate::{
         id::AccountId,
         members::AccessDenied,
         reauthorization::ReauthorizationFlags,
-        viewer::{Rights, Role, Viewer},
+        viewer::{Detail, Role, Viewer},
     },
+    identity::{Ask, Caller},
     store::{ReadContext, RedisFlags, Store, StoreError},
 };
 
@@ -146,15 +147,16 @@ async fn read_account(
 }
 
 fn count_account(account: &Account, flags: &ReauthorizationFlags) -> Accounts {
-    const RIGHTS: Rights = Rights {
-        as_service: Role::Administrator,
-        ceiling: Role::Administrator,
-    };
+    let permit = Caller::local(Role::Administrator).permit(Ask {
+        account: account.id(),
+        viewer: Viewer::Service,
+        detail: Detail::Full,
+    });
     let mut counted = Accounts {
         read: 1,
         ..Accounts::default()
     };
-    let access = match account.access(flags, Viewer::Service, RIGHTS) {
+    let access = match account.access(flags, &permit) {
         Ok(access) => access,
         Err(AccessDenied::Suspended | AccessDenied::NotAMember) => {
             counted.suspended = 1;

@@ -2,65 +2,105 @@
 //!
 //! [`Account::access`] applies the role rule ([`members`](super::members)), and
 //! [`Access::inbox`] and [`Access::inboxes`] hand out [`InboxView`]s of the visible
-//! inboxes. A sealed value of an inbox opens only through [`InboxView::reveal`], and only
-//! for an administrator.
+//! inboxes. A sealed value of an inbox opens only through [`InboxView::reveal`], only for an
+//! administrator, and only where the caller may pass on its group.
 //!
 //! | to get | there is only | which needs |
 //! |---|---|---|
-//! | an [`Access`] | [`Account::access`] | a viewer that belongs to the account |
+//! | an [`Access`] | [`Account::access`] | a [`Permit`], and a viewer that belongs to the account |
 //! | an [`InboxView`] | [`Access::inbox`], [`Access::inboxes`] | an inbox that the viewer sees |
-//! | an [`AdminProof`] | a view for the role administrator | the role, limited by the caller's rights |
+//! | an [`AdminProof`] | a view for the role administrator | the role, and the group in the permit |
 //! | a sealed value | [`InboxView::reveal`] | the proof |
+
+use std::marker::PhantomData;
 
 use super::{
     account::Account,
     cursor::Cursor,
     degradation::Degradation,
     id::InboxId,
-    inbox::Inbox,
+    inbox::{Inbox, SealedDegradations},
     members::{AccessDenied, Grant},
+    permit::Permit,
     reauthorization::{FlagSource, Reauthorization, ReauthorizationFlags},
     secret::AdminOnly,
-    viewer::{Rights, Role, Viewer},
+    secret_group::{Group, SecretGroups},
+    viewer::{Detail, Role},
 };
 
-/// A viewer's rights in one account.
+/// A viewer's rights in one account, as far as its caller may use them.
 pub struct Access<'a> {
     account: &'a Account,
     flags: &'a ReauthorizationFlags,
     grant: Grant<'a>,
-    role: Role,
+    disclosure: DisclosedParts,
 }
 
-/// Proof that administrator rights were established. Made only below, and only ever
-/// lent.
-pub struct AdminProof(());
+/// The disclosed parts of an inbox.
+#[derive(Clone, Copy)]
+struct DisclosedParts {
+    role: Role,
+    secrets: SecretGroups,
+    detail: Detail,
+}
 
-static ADMINISTRATOR: AdminProof = AdminProof(());
+/// Proof that the secrets of a group may be disclosed. Made only below, and only ever
+/// lent.
+pub struct AdminProof<G: Group>(PhantomData<G>);
 
 impl Account {
-    /// Decides what `viewer` may see here, for a caller with `rights`. `flags` are those of
-    /// [`Account::flag_keys`], as far as they could be read.
+    /// Decides what the viewer of `permit` may see here. `flags` are those of
+    /// [`Account::flag_keys`], as far as they could be read. With a permit for another
+    /// account nothing is seen.
     pub fn access<'a>(
         &'a self,
         flags: &'a ReauthorizationFlags,
-        viewer: Viewer,
-        rights: Rights,
+        permit: &Permit,
     ) -> Result<Access<'a>, AccessDenied> {
-        let grant = self.members().access(viewer)?;
+        if permit.account() != self.id() {
+            return Err(AccessDenied::NotAMember);
+        }
+        let grant = self.members().access(permit.viewer())?;
+        let role = applied_role(grant.role(), permit.secrets());
+        let secrets = match role {
+            Role::Administrator => permit.secrets(),
+            Role::Agent => SecretGroups::NONE,
+        };
         Ok(Access {
             account: self,
             flags,
-            role: grant.role(rights),
             grant,
+            disclosure: DisclosedParts {
+                role,
+                secrets,
+                detail: permit.detail(),
+            },
         })
+    }
+}
+
+/// A caller that may pass on no secrets gets what an agent would get.
+pub fn applied_role(own: Role, secrets: SecretGroups) -> Role {
+    if secrets.is_empty() { Role::Agent } else { own }
+}
+
+/// The groups that a role allows, and that a caller with these secrets does not pass on.
+pub fn withheld_by_caller(role: Role, secrets: SecretGroups) -> SecretGroups {
+    match role {
+        Role::Administrator => SecretGroups::ALL.without(secrets),
+        Role::Agent => SecretGroups::NONE,
     }
 }
 
 impl<'a> Access<'a> {
     /// The role that is applied.
     pub const fn role(&self) -> Role {
-        self.role
+        self.disclosure.role
+    }
+
+    /// The groups that the role allows and the caller may not pass on.
+    pub fn withheld_by_caller(&self) -> SecretGroups {
+        withheld_by_caller(self.disclosure.role, self.disclosure.secrets)
     }
 
     /// One inbox. Missing, of another account and not visible are all `None`.
@@ -106,15 +146,11 @@ impl<'a> Access<'a> {
             .map(|(folded_name, inbox)| (folded_name, self.view(inbox)))
     }
 
-    fn view(&self, inbox: &'a Inbox) -> InboxView<'a> {
-        let proof = match self.role {
-            Role::Administrator => Some(&ADMINISTRATOR),
-            Role::Agent => None,
-        };
+    const fn view(&self, inbox: &'a Inbox) -> InboxView<'a> {
         InboxView {
             inbox,
             flags: self.flags,
-            proof,
+            disclosure: self.disclosure,
         }
     }
 }
@@ -123,7 +159,7 @@ impl<'a> Access<'a> {
 pub struct InboxView<'a> {
     inbox: &'a Inbox,
     flags: &'a ReauthorizationFlags,
-    proof: Option<&'static AdminProof>,
+    disclosure: DisclosedParts,
 }
 
 impl<'a> InboxView<'a> {
@@ -131,9 +167,11 @@ impl<'a> InboxView<'a> {
         self.inbox
     }
 
-    /// A sealed value, if the viewer is an administrator.
-    pub fn reveal<'s, T>(&self, sealed: &'s AdminOnly<T>) -> Option<&'s T> {
-        self.proof.map(|proof| sealed.open(proof))
+    /// A sealed value, if the viewer is an administrator and the caller may pass on its
+    /// group.
+    pub fn reveal<'s, T, G: Group>(&self, sealed: &'s AdminOnly<T, G>) -> Option<&'s T> {
+        let is_disclosed = self.disclosure.secrets.contains(G::GROUP);
+        is_disclosed.then(|| sealed.open(&AdminProof(PhantomData)))
     }
 
     /// Whether the channel must be connected again; `None` where leadchat does not say.
@@ -142,21 +180,36 @@ impl<'a> InboxView<'a> {
     }
 
     /// The degradations of fields that the viewer may see.
-    pub fn degradations(&self) -> impl Iterator<Item = &'a Degradation> + use<'a> {
+    pub fn degradations(&self) -> impl Iterator<Item = &'a Degradation> {
         let inbox = self.inbox;
-        let sealed = self
-            .proof
-            .map(|proof| inbox.sealed_degradations.open(proof));
-        let sealed = sealed.into_iter().flatten();
+        let sealed = inbox.sealed_degradations.as_deref().map(|sealed| {
+            let SealedDegradations {
+                signing,
+                imap,
+                smtp,
+                twilio,
+                whatsapp,
+            } = sealed;
+            [
+                self.reveal(signing),
+                self.reveal(imap),
+                self.reveal(smtp),
+                self.reveal(twilio),
+                self.reveal(whatsapp),
+            ]
+        });
+        let sealed = sealed.into_iter().flatten().flatten().flatten();
         inbox.degradations.iter().chain(sealed)
     }
 
     /// The role that the view was made for.
     pub const fn role(&self) -> Role {
-        match self.proof {
-            Some(_) => Role::Administrator,
-            None => Role::Agent,
-        }
+        self.disclosure.role
+    }
+
+    /// The detail that was permitted and asked for.
+    pub const fn detail(&self) -> Detail {
+        self.disclosure.detail
     }
 }
 

@@ -20,6 +20,7 @@ use super::{
 /// An account, its viewers and its inboxes. Private fields: inboxes leave through
 /// [`access`](super::access) and nothing else.
 pub struct Account {
+    id: AccountId,
     members: Members,
     /// Ordered by folded name, then id.
     inboxes: Vec<Arc<AccountInbox>>,
@@ -37,7 +38,7 @@ pub struct AccountInbox {
 }
 
 heap_size! {
-    Account { members, inboxes, by_id, flag_keys }
+    Account { id, members, inboxes, by_id, flag_keys }
 
     AccountInbox { folded_name, inbox, flag_key, fingerprint }
 }
@@ -60,11 +61,16 @@ impl Account {
             .collect();
         let flag_keys = inboxes.iter().filter_map(|it| it.flag_key).collect();
         Self {
+            id,
             members,
             inboxes,
             by_id,
             flag_keys,
         }
+    }
+
+    pub const fn id(&self) -> AccountId {
+        self.id
     }
 
     /// One of its inboxes, if its rows have this fingerprint.

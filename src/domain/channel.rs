@@ -25,7 +25,7 @@ use super::secret::AdminOnly;
 pub use kind::ChannelKind;
 
 /// A text for administrators, wiped from memory when dropped.
-pub type SecretText = AdminOnly<Option<SecretString>>;
+pub type SecretText<G> = AdminOnly<Option<SecretString>, G>;
 
 /// The channel of an inbox. Large ones are boxed, so that small ones stay small.
 #[derive(Debug)]

@@ -9,8 +9,9 @@ use super::{
     freshness::{BootInstant, ReadOptions},
     id::{AccountId, InboxId},
     members::AccessDenied,
+    permit::{Permit, SearchPermit},
     reauthorization::ReauthorizationFlags,
-    viewer::{Rights, Viewer},
+    viewer::Viewer,
 };
 
 /// Where inboxes come from. An answer is as fresh as its options ask, or an error. Work for
@@ -68,11 +69,11 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Decides what `viewer` may see, for a caller with `rights`. An account that does not
-    /// exist is one that the viewer does not belong to.
-    pub fn access(&self, viewer: Viewer, rights: Rights) -> Result<Access<'_>, AccessDenied> {
+    /// Decides what the viewer of `permit` may see. An account that does not exist is one
+    /// that the viewer does not belong to.
+    pub fn access(&self, permit: &Permit) -> Result<Access<'_>, AccessDenied> {
         let account = self.account.as_ref().ok_or(AccessDenied::NotAMember)?;
-        account.access(&self.flags, viewer, rights)
+        account.access(&self.flags, permit)
     }
 }
 
@@ -87,13 +88,13 @@ pub struct CrossAccountAnswer {
 }
 
 impl CrossAccountAnswer {
-    /// The access of a service in each account, for a caller with `rights`. Accounts that
-    /// refuse, which are suspended, are left out.
-    pub fn accesses(&self, rights: Rights) -> impl Iterator<Item = Access<'_>> {
+    /// The access of a service in each account of the permit. Accounts that refuse, which
+    /// are suspended, are left out.
+    pub fn accesses(&self, permit: &SearchPermit) -> impl Iterator<Item = Access<'_>> {
         let accounts = self.accounts.iter();
         accounts.filter_map(move |account| {
-            let access = account.access(&self.flags, Viewer::Service, rights);
-            access.ok()
+            let permit = permit.permit(account.id())?;
+            account.access(&self.flags, &permit).ok()
         })
     }
 }

@@ -7,6 +7,7 @@ use super::{
     json::{Json, fields::Fields},
     schedule::WorkingHours,
     secret::AdminOnly,
+    secret_group::group,
 };
 
 /// One connected channel of an account, as stored and derived. Fields for administrators
@@ -26,8 +27,18 @@ pub struct Inbox {
     pub channel: Option<Channel>,
     /// The degradations of fields that every viewer may see.
     pub degradations: Vec<Degradation>,
-    /// The degradations of fields for administrators.
-    pub sealed_degradations: AdminOnly<Vec<Degradation>>,
+    /// The degradations of fields for administrators; `None` where there are none.
+    pub sealed_degradations: Option<Box<SealedDegradations>>,
+}
+
+/// The degradations of fields for administrators, by the group of the field.
+#[derive(Debug, Default)]
+pub struct SealedDegradations {
+    pub signing: AdminOnly<Vec<Degradation>, group::Signing>,
+    pub imap: AdminOnly<Vec<Degradation>, group::Imap>,
+    pub smtp: AdminOnly<Vec<Degradation>, group::Smtp>,
+    pub twilio: AdminOnly<Vec<Degradation>, group::Twilio>,
+    pub whatsapp: AdminOnly<Vec<Degradation>, group::Whatsapp>,
 }
 
 /// The common fields of all kinds, beyond those of the basic detail. Nullable columns are

@@ -6,7 +6,9 @@
 //! | user, administrator | a row of `account_users` | every inbox | administrator |
 //! | user, agent | a row of `account_users` | the inboxes of its `inbox_members` | agent |
 //! | agent bot | the bot is the account's or the system's | the inboxes of its active `agent_bot_inboxes` | agent |
-//! | service | always | every inbox | that of the caller |
+//! | service | always | every inbox | administrator |
+//!
+//! A caller may pass on less than the role allows ([`access`](super::access)).
 //!
 //! A suspended account shows nothing, and says so only to viewers that belong to it.
 //! Roles come from `account_users`, never from a request.
@@ -20,7 +22,7 @@ use std::collections::{HashMap, HashSet};
 use super::{
     id::{AgentBotId, InboxId, UserId},
     size::heap_size,
-    viewer::{Rights, Role, Viewer},
+    viewer::{Role, Viewer},
 };
 
 /// The viewers of an account, as far as they were read: an excerpt may hold one viewer
@@ -49,14 +51,8 @@ pub enum AccessDenied {
 
 /// The rights that an account grants a member.
 pub struct Grant<'a> {
-    role: GrantedRole,
+    role: Role,
     visible: VisibleInboxes<'a>,
-}
-
-enum GrantedRole {
-    Own(Role),
-    /// The calling service has the role that the caller was given.
-    OfCaller,
 }
 
 enum VisibleInboxes<'a> {
@@ -102,16 +98,16 @@ impl Members {
                     Role::Administrator => VisibleInboxes::All,
                     Role::Agent => VisibleInboxes::Only(self.user_inboxes.get(&user)),
                 };
-                (GrantedRole::Own(role), visible)
+                (role, visible)
             }
             Viewer::AgentBot(bot) => {
                 if !self.agent_bots.contains(&bot) {
                     return Err(AccessDenied::NotAMember);
                 }
                 let visible = VisibleInboxes::Only(self.agent_bot_inboxes.get(&bot));
-                (GrantedRole::Own(Role::Agent), visible)
+                (Role::Agent, visible)
             }
-            Viewer::Service => (GrantedRole::OfCaller, VisibleInboxes::All),
+            Viewer::Service => (Role::Administrator, VisibleInboxes::All),
         };
         if self.is_suspended {
             return Err(AccessDenied::Suspended);
@@ -121,12 +117,9 @@ impl Members {
 }
 
 impl Grant<'_> {
-    /// The role that is applied for a caller with these rights.
-    pub(super) fn role(&self, rights: Rights) -> Role {
-        match self.role {
-            GrantedRole::Own(role) => rights.limit(role),
-            GrantedRole::OfCaller => rights.service_role(),
-        }
+    /// The viewer's own role, whatever its caller may pass on.
+    pub(super) const fn role(&self) -> Role {
+        self.role
     }
 
     /// The visible inboxes, if they are fewer than this and not all.

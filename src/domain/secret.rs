@@ -1,39 +1,42 @@
-//! Values that only administrators may see.
+//! Values that only administrators may see, each of one group of secrets.
+//!
+//! The type of a field says both: `AdminOnly<Option<Smtp>, group::Smtp>`. Which groups a
+//! viewer gets is decided in [`access`](super::access), and not here.
 
-use std::fmt;
+use std::{fmt, marker::PhantomData};
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{access::AdminProof, size::HeapSize};
+use super::{access::AdminProof, secret_group::Group, size::HeapSize};
 
-/// A value for administrators only. The type of a field is its classification:
-/// what is wrapped in this cannot be read without an [`AdminProof`], which only
-/// [`Access`](super::access::Access) makes.
+/// A value for administrators only, of a group. The type of a field is its classification:
+/// it cannot be read without an [`AdminProof`] of the same group. Only
+/// [`Access`](super::access::Access) makes one.
 ///
 /// There is no `Deref`, `Display`, `Serialize` or `PartialEq`, and `Debug`
 /// prints no more than the name.
-pub struct AdminOnly<T>(T);
+pub struct AdminOnly<T, G: Group>(T, PhantomData<G>);
 
-impl<T> AdminOnly<T> {
-    /// Seals a value.
+impl<T, G: Group> AdminOnly<T, G> {
+    /// Seals a value. The group is that of the field it is put into.
     pub const fn seal(value: T) -> Self {
-        Self(value)
+        Self(value, PhantomData)
     }
 
     /// Opens the seal for the holder of a proof.
-    pub const fn open(&self, _: &AdminProof) -> &T {
+    pub const fn open(&self, _: &AdminProof<G>) -> &T {
         &self.0
     }
 }
 
-impl<T: Default> Default for AdminOnly<T> {
+impl<T: Default, G: Group> Default for AdminOnly<T, G> {
     fn default() -> Self {
         Self::seal(T::default())
     }
 }
 
 /// Only the domain sees a size, and only that of a whole account leaves it.
-impl<T: HeapSize> HeapSize for AdminOnly<T> {
+impl<T: HeapSize, G: Group> HeapSize for AdminOnly<T, G> {
     fn heap_size(&self) -> usize {
         self.0.heap_size()
     }
@@ -45,7 +48,7 @@ impl HeapSize for SecretString {
     }
 }
 
-impl<T> fmt::Debug for AdminOnly<T> {
+impl<T, G: Group> fmt::Debug for AdminOnly<T, G> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("AdminOnly(..)")
     }

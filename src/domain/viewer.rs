@@ -22,29 +22,8 @@ pub enum Role {
     Administrator,
 }
 
-/// The rights of the caller, for any viewer.
-#[derive(Clone, Copy, Debug)]
-pub struct Rights {
-    /// The caller's role when it is its own viewer.
-    pub as_service: Role,
-    /// No viewer's role counts for more than this.
-    pub ceiling: Role,
-}
-
-impl Rights {
-    /// The caller's role as its own viewer, which is the same in every account.
-    pub fn service_role(self) -> Role {
-        self.limit(self.as_service)
-    }
-
-    /// A viewer's role as far as the caller may use it.
-    pub(super) fn limit(self, role: Role) -> Role {
-        role.min(self.ceiling)
-    }
-}
-
-/// How much of an inbox is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How much of an inbox is asked for. Ordered: full is more than basic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Detail {
     /// The fields that a list of choices needs.
     Basic,

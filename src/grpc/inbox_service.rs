@@ -21,16 +21,18 @@ use super::{
 };
 use crate::{
     domain::{
-        access::{Access, InboxView},
+        access::{Access, InboxView, applied_role, withheld_by_caller},
         account::has_prefix,
         channel::ChannelKind,
         cursor::Cursor,
         directory::{Answer, InboxDirectory},
         freshness::{BootInstant, Clock, Freshness, ReadOptions},
         id::InboxId,
-        viewer::{Detail, Role, Viewer},
+        permit::Permit,
+        secret_group::SecretGroups,
+        viewer::Role,
     },
-    identity::Caller,
+    identity::{Ask, Caller, SearchAsk},
 };
 
 /// The time with the most bytes: where a page ends must not depend on the clock.
@@ -45,6 +47,13 @@ pub struct InboxService<D> {
     pub etags: EtagKey,
     pub limit: ResponseLimit,
     pub clock: Clock,
+}
+
+/// The parts of a response of FindInboxes beside its inboxes.
+struct FindFrame {
+    role: Role,
+    withheld: SecretGroups,
+    read_time: Timestamp,
 }
 
 /// When a call arrived, and when it has to be answered.
@@ -72,13 +81,16 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
     ) -> Result<Response<pb::GetInboxResponse>, Status> {
         let arrival = self.arrival(&request);
         let GetInbox { scope, inbox: id } = request.into_inner().try_into()?;
-        let answer = self.load(scope, &[id], arrival).await?;
-        let access = self.access(&answer, scope.viewer)?;
+        let permit = self.permit(scope);
+        let options = arrival.options(scope.freshness);
+        let answer = self.load(&permit, &[id], options).await?;
+        let access = answer.access(&permit).map_err(CallError::from)?;
         let view = access.inbox(id).ok_or(CallError::InboxNotFound)?;
         Ok(Response::new(pb::GetInboxResponse {
-            inbox: Some(self.message(&view, scope.detail)),
+            inbox: Some(self.message(&view)),
             disclosed_as: pb::Role::from(access.role()).into(),
             read_time: Some(self.read_time(answer.as_of)),
+            caller_withheld: withheld(&access),
         }))
     }
 
@@ -88,19 +100,14 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
     ) -> Result<Response<pb::ListInboxesResponse>, Status> {
         let arrival = self.arrival(&request);
         let request = ListInboxes::try_from(request.into_inner())?;
-        let RequestScope {
-            account,
-            viewer,
-            freshness,
-            ..
-        } = request.scope;
-        let options = arrival.options(freshness);
+        let permit = self.permit(request.scope);
+        let options = arrival.options(request.scope.freshness);
         // A viewer that does not belong is refused in the time that a missing account takes.
-        let members = self.load(request.scope, &[], arrival).await?;
-        self.access(&members, viewer)?;
-        let answer = self.directory.account(account, options).await;
+        let members = self.load(&permit, &[], options).await?;
+        members.access(&permit).map_err(CallError::from)?;
+        let answer = self.directory.account(permit.account(), options).await;
         let answer = answer.map_err(CallError::from)?;
-        let access = self.access(&answer, viewer)?;
+        let access = answer.access(&permit).map_err(CallError::from)?;
         let read_time = self.read_time(answer.as_of);
         let response = self.list_response(&access, &request, read_time);
         Ok(Response::new(response))
@@ -112,8 +119,10 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
     ) -> Result<Response<pb::BatchGetInboxesResponse>, Status> {
         let arrival = self.arrival(&request);
         let BatchGetInboxes { scope, inboxes } = request.into_inner().try_into()?;
-        let answer = self.load(scope, &inboxes, arrival).await?;
-        let access = self.access(&answer, scope.viewer)?;
+        let permit = self.permit(scope);
+        let options = arrival.options(scope.freshness);
+        let answer = self.load(&permit, &inboxes, options).await?;
+        let access = answer.access(&permit).map_err(CallError::from)?;
 
         let ids: Vec<_> = inboxes.iter().map(|id| id.0).collect();
         let mut response = pb::BatchGetInboxesResponse {
@@ -123,6 +132,7 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
             not_found: ids.clone(),
             remaining_ids: ids,
             read_time: Some(LONGEST_TIME),
+            caller_withheld: withheld(&access),
         };
         let mut page = PageBuilder::new(self.limit, &response);
         response.not_found.clear();
@@ -131,7 +141,7 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         for id in inboxes {
             match access.inbox(id) {
                 None => response.not_found.push(id.0),
-                Some(view) if page.try_push(self.message(&view, scope.detail)) => {}
+                Some(view) if page.try_push(self.message(&view)) => {}
                 Some(_) => response.remaining_ids.push(id.0),
             }
         }
@@ -154,20 +164,34 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         let options = arrival.options(freshness);
         record_viewer(account, viewer);
         let response = match account {
-            Some(id) => {
-                let found = self.directory.find(id, viewer, address, options).await;
+            Some(account) => {
+                let permit = self.caller.permit(Ask {
+                    account,
+                    viewer,
+                    detail,
+                });
+                let found = self.directory.find(account, viewer, address, options).await;
                 let answer = found.map_err(CallError::from)?;
-                let access = self.access(&answer, viewer)?;
-                let read_time = self.read_time(answer.as_of);
-                self.find_response(access.role(), &[access], detail, read_time)
+                let access = answer.access(&permit).map_err(CallError::from)?;
+                let frame = FindFrame {
+                    role: access.role(),
+                    withheld: access.withheld_by_caller(),
+                    read_time: self.read_time(answer.as_of),
+                };
+                self.find_response(&frame, &[access])
             }
             None => {
+                let permit = self.caller.permit_search(SearchAsk { detail });
                 let found = self.directory.find_everywhere(address, options).await;
                 let answer = found.map_err(CallError::from)?;
-                let rights = self.caller.rights;
-                let accesses: Vec<_> = answer.accesses(rights).collect();
-                let read_time = self.read_time(answer.as_of);
-                self.find_response(rights.service_role(), &accesses, detail, read_time)
+                let accesses: Vec<_> = answer.accesses(&permit).collect();
+                let role = applied_role(Role::Administrator, permit.secrets());
+                let frame = FindFrame {
+                    role,
+                    withheld: withheld_by_caller(role, permit.secrets()),
+                    read_time: self.read_time(answer.as_of),
+                };
+                self.find_response(&frame, &accesses)
             }
         };
         Ok(Response::new(response))
@@ -182,22 +206,24 @@ impl<D: InboxDirectory> InboxService<D> {
         }
     }
 
-    async fn load(
-        &self,
-        scope: RequestScope,
-        inboxes: &[InboxId],
-        arrival: Arrival,
-    ) -> Result<Answer, CallError> {
+    fn permit(&self, scope: RequestScope) -> Permit {
         record_viewer(Some(scope.account), scope.viewer);
-        let options = arrival.options(scope.freshness);
-        Ok(self
-            .directory
-            .inboxes(scope.account, scope.viewer, inboxes, options)
-            .await?)
+        self.caller.permit(Ask {
+            account: scope.account,
+            viewer: scope.viewer,
+            detail: scope.detail,
+        })
     }
 
-    fn access<'a>(&self, answer: &'a Answer, viewer: Viewer) -> Result<Access<'a>, CallError> {
-        Ok(answer.access(viewer, self.caller.rights)?)
+    async fn load(
+        &self,
+        permit: &Permit,
+        inboxes: &[InboxId],
+        options: ReadOptions,
+    ) -> Result<Answer, CallError> {
+        let (account, viewer) = (permit.account(), permit.viewer());
+        let read = self.directory.inboxes(account, viewer, inboxes, options);
+        Ok(read.await?)
     }
 
     fn read_time(&self, as_of: BootInstant) -> Timestamp {
@@ -205,13 +231,7 @@ impl<D: InboxDirectory> InboxService<D> {
     }
 
     /// All inboxes of some accounts.
-    fn find_response(
-        &self,
-        role: Role,
-        accounts: &[Access<'_>],
-        detail: Detail,
-        read_time: Timestamp,
-    ) -> pb::FindInboxesResponse {
+    fn find_response(&self, frame: &FindFrame, accounts: &[Access<'_>]) -> pb::FindInboxesResponse {
         let views = accounts.iter().flat_map(Access::inboxes);
         let mut views: Vec<_> = views.map(|(_, view)| view).collect();
         views.sort_by_key(|view| (view.inbox().account_id, view.inbox().id));
@@ -221,18 +241,19 @@ impl<D: InboxDirectory> InboxService<D> {
         });
         let mut response = pb::FindInboxesResponse {
             inboxes: Vec::new(),
-            disclosed_as: pb::Role::from(role).into(),
+            disclosed_as: pb::Role::from(frame.role).into(),
             // The largest value: its bytes are reserved, and it is replaced below.
             remaining: references.collect(),
             read_time: Some(LONGEST_TIME),
+            caller_withheld: to_groups(frame.withheld),
         };
         let mut page = PageBuilder::new(self.limit, &response);
         let taken = views
             .iter()
-            .take_while(|view| page.try_push(self.message(view, detail)));
+            .take_while(|view| page.try_push(self.message(view)));
         let taken = taken.count();
         response.remaining.drain(..taken);
-        response.read_time = Some(read_time);
+        response.read_time = Some(frame.read_time);
         response.inboxes = page.inboxes;
         response
     }
@@ -249,6 +270,7 @@ impl<D: InboxDirectory> InboxService<D> {
             // The largest value: its bytes are reserved, and it is replaced below.
             next_page_token: " ".repeat(MAX_TOKEN_BYTES),
             read_time: Some(LONGEST_TIME),
+            caller_withheld: withheld(access),
         };
         let mut page = PageBuilder::new(self.limit, &response);
         let visible = access.inboxes_after(request.cursor.as_ref());
@@ -258,7 +280,7 @@ impl<D: InboxDirectory> InboxService<D> {
         let mut last = None;
         while page.inboxes.len() < request.page_size
             && let Some((name, view)) =
-                visible.next_if(|(_, view)| page.try_push(self.message(view, request.scope.detail)))
+                visible.next_if(|(_, view)| page.try_push(self.message(view)))
         {
             last = Some(Cursor::new(name, view.inbox().id));
         }
@@ -273,9 +295,18 @@ impl<D: InboxDirectory> InboxService<D> {
         response
     }
 
-    fn message(&self, view: &InboxView<'_>, detail: Detail) -> pb::Inbox {
-        to_inbox(view, self.limit, &self.etags, detail)
+    fn message(&self, view: &InboxView<'_>) -> pb::Inbox {
+        to_inbox(view, self.limit, &self.etags)
     }
+}
+
+fn withheld(access: &Access<'_>) -> Vec<i32> {
+    to_groups(access.withheld_by_caller())
+}
+
+fn to_groups(groups: SecretGroups) -> Vec<i32> {
+    let groups = groups.iter().map(pb::SecretGroup::from);
+    groups.map(Into::into).collect()
 }
 
 fn matches(request: &ListInboxes, folded_name: &str, view: &InboxView<'_>) -> bool {

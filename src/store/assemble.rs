@@ -37,7 +37,7 @@ use crate::{
         channel::ChannelKind,
         degradation::{Degradation, DegradationReason},
         id::{AccountId, ChannelId, InboxId},
-        inbox::{HelpCenter, Inbox, SenderNameType, Settings},
+        inbox::{HelpCenter, Inbox, SealedDegradations, SenderNameType, Settings},
         json::Json,
         reauthorization::FlagKey,
         schedule::WorkingHours,
@@ -67,11 +67,42 @@ struct Context<'a> {
     flag_key: Cell<Option<FlagKey>>,
 }
 
-/// The degradations of one inbox, by the viewers that they are disclosed to.
+/// The degradations of one inbox: of fields for every viewer, and of each group of
+/// secrets.
 #[derive(Default)]
 struct Degradations {
     open: Vec<Degradation>,
-    sealed: Vec<Degradation>,
+    signing: Vec<Degradation>,
+    imap: Vec<Degradation>,
+    smtp: Vec<Degradation>,
+    twilio: Vec<Degradation>,
+    whatsapp: Vec<Degradation>,
+}
+
+impl Degradations {
+    /// The open ones, and the others as they are kept.
+    fn seal(self) -> (Vec<Degradation>, Option<Box<SealedDegradations>>) {
+        let Self {
+            open,
+            signing,
+            imap,
+            smtp,
+            twilio,
+            whatsapp,
+        } = self;
+        let sealed = [&signing, &imap, &smtp, &twilio, &whatsapp];
+        if sealed.iter().all(|it| it.is_empty()) {
+            return (open, None);
+        }
+        let sealed = SealedDegradations {
+            signing: AdminOnly::seal(signing),
+            imap: AdminOnly::seal(imap),
+            smtp: AdminOnly::seal(smtp),
+            twilio: AdminOnly::seal(twilio),
+            whatsapp: AdminOnly::seal(whatsapp),
+        };
+        (open, Some(Box::new(sealed)))
+    }
 }
 
 impl Store {
@@ -180,17 +211,19 @@ impl DecodedRows {
             business_name: row.business_name.shown("business_name", open),
             help_center: help_center(row, open),
         };
+        let avatar_url = avatar_url(self.avatar.as_ref(), context, open);
+        let (degradations, sealed_degradations) = degradations.seal();
         Inbox {
             id: InboxId(row.id),
             account_id: AccountId(row.account_id),
             name,
             channel_type,
             channel_id: ChannelId(channel_id.unwrap_or_default()),
-            avatar_url: avatar_url(self.avatar.as_ref(), context, open),
+            avatar_url,
             settings,
             channel: parts.map(|parts| parts.channel),
-            degradations: degradations.open,
-            sealed_degradations: AdminOnly::seal(degradations.sealed),
+            degradations,
+            sealed_degradations,
         }
     }
 

@@ -1,4 +1,4 @@
-//! The ceiling, which no caller of today has, and what `Debug` says of secrets.
+//! Groups of secrets, other accounts' permits, and what `Debug` says of secrets.
 //! Visibility is tested over the wire.
 
 use super::*;
@@ -7,21 +7,25 @@ use crate::{
         account::AccountInbox,
         channel::ChannelKind,
         cursor::MAX_NAME_BYTES,
+        degradation::DegradationReason,
         id::{AccountId, AgentBotId, ChannelId, UserId},
         members::Members,
+        permit::{AccountSet, SearchPermit},
         reauthorization::FlagKey,
+        secret_group::{SecretGroup, group},
+        viewer::Viewer,
     },
     tests::inbox,
 };
 
-const ALL: Rights = Rights {
-    as_service: Role::Administrator,
-    ceiling: Role::Administrator,
-};
-const CAPPED: Rights = Rights {
-    as_service: Role::Administrator,
-    ceiling: Role::Agent,
-};
+/// For the account of these tests.
+const fn permit(viewer: Viewer, secrets: SecretGroups) -> Permit {
+    Permit::grant(AccountId(1), viewer, secrets, Detail::Full)
+}
+
+const fn all(viewer: Viewer) -> Permit {
+    permit(viewer, SecretGroups::ALL)
+}
 
 fn account() -> Account {
     let mut members = Members::new(false);
@@ -57,7 +61,7 @@ fn a_page_continues_behind_its_cursor() {
         let inboxes = inboxes.map(|it| AccountInbox::new(it, None)).collect();
         let account = Account::new(AccountId(1), members, inboxes);
         let flags = ReauthorizationFlags::default();
-        let access = account.access(&flags, Viewer::User(UserId(1)), ALL);
+        let access = account.access(&flags, &all(Viewer::User(UserId(1))));
         let access = access.ok().unwrap();
         let listed = |cursor: Option<&Cursor>| -> Vec<_> {
             let inboxes = access.inboxes_after(cursor);
@@ -93,7 +97,7 @@ fn a_cursor_at_a_hidden_inbox_is_one_at_a_missing_inbox() {
     let inboxes = (1..=3).map(|id| AccountInbox::new(inbox(id, &format!("{prefix}{id}")), None));
     let account = Account::new(AccountId(1), members, inboxes.collect());
     let flags = ReauthorizationFlags::default();
-    let access = account.access(&flags, Viewer::User(UserId(1)), ALL);
+    let access = account.access(&flags, &all(Viewer::User(UserId(1))));
     let access = access.ok().unwrap();
     let listed = |id| -> Vec<_> {
         let cursor = Cursor::new(&prefix, InboxId(id));
@@ -107,30 +111,124 @@ fn a_cursor_at_a_hidden_inbox_is_one_at_a_missing_inbox() {
 }
 
 #[test]
-fn a_ceiling_withholds_fields_and_hides_no_inbox() {
+fn a_caller_withholds_secrets_and_hides_no_inbox() {
     let (account, flags) = (account(), ReauthorizationFlags::default());
-    let sealed = AdminOnly::seal(7);
-    for (viewer, rights, role, seen) in [
-        (Viewer::User(UserId(1)), ALL, Role::Administrator, 2),
-        (Viewer::User(UserId(1)), CAPPED, Role::Agent, 2),
-        (Viewer::User(UserId(2)), ALL, Role::Agent, 1),
-        (Viewer::Service, ALL, Role::Administrator, 2),
-        (Viewer::Service, CAPPED, Role::Agent, 2),
+    let smtp = SecretGroups::from_iter([SecretGroup::Smtp]);
+    let (all, none) = (SecretGroups::ALL, SecretGroups::NONE);
+    let administrator = Viewer::User(UserId(1));
+    for (viewer, secrets, role, disclosed, seen) in [
+        (administrator, all, Role::Administrator, all, 2),
+        (administrator, smtp, Role::Administrator, smtp, 2),
+        (administrator, none, Role::Agent, none, 2),
+        (Viewer::User(UserId(2)), all, Role::Agent, none, 1),
+        (Viewer::User(UserId(2)), none, Role::Agent, none, 1),
+        (Viewer::Service, all, Role::Administrator, all, 2),
+        (Viewer::Service, smtp, Role::Administrator, smtp, 2),
+        (Viewer::Service, none, Role::Agent, none, 2),
     ] {
-        let access = account.access(&flags, viewer, rights).ok().unwrap();
+        let access = account.access(&flags, &permit(viewer, secrets));
+        let access = access.ok().unwrap();
         assert_eq!(access.role(), role);
         assert_eq!(access.inboxes().count(), seen);
         let view = access.inbox(InboxId(1)).unwrap();
-        assert_eq!(view.reveal(&sealed).is_some(), role == Role::Administrator);
         assert_eq!(view.role(), role);
+        assert_eq!(revealed(&view), disclosed);
+        // A field is withheld where the role is an agent's, or its group is listed.
+        let withheld = match role {
+            Role::Administrator => SecretGroups::ALL.without(disclosed),
+            Role::Agent => SecretGroups::NONE,
+        };
+        assert_eq!(access.withheld_by_caller(), withheld);
     }
+}
+
+/// The groups that a view opens.
+fn revealed(view: &InboxView<'_>) -> SecretGroups {
+    fn opens<G: Group>(view: &InboxView<'_>) -> Option<SecretGroup> {
+        let sealed = AdminOnly::<_, G>::seal(());
+        view.reveal(&sealed).map(|()| G::GROUP)
+    }
+    [
+        opens::<group::Signing>(view),
+        opens::<group::Imap>(view),
+        opens::<group::Smtp>(view),
+        opens::<group::Twilio>(view),
+        opens::<group::Whatsapp>(view),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+#[test]
+fn degradations_are_disclosed_with_their_group() {
+    let degradation = |field| Degradation::new(field, DegradationReason::SourceUnreadable);
+    let inbox = Inbox {
+        degradations: vec![degradation("open")],
+        sealed_degradations: Some(Box::new(SealedDegradations {
+            signing: AdminOnly::seal(vec![degradation("signing")]),
+            imap: AdminOnly::seal(vec![degradation("imap")]),
+            smtp: AdminOnly::seal(vec![degradation("smtp")]),
+            twilio: AdminOnly::seal(vec![degradation("twilio")]),
+            whatsapp: AdminOnly::seal(vec![degradation("whatsapp")]),
+        })),
+        ..inbox(1, "n")
+    };
+    let inboxes = vec![AccountInbox::new(inbox, None)];
+    let account = Account::new(AccountId(1), Members::new(false), inboxes);
+    let flags = ReauthorizationFlags::default();
+    let fields = |secrets| -> Vec<String> {
+        let access = account.access(&flags, &permit(Viewer::Service, secrets));
+        let view = access.ok().unwrap().inbox(InboxId(1)).unwrap();
+        view.degradations().map(|it| it.field.clone()).collect()
+    };
+    assert_eq!(fields(SecretGroups::NONE), ["open"]);
+    for (group, field) in [
+        (SecretGroup::Signing, "signing"),
+        (SecretGroup::Imap, "imap"),
+        (SecretGroup::Smtp, "smtp"),
+        (SecretGroup::Twilio, "twilio"),
+        (SecretGroup::Whatsapp, "whatsapp"),
+    ] {
+        assert_eq!(fields(SecretGroups::from_iter([group])), ["open", field]);
+    }
+    assert_eq!(fields(SecretGroups::ALL).len(), 6);
+}
+
+#[test]
+fn a_permit_is_for_its_account_alone() {
+    let (account, flags) = (account(), ReauthorizationFlags::default());
+    let of_other = Permit::grant(
+        AccountId(2),
+        Viewer::Service,
+        SecretGroups::ALL,
+        Detail::Full,
+    );
+    let denied = account.access(&flags, &of_other).err();
+    assert_eq!(denied, Some(AccessDenied::NotAMember));
+
+    let among = AccountSet::Among([1..=1, 5..=9].into());
+    let search = SearchPermit::grant(among, SecretGroups::NONE, Detail::Basic);
+    for (id, is_in) in [
+        (0, false),
+        (1, true),
+        (2, false),
+        (4, false),
+        (5, true),
+        (9, true),
+        (10, false),
+    ] {
+        assert_eq!(search.permit(AccountId(id)).is_some(), is_in, "{id}");
+    }
+    let permit = search.permit(AccountId(1)).unwrap();
+    assert!(account.access(&flags, &permit).is_ok());
 }
 
 #[test]
 fn a_membership_without_a_role_gives_nothing() {
     let (account, flags) = (account(), ReauthorizationFlags::default());
     for viewer in [Viewer::User(UserId(3)), Viewer::AgentBot(AgentBotId(2))] {
-        let denied = account.access(&flags, viewer, ALL).err();
+        let denied = account.access(&flags, &all(viewer)).err();
         assert_eq!(denied, Some(AccessDenied::NotAMember));
     }
 }
@@ -138,7 +236,7 @@ fn a_membership_without_a_role_gives_nothing() {
 #[test]
 fn an_inbox_of_another_account_is_not_held() {
     let (account, flags) = (account(), ReauthorizationFlags::default());
-    let access = account.access(&flags, Viewer::Service, ALL).ok().unwrap();
+    let access = account.access(&flags, &all(Viewer::Service)).ok().unwrap();
     assert!(access.inbox(InboxId(3)).is_none());
 }
 
@@ -176,5 +274,8 @@ fn a_state_comes_from_its_source() {
 
 #[test]
 fn debug_says_nothing_of_what_is_sealed() {
-    assert_eq!(format!("{:?}", AdminOnly::seal("secret")), "AdminOnly(..)");
+    assert_eq!(
+        format!("{:?}", AdminOnly::<_, group::Smtp>::seal("secret")),
+        "AdminOnly(..)"
+    );
 }

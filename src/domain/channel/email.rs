@@ -3,7 +3,7 @@
 use secrecy::SecretString;
 use zeroize::Zeroize;
 
-use crate::domain::{reauthorization::FlagSource, secret::AdminOnly};
+use crate::domain::{reauthorization::FlagSource, secret::AdminOnly, secret_group::group};
 
 #[derive(Debug, Default)]
 pub struct Email {
@@ -12,10 +12,10 @@ pub struct Email {
     pub forwarding_enabled: bool,
     /// `None` unless it does.
     pub forward_to_email: Option<String>,
-    pub imap: AdminOnly<Option<Imap>>,
-    pub smtp: AdminOnly<Option<Smtp>>,
+    pub imap: AdminOnly<Option<Imap>, group::Imap>,
+    pub smtp: AdminOnly<Option<Smtp>, group::Smtp>,
     /// `None` unless the mailbox is Microsoft's or Google's.
-    pub reauthorization: AdminOnly<FlagSource>,
+    pub reauthorization: AdminOnly<FlagSource, group::Imap>,
     pub provider: Option<String>,
 }
 

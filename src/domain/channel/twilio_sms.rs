@@ -1,7 +1,7 @@
 //! A Twilio number or messaging service: `channel_twilio_sms`.
 
 use super::SecretText;
-use crate::domain::json::Json;
+use crate::domain::{json::Json, secret_group::group};
 
 #[derive(Debug, Default)]
 pub struct TwilioSms {
@@ -9,9 +9,9 @@ pub struct TwilioSms {
     pub phone_number: Option<String>,
     pub medium: Option<TwilioMedium>,
     pub content_templates: Option<Json>,
-    pub auth_token: SecretText,
-    pub account_sid: SecretText,
-    pub api_key_sid: SecretText,
+    pub auth_token: SecretText<group::Twilio>,
+    pub account_sid: SecretText<group::Twilio>,
+    pub api_key_sid: SecretText<group::Twilio>,
     pub voice: TwilioVoice,
 }
 

@@ -1,7 +1,10 @@
 //! A chat widget on a website: `channel_web_widgets`.
 
 use super::SecretText;
-use crate::domain::json::{Json, fields::Fields};
+use crate::domain::{
+    json::{Json, fields::Fields},
+    secret_group::group,
+};
 
 #[derive(Debug, Default)]
 pub struct WebWidget {
@@ -17,7 +20,7 @@ pub struct WebWidget {
     pub website_token: Option<String>,
     pub selected_feature_flags: Vec<WidgetFeature>,
     pub reply_time: Option<ReplyTime>,
-    pub hmac_token: SecretText,
+    pub hmac_token: SecretText<group::Signing>,
     pub pre_chat_form_enabled: Option<bool>,
     pub pre_chat_form_options: Option<PreChatFormOptions>,
     pub continuity_via_email: Option<bool>,

@@ -2,7 +2,9 @@
 
 use zeroize::Zeroizing;
 
-use crate::domain::{json::Json, reauthorization::FlagSource, secret::AdminOnly};
+use crate::domain::{
+    json::Json, reauthorization::FlagSource, secret::AdminOnly, secret_group::group,
+};
 
 #[derive(Debug, Default)]
 pub struct Whatsapp {
@@ -10,7 +12,7 @@ pub struct Whatsapp {
     pub provider: Option<String>,
     pub message_templates: Option<Json>,
     /// The provider's settings, its keys and tokens among them.
-    pub provider_config: AdminOnly<Option<Zeroizing<Json>>>,
+    pub provider_config: AdminOnly<Option<Zeroizing<Json>>, group::Whatsapp>,
     pub reauthorization: FlagSource,
     /// Whether the number can be called. `None`, as the other, where leadchat is
     /// too old to know.

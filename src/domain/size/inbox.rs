@@ -6,7 +6,7 @@ use crate::domain::{
     id::{AccountId, AgentBotId, ChannelId, InboxId, UserId},
     inbox::{
         AutoAssignmentConfig, CsatConfig, CsatSurveyRules, CsatTemplate, HelpCenter, Inbox,
-        SenderNameType, Settings,
+        SealedDegradations, SenderNameType, Settings,
     },
     json::Json,
     reauthorization::{FlagKey, FlagSource},
@@ -32,6 +32,8 @@ heap_size! {
         id, account_id, name, channel_type, channel_id, avatar_url, settings, channel,
         degradations, sealed_degradations,
     }
+
+    SealedDegradations { signing, imap, smtp, twilio, whatsapp }
 
     Settings {
         greeting_enabled, greeting_message, working_hours_enabled, enable_email_collect,

@@ -1,5 +1,5 @@
 //! Channels on the wire. Sealed values are written through [`InboxView::reveal`], which
-//! reveals them to administrators only.
+//! reveals them to administrators only, group by group.
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -24,6 +24,7 @@ use crate::{
             whatsapp::Whatsapp,
         },
         reauthorization::FlagSource,
+        secret_group::Group,
     },
     grpc::pb,
 };
@@ -221,7 +222,7 @@ fn whatsapp(channel: &Whatsapp, view: &InboxView<'_>) -> pb::WhatsappChannel {
 }
 
 /// A sealed text, revealed to viewers that may see it.
-fn reveal_text(sealed: &SecretText, view: &InboxView<'_>) -> Option<String> {
+fn reveal_text<G: Group>(sealed: &SecretText<G>, view: &InboxView<'_>) -> Option<String> {
     view.reveal(sealed)
         .and_then(|secret| expose(secret.as_ref()))
 }

@@ -11,6 +11,7 @@ use crate::{
         degradation::DegradationReason,
         inbox::SenderNameType,
         reauthorization::Reauthorization,
+        secret_group::SecretGroup,
         viewer::Role,
     },
     grpc::pb,
@@ -111,6 +112,18 @@ impl From<Role> for pb::Role {
         match role {
             Role::Agent => Self::Agent,
             Role::Administrator => Self::Administrator,
+        }
+    }
+}
+
+impl From<SecretGroup> for pb::SecretGroup {
+    fn from(group: SecretGroup) -> Self {
+        match group {
+            SecretGroup::Signing => Self::Signing,
+            SecretGroup::Imap => Self::Imap,
+            SecretGroup::Smtp => Self::Smtp,
+            SecretGroup::Twilio => Self::Twilio,
+            SecretGroup::Whatsapp => Self::Whatsapp,
         }
     }
 }

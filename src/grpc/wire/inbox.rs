@@ -16,17 +16,12 @@ use crate::{
     grpc::{etag::EtagKey, pb, response_limit::ResponseLimit},
 };
 
-/// An inbox as disclosed, with its tag, in the detail asked for. It fits into a response.
-pub fn to_inbox(
-    view: &InboxView<'_>,
-    limit: ResponseLimit,
-    etags: &EtagKey,
-    detail: Detail,
-) -> pb::Inbox {
+/// An inbox as disclosed, with its tag. It fits into a response.
+pub fn to_inbox(view: &InboxView<'_>, limit: ResponseLimit, etags: &EtagKey) -> pb::Inbox {
     let mut inbox = pb::Inbox::from(view);
     limit.fit(&mut inbox);
     inbox.etag = etags.tag(&inbox, view.role());
-    match detail {
+    match view.detail() {
         Detail::Full => inbox,
         Detail::Basic => to_basic(inbox),
     }
@@ -64,8 +59,8 @@ impl From<&InboxView<'_>> for pb::Inbox {
             avatar_url,
             settings,
             channel,
-            degradations,
-            sealed_degradations,
+            degradations: _,
+            sealed_degradations: _,
         } = view.inbox();
         let Settings {
             greeting_enabled,
@@ -86,7 +81,6 @@ impl From<&InboxView<'_>> for pb::Inbox {
             business_name,
             help_center,
         } = settings;
-        let sealed_degradations = view.reveal(sealed_degradations).into_iter().flatten();
         Self {
             id: id.0,
             account_id: account_id.0,
@@ -102,11 +96,7 @@ impl From<&InboxView<'_>> for pb::Inbox {
             avatar_url: avatar_url.clone(),
             // Computed from the other fields.
             etag: String::new(),
-            degradations: degradations
-                .iter()
-                .chain(sealed_degradations)
-                .map(Into::into)
-                .collect(),
+            degradations: view.degradations().map(Into::into).collect(),
             greeting_enabled: *greeting_enabled,
             greeting_message: greeting_message.clone(),
             working_hours_enabled: *working_hours_enabled,

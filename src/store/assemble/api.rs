@@ -17,11 +17,11 @@ pub(super) fn assemble(
     context: &Context<'_>,
     degradations: &mut Degradations,
 ) -> ChannelParts {
-    let Degradations { open, sealed } = degradations;
-    let hmac_token = plain_secret(&row.hmac_token, "api.hmac_token", sealed);
+    let Degradations { open, signing, .. } = degradations;
+    let hmac_token = plain_secret(&row.hmac_token, "api.hmac_token", signing);
     let secret = row.secret.as_ref().and_then(|secret| {
         let decryption = context.decryption;
-        decryption.decrypted(secret, "api.secret", sealed)
+        decryption.decrypted(secret, "api.secret", signing)
     });
     let api = Api {
         hmac_mandatory: row.hmac_mandatory.shown("api.hmac_mandatory", open),

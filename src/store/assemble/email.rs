@@ -21,15 +21,20 @@ pub(super) fn assemble(
     context: &Context<'_>,
     degradations: &mut Degradations,
 ) -> ChannelParts {
-    let Degradations { open, sealed } = degradations;
+    let Degradations {
+        open,
+        imap: of_imap,
+        smtp: of_smtp,
+        ..
+    } = degradations;
     let forwarding_enabled = context.installation.forwarding_enabled;
     let address = row.email.shown("email.email", open);
     let forward_to_email = forwarding_enabled
         .then(|| row.forward_to_email.shown("email.forward_to_email", open))
         .flatten();
-    let imap = imap(row, context.decryption, sealed);
-    let smtp = smtp(row, context.decryption, sealed);
-    let reauthorization = reauthorization(row, context, sealed);
+    let imap = imap(row, context.decryption, of_imap);
+    let smtp = smtp(row, context.decryption, of_smtp);
+    let reauthorization = reauthorization(row, context, of_imap);
     let email = Email {
         email: address,
         forwarding_enabled,

@@ -8,6 +8,7 @@ use crate::{
         channel::{Channel, SecretText},
         degradation::{Degradation, DegradationReason},
         secret::AdminOnly,
+        secret_group::Group,
     },
     store::schema::columns::Stored,
 };
@@ -58,11 +59,12 @@ pub(super) fn readable<T>(
     outcome
 }
 
-/// A secret of a column that Rails does not encrypt.
-pub(super) fn plain_secret(
+/// A secret of a column that Rails does not encrypt. `sealed` are the degradations of its
+/// group.
+pub(super) fn plain_secret<G: Group>(
     stored: &Stored<SecretString>,
     field: &str,
     sealed: &mut Vec<Degradation>,
-) -> SecretText {
+) -> SecretText<G> {
     AdminOnly::seal(stored.shown(field, sealed))
 }

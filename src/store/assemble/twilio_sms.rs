@@ -28,10 +28,10 @@ pub(super) fn assemble(
     context: &Context<'_>,
     degradations: &mut Degradations,
 ) -> ChannelParts {
-    let Degradations { open, sealed } = degradations;
+    let Degradations { open, twilio, .. } = degradations;
     let auth_token = context
         .decryption
-        .decrypted(&row.auth_token, "twilio_sms.auth_token", sealed);
+        .decrypted(&row.auth_token, "twilio_sms.auth_token", twilio);
     let twilio_sms = TwilioSms {
         messaging_service_sid: row
             .messaging_service_sid
@@ -44,11 +44,11 @@ pub(super) fn assemble(
             open,
         ),
         auth_token: AdminOnly::seal(auth_token),
-        account_sid: plain_secret(&row.account_sid, "twilio_sms.account_sid", sealed),
+        account_sid: plain_secret(&row.account_sid, "twilio_sms.account_sid", twilio),
         api_key_sid: row
             .api_key_sid
             .as_ref()
-            .map(|sid| plain_secret(sid, "twilio_sms.api_key_sid", sealed))
+            .map(|sid| plain_secret(sid, "twilio_sms.api_key_sid", twilio))
             .unwrap_or_default(),
         voice: voice(row, context, open),
     };

@@ -25,7 +25,7 @@ pub(super) fn assemble(
     context: &Context<'_>,
     degradations: &mut Degradations,
 ) -> ChannelParts {
-    let Degradations { open, sealed } = degradations;
+    let Degradations { open, signing, .. } = degradations;
     let flags = narrow(
         &row.feature_flags,
         "web_widget.selected_feature_flags",
@@ -53,7 +53,7 @@ pub(super) fn assemble(
         selected_feature_flags: flags
             .map_or_else(Vec::new, |flags| widget_features(flags, context.features)),
         reply_time: state(&row.reply_time, &REPLY_TIMES, "web_widget.reply_time", open),
-        hmac_token: plain_secret(&row.hmac_token, "web_widget.hmac_token", sealed),
+        hmac_token: plain_secret(&row.hmac_token, "web_widget.hmac_token", signing),
         pre_chat_form_enabled: row
             .pre_chat_form_enabled
             .shown("web_widget.pre_chat_form_enabled", open),

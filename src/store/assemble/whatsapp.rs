@@ -30,7 +30,7 @@ pub(super) fn assemble(
     let callback_webhook_url = callback(&row.phone_number, degradations, |number| {
         links.whatsapp_callback(number)
     });
-    let Degradations { open, sealed } = degradations;
+    let Degradations { open, whatsapp, .. } = degradations;
     let phone_number = row.phone_number.shown("whatsapp.phone_number", open);
     let provider = row.provider.shown("whatsapp.provider", open);
     let message_templates = json(
@@ -41,7 +41,7 @@ pub(super) fn assemble(
     let config = json(
         row.provider_config.text(),
         "whatsapp.provider_config",
-        sealed,
+        whatsapp,
     );
     let reauthorization = reauthorization(row, context, open);
     let whatsapp = Whatsapp {

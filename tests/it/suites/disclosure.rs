@@ -156,13 +156,19 @@ fn every_field_states_its_visibility_and_secrets_are_redacted() {
             visibility == "ADMINISTRATOR",
             "{path}"
         );
-        visibilities.insert(path, visibility);
+        let group = wire::secret_group(&field);
+        assert_eq!(
+            group != "UNSPECIFIED",
+            visibility == "ADMINISTRATOR",
+            "{path}"
+        );
+        visibilities.insert(path, (visibility, group));
     }
-    // All fields within a message for administrators are for administrators.
-    for (path, visibility) in &visibilities {
+    // All fields within a message for administrators are for them, and of its group.
+    for (path, declared) in &visibilities {
         let within = path.rsplit_once('.').map(|(outer, _)| &visibilities[outer]);
-        if within.is_some_and(|outer| outer == "ADMINISTRATOR") {
-            assert_eq!(visibility, "ADMINISTRATOR", "{path}");
+        if let Some(outer) = within.filter(|(visibility, _)| visibility == "ADMINISTRATOR") {
+            assert_eq!(declared, outer, "{path}");
         }
     }
     assert!(visibilities.len() > 150, "{}", visibilities.len());

@@ -17,11 +17,18 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-const MISTAKES: [(&str, &str); 7] = [
+const MISTAKES: [(&str, &str); 11] = [
     ("E0277", include_str!("mistakes/view_forgotten.patch")),
     ("E0308", include_str!("mistakes/seal_left_on.patch")),
     ("E0308", include_str!("mistakes/state_not_revealed.patch")),
     ("E0603", include_str!("mistakes/proof_forged.patch")),
+    ("E0061", include_str!("mistakes/permit_forgotten.patch")),
+    ("E0451", include_str!("mistakes/permit_made_by_hand.patch")),
+    ("E0107", include_str!("mistakes/group_forgotten.patch")),
+    (
+        "E0308",
+        include_str!("mistakes/proof_of_another_group.patch"),
+    ),
     ("E0027", include_str!("mistakes/field_not_placed.patch")),
     (
         "E0603",

@@ -14,7 +14,7 @@ mod sources;
 use sources::{all_sources, regex, sources};
 
 /// Patterns that only some modules may contain, and the reason. Unit tests may too.
-const ONLY_IN: [(&str, &[&str], &str); 12] = [
+const ONLY_IN: [(&str, &[&str], &str); 13] = [
     (
         r"\b(tonic|prost|axum|tower|tower_http|hyper|hyper_util|h2)\b|\b(tonic|prost)_",
         &["grpc"],
@@ -46,13 +46,18 @@ const ONLY_IN: [(&str, &[&str], &str); 12] = [
         "the role rule is one page, and proofs stay on it",
     ),
     (
+        r"\b(Search)?Permit::grant\b",
+        &["identity/policy", "domain/permit"],
+        "what a caller may ask is decided in one place",
+    ),
+    (
         r"\.open\(|AdminOnly::open\b",
         &["domain/access"],
         "what is sealed opens for a view, by reveal",
     ),
     (
         r"(\.|::)reveal\b",
-        &["grpc/wire"],
+        &["grpc/wire", "domain/access"],
         "what is sealed is opened to go into a message and for nothing else",
     ),
     (

@@ -48,6 +48,17 @@ pub fn visibility(field: &FieldDescriptor) -> String {
     name.strip_prefix("VISIBILITY_").unwrap().to_owned()
 }
 
+/// The group of secrets of a field, or `UNSPECIFIED`.
+pub fn secret_group(field: &FieldDescriptor) -> String {
+    let option = POOL.get_extension_by_name("leadchat.inbox.v1.secret_group");
+    let options = field.options();
+    let number = options.get_extension(&option.unwrap()).as_enum_number();
+    let groups = POOL.get_enum_by_name("leadchat.inbox.v1.SecretGroup");
+    let name = groups.unwrap().get_value(number.unwrap()).unwrap();
+    let name = name.name().strip_prefix("SECRET_GROUP_").unwrap();
+    name.to_owned()
+}
+
 /// Whether a field is marked as not fit for a log.
 pub fn is_redacted(field: &FieldDescriptor) -> bool {
     field

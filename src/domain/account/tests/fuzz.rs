@@ -5,8 +5,10 @@ use proptest::{collection::vec, prelude::*};
 use super::super::*;
 use crate::{
     domain::{
+        permit::Permit,
         reauthorization::ReauthorizationFlags,
-        viewer::{Rights, Role, Viewer},
+        secret_group::SecretGroups,
+        viewer::{Detail, Viewer},
     },
     tests::{for_all, inbox, letter, text},
 };
@@ -77,11 +79,13 @@ fn an_account_has_one_order_however_it_is_read() {
         let inboxes = inboxes.map(|(id, name)| AccountInbox::new(inbox(*id, name), None));
         let account = Account::new(AccountId(1), Members::new(false), inboxes.collect());
         let flags = ReauthorizationFlags::default();
-        let rights = Rights {
-            as_service: Role::Agent,
-            ceiling: Role::Agent,
-        };
-        let Ok(access) = account.access(&flags, Viewer::Service, rights) else {
+        let permit = Permit::grant(
+            AccountId(1),
+            Viewer::Service,
+            SecretGroups::NONE,
+            Detail::Full,
+        );
+        let Ok(access) = account.access(&flags, &permit) else {
             panic!("a service has access");
         };
         let listed: Vec<_> = access
