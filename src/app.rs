@@ -1,6 +1,7 @@
 //! Puts the parts together: settings in, running server out.
 
 mod bind;
+mod callers;
 
 use std::{
     io::{self, Write},
@@ -10,7 +11,7 @@ use std::{
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
     task,
 };
@@ -23,7 +24,7 @@ use crate::{
     demo::{Demo, DemoError},
     directory::{CacheSettings, LoadLimit, directory},
     grpc::{self, EtagKey, MAX_CONNECTIONS, ResponseLimit, ServeError, ServerSettings},
-    identity::Caller,
+    identity::{CallersFile, Problems},
     leadchat::{Installation, Keys, Secrets},
     store::{
         self, DatabaseSettings, DecryptionFailures, Grants, OpenError, RedisFlags, RedisSettings,
@@ -50,8 +51,23 @@ pub enum AppError {
     Serve(#[from] ServeError),
     #[error("the demonstration data cannot be set up: {0}")]
     Demo(#[from] DemoError),
+    /// A line each.
+    #[error(transparent)]
+    Callers(#[from] Problems),
+    #[error("{0}: there is no caller {1:?}")]
+    NoSuchCaller(String, String),
     #[error("the system refuses {what}: {reason}")]
     System { what: &'static str, reason: String },
+}
+
+impl AppError {
+    /// 2 for a wrong setting, as where the settings are read.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Callers(_) | Self::NoSuchCaller(..) => ExitCode::from(2),
+            _ => ExitCode::FAILURE,
+        }
+    }
 }
 
 /// A setting for clients that send the path of a socket as their `:authority`. HTTP/2 has
@@ -70,6 +86,7 @@ pub async fn run(task: Task) -> Result<ExitCode, AppError> {
     match task {
         Task::Serve(settings) => serve(*settings).await?,
         Task::Check(settings) => return check(*settings).await,
+        Task::Callers(settings) => return callers::answer(&settings),
         Task::Migrate(database) => {
             Store::migrate(&database).await?;
             print_line(&format!("The tables of {database} are up to date."));
@@ -88,6 +105,7 @@ async fn check(settings: Check) -> Result<ExitCode, AppError> {
         redis,
         installation,
         secrets,
+        callers,
         as_json,
     } = settings;
     let mut shutdown_signals = shutdown_signals()?;
@@ -97,6 +115,7 @@ async fn check(settings: Check) -> Result<ExitCode, AppError> {
         redis,
         installation,
         keys: derive_keys(secrets).await?,
+        callers: callers.map(|path| CallersFile::read(&path)),
     };
     // A progress bar and log lines would overwrite each other.
     let is_logging = LevelFilter::current() > LevelFilter::ERROR;
@@ -124,7 +143,7 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
         listen,
         database,
         redis,
-        local_role,
+        callers,
         installation,
         secrets,
         database_connections,
@@ -143,6 +162,7 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
     raise_open_files_limit(open_files as u64);
     forbid_core_files();
 
+    let policy = callers::policy(callers)?;
     let secret_key_base = secrets.secret_key_base.clone();
     let is_embedded = !matches!(database, Some(DatabaseSettings::Postgres(_)));
     let opening = open_store(database, database_connections, redis, installation, secrets);
@@ -186,7 +206,6 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
         bytes: cache_bytes,
     };
     let directory = directory(store, load_limit, flags, cache, clock);
-    let caller = Caller::local(local_role);
     let settings = ServerSettings {
         max_connection_age,
         drain_wait,
@@ -203,7 +222,7 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
     grpc::serve(
         listener,
         directory,
-        caller,
+        policy,
         etags,
         random_id,
         settings,
@@ -220,6 +239,13 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
     log_decryption_failures(&decryption_failures);
     info!("stopped");
     Ok(())
+}
+
+fn listen_for(kind: SignalKind) -> Result<Signal, AppError> {
+    signal(kind).map_err(|error| AppError::System {
+        what: "to report signals",
+        reason: error.kind().to_string(),
+    })
 }
 
 /// Logs the total of values that could not be decrypted; the first of them were logged at
@@ -309,15 +335,9 @@ async fn derive_keys(secrets: Secrets) -> Result<Keys, AppError> {
 
 /// Receives at each shutdown signal: Ctrl-C or SIGTERM.
 fn shutdown_signals() -> Result<mpsc::Receiver<()>, AppError> {
-    let listen = |kind| {
-        signal(kind).map_err(|error| AppError::System {
-            what: "to report signals",
-            reason: error.kind().to_string(),
-        })
-    };
     let (mut interrupt, mut terminate) = (
-        listen(SignalKind::interrupt())?,
-        listen(SignalKind::terminate())?,
+        listen_for(SignalKind::interrupt())?,
+        listen_for(SignalKind::terminate())?,
     );
     let (sender, receiver) = mpsc::channel(2);
     tokio::spawn(async move {

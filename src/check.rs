@@ -19,6 +19,7 @@ use std::{num::NonZeroUsize, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    identity::{CallersFile, Problems},
     leadchat::{Installation, Keys},
     store::{DatabaseSettings, Inspection, OpenError, RedisFlags, RedisSettings},
 };
@@ -36,6 +37,8 @@ pub struct CheckConfig {
     pub redis: Option<RedisSettings>,
     pub installation: Installation,
     pub keys: Keys,
+    /// The callers file, if one is set.
+    pub callers: Option<Result<CallersFile, Problems>>,
 }
 
 /// Runs all steps of the check, or those before `stop`.
@@ -97,6 +100,7 @@ async fn inspect(
         redis,
         installation,
         keys,
+        callers: _,
     } = config;
     facts.store.set_server(&inspection);
     let mut tables = Tables::of(&inspection);

@@ -7,6 +7,7 @@
 //! Rails.
 
 mod arguments;
+mod callers;
 mod database;
 mod encryption;
 mod listen;
@@ -16,17 +17,17 @@ mod redis;
 mod role;
 mod timeouts;
 
-use std::{ffi::OsString, num::NonZeroUsize, process::ExitCode, time::Duration};
+use std::{ffi::OsString, num::NonZeroUsize, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, error::ErrorKind};
 use secrecy::SecretString;
 
 use crate::{
-    domain::viewer::Role,
     leadchat::{Installation, Secrets, encryption::Digest, is_blank, is_true, links::Links},
     store::{DatabaseSettings, PostgresSettings, RedisSettings},
 };
 use arguments::{Arguments, Command, DataArguments};
+pub use callers::{CallerAsk, CallerQuestion, Callers, CallersSettings};
 pub use listen::ListenAddress;
 pub use log::LogFormat;
 pub use timeouts::Timeouts;
@@ -43,6 +44,8 @@ pub struct Settings {
 pub enum Task {
     Serve(Box<Serve>),
     Check(Box<Check>),
+    /// Check a callers file, or answer a question about it.
+    Callers(Box<Callers>),
     Migrate(DatabaseSettings),
     /// Print the SQL that creates a user with the rights that the service needs.
     Grants {
@@ -60,8 +63,7 @@ pub struct Serve {
     /// The Redis with leadchat's flags; `None` if it is not set, and for demonstration
     /// data.
     pub redis: Option<RedisSettings>,
-    /// The role of a caller on this machine as its own viewer.
-    pub local_role: Role,
+    pub callers: CallersSettings,
     pub installation: Installation,
     pub secrets: Secrets,
     /// The maximum number of connections to the database.
@@ -88,6 +90,7 @@ pub struct Check {
     pub redis: Option<RedisSettings>,
     pub installation: Installation,
     pub secrets: Secrets,
+    pub callers: Option<PathBuf>,
     /// Whether to print one JSON document.
     pub as_json: bool,
 }
@@ -98,7 +101,7 @@ impl Task {
         match self {
             // Findings are in the report, not in the log.
             Self::Check(_) => "error",
-            Self::Serve(_) | Self::Migrate(_) | Self::Grants { .. } => "info",
+            Self::Serve(_) | Self::Callers(_) | Self::Migrate(_) | Self::Grants { .. } => "info",
         }
     }
 }
@@ -188,7 +191,11 @@ pub fn read(
                 listen,
                 database,
                 redis,
-                local_role: flags.local_role.into(),
+                callers: callers::read_serve(
+                    flags.callers,
+                    flags.local_role.map(Into::into),
+                    &set,
+                )?,
                 installation: installation(environment),
                 secrets: secrets(flags.data.encryption_digest, environment, &set)?,
                 database_connections: numbers::DATABASE_CONNECTIONS
@@ -214,8 +221,10 @@ pub fn read(
             redis: redis::read(&set, environment)?,
             installation: installation(environment),
             secrets: secrets(flags.data.encryption_digest, environment, &set)?,
+            callers: callers::path(flags.callers, &set),
             as_json: flags.json,
         })),
+        Command::Callers(flags) => Task::Callers(Box::new(callers::read_command(flags, &set)?)),
         Command::Migrate(flags) => match database::read(flags.database_url, &set)? {
             Some(database) => Task::Migrate(database),
             None => {

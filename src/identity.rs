@@ -1,48 +1,27 @@
-//! Callers, and what each of them may ask.
+//! Callers, and what each of them may ask: deny by default.
 //!
-//! The server listens on addresses of this machine alone, so each caller is a process of
-//! this machine. A caller may act for any viewer, and passes on all secrets that an
-//! administrator may see. As its own viewer, it passes on what the operator allows.
+//! | file | about |
+//! |---|---|
+//! | `peer` | the other end of a connection, as far as the system knows it |
+//! | `caller` | the entries of a policy, and the entry that a peer leads to |
+//! | `policy` | the rules of an entry, and the decision on a question |
+//! | `limiter` | the limits of an entry |
+//! | `file` | the callers file, and its mistakes |
+//! | `reload` | the file is read again while the server runs |
 //!
-//! Knows neither connections nor messages, and does no input or output.
+//! Knows neither connections nor messages. Decisions depend on the rules and the question
+//! alone, and on nothing that is stored.
 
+mod caller;
+mod file;
+mod limiter;
+mod peer;
 mod policy;
+mod reload;
 
-use crate::domain::{
-    id::AccountId,
-    secret_group::SecretGroups,
-    viewer::{Detail, Role, Viewer},
-};
-
-/// The service on the other end of a connection.
-#[derive(Clone, Copy, Debug)]
-pub struct Caller {
-    /// The secrets that it gets as its own viewer.
-    secrets_as_itself: SecretGroups,
-}
-
-/// A question about one account.
-#[derive(Clone, Copy, Debug)]
-pub struct Ask {
-    pub account: AccountId,
-    pub viewer: Viewer,
-    pub detail: Detail,
-}
-
-/// A question about an address in any account.
-#[derive(Clone, Copy, Debug)]
-pub struct SearchAsk {
-    pub detail: Detail,
-}
-
-impl Caller {
-    /// A process on this machine, with this role as its own viewer.
-    pub const fn local(role: Role) -> Self {
-        Self {
-            secrets_as_itself: match role {
-                Role::Agent => SecretGroups::NONE,
-                Role::Administrator => SecretGroups::ALL,
-            },
-        }
-    }
-}
+pub use caller::{Caller, Entry, IdentifyError, Policy};
+pub use file::{CallersFile, Problem, Problems};
+pub use limiter::{CallPermit, Limit};
+pub use peer::Peer;
+pub use policy::{Ask, BotScope, Explanation, Method, Needs, Rule, SearchAsk, UserScope};
+pub use reload::{PolicySource, ReloadTrigger, watch_file};

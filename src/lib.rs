@@ -4,6 +4,7 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`app`] | puts the parts together: configuration in, running server out |
+//! | [`callers`] | the texts of `callers`: lists and answers |
 //! | [`check`] | `check`: whether it would serve well |
 //! | [`config`] | typed settings, from flags and environment |
 //! | [`demo`] | the data and the words of `serve --demo` |
@@ -13,12 +14,13 @@
 //! | [`store`] | rows of PostgreSQL and SQLite become domain values; the one place that seals |
 //! | [`leadchat`] | what Rails derives and how it writes: links, encryption envelopes, avatars, flags |
 //! | [`directory`] | the implementation of the port, with a load limit and flags |
-//! | [`identity`] | the caller and its rights |
+//! | [`identity`] | callers, and what each may ask |
 //! | [`grpc`] | the only place that knows tonic and the generated code |
 //!
 //! ARCHITECTURE.md has the dependencies among them.
 
 pub mod app;
+pub mod callers;
 pub mod check;
 mod clock;
 pub mod config;

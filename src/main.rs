@@ -36,7 +36,7 @@ async fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             telemetry::report(log_format, &error);
-            ExitCode::FAILURE
+            error.exit_code()
         }
     }
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::{CheckConfig, completeness::Completeness, counts::Accounts};
 use crate::{
+    identity::{CallersFile, Problem, Problems},
     leadchat::links::FrontendUrl,
     store::{DatabaseSettings, Inspection, Migrations, Missing, Ownership, Sampled, Server},
 };
@@ -119,8 +120,36 @@ pub struct SampledColumn {
     pub not_opened: u64,
 }
 
+/// The callers file.
+#[derive(Debug, Serialize)]
+pub struct CallersReport {
+    pub count: usize,
+    pub problems: Vec<String>,
+    pub notes: Vec<String>,
+}
+
+impl CallersReport {
+    fn of(file: &Result<CallersFile, Problems>) -> Self {
+        let texts = |problems: &[Problem]| problems.iter().map(ToString::to_string).collect();
+        match file {
+            Ok(file) => Self {
+                count: file.entries.len(),
+                problems: Vec::new(),
+                notes: texts(&file.notes),
+            },
+            Err(problems) => Self {
+                count: 0,
+                problems: texts(&problems.0),
+                notes: Vec::new(),
+            },
+        }
+    }
+}
+
 #[derive(Debug, Serialize)]
 pub struct Settings {
+    /// `None` where no file is set.
+    pub callers: Option<CallersReport>,
     pub frontend_url: FrontendUrl,
     pub secret_key_base_set: bool,
     pub forwarding_addresses: bool,
@@ -135,6 +164,7 @@ impl Facts {
             redis,
             installation,
             keys,
+            callers,
         } = config;
         Self {
             store: StoreFacts {
@@ -166,6 +196,7 @@ impl Facts {
                 reason: None,
             },
             settings: Settings {
+                callers: callers.as_ref().map(CallersReport::of),
                 frontend_url: installation.links.frontend_url(),
                 secret_key_base_set: keys.signer.is_some(),
                 forwarding_addresses: installation.forwarding_enabled,

@@ -53,6 +53,8 @@ pub enum FindingCode {
     AccountsNotListed,
     NoAccounts,
     InboxesDegraded,
+    CallersInvalid,
+    CallersNoted,
 }
 
 impl Findings {
@@ -241,6 +243,14 @@ impl Findings {
     }
 
     fn settings(&mut self, facts: &Facts) {
+        if let Some(file) = &facts.settings.callers {
+            for problem in &file.problems {
+                self.problem(FindingCode::CallersInvalid, problem);
+            }
+            for note in &file.notes {
+                self.note(FindingCode::CallersNoted, note);
+            }
+        }
         match &facts.settings.frontend_url {
             FrontendUrl::NotSet => {
                 const TEXT: &str = "FRONTEND_URL is not set: callback URLs and widget scripts \

@@ -8,8 +8,8 @@ use textwrap::{Options, WordSplitter};
 use super::{
     counts::{Accounts, Inboxes, UNKNOWN_KIND},
     facts::{
-        DatabaseKind, Encryption, Facts, KeyState, OwnershipName, Redis, RedisState, Settings,
-        StoreFacts, Tables,
+        CallersReport, DatabaseKind, Encryption, Facts, KeyState, OwnershipName, Redis, RedisState,
+        Settings, StoreFacts, Tables,
     },
     findings::Finding,
     report::Report,
@@ -203,6 +203,7 @@ fn write_redis(f: &mut Formatter<'_>, redis: &Redis) -> fmt::Result {
 
 fn write_settings(f: &mut Formatter<'_>, settings: &Settings) -> fmt::Result {
     let Settings {
+        callers,
         frontend_url,
         secret_key_base_set,
         forwarding_addresses,
@@ -224,7 +225,13 @@ fn write_settings(f: &mut Formatter<'_>, settings: &Settings) -> fmt::Result {
         true => "shown (MAILER_INBOUND_EMAIL_DOMAIN is set)",
         false => "not shown (MAILER_INBOUND_EMAIL_DOMAIN is not set)",
     };
-    writeln!(f, "{}\n", line("forwarding addresses", forwarding))
+    writeln!(f, "{}", line("forwarding addresses", forwarding))?;
+    let callers = match callers {
+        None => "not set".to_owned(),
+        Some(CallersReport { problems, .. }) if !problems.is_empty() => "not usable".to_owned(),
+        Some(CallersReport { count, .. }) => count.to_string(),
+    };
+    writeln!(f, "{}\n", line("callers file", &callers))
 }
 
 fn write_accounts(f: &mut Formatter<'_>, accounts: &Accounts) -> fmt::Result {

@@ -1,12 +1,20 @@
 //! The command line, and the help it gives.
 
+mod environment;
+
 use clap::{
     Args, Parser, Subcommand, ValueEnum,
     error::{ContextKind, ContextValue},
 };
 
 use super::{LogFormat, may_hold_password, timeouts::TimeoutArguments};
-use crate::{domain::viewer::Role, leadchat::encryption::Digest};
+use crate::{
+    domain::viewer::{Detail, Role},
+    leadchat::encryption::Digest,
+};
+use environment::{
+    CALLERS_ENVIRONMENT, CHECK_ENVIRONMENT, ENVIRONMENT, GRANTS_ENVIRONMENT, MIGRATE_ENVIRONMENT,
+};
 
 /// Answers "this inbox, as this viewer may see it, now" for leadchat, over gRPC.
 ///
@@ -38,6 +46,12 @@ pub enum Command {
     /// no stored value.
     #[command(after_long_help = CHECK_ENVIRONMENT)]
     Check(CheckArguments),
+    /// Check a callers file and list its callers, or say whether one may ask a question.
+    ///
+    /// The answer to a question names the rules that decide. It is that of the server, and
+    /// depends on the file alone.
+    #[command(after_long_help = CALLERS_ENVIRONMENT)]
+    Callers(CallersArguments),
     /// Create the tables of an own PostgreSQL database, or bring them up to date.
     ///
     /// A database of Rails' is refused: it is served as it is. An SQLite file
@@ -58,6 +72,7 @@ impl Command {
         match self {
             Self::Serve(arguments) => arguments.log.log_format,
             Self::Check(arguments) => arguments.log.log_format,
+            Self::Callers(_) => None,
             Self::Migrate(arguments) => arguments.log.log_format,
             Self::Grants(arguments) => arguments.log.log_format,
         }
@@ -68,7 +83,7 @@ impl Command {
 pub struct ServeArguments {
     /// Loopback address with a port to listen on, or `unix:PATH` [default: 127.0.0.1:50051]
     ///
-    /// Callers are not identified, so no address that other machines can reach
+    /// Connections are not encrypted, so no address that other machines can reach
     /// is taken. Port 0 takes a free one and prints it.
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
@@ -76,9 +91,16 @@ pub struct ServeArguments {
     #[command(flatten)]
     pub data: DataArguments,
 
-    /// Rights of a caller as its own viewer (`"viewer":{"service":{}}`).
-    #[arg(long, value_name = "ROLE", default_value = "agent")]
-    pub local_role: LocalRole,
+    /// The callers file: the callers there are, and what each may ask (docs/callers.md).
+    ///
+    /// Without it, every process of this machine may ask as any viewer. The file is read
+    /// again every five seconds and at SIGHUP.
+    #[arg(long, value_name = "PATH")]
+    pub callers: Option<String>,
+
+    /// Rights of a caller as its own viewer, without a callers file [default: agent]
+    #[arg(long, value_name = "ROLE")]
+    pub local_role: Option<LocalRole>,
 
     /// Maximum number of concurrent reads [default: two per processor, on SQLite one]
     ///
@@ -171,12 +193,64 @@ pub struct CheckArguments {
     #[command(flatten)]
     pub data: DataArguments,
 
+    /// The callers file of `serve`; its mistakes are problems.
+    #[arg(long, value_name = "PATH")]
+    pub callers: Option<String>,
+
     /// Print one JSON document, for machines; docs/check.md says what is in it.
     #[arg(long)]
     pub json: bool,
 
     #[command(flatten)]
     pub log: LogArguments,
+}
+
+#[derive(Debug, Args)]
+pub struct CallersArguments {
+    /// The callers file.
+    #[arg(long, value_name = "PATH")]
+    pub callers: Option<String>,
+
+    /// The caller that the question is about.
+    #[arg(long, value_name = "NAME", requires = "method")]
+    pub caller: Option<String>,
+
+    /// The method, such as GetInbox.
+    #[arg(long, value_name = "NAME", requires = "caller")]
+    pub method: Option<String>,
+
+    /// The account; left out for a search of all accounts.
+    #[arg(long, value_name = "ID", requires = "caller")]
+    pub account: Option<String>,
+
+    /// The viewer: itself, user:ID or bot:ID [default: itself]
+    #[arg(long = "as", value_name = "VIEWER", requires = "caller")]
+    pub viewer: Option<String>,
+
+    /// The detail: basic or full [default: full]
+    #[arg(long, value_name = "DETAIL", requires = "caller")]
+    pub detail: Option<CallersDetail>,
+
+    /// Print one JSON document, for machines; docs/callers.md says what is in it.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum CallersDetail {
+    /// The fields of a picker.
+    Basic,
+    /// Every field.
+    Full,
+}
+
+impl From<CallersDetail> for Detail {
+    fn from(detail: CallersDetail) -> Self {
+        match detail {
+            CallersDetail::Basic => Self::Basic,
+            CallersDetail::Full => Self::Full,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -230,118 +304,6 @@ impl From<LocalRole> for Role {
         }
     }
 }
-
-macro_rules! database_environment {
-    () => {
-        "\
-Environment:
-  DATABASE_URL                 the database, as for --database-url
-  POSTGRES_HOST, POSTGRES_PORT, POSTGRES_DATABASE, POSTGRES_USERNAME, POSTGRES_PASSWORD
-                               the database in parts; DATABASE_URL is laid over them
-  POSTGRES_SCHEMA              the schemas that tables are searched in, as
-                               schema_search_path in the URL"
-    };
-}
-
-macro_rules! log_environment {
-    () => {
-        "
-  LOG_FORMAT                   how the log is written, as for --log-format
-  RUST_LOG                     what is logged: info, debug, leadchat_inbox=trace"
-    };
-}
-
-macro_rules! data_environment {
-    () => {
-        "
-  DATABASE_CONNECTIONS         as for --database-connections
-  PGBOUNCER                    true, as for --pgbouncer
-  REDIS_URL, REDIS_PASSWORD    leadchat's Redis, which tells what has to be authorized again
-  REDIS_SENTINELS, REDIS_SENTINEL_MASTER_NAME, REDIS_SENTINEL_PASSWORD
-                               the same by way of sentinels, which count before the URL"
-    };
-}
-
-macro_rules! installation_environment {
-    () => {
-        "
-  FRONTEND_URL                 callback addresses, voice addresses, addresses of
-                               pictures, widget scripts
-  FORCE_SSL                    the scheme of a FRONTEND_URL without one
-  MAILER_INBOUND_EMAIL_DOMAIN  whether forwarding addresses are shown
-  SECRET_KEY_BASE              signs the addresses of pictures, and keys the etags of
-                               administrators; without it pictures have no address, and
-                               those etags hold for this process alone
-  ACTIVE_RECORD_ENCRYPTION_PRIMARY_KEY
-  ACTIVE_RECORD_ENCRYPTION_DETERMINISTIC_KEY
-  ACTIVE_RECORD_ENCRYPTION_KEY_DERIVATION_SALT
-                               what leadchat encrypted is read with; all three or none
-  ACTIVE_RECORD_ENCRYPTION_HASH_DIGEST_CLASS
-                               SHA1 or SHA256, as for --encryption-digest"
-    };
-}
-
-macro_rules! precedence {
-    () => {
-        "
-
-A flag counts before its variable. What a PostgreSQL URL leaves out is taken from
-POSTGRES_HOST and so on if any of these is set, as Rails does, and otherwise from PGHOST,
-PGUSER and so on, as every client of PostgreSQL does; so is TLS, from PGSSLMODE,
-PGSSLROOTCERT and so on."
-    };
-}
-
-const ENVIRONMENT: &str = concat!(
-    database_environment!(),
-    data_environment!(),
-    "
-  LISTEN_ADDR                  where to listen, as for --listen
-  MAX_CONCURRENT_READS         as for --max-concurrent-reads
-  MAX_STALENESS, CACHE_BYTES   as for the flags of these names
-  MAX_CONNECTION_AGE, DRAIN_WAIT, DRAIN_TIMEOUT
-                               as for the flags of these names
-  MAX_RESPONSE_BYTES           as for --max-response-bytes",
-    installation_environment!(),
-    log_environment!(),
-    precedence!(),
-    "
-
-A duration is a number with a unit, 500ms, 2s or 15m; without one it is seconds, as 0.5.
-
-Exit code: 0 after a stop by signal, 1 when it cannot serve, 2 for a wrong setting."
-);
-
-const CHECK_ENVIRONMENT: &str = concat!(
-    database_environment!(),
-    data_environment!(),
-    installation_environment!(),
-    log_environment!(),
-    precedence!(),
-    "
-Only errors are logged unless RUST_LOG asks for more, and then no progress bar is shown.
-
-Exit code: 0 when it would serve well, 1 when there are problems or the check was stopped, 2 for
-a wrong setting."
-);
-
-const MIGRATE_ENVIRONMENT: &str = concat!(
-    database_environment!(),
-    log_environment!(),
-    "
-
-Exit code: 0 when the tables are up to date, 1 when they cannot be, 2 for a wrong setting."
-);
-
-const GRANTS_ENVIRONMENT: &str = concat!(
-    database_environment!(),
-    "
-  PGBOUNCER                    true where PgBouncer stands before the PostgreSQL",
-    log_environment!(),
-    "
-
-Exit code: 0 when the SQL is printed, 1 when the tables cannot be read, 2 for a wrong setting."
-);
 
 /// The error of a command line. A value is quoted only if it cannot be a secret.
 pub fn describe_error(error: &clap::Error) -> String {

@@ -41,8 +41,7 @@ impl ListenAddress {
             return Err(ConfigError::setting(
                 setting,
                 format!(
-                    "{address} can be reached from other machines, and callers are not identified: \
-                     whoever reaches this service may act for any viewer; \
+                    "{address} can be reached from other machines, and connections are not encrypted; \
                      use a loopback address or unix:PATH"
                 ),
             ));

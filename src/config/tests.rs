@@ -1,5 +1,6 @@
 //! Settings as an operator gives them.
 
+mod callers;
 mod encryption;
 mod fuzz;
 mod grants;
@@ -10,7 +11,7 @@ mod redis;
 use std::collections::HashMap;
 
 use super::*;
-use crate::store::PostgresSettings;
+use crate::{domain::viewer::Role, store::PostgresSettings};
 
 fn read_settings(arguments: &[&str], variables: &[(&str, &str)]) -> Result<Settings, ConfigError> {
     let variables: HashMap<_, _> = variables.iter().copied().collect();
@@ -50,7 +51,10 @@ fn rejection(arguments: &[&str], variables: &[(&str, &str)]) -> String {
 fn defaults_are_a_file_and_loopback() {
     let serve = serve_settings(&[], &[]);
     assert_eq!(serve.listen.to_string(), "127.0.0.1:50051");
-    assert!(matches!(serve.local_role, Role::Agent));
+    assert!(matches!(
+        serve.callers,
+        CallersSettings::BuiltIn(Role::Agent)
+    ));
     assert!(
         matches!(serve.database, Some(DatabaseSettings::Sqlite(path)) if path.ends_with("leadchat-inbox.db"))
     );

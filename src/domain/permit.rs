@@ -44,6 +44,20 @@ impl AccountSet {
     }
 }
 
+impl FromIterator<Self> for AccountSet {
+    /// The accounts of any of the sets.
+    fn from_iter<I: IntoIterator<Item = Self>>(sets: I) -> Self {
+        let mut all = Vec::new();
+        for set in sets {
+            match set {
+                Self::All => return Self::All,
+                Self::Among(ranges) => all.extend(ranges.iter().cloned()),
+            }
+        }
+        Self::Among(all.into())
+    }
+}
+
 impl Permit {
     /// A permit for the question. `secrets` are the groups that the caller may pass on.
     pub const fn grant(

@@ -15,6 +15,23 @@ pub enum SecretGroup {
     Whatsapp,
 }
 
+impl SecretGroup {
+    /// The name in a callers file and in logs.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Signing => "signing",
+            Self::Imap => "imap",
+            Self::Smtp => "smtp",
+            Self::Twilio => "twilio",
+            Self::Whatsapp => "whatsapp",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        SecretGroups::ALL.iter().find(|group| group.name() == name)
+    }
+}
+
 /// The group of a field, as a type.
 pub trait Group {
     const GROUP: SecretGroup;

@@ -8,7 +8,11 @@ use tonic::{Request, Response, Status};
 
 use super::{
     etag::EtagKey,
-    layer::{access_log::record_viewer, deadline::deadline_of},
+    layer::{
+        access_log::{record_refusal, record_viewer},
+        deadline::deadline_of,
+        identify::caller_of,
+    },
     page_token::MAX_TOKEN_BYTES,
     pb,
     response_limit::{PageBuilder, ResponseLimit},
@@ -32,7 +36,7 @@ use crate::{
         secret_group::SecretGroups,
         viewer::Role,
     },
-    identity::{Ask, Caller, SearchAsk},
+    identity::{Ask, Caller, Method, Needs, SearchAsk},
 };
 
 /// The time with the most bytes: where a page ends must not depend on the clock.
@@ -43,7 +47,6 @@ const LONGEST_TIME: Timestamp = Timestamp {
 
 pub struct InboxService<D> {
     pub directory: Arc<D>,
-    pub caller: Caller,
     pub etags: EtagKey,
     pub limit: ResponseLimit,
     pub clock: Clock,
@@ -79,9 +82,9 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         &self,
         request: Request<pb::GetInboxRequest>,
     ) -> Result<Response<pb::GetInboxResponse>, Status> {
-        let arrival = self.arrival(&request);
+        let (arrival, caller) = self.begin(&request)?;
         let GetInbox { scope, inbox: id } = request.into_inner().try_into()?;
-        let permit = self.permit(scope);
+        let permit = permit(&caller, Method::GetInbox, scope)?;
         let options = arrival.options(scope.freshness);
         let answer = self.load(&permit, &[id], options).await?;
         let access = answer.access(&permit).map_err(CallError::from)?;
@@ -98,9 +101,9 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         &self,
         request: Request<pb::ListInboxesRequest>,
     ) -> Result<Response<pb::ListInboxesResponse>, Status> {
-        let arrival = self.arrival(&request);
+        let (arrival, caller) = self.begin(&request)?;
         let request = ListInboxes::try_from(request.into_inner())?;
-        let permit = self.permit(request.scope);
+        let permit = permit(&caller, Method::ListInboxes, request.scope)?;
         let options = arrival.options(request.scope.freshness);
         // A viewer that does not belong is refused in the time that a missing account takes.
         let members = self.load(&permit, &[], options).await?;
@@ -117,9 +120,9 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         &self,
         request: Request<pb::BatchGetInboxesRequest>,
     ) -> Result<Response<pb::BatchGetInboxesResponse>, Status> {
-        let arrival = self.arrival(&request);
+        let (arrival, caller) = self.begin(&request)?;
         let BatchGetInboxes { scope, inboxes } = request.into_inner().try_into()?;
-        let permit = self.permit(scope);
+        let permit = permit(&caller, Method::BatchGetInboxes, scope)?;
         let options = arrival.options(scope.freshness);
         let answer = self.load(&permit, &inboxes, options).await?;
         let access = answer.access(&permit).map_err(CallError::from)?;
@@ -153,7 +156,7 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         &self,
         request: Request<pb::FindInboxesRequest>,
     ) -> Result<Response<pb::FindInboxesResponse>, Status> {
-        let arrival = self.arrival(&request);
+        let (arrival, caller) = self.begin(&request)?;
         let FindInboxes {
             account,
             viewer,
@@ -162,14 +165,15 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
             address,
         } = request.into_inner().try_into()?;
         let options = arrival.options(freshness);
-        record_viewer(account, viewer);
         let response = match account {
             Some(account) => {
-                let permit = self.caller.permit(Ask {
+                let scope = RequestScope {
                     account,
                     viewer,
                     detail,
-                });
+                    freshness,
+                };
+                let permit = permit(&caller, Method::FindInboxes, scope)?;
                 let found = self.directory.find(account, viewer, address, options).await;
                 let answer = found.map_err(CallError::from)?;
                 let access = answer.access(&permit).map_err(CallError::from)?;
@@ -181,7 +185,9 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
                 self.find_response(&frame, &[access])
             }
             None => {
-                let permit = self.caller.permit_search(SearchAsk { detail });
+                record_viewer(None, viewer);
+                let permit = caller.permit_search(SearchAsk { detail });
+                let permit = permit.map_err(|needs| not_permitted(&caller, needs))?;
                 let found = self.directory.find_everywhere(address, options).await;
                 let answer = found.map_err(CallError::from)?;
                 let accesses: Vec<_> = answer.accesses(&permit).collect();
@@ -199,20 +205,12 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
 }
 
 impl<D: InboxDirectory> InboxService<D> {
-    fn arrival<T>(&self, request: &Request<T>) -> Arrival {
-        Arrival {
+    fn begin<T>(&self, request: &Request<T>) -> Result<(Arrival, Caller), CallError> {
+        let arrival = Arrival {
             at: self.clock.now(),
             deadline: deadline_of(request.extensions()),
-        }
-    }
-
-    fn permit(&self, scope: RequestScope) -> Permit {
-        record_viewer(Some(scope.account), scope.viewer);
-        self.caller.permit(Ask {
-            account: scope.account,
-            viewer: scope.viewer,
-            detail: scope.detail,
-        })
+        };
+        Ok((arrival, caller_of(request.extensions())?))
     }
 
     async fn load(
@@ -298,6 +296,24 @@ impl<D: InboxDirectory> InboxService<D> {
     fn message(&self, view: &InboxView<'_>) -> pb::Inbox {
         to_inbox(view, self.limit, &self.etags)
     }
+}
+
+/// The decision on a question, from the rules of the caller alone.
+fn permit(caller: &Caller, method: Method, scope: RequestScope) -> Result<Permit, CallError> {
+    record_viewer(Some(scope.account), scope.viewer);
+    let permit = caller.permit(&Ask {
+        method,
+        account: scope.account,
+        viewer: scope.viewer,
+        detail: scope.detail,
+    });
+    permit.map_err(|needs| not_permitted(caller, needs))
+}
+
+fn not_permitted(caller: &Caller, needs: Needs) -> CallError {
+    let error = CallError::not_permitted(caller, needs);
+    record_refusal(&error);
+    error
 }
 
 fn withheld(access: &Access<'_>) -> Vec<i32> {

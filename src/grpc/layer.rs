@@ -3,5 +3,6 @@
 pub mod access_log;
 pub mod deadline;
 pub mod error_details;
+pub mod identify;
 pub mod request_id;
 pub mod shutdown;

@@ -2,7 +2,7 @@
 //!
 //! tonic serves HTTP/2 and knows keepalive and age. This module adds the limits that
 //! tonic lacks: the number of connections, time-outs of preface, reads and writes, and
-//! the maximum age. It does not know the bytes of a connection.
+//! the maximum age. It does not know the bytes of a connection, and it decides nothing about its peer.
 
 use std::{
     convert::Infallible,
@@ -24,6 +24,8 @@ use tokio_stream::{Stream, StreamExt, wrappers::ReceiverStream};
 use tokio_util::{either::Either, sync::CancellationToken};
 use tonic::transport::server::Connected;
 use tracing::warn;
+
+use crate::identity::Peer;
 
 /// The limits of connections.
 #[derive(Clone, Copy, Debug)]
@@ -91,8 +93,9 @@ impl Listener {
                 () = accepted.closed() => return,
             };
             match stream {
-                Ok(stream) => {
-                    let connection = Connection::new(stream, limits, draining.clone(), permit);
+                Ok((stream, peer)) => {
+                    let draining = draining.clone();
+                    let connection = Connection::new(stream, peer, limits, draining, permit);
                     if accepted.send(connection).await.is_err() {
                         return;
                     }
@@ -109,16 +112,20 @@ impl Listener {
         }
     }
 
-    async fn accept(&self) -> io::Result<Socket> {
+    async fn accept(&self) -> io::Result<(Socket, Peer)> {
         Ok(match self {
             Self::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;
                 // A response is written at once; Nagle's algorithm would only delay it.
                 // An error shows with the first read.
                 let _ = stream.set_nodelay(true);
-                Either::Left(stream)
+                (Either::Left(stream), Peer::Loopback)
             }
-            Self::Unix(listener) => Either::Right(listener.accept().await?.0),
+            Self::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                let uid = stream.peer_cred().ok().map(|peer| peer.uid());
+                (Either::Right(stream), Peer::Unix(uid))
+            }
         })
     }
 }
@@ -143,6 +150,7 @@ fn is_peer_error(error: &io::Error) -> bool {
 /// A connection that was accepted, with its limits.
 pub struct Connection {
     stream: Pin<Box<TimeoutStream<Socket>>>,
+    peer: Peer,
     /// `None` once the preface was received.
     preface: Option<Preface>,
     end: Pin<Box<Sleep>>,
@@ -158,6 +166,7 @@ struct Preface {
 impl Connection {
     fn new(
         socket: Socket,
+        peer: Peer,
         limits: ConnectionLimits,
         draining: CancellationToken,
         permit: OwnedSemaphorePermit,
@@ -167,6 +176,7 @@ impl Connection {
         stream.set_write_timeout(Some(limits.write_timeout));
         Self {
             stream: Box::pin(stream),
+            peer,
             preface: Some(Preface {
                 missing_bytes: PREFACE_BYTES,
                 timeout: Box::pin(async move {
@@ -192,9 +202,11 @@ impl Connection {
 }
 
 impl Connected for Connection {
-    type ConnectInfo = ();
+    type ConnectInfo = Peer;
 
-    fn connect_info(&self) {}
+    fn connect_info(&self) -> Peer {
+        self.peer
+    }
 }
 
 impl AsyncRead for Connection {

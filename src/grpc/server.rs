@@ -1,16 +1,22 @@
 //! The server: its services, the layers around them, and how it stops.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
     middleware::{from_fn, from_fn_with_state},
+    response::Response,
 };
+use http::Request;
 use tokio::{sync::mpsc, time::sleep};
 use tokio_util::sync::CancellationToken;
-use tonic::{server::NamedService, service::Routes, transport::Server};
+use tonic::{
+    server::NamedService,
+    service::{LayerExt, Routes},
+    transport::Server,
+};
 use tonic_health::{ServingStatus, server::HealthReporter};
-use tower::{ServiceBuilder, util::MapRequestLayer};
+use tower::{Service, ServiceBuilder, util::MapRequestLayer};
 use tower_http::{
     catch_panic::CatchPanicLayer,
     request_id::{PropagateRequestIdLayer, SetRequestIdLayer},
@@ -22,7 +28,7 @@ use super::{
     descriptors,
     etag::EtagKey,
     inbox_service::InboxService,
-    layer::{access_log, deadline, error_details, request_id, shutdown},
+    layer::{access_log, deadline, error_details, identify::identify, request_id, shutdown},
     listener::{ConnectionLimits, Listener},
     pb::{self, inbox_service_server::InboxServiceServer},
     response_limit::ResponseLimit,
@@ -30,7 +36,7 @@ use super::{
 };
 use crate::{
     domain::{directory::InboxDirectory, freshness::Clock},
-    identity::Caller,
+    identity::PolicySource,
 };
 
 /// The largest request, in bytes: a hundred ids are a thousandth of it.
@@ -105,7 +111,7 @@ pub enum ServeError {
 pub async fn serve<D: InboxDirectory>(
     listener: Listener,
     directory: D,
-    caller: Caller,
+    policy: PolicySource,
     etags: EtagKey,
     random: fn() -> Option<u128>,
     settings: ServerSettings,
@@ -113,7 +119,6 @@ pub async fn serve<D: InboxDirectory>(
 ) -> Result<(), ServeError> {
     let inboxes = InboxServiceServer::new(InboxService {
         directory: Arc::new(directory),
-        caller,
         etags,
         limit: settings.response_limit,
         clock: settings.clock,
@@ -166,7 +171,7 @@ pub async fn serve<D: InboxDirectory>(
         // A panic costs its call and nothing else. Innermost, so that the layers above see
         // an answer.
         .layer(CatchPanicLayer::custom(status::panic_response::<Body>));
-    let routes = Routes::new(inboxes)
+    let routes = Routes::new(guarded(inboxes, policy))
         .add_service(health_service.max_decoding_message_size(MAX_REQUEST_BYTES))
         .add_service(reflection_v1.max_decoding_message_size(MAX_REQUEST_BYTES))
         .add_service(reflection_v1alpha.max_decoding_message_size(MAX_REQUEST_BYTES))
@@ -202,6 +207,37 @@ pub async fn serve<D: InboxDirectory>(
         () = drained => info!("calls in flight were interrupted"),
     }
     Ok(())
+}
+
+/// A service whose calls have all passed [`identify`]. Only health and reflection are served
+/// without it.
+fn guarded<S>(
+    service: S,
+    policy: PolicySource,
+) -> impl Service<
+    Request<tonic::body::Body>,
+    Response = Response,
+    Error = Infallible,
+    Future = impl Send + 'static,
+> + NamedService
++ Clone
++ Send
++ Sync
++ 'static
+where
+    S: Service<Request<Body>, Response = http::Response<tonic::body::Body>, Error = Infallible>
+        + NamedService
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    S::Future: Send,
+{
+    ServiceBuilder::new()
+        // Middleware takes this kind of body only.
+        .map_request(|request: Request<tonic::body::Body>| request.map(Body::new))
+        .layer(from_fn_with_state(policy, identify))
+        .named_layer(service)
 }
 
 /// Waits for a shutdown signal, then for the calls in flight, until the drain time-out or a

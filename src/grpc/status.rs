@@ -10,7 +10,10 @@ use tonic::{Code, Status, metadata::MetadataValue};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 use super::pb::ErrorReason;
-use crate::domain::{directory::DirectoryError, members::AccessDenied};
+use crate::{
+    domain::{directory::DirectoryError, members::AccessDenied},
+    identity::{Caller, IdentifyError, Limit, Needs},
+};
 
 const DOMAIN: &str = "inbox.leadchat";
 
@@ -44,6 +47,10 @@ pub enum CallError {
     Internal,
     CompressionNotSupported,
     LatestOnStandby,
+    CredentialsMissing,
+    CallerUnknown { identity: String },
+    CallerNotPermitted { caller: String, needs: Needs },
+    CallerLimitExceeded { caller: String, limit: Limit },
 }
 
 /// An invalid field of a request.
@@ -133,7 +140,72 @@ impl CallError {
                 "the database is a hot standby, which may lag behind; call a replica on the primary, or \
                  request FRESHNESS_BOUNDED",
             ),
+            Self::CredentialsMissing => (
+                Code::Unauthenticated,
+                ErrorReason::CredentialsMissing,
+                "nothing says who is calling",
+            ),
+            Self::CallerUnknown { .. } => (
+                Code::Unauthenticated,
+                ErrorReason::CallerUnknown,
+                "the identity in the details belongs to no caller of this service",
+            ),
+            Self::CallerNotPermitted { .. } => (
+                Code::PermissionDenied,
+                ErrorReason::CallerNotPermitted,
+                "no rule of the caller permits this request; the details name the missing part",
+            ),
+            Self::CallerLimitExceeded { .. } => (
+                Code::ResourceExhausted,
+                ErrorReason::CallerLimitExceeded,
+                "the caller exceeds a limit of its own; try again",
+            ),
         }
+    }
+
+    pub fn not_permitted(caller: &Caller, needs: Needs) -> Self {
+        Self::CallerNotPermitted {
+            caller: caller.name().to_owned(),
+            needs,
+        }
+    }
+
+    pub fn limit_exceeded(caller: &Caller, limit: Limit) -> Self {
+        Self::CallerLimitExceeded {
+            caller: caller.name().to_owned(),
+            limit,
+        }
+    }
+
+    /// The reason, as in `ErrorInfo`.
+    pub fn reason(&self) -> &'static str {
+        let (_, reason, _) = self.parts();
+        reason.as_str_name().trim_start_matches("ERROR_REASON_")
+    }
+
+    /// The details beside the reason: the identity that was proved, and names of the
+    /// callers file.
+    fn metadata(&self) -> HashMap<String, String> {
+        let pairs = match self {
+            Self::CallerUnknown { identity } => vec![("identity", identity.clone())],
+            Self::CallerNotPermitted { caller, needs } => {
+                vec![
+                    ("caller", caller.clone()),
+                    ("needs", needs.name().to_owned()),
+                ]
+            }
+            Self::CallerLimitExceeded { caller, limit } => {
+                vec![
+                    ("caller", caller.clone()),
+                    ("limit", limit.name().to_owned()),
+                ]
+            }
+            _ => Vec::new(),
+        };
+        let pairs = pairs
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value));
+        pairs.collect()
     }
 
     pub const fn code(&self) -> Code {
@@ -143,15 +215,16 @@ impl CallError {
 
 impl From<CallError> for Status {
     fn from(error: CallError) -> Self {
-        let (code, reason, text) = error.parts();
-        let reason = reason.as_str_name().trim_start_matches("ERROR_REASON_");
-        let mut details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
+        let (code, _, text) = error.parts();
+        let mut details = ErrorDetails::with_error_info(error.reason(), DOMAIN, error.metadata());
         if matches!(code, Code::Unavailable | Code::ResourceExhausted) {
             details.set_retry_info(Some(RETRY_DELAY));
         }
         let metadata = match &error {
             // Clients that retry by themselves wait for so long, with their own jitter.
-            CallError::Overloaded => Some(("grpc-retry-pushback-ms", RETRY_PUSHBACK_MS)),
+            CallError::Overloaded | CallError::CallerLimitExceeded { .. } => {
+                Some(("grpc-retry-pushback-ms", RETRY_PUSHBACK_MS))
+            }
             // As gRPC asks.
             CallError::CompressionNotSupported => Some((ACCEPT_ENCODING, "identity")),
             _ => None,
@@ -198,6 +271,15 @@ impl From<AccessDenied> for CallError {
         match refusal {
             AccessDenied::NotAMember => Self::AccessDenied,
             AccessDenied::Suspended => Self::AccountSuspended,
+        }
+    }
+}
+
+impl From<IdentifyError> for CallError {
+    fn from(error: IdentifyError) -> Self {
+        match error {
+            IdentifyError::Missing => Self::CredentialsMissing,
+            IdentifyError::Unknown { identity } => Self::CallerUnknown { identity },
         }
     }
 }

@@ -1,22 +1,235 @@
-//! The decision on a question: the only place that grants a permit.
+//! The rules of an entry, and the decision on a question. The only place that grants a
+//! permit.
+//!
+//! A rule allows; no rule denies. One rule must allow the whole question: rules are not
+//! added up. If several allow it, their secrets are united, so that a further rule never
+//! takes a right away. The decision depends on nothing but rules and question.
 
-use super::{Ask, Caller, SearchAsk};
+use std::collections::BTreeSet;
+
+use enum_map::{Enum, EnumMap};
+use strum::{EnumIter, IntoEnumIterator, IntoStaticStr};
+
 use crate::domain::{
+    id::{AccountId, AgentBotId},
     permit::{AccountSet, Permit, SearchPermit},
     secret_group::SecretGroups,
-    viewer::Viewer,
+    viewer::{Detail, Role, Viewer},
 };
 
-impl Caller {
-    pub fn permit(&self, ask: Ask) -> Permit {
-        let secrets = match ask.viewer {
-            Viewer::User(_) | Viewer::AgentBot(_) => SecretGroups::ALL,
-            Viewer::Service => self.secrets_as_itself,
-        };
-        Permit::grant(ask.account, ask.viewer, secrets, ask.detail)
+/// The methods of the inbox service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, EnumIter, IntoStaticStr)]
+pub enum Method {
+    GetInbox,
+    ListInboxes,
+    BatchGetInboxes,
+    FindInboxes,
+}
+
+impl Method {
+    /// The name in the contract.
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
-    pub fn permit_search(&self, ask: SearchAsk) -> SearchPermit {
-        SearchPermit::grant(AccountSet::All, self.secrets_as_itself, ask.detail)
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::iter().find(|method| method.name() == name)
     }
 }
+
+/// A question about one account.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask {
+    pub method: Method,
+    pub account: AccountId,
+    pub viewer: Viewer,
+    pub detail: Detail,
+}
+
+/// FindInboxes without an account, as itself.
+#[derive(Clone, Copy, Debug)]
+pub struct SearchAsk {
+    pub detail: Detail,
+}
+
+/// The part of a question that no rule allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    Method,
+    Account,
+    /// A search of all accounts.
+    Search,
+    Viewer,
+    Detail,
+}
+
+impl Needs {
+    /// As the contract has it in `ErrorInfo.metadata`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Method => "method",
+            Self::Account => "account",
+            Self::Search => "search",
+            Self::Viewer => "viewer",
+            Self::Detail => "detail",
+        }
+    }
+}
+
+/// One `[[caller.may]]`.
+#[derive(Debug)]
+pub struct Rule {
+    /// The reason, for people.
+    pub why: String,
+    /// The line of the file.
+    pub line: usize,
+    pub methods: EnumMap<Method, bool>,
+    pub accounts: AccountSet,
+    /// Whether FindInboxes may leave the account out.
+    pub everywhere: bool,
+    pub users: UserScope,
+    pub bots: BotScope,
+    pub itself: bool,
+    /// The most detail.
+    pub detail: Detail,
+    pub secrets: SecretGroups,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserScope {
+    None,
+    Any,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BotScope {
+    None,
+    Any,
+    Only(BTreeSet<AgentBotId>),
+}
+
+/// A refusal, and the rules that came nearest.
+#[derive(Debug)]
+pub struct Refusal<'r> {
+    pub needs: Needs,
+    pub nearest: Vec<&'r Rule>,
+}
+
+/// The rules that allow a question with their secrets, or the refusal.
+pub type Explanation<'r> = Result<(Vec<&'r Rule>, SecretGroups), Refusal<'r>>;
+
+/// A part of a question, and whether a rule allows it.
+type Part<'p> = (Needs, &'p dyn Fn(&Rule) -> bool);
+
+impl Rule {
+    /// The rules without a callers file: for any user and bot with all secrets, and for
+    /// the caller itself with those of a role.
+    pub fn built_in(role: Role) -> [Self; 2] {
+        let rule = |why: &str, secrets| Self {
+            why: why.to_owned(),
+            line: 0,
+            methods: EnumMap::from_fn(|_| true),
+            accounts: AccountSet::All,
+            everywhere: false,
+            users: UserScope::None,
+            bots: BotScope::None,
+            itself: false,
+            detail: Detail::Full,
+            secrets,
+        };
+        let as_itself = match role {
+            Role::Agent => SecretGroups::NONE,
+            Role::Administrator => SecretGroups::ALL,
+        };
+        [
+            Self {
+                users: UserScope::Any,
+                bots: BotScope::Any,
+                ..rule("any viewer", SecretGroups::ALL)
+            },
+            Self {
+                itself: true,
+                everywhere: true,
+                ..rule("itself", as_itself)
+            },
+        ]
+    }
+
+    fn allows_viewer(&self, viewer: Viewer) -> bool {
+        match viewer {
+            Viewer::User(_) => self.users == UserScope::Any,
+            Viewer::AgentBot(bot) => match &self.bots {
+                BotScope::None => false,
+                BotScope::Any => true,
+                BotScope::Only(bots) => bots.contains(&bot),
+            },
+            Viewer::Service => self.itself,
+        }
+    }
+}
+
+/// Decides on a question: the rules that allow it, and the permit.
+pub fn decide<'r>(rules: &'r [Rule], ask: &Ask) -> Result<(Vec<&'r Rule>, Permit), Refusal<'r>> {
+    let allowing = allowing(
+        rules,
+        &[
+            (Needs::Method, &|rule| rule.methods[ask.method]),
+            (Needs::Account, &|rule| rule.accounts.contains(ask.account)),
+            (Needs::Viewer, &|rule| rule.allows_viewer(ask.viewer)),
+            (Needs::Detail, &|rule| rule.detail >= ask.detail),
+        ],
+    )?;
+    let secrets = united_secrets(&allowing);
+    let permit = Permit::grant(ask.account, ask.viewer, secrets, ask.detail);
+    Ok((allowing, permit))
+}
+
+/// The same for FindInboxes without an account.
+pub fn decide_search(
+    rules: &[Rule],
+    ask: SearchAsk,
+) -> Result<(Vec<&Rule>, SearchPermit), Refusal<'_>> {
+    let allowing = allowing(
+        rules,
+        &[
+            (Needs::Method, &|rule| rule.methods[Method::FindInboxes]),
+            (Needs::Search, &|rule| rule.everywhere),
+            (Needs::Viewer, &|rule| rule.itself),
+            (Needs::Detail, &|rule| rule.detail >= ask.detail),
+        ],
+    )?;
+    // Rules of one caller that allow a search have equal secrets; the file sees to it.
+    let secrets = united_secrets(&allowing);
+    let accounts = allowing.iter().map(|rule| &rule.accounts);
+    let permit = SearchPermit::grant(accounts.cloned().collect(), secrets, ask.detail);
+    Ok((allowing, permit))
+}
+
+/// Explains the decision on a question.
+pub fn explain<'r>(rules: &'r [Rule], ask: &Ask) -> Explanation<'r> {
+    decide(rules, ask).map(|(rules, permit)| (rules, permit.secrets()))
+}
+
+/// The rules that allow all parts. Of those that allow the parts so far, none may be left
+/// at some part: then this part is missing.
+fn allowing<'r>(rules: &'r [Rule], parts: &[Part<'_>]) -> Result<Vec<&'r Rule>, Refusal<'r>> {
+    let mut nearest: Vec<_> = rules.iter().collect();
+    for (needs, allows) in parts {
+        let allowing: Vec<_> = nearest.iter().copied().filter(|it| allows(it)).collect();
+        if allowing.is_empty() {
+            return Err(Refusal {
+                needs: *needs,
+                nearest,
+            });
+        }
+        nearest = allowing;
+    }
+    Ok(nearest)
+}
+
+fn united_secrets(rules: &[&Rule]) -> SecretGroups {
+    rules.iter().flat_map(|rule| rule.secrets.iter()).collect()
+}
+
+#[cfg(test)]
+mod tests;

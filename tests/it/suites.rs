@@ -3,6 +3,7 @@
 mod attach;
 mod avatars;
 mod cache;
+mod callers;
 mod cancellation;
 mod check;
 mod degradations;

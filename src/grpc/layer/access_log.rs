@@ -1,4 +1,4 @@
-//! One span and one log line a call: method, viewer, code and duration.
+//! One span and one log line a call: method, caller, viewer, code and duration.
 //!
 //! No text of a client is logged. The request id has passed `request_id`, and the method
 //! is a known one. Of a request, only the account and the kind of viewer are logged.
@@ -17,7 +17,8 @@ use tracing::{Span, error_span, field::Empty, info};
 
 use crate::{
     domain::{id::AccountId, viewer::Viewer},
-    grpc::descriptors,
+    grpc::{descriptors, status::CallError},
+    identity::Caller,
 };
 
 /// The method of a call to an unknown path, which may be any text of any length.
@@ -53,8 +54,11 @@ impl<B> MakeSpan<B> for CallSpan {
             "call",
             method,
             request_id = id,
+            caller = Empty,
+            credential = Empty,
             account = Empty,
-            viewer = Empty
+            viewer = Empty,
+            reason = Empty
         )
     }
 }
@@ -71,6 +75,18 @@ pub fn record_viewer(account: Option<AccountId>, viewer: Viewer) {
         span.record("account", account.0);
     }
     span.record("viewer", viewer);
+}
+
+/// Records the caller of a call.
+pub fn record_caller(caller: &Caller) {
+    let span = Span::current();
+    span.record("caller", caller.name());
+    span.record("credential", caller.credential());
+}
+
+/// Records why a call was refused before anything was read.
+pub fn record_refusal(error: &CallError) {
+    Span::current().record("reason", error.reason());
 }
 
 /// Logs calls that the client cancels before the whole response was sent.

@@ -21,7 +21,13 @@ fn connect(draining: &CancellationToken) -> (Connection, UnixStream) {
     let (server, client) = UnixStream::pair().unwrap();
     let permits = Arc::new(Semaphore::new(1));
     let permit = permits.try_acquire_owned().unwrap();
-    let connection = Connection::new(Either::Right(server), LIMITS, draining.clone(), permit);
+    let connection = Connection::new(
+        Either::Right(server),
+        Peer::Unix(None),
+        LIMITS,
+        draining.clone(),
+        permit,
+    );
     (connection, client)
 }
 

@@ -90,26 +90,37 @@ async fn viewers_get_what_the_reviewed_table_says(backend: Backend) {
     let client = server.client().await.asking_twice();
     let as_administrator = administrators.client().await.asking_twice();
 
-    let columns = [
-        ("administrator", present(&client, ADMINISTRATOR).await),
-        ("agent", present(&client, AGENT).await),
-        ("agent_bot", present(&client, AGENT_BOT).await),
-        ("service", present(&client, SERVICE).await),
+    let mut columns = vec![
         (
-            "service_as_administrator",
+            "administrator".to_owned(),
+            present(&client, ADMINISTRATOR).await,
+        ),
+        ("agent".to_owned(), present(&client, AGENT).await),
+        ("agent_bot".to_owned(), present(&client, AGENT_BOT).await),
+        ("service".to_owned(), present(&client, SERVICE).await),
+        (
+            "service_as_administrator".to_owned(),
             present(&as_administrator, SERVICE).await,
         ),
-        ("non_member", present(&client, NON_MEMBER).await),
+        ("non_member".to_owned(), present(&client, NON_MEMBER).await),
     ];
     client.ask_again(&server).await;
     as_administrator.ask_again(&administrators).await;
+    for group in GROUPS {
+        columns.push((group.to_lowercase(), present_with(&database, group).await));
+    }
     let mut table = String::from("# What each viewer gets of each field below Inbox.\n");
-    write!(table, "{:<58}{:<15}", "field", "visibility").unwrap();
+    write!(table, "{:<58}{:<15}{:<12}", "field", "visibility", "group").unwrap();
     for (viewer, _) in &columns {
         write!(table, "{viewer:<15} ").unwrap();
     }
     for (path, field) in wire::paths() {
-        write!(table, "\n{path:<58}{:<15}", wire::visibility(&field)).unwrap();
+        let group = match wire::secret_group(&field) {
+            none if none == "UNSPECIFIED" => "-".to_owned(),
+            group => group,
+        };
+        let visibility = wire::visibility(&field);
+        write!(table, "\n{path:<58}{visibility:<15}{group:<12}").unwrap();
         for (viewer, present) in &columns {
             let mark = if present.contains(&path) { "yes" } else { "-" };
             write!(table, "{mark:<width$} ", width = viewer.len().max(15)).unwrap();
@@ -131,7 +142,33 @@ async fn viewers_get_what_the_reviewed_table_says(backend: Backend) {
             assert_eq!(present.contains(&path), allowed, "{path} for {viewer}");
         }
         assert!(!columns[5].1.contains(&path), "{path} for a non-member");
+        // Through a caller with one group alone.
+        for (column, present) in &columns[6..] {
+            let is_of_group = wire::secret_group(&field).to_lowercase() == *column;
+            assert_eq!(
+                present.contains(&path),
+                everyone || is_of_group,
+                "{path}: {column}"
+            );
+        }
     }
+}
+
+const GROUPS: [&str; 5] = ["SIGNING", "IMAP", "SMTP", "TWILIO", "WHATSAPP"];
+
+/// The same for an administrator, through a caller that may pass on one group.
+async fn present_with(database: &Database, group: &str) -> BTreeSet<String> {
+    let rules = format!(
+        "[[caller.may]]\nmethods = [\"GetInbox\", \"ListInboxes\"]\naccounts = [\"1\"]\n\
+         as = {{ users = \"any\" }}\ndetail = \"full\"\nsecrets = [\"{}\"]\n",
+        group.to_lowercase()
+    );
+    let callers = format!("version = 1\n[[caller]]\nname = \"me\"\nlocal = true\n{rules}");
+    let server = Program::caching(database).with_callers(&callers).start();
+    let client = server.client().await.asking_twice();
+    let present = present(&client, ADMINISTRATOR).await;
+    client.ask_again(&server).await;
+    present
 }
 
 /// The field paths that say something in any inbox of account 1.

@@ -166,6 +166,11 @@ async fn every_call_is_one_line() {
                 "method": call.method,
                 "request_id": call.id,
             });
+            // The guard knows the caller of every call of the service.
+            if call.path.starts_with(&format!("/{SERVICE}/")) {
+                expected["caller"] = "local".into();
+                expected["credential"] = "local".into();
+            }
             if let Some((account, viewer)) = call.asked {
                 expected["account"] = account.into();
                 expected["viewer"] = viewer.into();
@@ -237,6 +242,8 @@ async fn a_read_that_fails_is_logged_with_its_call(backend: Backend) {
                 "name": "call",
                 "method": path,
                 "request_id": "a-failing-one",
+                "caller": "local",
+                "credential": "local",
                 "account": 1,
                 "viewer": "user",
             })

@@ -13,11 +13,19 @@ use crate::support::{
     Backend, Database, Program, get_as_user, pb,
     plain::{self, framed},
     program::{Server, eventually},
+    reason,
     reviewed::reviewed,
     viewer, wire,
 };
 
 const GET: &str = "/leadchat.inbox.v1.InboxService/GetInbox";
+
+/// The reasons with metadata, which are of callers.
+const OF_CALLERS: [&str; 3] = [
+    "CALLER_LIMIT_EXCEEDED",
+    "CALLER_NOT_PERMITTED",
+    "CALLER_UNKNOWN",
+];
 
 /// The parts of an error that clients decide by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +54,10 @@ impl Provoked {
         let info = status.get_details_error_info();
         let info = info.unwrap_or_else(|| panic!("no ErrorInfo: {status:?}"));
         assert_eq!(info.domain, "inbox.leadchat");
-        assert!(info.metadata.is_empty());
+        assert_eq!(
+            info.metadata.is_empty(),
+            !OF_CALLERS.contains(&info.reason.as_str())
+        );
         assert!(status.details().len() < 4096, "{}", info.reason);
         let again = matches!(status.code(), Code::Unavailable | Code::ResourceExhausted);
         let delay = status.get_details_retry_info();
@@ -65,8 +76,8 @@ impl Provoked {
         for (reason, errors) in &self.0 {
             let first = &errors[0];
             for error in errors {
-                if reason == "INVALID_REQUEST" {
-                    // The fields are what differs.
+                if reason == "INVALID_REQUEST" || OF_CALLERS.contains(&reason.as_str()) {
+                    // The fields, or the metadata, are what differs.
                     assert_eq!((error.code, &error.message), (first.code, &first.message));
                 } else {
                     assert_eq!(error, first, "{reason}");
@@ -112,7 +123,7 @@ async fn reasons_are_answered_on_sqlite_as_on_postgres() {
     let (sqlite, postgres) =
         tokio::join!(by_requests(Backend::Sqlite), by_requests(Backend::Postgres));
     assert_eq!(sqlite.table(), postgres.table());
-    assert_eq!(sqlite.0.len(), 12);
+    assert_eq!(sqlite.0.len(), 16);
 }
 
 /// Errors of requests, and of rows that do not exist.
@@ -181,6 +192,7 @@ async fn by_requests(backend: Backend) -> Provoked {
         provoked.add(reply.status());
     }
     by_overload(&database, &mut provoked).await;
+    by_callers(&database, &mut provoked).await;
     // A column that nobody can do without.
     let rename = "ALTER TABLE inboxes RENAME COLUMN greeting_message TO gone";
     database.execute(rename).await;
@@ -188,6 +200,49 @@ async fn by_requests(backend: Backend) -> Provoked {
         provoked.add(client.get(get_as_user(1, inbox, 1)).await.unwrap_err());
     }
     provoked
+}
+
+/// Errors of callers, before anything is read.
+async fn by_callers(database: &Database, provoked: &mut Provoked) {
+    let uid = rustix::process::getuid().as_raw();
+    let file = |uid: u32| {
+        format!(
+            "version = 1\n[[caller]]\nname = \"me\"\nuids = [{uid}]\n[[caller.may]]\n\
+             methods = [\"ListInboxes\"]\naccounts = [\"1\"]\nas = {{ itself = true }}\n\
+             [caller.limits]\ncalls_per_second = 1\nburst = 3\n"
+        )
+    };
+    let loopback = Program::serving(database).with_callers(&file(uid)).start();
+    for _ in 0..2 {
+        let answer = loopback.client().await.get(get_as_user(1, 1, 1)).await;
+        provoked.add(answer.unwrap_err());
+    }
+    for uid in [uid + 1, uid] {
+        let program = Program::serving(database).without_listen();
+        let socket = format!("unix:{}", program.folder().join("socket").display());
+        let program = program.with_callers(&file(uid));
+        let server = program.args(["--listen", &socket]).start();
+        let client = server.client().await;
+        for _ in 0..2 {
+            let answer = client.get(get_as_user(1, 1, 1)).await;
+            provoked.add(answer.unwrap_err());
+        }
+        // Only calls that the caller may make are counted.
+        let list = || pb::ListInboxesRequest {
+            account_id: 1,
+            viewer: Some(viewer::service()),
+            detail: pb::InboxDetail::Basic.into(),
+            ..Default::default()
+        };
+        for status in join_all((0..8).map(|_| client.list(list()))).await {
+            let status = status
+                .err()
+                .filter(|it| reason(it) == "CALLER_LIMIT_EXCEEDED");
+            if let Some(status) = status {
+                provoked.add(status);
+            }
+        }
+    }
 }
 
 /// More calls than one permit can serve in their time.

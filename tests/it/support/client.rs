@@ -71,12 +71,16 @@ impl<M: Response> Answer<M> {
         time.try_into().unwrap()
     }
 
-    /// The bytes before the time of the read, which no two answers share.
+    /// The bytes without the time of the read, which no two answers share. Only the groups
+    /// that were withheld come behind it.
     pub fn content(&self) -> Vec<u8> {
         let mut time = M::default();
         *time.read_time() = Some(self.read_time().into());
-        let content = self.bytes.strip_suffix(time.encode_to_vec().as_slice());
-        content.expect("the time comes last").to_vec()
+        let time = time.encode_to_vec();
+        let mut windows = self.bytes.windows(time.len());
+        let at = windows.rposition(|bytes| bytes == time);
+        let (before, rest) = self.bytes.split_at(at.expect("every answer has a time"));
+        [before, &rest[time.len()..]].concat()
     }
 }
 

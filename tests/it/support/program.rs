@@ -49,6 +49,9 @@ impl Read for Printed {
     }
 }
 
+/// The name of a callers file.
+const CALLERS_FILE: &str = "callers.toml";
+
 impl Program {
     pub fn new(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -95,6 +98,13 @@ impl Program {
             let name = format!("ACTIVE_RECORD_ENCRYPTION_{}", name.to_uppercase());
             program.env(&name, &key)
         })
+    }
+
+    /// With a callers file of this text, in its folder.
+    pub fn with_callers(self, text: &str) -> Self {
+        let path = self.folder.path().join(CALLERS_FILE);
+        fs::write(&path, text).unwrap();
+        self.env("CALLERS_FILE", path.to_str().unwrap())
     }
 
     pub fn env(mut self, name: &str, value: &str) -> Self {
@@ -235,6 +245,14 @@ impl Program {
 impl Server {
     pub async fn client(&self) -> Client {
         Client::connect(&self.address).await
+    }
+
+    /// Replaces its callers file, as an editor does: by another file of that name.
+    pub fn replace_callers(&self, text: &str) {
+        let path = self.folder.path().join(CALLERS_FILE);
+        let new = path.with_extension("new");
+        fs::write(&new, text).unwrap();
+        fs::rename(new, path).unwrap();
     }
 
     /// All that it has logged so far.

@@ -1,0 +1,208 @@
+//! `leadchat-inbox callers`: the callers of a file, and answers about one of them, as text
+//! or as JSON. The decisions are those of `identity`; this is how they are said.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+use strum::IntoEnumIterator;
+
+use crate::{
+    domain::{
+        permit::AccountSet,
+        secret_group::{SecretGroup, SecretGroups},
+        viewer::Detail,
+    },
+    identity::{BotScope, CallersFile, Entry, Explanation, Method, Needs, Rule, UserScope},
+};
+
+/// All callers of a file, with their rules and the notes.
+pub fn list(file: &CallersFile, as_json: bool) -> String {
+    if as_json {
+        let callers: Vec<_> = file.entries.iter().map(entry_json).collect();
+        let notes: Vec<_> = file.notes.iter().map(ToString::to_string).collect();
+        return json!({ "format": 1, "callers": callers, "notes": notes }).to_string();
+    }
+    let count = match file.entries.len() {
+        1 => "1 caller".to_owned(),
+        count => format!("{count} callers"),
+    };
+    let mut text = format!("{count}; all is well.");
+    for entry in &file.entries {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "\n\n{}  {}", entry.name, identities(entry).join(", "));
+        let limits = entry.limits();
+        if let Some(rate) = limits.rate {
+            let _ = write!(text, "; {} calls a second", rate.calls_per_second);
+        }
+        let _ = write!(text, "; {} calls at a time", limits.concurrent_calls);
+        for rule in &entry.rules {
+            let _ = write!(text, "\n  line {}: {}", rule.line, describe(rule));
+        }
+    }
+    if !file.notes.is_empty() {
+        text.push('\n');
+    }
+    for note in &file.notes {
+        let _ = write!(text, "\nnote: {note}");
+    }
+    text
+}
+
+/// The answer to a question.
+pub fn answer(path: &str, explanation: &Explanation<'_>, as_json: bool) -> String {
+    let place = |rule: &Rule| format!("{path}:{}", rule.line);
+    match explanation {
+        Ok((rules, secrets)) if as_json => json!({
+            "format": 1,
+            "permitted": true,
+            "lines": rules.iter().map(|rule| rule.line).collect::<Vec<_>>(),
+            "secrets": group_names(*secrets),
+        })
+        .to_string(),
+        Ok((rules, secrets)) => {
+            let by = rules.iter().map(|rule| match rule.why.as_str() {
+                "" => place(rule),
+                why => format!("{} {why:?}", place(rule)),
+            });
+            let by: Vec<_> = by.collect();
+            format!(
+                "yes, by {}; administrator-only fields: {}",
+                by.join(", "),
+                groups(*secrets)
+            )
+        }
+        Err(refusal) if as_json => json!({
+            "format": 1,
+            "permitted": false,
+            "needs": refusal.needs.name(),
+            "lines": refusal.nearest.iter().map(|rule| rule.line).collect::<Vec<_>>(),
+        })
+        .to_string(),
+        Err(refusal) => {
+            let nearest: Vec<_> = refusal.nearest.iter().map(|rule| place(rule)).collect();
+            format!(
+                "no: {} ({})",
+                missing(refusal.needs, &refusal.nearest),
+                nearest.join(", ")
+            )
+        }
+    }
+}
+
+/// The part that the nearest rules lack, and what they have instead.
+fn missing(needs: Needs, nearest: &[&Rule]) -> String {
+    let all = |describe: fn(&Rule) -> String| {
+        let mut texts: Vec<_> = nearest.iter().map(|rule| describe(rule)).collect();
+        texts.dedup();
+        texts.join(" or ")
+    };
+    match needs {
+        Needs::Method => format!("it may call {} only", all(methods)),
+        Needs::Account => format!("its rules are about {}", all(accounts)),
+        Needs::Search => "it may not search all accounts".to_owned(),
+        Needs::Viewer => format!("it may ask {}", all(viewers)),
+        Needs::Detail => "it may ask for basic detail only".to_owned(),
+    }
+}
+
+fn describe(rule: &Rule) -> String {
+    let mut text = format!("{}; {}; {}; ", methods(rule), accounts(rule), viewers(rule));
+    text += match rule.detail {
+        Detail::Basic => "basic",
+        Detail::Full => "full",
+    };
+    if !rule.secrets.is_empty() {
+        text = format!("{text}; secrets: {}", groups(rule.secrets));
+    }
+    if rule.everywhere {
+        text += "; searches all of them";
+    }
+    if !rule.why.is_empty() {
+        text = format!("{text}; {:?}", rule.why);
+    }
+    text
+}
+
+fn methods(rule: &Rule) -> String {
+    method_names(rule).join(", ")
+}
+
+fn method_names(rule: &Rule) -> Vec<&'static str> {
+    let methods = Method::iter().filter(|method| rule.methods[*method]);
+    methods.map(Method::name).collect()
+}
+
+fn accounts(rule: &Rule) -> String {
+    match &rule.accounts {
+        AccountSet::All => "all accounts".to_owned(),
+        AccountSet::Among(ranges) => {
+            let ranges = ranges.iter().map(|ids| match (ids.start(), ids.end()) {
+                (first, last) if first == last => first.to_string(),
+                (first, last) => format!("{first}-{last}"),
+            });
+            format!("accounts {}", ranges.collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+fn viewers(rule: &Rule) -> String {
+    let mut viewers = Vec::new();
+    if rule.users == UserScope::Any {
+        viewers.push("any user".to_owned());
+    }
+    match &rule.bots {
+        BotScope::None => {}
+        BotScope::Any => viewers.push("any bot".to_owned()),
+        BotScope::Only(bots) => {
+            let ids: Vec<_> = bots.iter().map(|bot| bot.0.to_string()).collect();
+            viewers.push(format!("bot {}", ids.join(", ")));
+        }
+    }
+    if rule.itself {
+        viewers.push("itself".to_owned());
+    }
+    format!("as {}", viewers.join(" or "))
+}
+
+fn group_names(secrets: SecretGroups) -> Vec<&'static str> {
+    secrets.iter().map(SecretGroup::name).collect()
+}
+
+fn groups(secrets: SecretGroups) -> String {
+    let names = group_names(secrets);
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    }
+}
+
+fn identities(entry: &Entry) -> Vec<String> {
+    let uids = entry.uids.iter().map(|uid| format!("uid:{uid}"));
+    let local = entry.is_local.then(|| "local".to_owned());
+    uids.chain(local).collect()
+}
+
+fn entry_json(entry: &Entry) -> Value {
+    let limits = entry.limits();
+    let rules = entry.rules.iter().map(|rule| {
+        json!({
+            "line": rule.line,
+            "why": rule.why,
+            "methods": method_names(rule),
+            "accounts": accounts(rule),
+            "everywhere": rule.everywhere,
+            "as": viewers(rule),
+            "detail": if rule.detail == Detail::Full { "full" } else { "basic" },
+            "secrets": group_names(rule.secrets),
+        })
+    });
+    json!({
+        "name": entry.name,
+        "identities": identities(entry),
+        "calls_per_second": limits.rate.map(|rate| rate.calls_per_second),
+        "burst": limits.rate.map(|rate| rate.burst),
+        "concurrent_calls": limits.concurrent_calls,
+        "rules": rules.collect::<Vec<_>>(),
+    })
+}

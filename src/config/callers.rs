@@ -1,0 +1,132 @@
+//! The callers file, and questions about it.
+
+use std::path::PathBuf;
+
+use super::{ConfigError, Environment, arguments::CallersArguments};
+use crate::{
+    domain::{
+        id::{AccountId, AgentBotId, UserId},
+        viewer::{Detail, Role, Viewer},
+    },
+    identity::{Ask, Method, SearchAsk},
+};
+
+/// The callers that are served.
+#[derive(Debug)]
+pub enum CallersSettings {
+    /// Every process of this machine, with this role as its own viewer.
+    BuiltIn(Role),
+    /// Those of a file.
+    File(PathBuf),
+}
+
+/// Settings of `callers`.
+#[derive(Debug)]
+pub struct Callers {
+    pub path: PathBuf,
+    /// `None` for a list.
+    pub question: Option<CallerQuestion>,
+    pub as_json: bool,
+}
+
+/// Whether a caller may ask something.
+#[derive(Debug)]
+pub struct CallerQuestion {
+    pub caller: String,
+    pub ask: CallerAsk,
+}
+
+#[derive(Debug)]
+pub enum CallerAsk {
+    Account(Ask),
+    Search(SearchAsk),
+}
+
+/// The path of the file, if one is set.
+pub fn path(flag: Option<String>, set: Environment<'_>) -> Option<PathBuf> {
+    flag.or_else(|| set("CALLERS_FILE")).map(PathBuf::from)
+}
+
+pub fn read_serve(
+    flag: Option<String>,
+    local_role: Option<Role>,
+    set: Environment<'_>,
+) -> Result<CallersSettings, ConfigError> {
+    match (path(flag, set), local_role) {
+        (Some(_), Some(_)) => Err(ConfigError::setting(
+            "--local-role",
+            "is for a server without a callers file; in the file, a rule with \
+             as = { itself = true } says what a caller may ask as itself",
+        )),
+        (Some(path), None) => Ok(CallersSettings::File(path)),
+        (None, role) => Ok(CallersSettings::BuiltIn(role.unwrap_or(Role::Agent))),
+    }
+}
+
+pub fn read_command(flags: CallersArguments, set: Environment<'_>) -> Result<Callers, ConfigError> {
+    let CallersArguments {
+        callers,
+        caller,
+        method,
+        account,
+        viewer,
+        detail,
+        json,
+    } = flags;
+    let path = path(callers, set);
+    let path = path.ok_or_else(|| {
+        ConfigError::setting("--callers", "is not set; it says which file to read")
+    })?;
+    let question = match caller.zip(method) {
+        None => None,
+        Some((caller, method)) => {
+            let detail = detail.map_or(Detail::Full, Into::into);
+            let method = Method::from_name(&method).ok_or_else(|| {
+                ConfigError::setting("--method", "is no method of the inbox service")
+            })?;
+            let viewer = viewer.as_deref().map_or(Some(Viewer::Service), read_viewer);
+            let viewer = viewer
+                .ok_or_else(|| ConfigError::setting("--as", "must be itself, user:ID or bot:ID"))?;
+            let ask = match (account, method, viewer) {
+                (Some(account), _, _) => CallerAsk::Account(Ask {
+                    method,
+                    account: AccountId(read_id(&account).ok_or_else(|| {
+                        ConfigError::setting("--account", "must be an id, such as 7")
+                    })?),
+                    viewer,
+                    detail,
+                }),
+                (None, Method::FindInboxes, Viewer::Service) => {
+                    CallerAsk::Search(SearchAsk { detail })
+                }
+                (None, _, _) => {
+                    return Err(ConfigError::setting(
+                        "--account",
+                        "is not set; only FindInboxes as itself may leave it out",
+                    ));
+                }
+            };
+            Some(CallerQuestion { caller, ask })
+        }
+    };
+    Ok(Callers {
+        path,
+        question,
+        as_json: json,
+    })
+}
+
+fn read_viewer(text: &str) -> Option<Viewer> {
+    if text == "itself" {
+        return Some(Viewer::Service);
+    }
+    match text.split_once(':')? {
+        ("user", id) => read_id(id).map(|id| Viewer::User(UserId(id))),
+        ("bot", id) => read_id(id).map(|id| Viewer::AgentBot(AgentBotId(id))),
+        _ => None,
+    }
+}
+
+fn read_id(text: &str) -> Option<i64> {
+    text.parse().ok().filter(|id| *id > 0)
+}
