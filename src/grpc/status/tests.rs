@@ -19,6 +19,7 @@ fn violations(count: usize) -> Vec<Violation> {
 }
 
 fn every_error() -> Vec<CallError> {
+    let caller = || "c".repeat(40);
     vec![
         CallError::InvalidRequest(violations(1000)),
         CallError::InvalidPageToken,
@@ -35,6 +36,18 @@ fn every_error() -> Vec<CallError> {
         CallError::Internal,
         CallError::CompressionNotSupported,
         CallError::LatestOnStandby,
+        CallError::CredentialsMissing,
+        CallError::CallerUnknown {
+            identity: "uid:4294967295".to_owned(),
+        },
+        CallError::CallerNotPermitted {
+            caller: caller(),
+            needs: Needs::Method,
+        },
+        CallError::CallerLimitExceeded {
+            caller: caller(),
+            limit: Limit::ConcurrentCalls,
+        },
     ]
 }
 
