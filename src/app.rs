@@ -162,7 +162,7 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
     raise_open_files_limit(open_files as u64);
     forbid_core_files();
 
-    let policy = callers::policy(callers)?;
+    let policy = callers::policy(callers, &listen)?;
     let secret_key_base = secrets.secret_key_base.clone();
     let is_embedded = !matches!(database, Some(DatabaseSettings::Postgres(_)));
     let opening = open_store(database, database_connections, redis, installation, secrets);

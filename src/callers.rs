@@ -12,7 +12,7 @@ use crate::{
         secret_group::{SecretGroup, SecretGroups},
         viewer::Detail,
     },
-    identity::{BotScope, CallersFile, Entry, Explanation, Method, Needs, Rule, UserScope},
+    identity::{BotScope, CallersFile, Entry, Explanation, Method, Needs, Rate, Rule, UserScope},
 };
 
 /// All callers of a file, with their rules and the notes.
@@ -26,15 +26,21 @@ pub fn list(file: &CallersFile, as_json: bool) -> String {
         1 => "1 caller".to_owned(),
         count => format!("{count} callers"),
     };
-    let mut text = format!("{count}; all is well.");
+    let mut text = format!("{count}, no mistakes.");
     for entry in &file.entries {
         // Writing to a String cannot fail.
         let _ = write!(text, "\n\n{}  {}", entry.name, identities(entry).join(", "));
         let limits = entry.limits();
-        if let Some(rate) = limits.rate {
-            let _ = write!(text, "; {} calls a second", rate.calls_per_second);
+        if let Some(Rate {
+            calls_per_second,
+            burst,
+        }) = limits.rate
+        {
+            let _ = write!(text, "; {calls_per_second} calls a second, {burst} at once");
         }
-        let _ = write!(text, "; {} calls at a time", limits.concurrent_calls);
+        if let Some(calls) = limits.concurrent_calls {
+            let _ = write!(text, "; {calls} calls at a time");
+        }
         for rule in &entry.rules {
             let _ = write!(text, "\n  line {}: {}", rule.line, describe(rule));
         }
@@ -133,14 +139,22 @@ fn method_names(rule: &Rule) -> Vec<&'static str> {
 }
 
 fn accounts(rule: &Rule) -> String {
-    match &rule.accounts {
+    match rule.accounts {
         AccountSet::All => "all accounts".to_owned(),
+        AccountSet::Among(_) => format!("accounts {}", account_ranges(rule).join(", ")),
+    }
+}
+
+/// As in the file.
+fn account_ranges(rule: &Rule) -> Vec<String> {
+    match &rule.accounts {
+        AccountSet::All => vec!["*".to_owned()],
         AccountSet::Among(ranges) => {
             let ranges = ranges.iter().map(|ids| match (ids.start(), ids.end()) {
                 (first, last) if first == last => first.to_string(),
                 (first, last) => format!("{first}-{last}"),
             });
-            format!("accounts {}", ranges.collect::<Vec<_>>().join(", "))
+            ranges.collect()
         }
     }
 }
@@ -190,9 +204,17 @@ fn entry_json(entry: &Entry) -> Value {
             "line": rule.line,
             "why": rule.why,
             "methods": method_names(rule),
-            "accounts": accounts(rule),
+            "accounts": account_ranges(rule),
             "everywhere": rule.everywhere,
-            "as": viewers(rule),
+            "as": {
+                "users": if rule.users == UserScope::Any { "any" } else { "none" },
+                "bots": match &rule.bots {
+                    BotScope::None => json!("none"),
+                    BotScope::Any => json!("any"),
+                    BotScope::Only(bots) => bots.iter().map(|bot| bot.0).collect(),
+                },
+                "itself": rule.itself,
+            },
             "detail": if rule.detail == Detail::Full { "full" } else { "basic" },
             "secrets": group_names(rule.secrets),
         })

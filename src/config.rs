@@ -4,7 +4,7 @@
 //! leadchat has them, so that the service starts with the environment of Rails. Secrets
 //! come from the environment alone, because every process can read an argument list. An
 //! empty variable counts as unset, except FRONTEND_URL and REDIS_SENTINEL_PASSWORD, as in
-//! Rails.
+//! Rails, and CALLERS_FILE, which must not be empty.
 
 mod arguments;
 mod callers;
@@ -194,7 +194,7 @@ pub fn read(
                 callers: callers::read_serve(
                     flags.callers,
                     flags.local_role.map(Into::into),
-                    &set,
+                    environment,
                 )?,
                 installation: installation(environment),
                 secrets: secrets(flags.data.encryption_digest, environment, &set)?,
@@ -221,10 +221,12 @@ pub fn read(
             redis: redis::read(&set, environment)?,
             installation: installation(environment),
             secrets: secrets(flags.data.encryption_digest, environment, &set)?,
-            callers: callers::path(flags.callers, &set),
+            callers: callers::path(flags.callers, environment)?,
             as_json: flags.json,
         })),
-        Command::Callers(flags) => Task::Callers(Box::new(callers::read_command(flags, &set)?)),
+        Command::Callers(flags) => {
+            Task::Callers(Box::new(callers::read_command(flags, environment)?))
+        }
         Command::Migrate(flags) => match database::read(flags.database_url, &set)? {
             Some(database) => Task::Migrate(database),
             None => {

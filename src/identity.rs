@@ -21,7 +21,9 @@ mod reload;
 
 pub use caller::{Caller, Entry, IdentifyError, Policy};
 pub use file::{CallersFile, Problem, Problems};
-pub use limiter::{CallPermit, Limit};
+pub use limiter::{CallSlot, Limit, Rate};
 pub use peer::Peer;
-pub use policy::{Ask, BotScope, Explanation, Method, Needs, Rule, SearchAsk, UserScope};
+pub use policy::{
+    Ask, BotScope, Explanation, Method, Needs, Rule, SearchAsk, UserScope, permit_check,
+};
 pub use reload::{PolicySource, ReloadTrigger, watch_file};

@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use tokio::{signal::unix::SignalKind, sync::mpsc};
-use tracing::info;
+use tracing::warn;
 
 use super::{AppError, listen_for, print};
 use crate::{
     callers as text,
-    config::{CallerAsk, Callers, CallersSettings},
+    config::{CallerAsk, Callers, CallersSettings, ListenAddress},
     identity::{CallersFile, Policy, PolicySource, ReloadTrigger, watch_file},
 };
 
@@ -35,16 +35,20 @@ pub fn answer(settings: &Callers) -> Result<ExitCode, AppError> {
 }
 
 /// The policy to serve by. That of a file follows the file.
-pub fn policy(callers: CallersSettings) -> Result<PolicySource, AppError> {
+pub fn policy(callers: CallersSettings, listen: &ListenAddress) -> Result<PolicySource, AppError> {
     match callers {
         CallersSettings::BuiltIn(role) => {
-            info!("there is no callers file: every process of this machine may ask as any viewer");
+            warn!("there is no callers file: every process of this machine may ask as any viewer");
             Ok(PolicySource::fixed(Policy::built_in(role)))
         }
         CallersSettings::File(path) => {
             let file = CallersFile::read(&path)?;
-            for note in &file.notes {
-                info!(%note, "about the callers file");
+            let is_tcp = matches!(listen, ListenAddress::Tcp(_));
+            if is_tcp && !file.entries.iter().any(|entry| entry.is_local) {
+                warn!(
+                    "no caller can be identified over a loopback address, and none is local: \
+                     listen on a Unix socket"
+                );
             }
             Ok(watch_file(path, file, reload_trigger()?))
         }

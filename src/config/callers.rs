@@ -42,17 +42,31 @@ pub enum CallerAsk {
     Search(SearchAsk),
 }
 
-/// The path of the file, if one is set.
-pub fn path(flag: Option<String>, set: Environment<'_>) -> Option<PathBuf> {
-    flag.or_else(|| set("CALLERS_FILE")).map(PathBuf::from)
+/// The path of the file, if one is set. An empty one is an error: without a file, everybody
+/// may ask everything.
+pub fn path(
+    flag: Option<String>,
+    environment: Environment<'_>,
+) -> Result<Option<PathBuf>, ConfigError> {
+    let (setting, path) = match flag {
+        Some(path) => ("--callers", Some(path)),
+        None => ("CALLERS_FILE", environment("CALLERS_FILE")),
+    };
+    if path.as_ref().is_some_and(String::is_empty) {
+        return Err(ConfigError::setting(
+            setting,
+            "is empty; leave it out to serve every process of this machine",
+        ));
+    }
+    Ok(path.map(PathBuf::from))
 }
 
 pub fn read_serve(
     flag: Option<String>,
     local_role: Option<Role>,
-    set: Environment<'_>,
+    environment: Environment<'_>,
 ) -> Result<CallersSettings, ConfigError> {
-    match (path(flag, set), local_role) {
+    match (path(flag, environment)?, local_role) {
         (Some(_), Some(_)) => Err(ConfigError::setting(
             "--local-role",
             "is for a server without a callers file; in the file, a rule with \
@@ -63,7 +77,10 @@ pub fn read_serve(
     }
 }
 
-pub fn read_command(flags: CallersArguments, set: Environment<'_>) -> Result<Callers, ConfigError> {
+pub fn read_command(
+    flags: CallersArguments,
+    environment: Environment<'_>,
+) -> Result<Callers, ConfigError> {
     let CallersArguments {
         callers,
         caller,
@@ -73,7 +90,7 @@ pub fn read_command(flags: CallersArguments, set: Environment<'_>) -> Result<Cal
         detail,
         json,
     } = flags;
-    let path = path(callers, set);
+    let path = path(callers, environment)?;
     let path = path.ok_or_else(|| {
         ConfigError::setting("--callers", "is not set; it says which file to read")
     })?;

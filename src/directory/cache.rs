@@ -20,6 +20,7 @@ use crate::domain::{
     directory::{Answer, CrossAccountAnswer, DirectoryError, InboxDirectory},
     freshness::{BootInstant, Clock, ReadOptions},
     id::{AccountId, InboxId},
+    permit::AccountSet,
     viewer::Viewer,
 };
 use key::CacheKey;
@@ -109,7 +110,7 @@ impl Caches {
             CacheKey::Account(_) => &self.accounts,
             CacheKey::Excerpt(..)
             | CacheKey::AddressInAccount(..)
-            | CacheKey::AddressEverywhere(_) => &self.excerpts,
+            | CacheKey::AddressEverywhere(..) => &self.excerpts,
         }
     }
 
@@ -211,9 +212,10 @@ impl<R: Reader> InboxDirectory for CachedDirectory<R> {
     async fn find_everywhere(
         &self,
         address: Address,
+        accounts: AccountSet,
         options: ReadOptions,
     ) -> Result<CrossAccountAnswer, DirectoryError> {
-        let request = ReadRequest::AddressEverywhere(address);
+        let request = ReadRequest::AddressEverywhere(address, accounts);
         let (value, as_of) = self.read(request, options).await?;
         value.into_cross_account_answer(as_of)
     }

@@ -63,8 +63,9 @@ impl DirectReader {
             ReadRequest::AddressInAccount(account, viewer, address) => {
                 store.find(account, viewer, &address, context).await?
             }
-            ReadRequest::AddressEverywhere(address) => {
-                let accounts = store.find_everywhere(&address, context).await?;
+            ReadRequest::AddressEverywhere(address, accounts) => {
+                let found = store.find_everywhere(&address, &accounts, context);
+                let accounts = found.await?;
                 let accounts = accounts.into_iter().map(Arc::new).collect();
                 return Ok(ReadValue::Accounts(accounts));
             }

@@ -15,6 +15,7 @@ use crate::{
         directory::{Answer, CrossAccountAnswer, DirectoryError, InboxDirectory},
         freshness::{BootInstant, Clock, Freshness, ReadOptions},
         id::{AccountId, InboxId},
+        permit::AccountSet,
         reauthorization::{FlagKey, FlagKeys, ReauthorizationFlags},
         viewer::Viewer,
     },
@@ -169,9 +170,11 @@ impl<D: InboxDirectory> InboxDirectory for FlagsDirectory<D> {
     async fn find_everywhere(
         &self,
         address: Address,
+        accounts: AccountSet,
         options: ReadOptions,
     ) -> Result<CrossAccountAnswer, DirectoryError> {
-        let mut answer = self.inner.find_everywhere(address, options).await?;
+        let answer = self.inner.find_everywhere(address, accounts, options);
+        let mut answer = answer.await?;
         let accounts = answer.accounts.iter();
         let keys: FlagKeys = accounts
             .flat_map(|account| account.flag_keys().iter().copied())

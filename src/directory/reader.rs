@@ -9,6 +9,7 @@ use crate::domain::{
     directory::{Answer, CrossAccountAnswer, DirectoryError},
     freshness::{BootInstant, Freshness},
     id::{AccountId, InboxId},
+    permit::AccountSet,
     viewer::Viewer,
 };
 
@@ -24,7 +25,7 @@ pub enum ReadRequest {
     /// The rights of a viewer, and the inboxes of the account that own an address.
     AddressInAccount(AccountId, Viewer, Address),
     /// The inboxes that own an address, of any account.
-    AddressEverywhere(Address),
+    AddressEverywhere(Address, AccountSet),
 }
 
 /// The limits of a read.

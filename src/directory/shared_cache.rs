@@ -43,7 +43,7 @@ struct SharedRead<V> {
     begun: Begun,
 }
 
-/// The same, as it is cached.
+/// The same, as it is kept.
 struct UnderWay<V> {
     /// `None` once no call waits for it.
     outcome: Option<WeakShared<ReadFuture<V>>>,

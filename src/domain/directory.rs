@@ -9,7 +9,7 @@ use super::{
     freshness::{BootInstant, ReadOptions},
     id::{AccountId, InboxId},
     members::AccessDenied,
-    permit::{Permit, SearchPermit},
+    permit::{AccountSet, Permit, SearchPermit},
     reauthorization::ReauthorizationFlags,
     viewer::Viewer,
 };
@@ -48,11 +48,12 @@ pub trait InboxDirectory: Send + Sync + 'static {
         options: ReadOptions,
     ) -> impl Future<Output = Result<Answer, DirectoryError>> + Send;
 
-    /// The inboxes that own an address in any account, from one snapshot, for a service
-    /// viewer.
+    /// The inboxes that own an address in any of these accounts, from one snapshot, for a
+    /// service viewer. Owners in other accounts are not read.
     fn find_everywhere(
         &self,
         address: Address,
+        accounts: AccountSet,
         options: ReadOptions,
     ) -> impl Future<Output = Result<CrossAccountAnswer, DirectoryError>> + Send;
 }

@@ -29,7 +29,7 @@ pub struct SearchPermit {
 }
 
 /// Accounts, by their ids.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum AccountSet {
     All,
     Among(Arc<[RangeInclusive<i64>]>),
@@ -93,6 +93,11 @@ impl Permit {
 }
 
 impl SearchPermit {
+    /// The accounts that are searched.
+    pub const fn accounts(&self) -> &AccountSet {
+        &self.accounts
+    }
+
     /// A permit for the search of these accounts.
     pub const fn grant(accounts: AccountSet, secrets: SecretGroups, detail: Detail) -> Self {
         Self {

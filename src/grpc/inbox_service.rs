@@ -188,7 +188,11 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
                 record_viewer(None, viewer);
                 let permit = caller.permit_search(SearchAsk { detail });
                 let permit = permit.map_err(|needs| not_permitted(&caller, needs))?;
-                let found = self.directory.find_everywhere(address, options).await;
+                let accounts = permit.accounts().clone();
+                let found = self
+                    .directory
+                    .find_everywhere(address, accounts, options)
+                    .await;
                 let answer = found.map_err(CallError::from)?;
                 let accesses: Vec<_> = answer.accesses(&permit).collect();
                 let role = applied_role(Role::Administrator, permit.secrets());

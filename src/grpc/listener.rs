@@ -115,7 +115,11 @@ impl Listener {
     async fn accept(&self) -> io::Result<(Socket, Peer)> {
         Ok(match self {
             Self::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
+                let (stream, from) = listener.accept().await?;
+                if !from.ip().to_canonical().is_loopback() {
+                    // Something has forwarded it here, and it is no process of this machine.
+                    return Err(io::ErrorKind::PermissionDenied.into());
+                }
                 // A response is written at once; Nagle's algorithm would only delay it.
                 // An error shows with the first read.
                 let _ = stream.set_nodelay(true);
@@ -124,6 +128,8 @@ impl Listener {
             Self::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
                 let uid = stream.peer_cred().ok().map(|peer| peer.uid());
+                // The highest one stands for none.
+                let uid = uid.filter(|uid| *uid != u32::MAX);
                 (Either::Right(stream), Peer::Unix(uid))
             }
         })

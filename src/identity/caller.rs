@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
-    limiter::{CallPermit, Limit, Limiter, Limits},
+    limiter::{CallSlot, Limit, Limiter, Limits},
     peer::{Peer, Uid},
     policy::{Ask, Explanation, Method, Needs, Rule, SearchAsk, decide, decide_search, explain},
 };
@@ -32,7 +32,7 @@ pub struct Entry {
     pub uids: Vec<u32>,
     pub is_local: bool,
     pub rules: Vec<Rule>,
-    limiter: Arc<Limiter>,
+    limiter: Limiter,
 }
 
 /// The service on the other end of a call.
@@ -60,13 +60,13 @@ pub enum IdentifyError {
 }
 
 impl Entry {
-    pub fn new(name: String, rules: Vec<Rule>, limits: Limits) -> Self {
+    pub(super) fn new(name: String, rules: Vec<Rule>, limits: Limits) -> Self {
         Self {
             name,
             uids: Vec::new(),
             is_local: false,
             rules,
-            limiter: Arc::new(Limiter::new(limits)),
+            limiter: Limiter::new(limits),
         }
     }
 
@@ -74,7 +74,7 @@ impl Entry {
         let rules = Rule::built_in(role).into();
         Self {
             is_local: true,
-            ..Self::new(BUILT_IN.to_owned(), rules, Limits::default())
+            ..Self::new(BUILT_IN.to_owned(), rules, Limits::NONE)
         }
     }
 
@@ -82,11 +82,10 @@ impl Entry {
         self.limiter.limits
     }
 
-    /// Keeps counting where an entry of the same name and limits counted before.
+    /// Counts on from an entry of the same name.
     fn continue_limiter(&mut self, previous: &Policy) {
-        let same = previous.entry(&self.name);
-        if let Some(same) = same.filter(|it| it.limits() == self.limits()) {
-            self.limiter = Arc::clone(&same.limiter);
+        if let Some(same) = previous.entry(&self.name) {
+            self.limiter.continue_from(&same.limiter);
         }
     }
 
@@ -110,7 +109,7 @@ impl Policy {
 
     /// Names and identities are unique; the file sees to it. Entries count on from those
     /// of `previous`.
-    pub fn new(mut entries: Vec<Entry>, previous: Option<&Self>) -> Self {
+    pub(super) fn new(mut entries: Vec<Entry>, previous: Option<&Self>) -> Self {
         if let Some(previous) = previous {
             for entry in &mut entries {
                 entry.continue_limiter(previous);
@@ -155,14 +154,6 @@ impl Policy {
 }
 
 impl Caller {
-    /// The caller without a callers file.
-    pub fn built_in(role: Role) -> Self {
-        Self {
-            entry: Arc::new(Entry::built_in(role)),
-            credential: Credential::Local,
-        }
-    }
-
     pub fn name(&self) -> &str {
         &self.entry.name
     }
@@ -183,7 +174,7 @@ impl Caller {
     }
 
     /// Counts a call against the limits of the caller.
-    pub fn begin_call(&self) -> Result<CallPermit, Limit> {
+    pub fn begin_call(&self) -> Result<CallSlot, Limit> {
         self.entry.limiter.begin()
     }
 

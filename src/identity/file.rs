@@ -35,8 +35,8 @@ const MAX_NAME_CHARACTERS: usize = 40;
 /// The only version of the format.
 const VERSION: i64 = 1;
 
-/// The user id that a system shows for users that it cannot name: anybody.
-const OVERFLOW_UID: u32 = 65_534;
+/// The user ids that a system shows for users that it cannot name: anybody.
+const UIDS_OF_NOBODY: [u32; 2] = [65_534, u32::MAX];
 
 /// The content of a callers file.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl CallersFile {
     pub fn parse(name: &str, text: &str) -> Result<Self, Problems> {
         let mut findings = Findings::new(name, text);
         if text.len() > MAX_FILE_BYTES {
-            findings.add(0, "the file is larger than 256 KiB");
+            findings.add(0, "is larger than 256 KiB");
             return Err(findings.into_problems());
         }
         let (table, errors) = DeTable::parse_recoverable(text);
@@ -133,6 +133,13 @@ fn read_caller(
     {
         findings.begin_caller(name);
     }
+    if !has_tables(value.get_ref()) {
+        findings.add(
+            place,
+            "a caller, a rule, as and limits are tables: write their keys",
+        );
+        return None;
+    }
     let raw = match RawCaller::deserialize(ValueDeserializer::from(value)) {
         Ok(raw) => raw,
         Err(error) => {
@@ -153,6 +160,8 @@ fn read_caller(
 
     let is_local = raw.local.as_ref().is_some_and(|it| *it.get_ref());
     if let Some(local) = raw.local.filter(|_| is_local) {
+        let text = "local = true: every process of this machine may call as this caller";
+        findings.note(local.span().start, text);
         match &identities.local {
             Some(other) => findings.add(
                 local.span().start,
@@ -191,6 +200,18 @@ fn read_caller(
     Some(entry)
 }
 
+/// Whether tables are written as tables. serde would take arrays for them, too, and read
+/// their elements without their keys.
+fn has_tables(caller: &DeValue<'_>) -> bool {
+    let is_table =
+        |value: Option<&Spanned<DeValue<'_>>>| value.is_none_or(|value| value.get_ref().is_table());
+    let rules = caller.get("may").and_then(|may| may.get_ref().as_array());
+    let mut rules = rules.into_iter().flatten().map(Spanned::get_ref);
+    caller.is_table()
+        && is_table(caller.get("limits"))
+        && rules.all(|rule| rule.is_table() && is_table(rule.get("as")))
+}
+
 fn read_uids(
     uids: Vec<Spanned<u32>>,
     name: &str,
@@ -203,11 +224,9 @@ fn read_uids(
     for uid in uids.iter().take(MAX_IDENTITIES) {
         let place = uid.span().start;
         let uid = *uid.get_ref();
-        if uid == OVERFLOW_UID {
-            findings.add(
-                place,
-                "uids: 65534 stands for users that have no name: anybody",
-            );
+        if UIDS_OF_NOBODY.contains(&uid) {
+            let text = format!("uids: {uid} stands for users that have no name: anybody");
+            findings.add(place, text);
         }
         if let Some(other) = identities.uids.insert(uid, name.to_owned()) {
             findings.add(place, format!("uids: {uid} is a uid of {other:?} already"));
@@ -237,7 +256,9 @@ fn read_limits(raw: RawLimits, findings: &mut Findings<'_>) -> Limits {
             calls_per_second: *rate.get_ref(),
             burst: burst.map_or(*rate.get_ref(), Spanned::into_inner),
         }),
-        concurrent_calls: concurrent_calls.map_or(default.concurrent_calls, Spanned::into_inner),
+        concurrent_calls: concurrent_calls
+            .map(Spanned::into_inner)
+            .or(default.concurrent_calls),
     }
 }
 

@@ -205,6 +205,11 @@ pub fn decide_search(
     Ok((allowing, permit))
 }
 
+/// The permit of `check`, which counts degradations of all fields, and sends nothing.
+pub const fn permit_check(account: AccountId) -> Permit {
+    Permit::grant(account, Viewer::Service, SecretGroups::ALL, Detail::Full)
+}
+
 /// Explains the decision on a question.
 pub fn explain<'r>(rules: &'r [Rule], ask: &Ask) -> Explanation<'r> {
     decide(rules, ask).map(|(rules, permit)| (rules, permit.secrets()))

@@ -25,6 +25,9 @@ use super::{
 /// The interval at which the file is read.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(5);
 
+/// The time that a writer has for the rest of a file.
+const WRITE_DELAY: Duration = Duration::from_millis(200);
+
 /// Receives when the operator asks for it.
 pub type ReloadTrigger = mpsc::Receiver<()>;
 
@@ -46,8 +49,12 @@ impl PolicySource {
 impl CallersFile {
     /// Reads a file.
     pub fn read(path: &Path) -> Result<Self, Problems> {
+        Self::of_text(path, &read_text(path)?)
+    }
+
+    fn of_text(path: &Path, text: &str) -> Result<Self, Problems> {
         let name = path.display().to_string();
-        let mut file = Self::parse(&name, &read_text(path)?)?;
+        let mut file = Self::parse(&name, text)?;
         if is_writable_by_others(path) {
             let text = "others than its owner may write it, and so decide who may call";
             file.notes.insert(0, Problem::without_place(name, text));
@@ -68,6 +75,9 @@ fn read_text(path: &Path) -> Result<String, Problems> {
     // A byte more, so that a larger file is noticed.
     let mut limited = file.take(MAX_FILE_BYTES as u64 + 1);
     limited.read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() > MAX_FILE_BYTES {
+        return Err(problem("is larger than 256 KiB".to_owned()));
+    }
     String::from_utf8(bytes).map_err(|_| problem("is not UTF-8".to_owned()))
 }
 
@@ -77,60 +87,73 @@ fn is_writable_by_others(path: &Path) -> bool {
     metadata.is_ok_and(|file| file.permissions().mode() & GROUP_AND_OTHERS != 0)
 }
 
-/// Logs an entry that needs no proof, at the start and after each reload.
-fn log_policy(policy: &Policy) {
-    if let Some(local) = policy.entries().find(|entry| entry.is_local) {
-        warn!(
-            caller = local.name,
-            "every process of this machine may call as this caller"
-        );
+/// Logs what is worth knowing, at the start and after each reload.
+fn log_notes(file: &CallersFile) {
+    for note in &file.notes {
+        warn!(%note, "about the callers file");
     }
 }
 
 /// Reads the file again until the policy is not used any more.
 pub fn watch_file(path: PathBuf, file: CallersFile, mut trigger: ReloadTrigger) -> PolicySource {
+    log_notes(&file);
     let CallersFile { entries, text, .. } = file;
     let policy = Policy::new(entries, None);
-    log_policy(&policy);
     let (sender, source) = watch::channel(Arc::new(policy));
     let mut known = Ok(text);
     tokio::spawn(async move {
         loop {
-            let (task_path, previous) = (path.clone(), Arc::clone(&sender.borrow()));
-            let read = move || read_text(&task_path);
-            if let Ok(text) = tokio::task::spawn_blocking(read).await
-                && known != text
-            {
-                match reloaded(&path, text.as_ref(), &previous) {
-                    Ok(policy) => {
-                        log_policy(&policy);
-                        info!("the callers file has changed and counts from now on");
-                        sender.send_replace(Arc::new(policy));
-                    }
-                    Err(problems) => {
-                        for problem in problems.0 {
-                            error!(%problem, "the callers file cannot be used; the last good one stays");
-                        }
-                    }
-                }
-                known = text;
-            }
             tokio::select! {
                 () = sleep(RELOAD_INTERVAL) => {}
                 asked = trigger.recv() => if asked.is_none() { sleep(RELOAD_INTERVAL).await },
                 () = sender.closed() => return,
+            }
+            let Some((text, file)) = changed(&path, &known).await else {
+                continue;
+            };
+            known = text;
+            match file {
+                Ok(file) => {
+                    log_notes(&file);
+                    info!("the callers file has changed and counts from now on");
+                    let previous = Arc::clone(&sender.borrow());
+                    let policy = Policy::new(file.entries, Some(&previous));
+                    sender.send_replace(Arc::new(policy));
+                }
+                Err(problems) => {
+                    for problem in problems.0 {
+                        error!(%problem, "the callers file cannot be used; the last good one stays");
+                    }
+                }
             }
         }
     });
     PolicySource(source)
 }
 
-fn reloaded(
+type ReadText = Result<String, Problems>;
+
+/// A changed text, and what it says. `None` where nothing has changed, or a change is not
+/// over: a file that is written in place is read whole only after a while.
+async fn changed(
     path: &Path,
-    text: Result<&String, &Problems>,
-    previous: &Policy,
-) -> Result<Policy, Problems> {
-    let text = text.map_err(Clone::clone)?;
-    let file = CallersFile::parse(&path.display().to_string(), text)?;
-    Ok(Policy::new(file.entries, Some(previous)))
+    known: &ReadText,
+) -> Option<(ReadText, Result<CallersFile, Problems>)> {
+    let read = |path: PathBuf| async move {
+        let read = tokio::task::spawn_blocking(move || read_text(&path));
+        read.await.ok()
+    };
+    let text = read(path.to_owned()).await?;
+    if text == *known {
+        return None;
+    }
+    sleep(WRITE_DELAY).await;
+    if read(path.to_owned()).await? != text {
+        return None;
+    }
+    let (task_path, task_text) = (path.to_owned(), text.clone());
+    let parse = move || CallersFile::of_text(&task_path, &task_text?);
+    // A panic is logged as such; the last good version stays.
+    let file = tokio::task::spawn_blocking(parse).await.ok()?;
+    Some((text, file))
 }

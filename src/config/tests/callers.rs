@@ -13,6 +13,13 @@ fn a_callers_file_takes_the_place_of_the_local_role() {
         set(&["--callers", "flag.toml"], &variable),
         r#"File("flag.toml")"#
     );
+    for (arguments, variables) in [
+        (vec![], [("CALLERS_FILE", "")]),
+        (vec!["--callers", ""], variable),
+    ] {
+        let said = rejection(&arguments, &variables);
+        assert!(said.contains("is empty"), "{said}");
+    }
     let role = ["--local-role", "administrator"];
     assert_eq!(set(&role, &[]), "BuiltIn(Administrator)");
     let both = rejection(&role, &variable);

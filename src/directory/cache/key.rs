@@ -5,6 +5,7 @@ use crate::{
     domain::{
         address::digest::AddressDigest,
         id::{AccountId, InboxId},
+        permit::AccountSet,
         viewer::Viewer,
     },
 };
@@ -16,7 +17,7 @@ pub enum CacheKey {
     Account(AccountId),
     Excerpt(AccountId, Viewer, Option<InboxId>),
     AddressInAccount(AccountId, Viewer, AddressDigest),
-    AddressEverywhere(AddressDigest),
+    AddressEverywhere(AddressDigest, AccountSet),
 }
 
 impl CacheKey {
@@ -31,8 +32,8 @@ impl CacheKey {
             ReadRequest::AddressInAccount(account, viewer, address) => {
                 Self::AddressInAccount(*account, *viewer, AddressDigest::of(address))
             }
-            ReadRequest::AddressEverywhere(address) => {
-                Self::AddressEverywhere(AddressDigest::of(address))
+            ReadRequest::AddressEverywhere(address, accounts) => {
+                Self::AddressEverywhere(AddressDigest::of(address), accounts.clone())
             }
         })
     }

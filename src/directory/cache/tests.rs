@@ -11,6 +11,7 @@ use crate::{
         freshness::Freshness,
         id::UserId,
         members::Members,
+        permit::AccountSet,
         viewer::Role,
     },
     tests::inbox,
@@ -47,7 +48,7 @@ impl Reader for SimulatedReader {
             ReadRequest::Excerpt(..) => "excerpt",
             ReadRequest::Inboxes(..) => "inboxes",
             ReadRequest::AddressInAccount(..) => "address",
-            ReadRequest::AddressEverywhere(_) => "everywhere",
+            ReadRequest::AddressEverywhere(..) => "everywhere",
         };
         let previous = previous.and_then(|it| match it {
             ReadValue::Account(account) => account,
@@ -125,7 +126,8 @@ async fn each_question_is_read_once() {
             let found = directory.find(ACCOUNT, MEMBER, address(text), bounded());
             found.await.unwrap();
         }
-        let found = directory.find_everywhere(address("a@example.test"), bounded());
+        let found =
+            directory.find_everywhere(address("a@example.test"), AccountSet::All, bounded());
         found.await.unwrap();
         assert_eq!(directory.reads(), expected);
     }

@@ -71,7 +71,7 @@ pub struct Demand {
     pub arrived: BootInstant,
 }
 
-/// A read under way, as it is cached: it may have been given up.
+/// A read under way, as it is kept: it may have been given up.
 pub trait ReadHandle {
     type Read;
 
@@ -217,7 +217,7 @@ where
         (as_of >= self.not_before(demand)).then_some(entry)
     }
 
-    /// Decides the next step of a call. `begin` makes a read, and tells how it is cached.
+    /// Decides the next step of a call. `begin` makes a read, and tells how it is kept.
     pub fn step(
         &self,
         key: &K,

@@ -58,7 +58,10 @@ impl<B> MakeSpan<B> for CallSpan {
             credential = Empty,
             account = Empty,
             viewer = Empty,
-            reason = Empty
+            reason = Empty,
+            identity = Empty,
+            needs = Empty,
+            limit = Empty
         )
     }
 }
@@ -84,9 +87,16 @@ pub fn record_caller(caller: &Caller) {
     span.record("credential", caller.credential());
 }
 
-/// Records why a call was refused before anything was read.
+/// Records why a call was refused before anything was read, as its caller is told it.
 pub fn record_refusal(error: &CallError) {
-    Span::current().record("reason", error.reason());
+    let span = Span::current();
+    span.record("reason", error.reason());
+    match error {
+        CallError::CallerUnknown { identity } => span.record("identity", identity),
+        CallError::CallerNotPermitted { needs, .. } => span.record("needs", needs.name()),
+        CallError::CallerLimitExceeded { limit, .. } => span.record("limit", limit.name()),
+        _ => &span,
+    };
 }
 
 /// Logs calls that the client cancels before the whole response was sent.

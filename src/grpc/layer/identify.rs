@@ -5,11 +5,13 @@
 //! reflection have no guard.
 
 use axum::{
+    body::Body,
     extract::{Request, State},
     middleware::Next,
     response::Response,
 };
 use http::Extensions;
+use http_body_util::BodyExt;
 
 use super::access_log::{record_caller, record_refusal};
 use crate::{
@@ -17,8 +19,11 @@ use crate::{
         pb::inbox_service_server::SERVICE_NAME,
         status::{self, CallError},
     },
-    identity::{CallPermit, Caller, Method, Peer, PolicySource},
+    identity::{CallSlot, Caller, Method, Peer, PolicySource},
 };
+
+/// The headers of credentials. They go no further than this.
+const CREDENTIALS: [&str; 2] = ["authorization", "viewer-authorization"];
 
 /// Passes a call of a known caller on, with the caller among its extensions.
 pub async fn identify(
@@ -26,11 +31,19 @@ pub async fn identify(
     mut request: Request,
     next: Next,
 ) -> Response {
+    for name in CREDENTIALS {
+        request.headers_mut().remove(name);
+    }
     match begin(&policy, &request) {
-        // The permit is held until there is an answer.
-        Ok((caller, _permit)) => {
+        Ok((caller, slot)) => {
             request.extensions_mut().insert(caller);
-            next.run(request).await
+            // The call is under way until its answer was sent, or is given up.
+            next.run(request).await.map(|body| {
+                Body::new(body.map_frame(move |frame| {
+                    let _held = &slot;
+                    frame
+                }))
+            })
         }
         Err(error) => {
             record_refusal(&error);
@@ -39,20 +52,20 @@ pub async fn identify(
     }
 }
 
-fn begin(policy: &PolicySource, request: &Request) -> Result<(Caller, CallPermit), CallError> {
+fn begin(policy: &PolicySource, request: &Request) -> Result<(Caller, CallSlot), CallError> {
     // Every connection has a peer.
     let peer = request.extensions().get::<Peer>();
     let peer = *peer.ok_or(CallError::CredentialsMissing)?;
     let caller = policy.current().identify(peer)?;
     record_caller(&caller);
+    let slot = caller.begin_call();
+    let slot = slot.map_err(|limit| CallError::limit_exceeded(&caller, limit))?;
     // An unknown method is answered behind the guard.
     if let Some(method) = method(request.uri().path()) {
         let may = caller.may_call(method);
         may.map_err(|needs| CallError::not_permitted(&caller, needs))?;
     }
-    let permit = caller.begin_call();
-    let permit = permit.map_err(|limit| CallError::limit_exceeded(&caller, limit))?;
-    Ok((caller, permit))
+    Ok((caller, slot))
 }
 
 /// The method of a path, by its exact text.
@@ -65,4 +78,26 @@ fn method(path: &str) -> Option<Method> {
 pub fn caller_of(extensions: &Extensions) -> Result<Caller, CallError> {
     let caller = extensions.get::<Caller>();
     caller.cloned().ok_or(CallError::CredentialsMissing)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use strum::IntoEnumIterator;
+
+    use super::*;
+    use crate::grpc::descriptors::method_paths;
+
+    /// A method that rules cannot name would be everybody's.
+    #[test]
+    fn every_method_of_the_service_can_be_named_in_a_rule() {
+        let prefix = format!("/{SERVICE_NAME}/");
+        let paths = method_paths().unwrap();
+        let of_service: BTreeSet<_> = paths.iter().filter(|it| it.starts_with(&prefix)).collect();
+        for path in &of_service {
+            assert!(method(path).is_some(), "{path}");
+        }
+        assert_eq!(of_service.len(), Method::iter().count());
+    }
 }

@@ -5,6 +5,9 @@ use std::fmt;
 /// The largest number of mistakes that are reported.
 const MAX_PROBLEMS: usize = 16;
 
+/// The largest number of mistakes that are looked for.
+const MAX_FOUND_PROBLEMS: usize = 1000;
+
 /// A byte of the file.
 pub type Place = usize;
 
@@ -95,8 +98,11 @@ impl<'t> Findings<'t> {
 
     /// Adds a mistake.
     pub fn add(&mut self, place: Place, text: impl AsRef<str>) {
-        let problem = self.at(place, text.as_ref());
-        self.problems.push(problem);
+        // Nobody reads so many; each costs a search for its line.
+        if self.problems.len() < MAX_FOUND_PROBLEMS {
+            let problem = self.at(place, text.as_ref());
+            self.problems.push(problem);
+        }
     }
 
     /// Adds a mistake of TOML, or of the form of an entry.

@@ -194,10 +194,14 @@ fn read_accounts(
         findings.add(surplus.span().start, "accounts: there are more than 1000");
     }
     let mut ranges = Vec::new();
-    for text in texts.get_ref() {
-        if text.get_ref() == "*" {
-            return Some(AccountSet::All);
+    let is_all = |text: &&Spanned<String>| text.get_ref() == "*";
+    if let Some(all) = texts.get_ref().iter().find(is_all) {
+        if texts.get_ref().len() > 1 {
+            findings.add(all.span().start, "accounts: \"*\" stands alone");
         }
+        return Some(AccountSet::All);
+    }
+    for text in texts.get_ref() {
         match read_range(text.get_ref()) {
             Ok(range) => ranges.push(range),
             Err(reason) => {

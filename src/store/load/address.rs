@@ -18,6 +18,7 @@ use crate::{
         address::{Address, AddressKind, Match},
         id::{AccountId, InboxId},
         members::Members,
+        permit::AccountSet,
         viewer::Viewer,
     },
     store::{
@@ -38,14 +39,16 @@ use crate::{
 };
 
 impl Store {
-    /// The inboxes that own an address in any account that is not suspended,
+    /// The inboxes that own an address in any of these accounts that is not suspended,
     /// for the calling service; ordered by account.
     pub async fn find_everywhere(
         &self,
         address: &Address,
+        accounts: &AccountSet,
         context: ReadContext,
     ) -> Result<Vec<Account>, StoreError> {
-        let (accounts, rows) = self.read(&context, &FindEverywhere(address)).await?;
+        let find = FindEverywhere { address, accounts };
+        let (accounts, rows) = self.read(&context, &find).await?;
         let mut inboxes = BTreeMap::<_, Vec<_>>::new();
         let assembled = match rows {
             Some(rows) => self.assemble(&rows, None).await?,
@@ -64,14 +67,18 @@ impl Store {
     }
 }
 
-struct FindEverywhere<'a>(&'a Address);
+struct FindEverywhere<'a> {
+    address: &'a Address,
+    accounts: &'a AccountSet,
+}
 
 impl ReadOperation for FindEverywhere<'_> {
     /// The accounts of the owners, and the inboxes of those that are not suspended.
     type Output = (BTreeMap<AccountId, Members>, Option<InboxRows>);
 
     async fn attempt(&self, read: &mut Read<'_>) -> Result<Self::Output, StoreError> {
-        let owners = find_owners(read, self.0).await?;
+        let mut owners = find_owners(read, self.address).await?;
+        owners.retain(|(account, _)| self.accounts.contains(*account));
         let accounts = read_accounts(read, &owners).await?;
         let is_active = |account: &AccountId| {
             let members = accounts.get(account);

@@ -14,6 +14,8 @@ use tonic::{Code, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use tonic_types::StatusExt;
 
+pub use connections::stalled;
+
 use crate::support::{
     Backend, Program,
     client::any_inbox as request,

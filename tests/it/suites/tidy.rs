@@ -14,7 +14,7 @@ mod sources;
 use sources::{all_sources, regex, sources};
 
 /// Patterns that only some modules may contain, and the reason. Unit tests may too.
-const ONLY_IN: [(&str, &[&str], &str); 13] = [
+const ONLY_IN: [(&str, &[&str], &str); 15] = [
     (
         r"\b(tonic|prost|axum|tower|tower_http|hyper|hyper_util|h2)\b|\b(tonic|prost)_",
         &["grpc"],
@@ -44,6 +44,16 @@ const ONLY_IN: [(&str, &[&str], &str); 13] = [
         r"\bAdminProof\b",
         &["domain/access", "domain/secret"],
         "the role rule is one page, and proofs stay on it",
+    ),
+    (
+        r"\bpermit_check\b",
+        &["identity", "check/accounts"],
+        "its permit discloses everything, and check sends nothing",
+    ),
+    (
+        r"\bPolicy::built_in\b",
+        &["identity", "app/callers"],
+        "its caller may ask everything",
     ),
     (
         r"\b(Search)?Permit::grant\b",

@@ -81,7 +81,7 @@ async fn odd_paths_lead_around_no_guard() {
     assert_eq!(server.statements(), before);
 }
 
-/// Probes and people need no credential to ask whether it serves, and what.
+/// Probes need no credential to ask whether it serves.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn health_is_for_everybody() {
     let database = Backend::Sqlite.golden();

@@ -147,7 +147,7 @@ fn a_check_reports_the_file() {
     let (problems, notes, count) = check(&documented());
     assert_eq!(
         (problems.len(), notes, count),
-        (0, vec!["CALLERS_NOTED".to_owned(); 2], 3.into())
+        (0, vec!["CALLERS_NOTED".to_owned(); 3], 3.into())
     );
     let (problems, notes, _) = check(&documented().replace("version = 1", "version = 1\nx = 1"));
     assert_eq!(

@@ -66,3 +66,36 @@ async fn calls_at_a_time_are_counted() {
     }
     assert!(get(&client, 1, viewer::user(1)).await.is_ok());
 }
+
+/// A caller that does not read its answers has them counted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_is_not_read_is_a_call_under_way() {
+    let database = Backend::Sqlite.golden();
+    let long = "UPDATE inboxes SET greeting_message = printf('%.*c', 250000, 'x') WHERE id = 1";
+    database.execute(long).await;
+    let callers = "version = 1\n[[caller]]\nname = \"me\"\nlocal = true\n";
+    let rules = rule(RULES);
+    let callers = format!("{callers}{rules}[caller.limits]\nconcurrent_calls = 1\n");
+    let server = Program::caching(&database).with_callers(&callers).start();
+    let (stalled, answers) = crate::suites::limits::stalled(&server, 1).await;
+    let mut held = Vec::new();
+    for answer in answers {
+        held.push(answer.await.unwrap());
+    }
+    let status = get(&server.client().await, 1, viewer::user(1)).await;
+    let status = status.unwrap_err();
+    assert_eq!(metadata(&status)["limit"], "concurrent_calls");
+    drop((held, stalled));
+    eventually_served(&server).await;
+}
+
+async fn eventually_served(server: &crate::support::program::Server) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while get(&server.client().await, 1, viewer::user(1))
+        .await
+        .is_err()
+    {
+        assert!(Instant::now() < end, "the call is still under way");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

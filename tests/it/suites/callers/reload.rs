@@ -1,6 +1,8 @@
 //! A changed callers file counts for the next call; a bad one changes nothing.
 
-use super::{file, get, needs, on_socket, rule};
+use std::time::{Duration, Instant};
+
+use super::{file, get, needs, on_socket, rule, uid};
 use crate::support::{Backend, program::eventually, reason, viewer};
 
 fn rules_for(account: i64) -> String {
@@ -42,12 +44,15 @@ async fn a_file_is_read_again_and_a_bad_one_changes_nothing() {
         })
         .await;
         assert!(is_served(1).await && !is_served(2).await, "{text}");
-        let logged = server.log_after(before);
-        server.signal("HUP");
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        let again = server.log_after(before);
-        let problems = |log: &str| log.matches("the last good one stays").count();
-        assert_eq!(problems(&again), problems(&logged), "{text}");
+    }
+    // Each was logged once, however often it was read. Two have no version.
+    for (line, count) in [
+        ("reads version 1", 1),
+        ("version is missing", 2),
+        ("no method \"GetInboxs\"", 1),
+        ("`ass`", 1),
+    ] {
+        assert_eq!(server.log().matches(line).count(), count, "{line}");
     }
 
     // Without a signal it takes a few seconds.
@@ -79,17 +84,86 @@ async fn a_file_is_read_again_and_a_bad_one_changes_nothing() {
     })
     .await;
     assert!(is_served(1).await && !is_served(2).await);
-    // A caller that is removed is not known any more.
-    server.replace_callers(
-        &rules_for(1)
-            .replace("uids", "local = true\nuids")
-            .replace("name = \"me\"", "name = \"other\""),
-    );
+    // A caller that is removed is not known any more, on the open connection.
+    let before = server.log_bytes();
+    let other = format!("uids = [{}]", uid() + 1);
+    server.replace_callers(&rules_for(1).replace(&format!("uids = [{}]", uid()), &other));
     server.signal("HUP");
-    eventually("another caller", || {
-        server.log().contains("every process of this machine")
+    eventually("the file counts", || {
+        server.log_after(before).contains("counts from now on")
     })
     .await;
+    let status = get(&client, 1, viewer::service()).await.unwrap_err();
+    assert_eq!(reason(&status), "CALLER_UNKNOWN");
+}
+
+/// A file that is written in place is not taken for whole before it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn half_a_file_does_not_count() {
+    let database = Backend::Sqlite.golden();
+    let more = "[[caller]]\nname = \"other\"\nuids = [7]\n[[caller.may]]\n\
+                methods = [\"GetInbox\"]\naccounts = [\"1\"]\nas = { itself = true }\n";
+    let whole = format!("{}{}", rules_for(1), more);
+    let server = on_socket(&database, &whole);
+    let path = server.folder().join("callers.toml");
+    // A busy machine may take longer between the two halves than a writer has.
+    for _ in 0..20 {
+        let writing = server.log_bytes();
+        let began = Instant::now();
+        std::fs::write(&path, rules_for(2)).unwrap();
+        server.signal("HUP");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        std::fs::write(&path, &whole).unwrap();
+        let took = began.elapsed();
+        // A bad one at last says that all before it was read.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        std::fs::write(&path, "version = 9").unwrap();
+        server.signal("HUP");
+        eventually("the last one is read", || {
+            server.log_after(writing).contains("reads version 1")
+        })
+        .await;
+        if took < Duration::from_millis(150) {
+            assert!(!server.log_after(writing).contains("counts from now on"));
+            return;
+        }
+        let before = server.log_bytes();
+        std::fs::write(&path, format!("{whole}# again\n")).unwrap();
+        server.signal("HUP");
+        eventually("the whole file counts", || {
+            server.log_after(before).contains("counts from now on")
+        })
+        .await;
+    }
+    panic!("the machine is too busy");
+}
+
+/// The counts of a caller outlive a change of the file.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_file_forgets_no_count() {
+    let database = Backend::Sqlite.golden();
+    // One call in an hour is more than this needs.
+    let limits = "[caller.limits]\ncalls_per_second = 1\nburst = 60\n";
+    let with = |calls: u32| format!("{}{limits}concurrent_calls = {calls}\n", rules_for(1));
+    let server = on_socket(&database, &with(5));
+    let client = server.client().await;
+    let mut served = 0;
+    while get(&client, 1, viewer::service()).await.is_ok() {
+        served += 1;
+    }
+    assert!(served >= 60, "{served}");
+    let before = server.log_bytes();
+    server.replace_callers(&with(6));
+    server.signal("HUP");
+    eventually("the file counts", || {
+        server.log_after(before).contains("counts from now on")
+    })
+    .await;
+    let mut served = 0;
+    while get(&client, 1, viewer::service()).await.is_ok() {
+        served += 1;
+    }
+    assert!(served < 60, "{served} calls after a reload");
 }
 
 /// A start with a bad file ends with all of its mistakes.

@@ -283,13 +283,16 @@ async fn a_stalled_reader_is_ended_at_twice_the_age() {
 
 /// A connection that answers pings and takes nothing of its answers.
 #[derive(Clone)]
-struct Stalled {
+pub struct Stalled {
     connection: tokio::task::AbortHandle,
     _client: h2::client::SendRequest<prost::bytes::Bytes>,
 }
 
 /// So many calls on a connection of their own, whose answers have no window.
-async fn stalled(server: &Server, streams: usize) -> (Stalled, Vec<h2::client::ResponseFuture>) {
+pub async fn stalled(
+    server: &Server,
+    streams: usize,
+) -> (Stalled, Vec<h2::client::ResponseFuture>) {
     let socket = TcpStream::connect(&server.address).await.unwrap();
     let mut builder = h2::client::Builder::new();
     builder.initial_window_size(0);
