@@ -31,7 +31,7 @@ use crate::{
         Store,
     },
 };
-use bind::{bind, socket_identity};
+use bind::{Bound, bind_all};
 
 /// Open files beside the connections of callers and to the database.
 const OTHER_OPEN_FILES: usize = 64;
@@ -154,6 +154,7 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
         drain_wait,
         drain_timeout,
         max_response_bytes,
+        has_reflection,
         timeouts,
     } = settings;
     let mut shutdown_signals = shutdown_signals()?;
@@ -178,23 +179,24 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
             reason: "none to be had".to_owned(),
         })?),
     };
-    let (listener, address) = bind(&listen).await?;
-    let socket = match &listen {
-        ListenAddress::Unix(path) => socket_identity(path),
-        ListenAddress::Tcp(_) => None,
-    };
-
-    print_line(&format!(
-        "leadchat-inbox {} is listening on {address}",
-        env!("CARGO_PKG_VERSION")
-    ));
-    if let ListenAddress::Unix(_) = &address {
+    let Bound {
+        listeners,
+        addresses,
+        files,
+    } = bind_all(&listen).await?;
+    for address in &addresses {
+        let version = env!("CARGO_PKG_VERSION");
+        print_line(&format!(
+            "leadchat-inbox {version} is listening on {address}"
+        ));
+        info!(%address, "serving");
+    }
+    if !files.is_empty() {
         print_line(SOCKET_HINT);
     }
-    if let Some(demo) = &demo {
-        print_line(&demo.introduction(&address));
+    if let Some((demo, address)) = demo.as_ref().zip(addresses.first()) {
+        print_line(&demo.introduction(address));
     }
-    info!(%address, "serving");
 
     let decryption_failures = store.decryption_failures();
     let max_reads = max_concurrent_reads
@@ -211,6 +213,7 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
         drain_wait,
         drain_timeout,
         response_limit: ResponseLimit::new(max_response_bytes),
+        has_reflection,
         clock,
         preface_timeout: timeouts.preface_timeout,
         idle_timeout: timeouts.idle_timeout,
@@ -220,7 +223,7 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
         flush_timeout: timeouts.flush_timeout,
     };
     grpc::serve(
-        listener,
+        listeners,
         directory,
         policy,
         etags,
@@ -229,12 +232,8 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
         shutdown_signals,
     )
     .await?;
-    if let ListenAddress::Unix(path) = &listen {
-        // During the drain, another process may have bound its own socket to this path.
-        if socket_identity(path) == socket {
-            // A socket that stays is replaced at the next start.
-            let _ = std::fs::remove_file(path);
-        }
+    for file in &files {
+        file.remove();
     }
     log_decryption_failures(&decryption_failures);
     info!("stopped");

@@ -57,7 +57,8 @@ pub enum Task {
 /// Settings of `serve`.
 #[derive(Debug)]
 pub struct Serve {
-    pub listen: ListenAddress,
+    /// At least one.
+    pub listen: Vec<ListenAddress>,
     /// `None` for demonstration data.
     pub database: Option<DatabaseSettings>,
     /// The Redis with leadchat's flags; `None` if it is not set, and for demonstration
@@ -79,6 +80,8 @@ pub struct Serve {
     pub drain_timeout: Duration,
     /// The maximum size of a response, in bytes.
     pub max_response_bytes: usize,
+    /// Whether clients may ask for the contract.
+    pub has_reflection: bool,
     pub timeouts: Timeouts,
 }
 
@@ -170,14 +173,7 @@ pub fn read(
     let task = match command {
         Command::Serve(flags) => {
             let flags = *flags;
-            let listen = match flags.listen {
-                Some(address) => ListenAddress::parse("--listen", &address)?,
-                None => {
-                    let address = set("LISTEN_ADDR");
-                    let address = address.as_deref().unwrap_or(listen::DEFAULT_ADDRESS);
-                    ListenAddress::parse("LISTEN_ADDR", address)?
-                }
-            };
+            let listen = listen::read(&flags.listen, &set)?;
             let (mut database, mut redis) = if flags.demo {
                 (None, None)
             } else {
@@ -211,6 +207,7 @@ pub fn read(
                 max_response_bytes: numbers::MAX_RESPONSE_BYTES
                     .read(flags.max_response_bytes, &set)?
                     .0,
+                has_reflection: listen::read_reflection(flags.reflection, &set)?,
                 timeouts,
             }))
         }

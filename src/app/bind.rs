@@ -1,9 +1,9 @@
-//! Binds the address to listen on. It is not known here what is served.
+//! Binds the addresses to listen on. It is not known here what is served.
 
 use std::{
     io,
     os::unix::fs::{FileTypeExt, MetadataExt},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use tokio::net::{TcpListener, UnixListener, UnixStream};
@@ -11,15 +11,62 @@ use tokio::net::{TcpListener, UnixListener, UnixStream};
 use super::AppError;
 use crate::{config::ListenAddress, grpc::Listener};
 
+/// Sockets that are listened on.
+#[derive(Default)]
+pub struct Bound {
+    pub listeners: Vec<Listener>,
+    /// Of each, with the port that it got.
+    pub addresses: Vec<ListenAddress>,
+    /// Of the Unix sockets.
+    pub files: Vec<SocketFile>,
+}
+
+/// The file of a Unix socket.
+pub struct SocketFile {
+    path: PathBuf,
+    identity: Option<(u64, u64)>,
+}
+
+impl SocketFile {
+    fn of(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            identity: socket_identity(path),
+        }
+    }
+
+    /// Removes it, unless another process has bound its own socket to this path.
+    pub fn remove(&self) {
+        if socket_identity(&self.path) == self.identity {
+            // A socket that stays is replaced at the next start.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
 /// Device and inode number, which differ when another file takes the same path.
-pub fn socket_identity(path: &Path) -> Option<(u64, u64)> {
+fn socket_identity(path: &Path) -> Option<(u64, u64)> {
     std::fs::symlink_metadata(path)
         .ok()
         .map(|file| (file.dev(), file.ino()))
 }
 
+/// Listens on all addresses.
+pub async fn bind_all(listen: &[ListenAddress]) -> Result<Bound, AppError> {
+    let mut bound = Bound::default();
+    for address in listen {
+        let (listener, address) = bind(address).await?;
+        if let ListenAddress::Unix(path) = &address {
+            bound.files.push(SocketFile::of(path));
+        }
+        bound.listeners.push(listener);
+        bound.addresses.push(address);
+    }
+    Ok(bound)
+}
+
 /// Listens on an address; a socket that no process listens on is replaced.
-pub async fn bind(listen: &ListenAddress) -> Result<(Listener, ListenAddress), AppError> {
+async fn bind(listen: &ListenAddress) -> Result<(Listener, ListenAddress), AppError> {
     let listen_error = |error: io::Error| AppError::Listen {
         address: listen.clone(),
         reason: match error.kind() {

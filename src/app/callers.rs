@@ -35,7 +35,10 @@ pub fn answer(settings: &Callers) -> Result<ExitCode, AppError> {
 }
 
 /// The policy to serve by. That of a file follows the file.
-pub fn policy(callers: CallersSettings, listen: &ListenAddress) -> Result<PolicySource, AppError> {
+pub fn policy(
+    callers: CallersSettings,
+    listen: &[ListenAddress],
+) -> Result<PolicySource, AppError> {
     match callers {
         CallersSettings::BuiltIn(role) => {
             warn!("there is no callers file: every process of this machine may ask as any viewer");
@@ -43,8 +46,8 @@ pub fn policy(callers: CallersSettings, listen: &ListenAddress) -> Result<Policy
         }
         CallersSettings::File(path) => {
             let file = CallersFile::read(&path)?;
-            let is_tcp = matches!(listen, ListenAddress::Tcp(_));
-            if is_tcp && !file.entries.iter().any(|entry| entry.is_local) {
+            let has_tcp = listen.iter().any(|it| matches!(it, ListenAddress::Tcp(_)));
+            if has_tcp && !file.entries.iter().any(|entry| entry.is_local) {
                 warn!(
                     "no caller can be identified over a loopback address, and none is local: \
                      listen on a Unix socket"

@@ -85,8 +85,9 @@ pub struct ServeArguments {
     ///
     /// Connections are not encrypted, so no address that other machines can reach
     /// is taken. Port 0 takes a free one and prints it.
+    /// May be given several times.
     #[arg(long, value_name = "ADDRESS")]
-    pub listen: Option<String>,
+    pub listen: Vec<String>,
 
     #[command(flatten)]
     pub data: DataArguments,
@@ -144,6 +145,10 @@ pub struct ServeArguments {
     /// inboxes have differing etags.
     #[arg(long, value_name = "SIZE")]
     pub max_response_bytes: Option<String>,
+
+    /// Whether clients may ask for the contract, as grpcurl does [default: on]
+    #[arg(long, value_name = "STATE")]
+    pub reflection: Option<Reflection>,
 
     /// Serve demonstration data from a temporary SQLite file.
     ///
@@ -286,6 +291,14 @@ pub struct LogArguments {
     /// Format of the log, on standard error [default: pretty]
     #[arg(long, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Reflection {
+    /// gRPC reflection is served.
+    On,
+    /// It is no service of this server.
+    Off,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -1,16 +1,42 @@
-//! The address to listen on.
+//! The addresses to listen on, and whether they tell the contract.
 
 use std::{fmt, net::SocketAddr, path::PathBuf};
 
-use super::{ConfigError, may_hold_password};
+use super::{ConfigError, Environment, arguments::Reflection, may_hold_password};
 
-pub const DEFAULT_ADDRESS: &str = "127.0.0.1:50051";
+const DEFAULT_ADDRESS: &str = "127.0.0.1:50051";
 
 /// An address that only processes of this machine can connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListenAddress {
     Tcp(SocketAddr),
     Unix(PathBuf),
+}
+
+/// The addresses of the flags, or else of the variable, separated by commas.
+pub fn read(flags: &[String], set: Environment<'_>) -> Result<Vec<ListenAddress>, ConfigError> {
+    if !flags.is_empty() {
+        let parse = |address: &String| ListenAddress::parse("--listen", address);
+        return flags.iter().map(parse).collect();
+    }
+    let addresses = set("LISTEN_ADDR");
+    let addresses = addresses.as_deref().unwrap_or(DEFAULT_ADDRESS).split(',');
+    let parse = |address: &str| ListenAddress::parse("LISTEN_ADDR", address.trim());
+    addresses.map(parse).collect()
+}
+
+/// Whether reflection is served.
+pub fn read_reflection(
+    flag: Option<Reflection>,
+    set: Environment<'_>,
+) -> Result<bool, ConfigError> {
+    let reflection = match (flag, set("REFLECTION").as_deref()) {
+        (Some(reflection), _) => reflection,
+        (None, None | Some("on")) => Reflection::On,
+        (None, Some("off")) => Reflection::Off,
+        (None, Some(_)) => return Err(ConfigError::setting("REFLECTION", "must be on or off")),
+    };
+    Ok(matches!(reflection, Reflection::On))
 }
 
 impl ListenAddress {

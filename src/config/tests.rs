@@ -4,6 +4,7 @@ mod callers;
 mod encryption;
 mod fuzz;
 mod grants;
+mod listen;
 mod numbers;
 mod postgres;
 mod redis;
@@ -32,6 +33,12 @@ fn serve_settings(arguments: &[&str], variables: &[(&str, &str)]) -> Serve {
     }
 }
 
+/// The addresses, as an operator would list them.
+fn listened(serve: &Serve) -> String {
+    let addresses: Vec<_> = serve.listen.iter().map(ToString::to_string).collect();
+    addresses.join(",")
+}
+
 fn postgres(serve: &Serve) -> &PostgresSettings {
     match &serve.database {
         Some(DatabaseSettings::Postgres(settings)) => settings,
@@ -50,7 +57,7 @@ fn rejection(arguments: &[&str], variables: &[(&str, &str)]) -> String {
 #[test]
 fn defaults_are_a_file_and_loopback() {
     let serve = serve_settings(&[], &[]);
-    assert_eq!(serve.listen.to_string(), "127.0.0.1:50051");
+    assert_eq!(listened(&serve), "127.0.0.1:50051");
     assert!(matches!(
         serve.callers,
         CallersSettings::BuiltIn(Role::Agent)
@@ -133,12 +140,12 @@ fn a_flag_counts_before_its_variable() {
         ("DATABASE_URL", "sqlite://from-variable"),
     ];
     let serve = serve_settings(&[], &variables);
-    assert_eq!(serve.listen.to_string(), "[::1]:1");
+    assert_eq!(listened(&serve), "[::1]:1");
     let serve = serve_settings(
         &["--listen", "localhost:2", "--database-url", "sqlite:flag"],
         &variables,
     );
-    assert_eq!(serve.listen.to_string(), "127.0.0.1:2");
+    assert_eq!(listened(&serve), "127.0.0.1:2");
     assert!(
         matches!(serve.database, Some(DatabaseSettings::Sqlite(path)) if path.ends_with("flag"))
     );
@@ -155,12 +162,8 @@ fn demo_ignores_the_database() {
 
 #[test]
 fn only_loopback_addresses_are_accepted() {
-    assert_eq!(
-        serve_settings(&["--listen", "unix:/run/x"], &[])
-            .listen
-            .to_string(),
-        "unix:/run/x"
-    );
+    let socket = serve_settings(&["--listen", "unix:/run/x"], &[]);
+    assert_eq!(listened(&socket), "unix:/run/x");
     for address in ["0.0.0.0:1", "10.0.0.1:1", "[::]:1", "[2001:db8::1]:80"] {
         let error = rejection(&["--listen", address], &[]);
         assert!(error.starts_with("--listen"), "{error}");

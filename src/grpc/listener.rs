@@ -58,28 +58,34 @@ pub enum Listener {
     Unix(UnixListener),
 }
 
-impl Listener {
-    /// Accepts connections until the stream is dropped, which closes the socket. A drain
-    /// closes connections without a preface, since no call is in flight on them.
-    pub fn incoming(
-        self,
-        limits: ConnectionLimits,
-        draining: CancellationToken,
-    ) -> impl Stream<Item = Result<Connection, Infallible>> {
-        let (accepted, connections) = mpsc::channel(1);
-        tokio::spawn(self.accept_all(limits, draining, accepted));
-        ReceiverStream::new(connections).map(Ok)
+/// Accepts connections of all listeners until the stream is dropped, which closes the
+/// sockets. A drain closes connections without a preface, since no call is in flight on them.
+pub fn incoming(
+    listeners: Vec<Listener>,
+    limits: ConnectionLimits,
+    draining: &CancellationToken,
+) -> impl Stream<Item = Result<Connection, Infallible>> + use<> {
+    // Each listener waits with a permit, and they must not take those of the others.
+    let waiting = listeners.len().saturating_sub(1);
+    let permits = Arc::new(Semaphore::new(limits.max_connections + waiting));
+    let (accepted, connections) = mpsc::channel(1);
+    for listener in listeners {
+        let (draining, permits) = (draining.clone(), Arc::clone(&permits));
+        tokio::spawn(listener.accept_all(limits, draining, permits, accepted.clone()));
     }
+    ReceiverStream::new(connections).map(Ok)
+}
 
+impl Listener {
     /// Each wait also ends when the receiver is dropped; otherwise the port would stay
     /// open.
     async fn accept_all(
         self,
         limits: ConnectionLimits,
         draining: CancellationToken,
+        permits: Arc<Semaphore>,
         accepted: mpsc::Sender<Connection>,
     ) {
-        let permits = Arc::new(Semaphore::new(limits.max_connections));
         loop {
             // Before accepting, so that a surplus connection waits in the kernel.
             let permit = tokio::select! {

@@ -29,7 +29,7 @@ use super::{
     etag::EtagKey,
     inbox_service::InboxService,
     layer::{access_log, deadline, error_details, identify::identify, request_id, shutdown},
-    listener::{ConnectionLimits, Listener},
+    listener::{ConnectionLimits, Listener, incoming},
     pb::{self, inbox_service_server::InboxServiceServer},
     response_limit::ResponseLimit,
     status,
@@ -69,6 +69,8 @@ pub struct ServerSettings {
     /// The time for calls in flight after that.
     pub drain_timeout: Duration,
     pub response_limit: ResponseLimit,
+    /// Whether clients may ask for the contract.
+    pub has_reflection: bool,
     pub clock: Clock,
     /// The time until the preface of HTTP/2 has been received.
     pub preface_timeout: Duration,
@@ -109,7 +111,7 @@ pub enum ServeError {
 /// Serves inboxes until `shutdown_signals` receives and the calls in flight are answered. A
 /// second shutdown signal cancels the remaining calls.
 pub async fn serve<D: InboxDirectory>(
-    listener: Listener,
+    listeners: Vec<Listener>,
     directory: D,
     policy: PolicySource,
     etags: EtagKey,
@@ -128,15 +130,6 @@ pub async fn serve<D: InboxDirectory>(
     health
         .set_serving::<InboxServiceServer<InboxService<D>>>()
         .await;
-    let reflection = || -> Result<_, ServeError> {
-        Ok(tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
-            .register_file_descriptor_set(descriptors::error_details()?)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET))
-    };
-    let reflection_v1 = reflection()?.build_v1()?;
-    let reflection_v1alpha = reflection()?.build_v1alpha()?;
-
     // Cancelled when the remaining calls are interrupted.
     let cancelled = CancellationToken::new();
     // From the outside to the inside.
@@ -171,12 +164,12 @@ pub async fn serve<D: InboxDirectory>(
         // A panic costs its call and nothing else. Innermost, so that the layers above see
         // an answer.
         .layer(CatchPanicLayer::custom(status::panic_response::<Body>));
-    let routes = Routes::new(guarded(inboxes, policy))
-        .add_service(health_service.max_decoding_message_size(MAX_REQUEST_BYTES))
-        .add_service(reflection_v1.max_decoding_message_size(MAX_REQUEST_BYTES))
-        .add_service(reflection_v1alpha.max_decoding_message_size(MAX_REQUEST_BYTES))
-        .into_axum_router()
-        .layer(layers);
+    let mut routes = Routes::new(guarded(inboxes, policy))
+        .add_service(health_service.max_decoding_message_size(MAX_REQUEST_BYTES));
+    if settings.has_reflection {
+        routes = add_reflection(routes)?;
+    }
+    let routes = routes.into_axum_router().layer(layers);
 
     let draining = CancellationToken::new();
     let server = Server::builder()
@@ -191,7 +184,7 @@ pub async fn serve<D: InboxDirectory>(
         .max_connection_age(settings.max_connection_age)
         .serve_with_incoming_shutdown(
             Routes::from(routes).prepare(),
-            listener.incoming(settings.connections(), draining.clone()),
+            incoming(listeners, settings.connections(), &draining),
             draining.cancelled(),
         );
     let drained = drain(
@@ -207,6 +200,21 @@ pub async fn serve<D: InboxDirectory>(
         () = drained => info!("calls in flight were interrupted"),
     }
     Ok(())
+}
+
+/// Tells clients the contract, in both versions that there are.
+fn add_reflection(routes: Routes) -> Result<Routes, ServeError> {
+    let reflection = || -> Result<_, ServeError> {
+        Ok(tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
+            .register_file_descriptor_set(descriptors::error_details()?)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET))
+    };
+    let v1 = reflection()?.build_v1()?;
+    let v1alpha = reflection()?.build_v1alpha()?;
+    Ok(routes
+        .add_service(v1.max_decoding_message_size(MAX_REQUEST_BYTES))
+        .add_service(v1alpha.max_decoding_message_size(MAX_REQUEST_BYTES)))
 }
 
 /// A service whose calls have all passed [`identify`]. Only health and reflection are served

@@ -65,7 +65,8 @@ pub const ENVIRONMENT: &str = concat!(
     database_environment!(),
     data_environment!(),
     "
-  LISTEN_ADDR                  where to listen, as for --listen
+  LISTEN_ADDR                  where to listen, as for --listen, separated by commas
+  REFLECTION                   on or off, as for --reflection
   CALLERS_FILE                 the callers file, as for --callers
   MAX_CONCURRENT_READS         as for --max-concurrent-reads
   MAX_STALENESS, CACHE_BYTES   as for the flags of these names

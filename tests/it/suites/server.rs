@@ -280,6 +280,45 @@ async fn health_is_serving() {
     );
 }
 
+/// Each address is served, with one limit of connections, and all end with the server.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_addresses_are_served() {
+    let database = Backend::Sqlite.golden();
+    let program = Program::serving(&database);
+    let socket = program.folder().join("socket");
+    let unix = format!("unix:{}", socket.display());
+    let server = program
+        .args(["--listen", &unix, "--listen", "127.0.0.1:0"])
+        .start();
+    let log = server.log();
+    let served = log.lines().filter(|line| line.contains("serving")).count();
+    assert_eq!(served, 3, "{log}");
+    for address in [server.address.clone(), unix] {
+        let client = Client::connect(&address).await;
+        assert!(client.get(request()).await.is_ok(), "{address}");
+    }
+    let (code, printed) = server.stop("TERM");
+    assert_eq!(code, Some(0));
+    assert_eq!(printed.matches(" is listening on ").count(), 2, "{printed}");
+    assert!(!socket.exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reflection_can_be_left_out() {
+    let database = Backend::Sqlite.golden();
+    let server = Program::serving(&database)
+        .args(["--reflection", "off"])
+        .start();
+    let client = server.client().await;
+    for version in ["v1", "v1alpha"] {
+        let path = format!("/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo");
+        let answer = client.raw::<pb::GetInboxResponse>(&path, Request::new(Vec::new()));
+        let status = answer.await.unwrap_err();
+        assert_eq!(reason(&status), "UNKNOWN_METHOD");
+    }
+    assert!(client.get(request()).await.is_ok());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_unix_socket_is_served() {
     let database = Backend::Sqlite.golden();
