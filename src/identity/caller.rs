@@ -4,8 +4,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use super::{
     limiter::{CallSlot, Limit, Limiter, Limits},
-    peer::{Peer, Uid},
-    policy::{Ask, Explanation, Method, Needs, Rule, SearchAsk, decide, decide_search, explain},
+    peer::Peer,
+    policy::{Ask, Explanation, Method, Needs, Rule, SearchAsk, decide, decide_search},
 };
 use crate::domain::{
     permit::{Permit, SearchPermit},
@@ -91,7 +91,7 @@ impl Entry {
 
     /// The decision on a question, with its reasons, for people.
     pub fn explain(&self, ask: &Ask) -> Explanation<'_> {
-        explain(&self.rules, ask)
+        decide(&self.rules, ask).map(|(rules, permit)| (rules, permit.secrets()))
     }
 
     /// The same for a search of all accounts.
@@ -127,12 +127,8 @@ impl Policy {
         }
     }
 
-    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.iter().map(AsRef::as_ref)
-    }
-
-    pub fn entry(&self, name: &str) -> Option<&Entry> {
-        self.entries().find(|entry| entry.name == name)
+    fn entry(&self, name: &str) -> Option<&Arc<Entry>> {
+        self.entries.iter().find(|entry| entry.name == name)
     }
 
     /// The caller at the other end of a connection.
@@ -141,12 +137,16 @@ impl Policy {
             entry: Arc::clone(entry),
             credential,
         };
-        let by_uid = peer.uid().and_then(|uid| self.by_uid.get(&uid));
-        match (by_uid, &self.local, peer.uid()) {
+        let uid = match peer {
+            Peer::Loopback => None,
+            Peer::Unix(uid) => uid,
+        };
+        let by_uid = uid.and_then(|uid| self.by_uid.get(&uid));
+        match (by_uid, &self.local, uid) {
             (Some(entry), _, _) => Ok(caller(entry, Credential::Uid)),
             (None, Some(entry), _) => Ok(caller(entry, Credential::Local)),
             (None, None, Some(uid)) => Err(IdentifyError::Unknown {
-                identity: Uid(uid).to_string(),
+                identity: format!("uid:{uid}"),
             }),
             (None, None, None) => Err(IdentifyError::Missing),
         }

@@ -6,7 +6,7 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Calls at a time of a caller of the file, unless its entry says otherwise.
-pub const DEFAULT_CONCURRENT_CALLS: u32 = 1000;
+const DEFAULT_CONCURRENT_CALLS: u32 = 1000;
 
 /// The limits that an entry states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

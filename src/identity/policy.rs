@@ -210,11 +210,6 @@ pub const fn permit_check(account: AccountId) -> Permit {
     Permit::grant(account, Viewer::Service, SecretGroups::ALL, Detail::Full)
 }
 
-/// Explains the decision on a question.
-pub fn explain<'r>(rules: &'r [Rule], ask: &Ask) -> Explanation<'r> {
-    decide(rules, ask).map(|(rules, permit)| (rules, permit.secrets()))
-}
-
 /// The rules that allow all parts. Of those that allow the parts so far, none may be left
 /// at some part: then this part is missing.
 fn allowing<'r>(rules: &'r [Rule], parts: &[Part<'_>]) -> Result<Vec<&'r Rule>, Refusal<'r>> {
