@@ -86,7 +86,7 @@ pub async fn run(task: Task) -> Result<ExitCode, AppError> {
     match task {
         Task::Serve(settings) => serve(*settings).await?,
         Task::Check(settings) => return check(*settings).await,
-        Task::Callers(settings) => return callers::answer(&settings),
+        Task::Callers(settings) => return callers::answer(&settings, (clock::system().wall)()),
         Task::Migrate(database) => {
             Store::migrate(&database).await?;
             print_line(&format!("The tables of {database} are up to date."));
@@ -106,8 +106,10 @@ async fn check(settings: Check) -> Result<ExitCode, AppError> {
         installation,
         secrets,
         callers,
+        pair,
         as_json,
     } = settings;
+    let now = (clock::system().wall)();
     let mut shutdown_signals = shutdown_signals()?;
     let config = CheckConfig {
         database,
@@ -115,7 +117,8 @@ async fn check(settings: Check) -> Result<ExitCode, AppError> {
         redis,
         installation,
         keys: derive_keys(secrets).await?,
-        callers: callers.map(|path| CallersFile::read(&path)),
+        callers: callers.map(|path| CallersFile::read(&path, now)),
+        tls: pair.map(|pair| pair.inspect(now)),
     };
     // A progress bar and log lines would overwrite each other.
     let is_logging = LevelFilter::current() > LevelFilter::ERROR;
@@ -141,6 +144,7 @@ async fn check(settings: Check) -> Result<ExitCode, AppError> {
 async fn serve(settings: Serve) -> Result<(), AppError> {
     let Serve {
         listen,
+        pair,
         database,
         redis,
         callers,
@@ -163,7 +167,8 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
     raise_open_files_limit(open_files as u64);
     forbid_core_files();
 
-    let policy = callers::policy(callers, &listen)?;
+    let clock = clock::system();
+    let (policy, tls) = callers::policy(callers, pair, &listen, clock.wall)?;
     let secret_key_base = secrets.secret_key_base.clone();
     let is_embedded = !matches!(database, Some(DatabaseSettings::Postgres(_)));
     let opening = open_store(database, database_connections, redis, installation, secrets);
@@ -183,7 +188,7 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
         listeners,
         addresses,
         files,
-    } = bind_all(&listen).await?;
+    } = bind_all(&listen, tls.as_ref()).await?;
     for address in &addresses {
         let version = env!("CARGO_PKG_VERSION");
         print_line(&format!(
@@ -202,7 +207,6 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
     let max_reads = max_concurrent_reads
         .map_or_else(|| default_concurrent_reads(is_embedded), NonZeroUsize::get);
     let load_limit = LoadLimit::new(max_reads, timeouts.max_queue_timeout, store.connections());
-    let clock = clock::system();
     let cache = CacheSettings {
         max_staleness,
         bytes: cache_bytes,

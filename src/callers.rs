@@ -12,7 +12,10 @@ use crate::{
         secret_group::{SecretGroup, SecretGroups},
         viewer::Detail,
     },
-    identity::{BotScope, CallersFile, Entry, Explanation, Method, Needs, Rate, Rule, UserScope},
+    identity::{
+        BotScope, Caller, CallersFile, Entry, Explanation, IdentifyError, Method, Needs,
+        PeerCertificate, Rate, Rule, UserScope,
+    },
 };
 
 /// All callers of a file, with their rules and the notes.
@@ -92,6 +95,46 @@ pub fn answer(path: &str, explanation: &Explanation<'_>, as_json: bool) -> Strin
                 nearest.join(", ")
             )
         }
+    }
+}
+
+/// The caller that a certificate is for, or why it is nobody's.
+pub fn identified(
+    identified: &Result<Caller, IdentifyError>,
+    certificate: &PeerCertificate,
+    as_json: bool,
+) -> String {
+    let names = certificate.leaf.names.iter().map(ToString::to_string);
+    let names: Vec<_> = names.collect();
+    let until = humantime::format_rfc3339_seconds(certificate.leaf.not_after).to_string();
+    let reason = match identified {
+        Ok(_) => None,
+        Err(IdentifyError::Missing | IdentifyError::Unknown { .. }) => {
+            Some("no caller has this name")
+        }
+        Err(IdentifyError::Ambiguous { .. }) => Some("its names are those of two callers"),
+        Err(IdentifyError::Ended { .. }) => {
+            Some("it has expired, or no authority of the file has signed it for this name")
+        }
+    };
+    let caller = identified.as_ref().map(Caller::name);
+    if as_json {
+        return json!({
+            "format": 1,
+            "caller": caller.ok(),
+            "identities": names,
+            "until": until,
+            "reason": reason,
+        })
+        .to_string();
+    }
+    let names = names.join(", ");
+    match caller {
+        Ok(caller) => format!("this is {caller:?} ({names}), until {until}"),
+        Err(_) => format!(
+            "this is no caller ({names}), until {until}: {}",
+            reason.unwrap_or_default()
+        ),
     }
 }
 
@@ -192,9 +235,9 @@ fn groups(secrets: SecretGroups) -> String {
 }
 
 fn identities(entry: &Entry) -> Vec<String> {
-    let uids = entry.uids.iter().map(|uid| format!("uid:{uid}"));
+    let identities = entry.identities.iter().map(ToString::to_string);
     let local = entry.is_local.then(|| "local".to_owned());
-    uids.chain(local).collect()
+    identities.chain(local).collect()
 }
 
 fn entry_json(entry: &Entry) -> Value {

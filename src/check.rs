@@ -19,7 +19,7 @@ use std::{num::NonZeroUsize, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    identity::{CallersFile, Problems},
+    identity::{CallersFile, PairReport, Problems},
     leadchat::{Installation, Keys},
     store::{DatabaseSettings, Inspection, OpenError, RedisFlags, RedisSettings},
 };
@@ -39,6 +39,8 @@ pub struct CheckConfig {
     pub keys: Keys,
     /// The callers file, if one is set.
     pub callers: Option<Result<CallersFile, Problems>>,
+    /// Certificate and key of the server, if they are set.
+    pub tls: Option<Result<PairReport, Problems>>,
 }
 
 /// Runs all steps of the check, or those before `stop`.
@@ -101,6 +103,7 @@ async fn inspect(
         installation,
         keys,
         callers: _,
+        tls: _,
     } = config;
     facts.store.set_server(&inspection);
     let mut tables = Tables::of(&inspection);

@@ -23,6 +23,7 @@ use clap::{Parser, error::ErrorKind};
 use secrecy::SecretString;
 
 use crate::{
+    identity::PairPaths,
     leadchat::{Installation, Secrets, encryption::Digest, is_blank, is_true, links::Links},
     store::{DatabaseSettings, PostgresSettings, RedisSettings},
 };
@@ -59,6 +60,8 @@ pub enum Task {
 pub struct Serve {
     /// At least one.
     pub listen: Vec<ListenAddress>,
+    /// Certificate and key, if there is an address with TLS.
+    pub pair: Option<PairPaths>,
     /// `None` for demonstration data.
     pub database: Option<DatabaseSettings>,
     /// The Redis with leadchat's flags; `None` if it is not set, and for demonstration
@@ -94,6 +97,7 @@ pub struct Check {
     pub installation: Installation,
     pub secrets: Secrets,
     pub callers: Option<PathBuf>,
+    pub pair: Option<PairPaths>,
     /// Whether to print one JSON document.
     pub as_json: bool,
 }
@@ -183,15 +187,16 @@ pub fn read(
                 )
             };
             let timeouts = flags.timeouts.read(&mut database, &mut redis)?;
+            let callers =
+                callers::read_serve(flags.callers, flags.local_role.map(Into::into), environment)?;
+            let pair = listen::read_pair(flags.tls.certificate, flags.tls.key, &set)?;
+            listen::check_tls(&listen, pair.as_ref(), &callers)?;
             Task::Serve(Box::new(Serve {
                 listen,
                 database,
                 redis,
-                callers: callers::read_serve(
-                    flags.callers,
-                    flags.local_role.map(Into::into),
-                    environment,
-                )?,
+                pair,
+                callers,
                 installation: installation(environment),
                 secrets: secrets(flags.data.encryption_digest, environment, &set)?,
                 database_connections: numbers::DATABASE_CONNECTIONS
@@ -219,6 +224,7 @@ pub fn read(
             installation: installation(environment),
             secrets: secrets(flags.data.encryption_digest, environment, &set)?,
             callers: callers::path(flags.callers, environment)?,
+            pair: listen::read_pair(flags.tls.certificate, flags.tls.key, &set)?,
             as_json: flags.json,
         })),
         Command::Callers(flags) => {

@@ -106,7 +106,8 @@ go install github.com/fullstorydev/grpcurl/cmd/grpcurl@latest):
                 text,
                 "
   # {comment}
-  grpcurl -plaintext -d '{request}' {} leadchat.inbox.v1.InboxService/{method}",
+  grpcurl {} -d '{request}' {} leadchat.inbox.v1.InboxService/{method}",
+                grpcurl_credentials(address),
                 grpcurl_target(address)
             );
         }
@@ -114,10 +115,18 @@ go install github.com/fullstorydev/grpcurl/cmd/grpcurl@latest):
     }
 }
 
+/// Whom the client trusts, and who it is.
+const fn grpcurl_credentials(address: &ListenAddress) -> &'static str {
+    match address {
+        ListenAddress::Tcp(_) | ListenAddress::Unix(_) => "-plaintext",
+        ListenAddress::Tls(_) => "-cacert authority.pem -cert me.pem -key me.key",
+    }
+}
+
 /// The address as grpcurl takes it from a shell.
 fn grpcurl_target(address: &ListenAddress) -> String {
     match address {
-        ListenAddress::Tcp(address) => quoted(&address.to_string()),
+        ListenAddress::Tcp(address) | ListenAddress::Tls(address) => quoted(&address.to_string()),
         ListenAddress::Unix(path) => format!("-unix {}", quoted(&path.display().to_string())),
     }
 }

@@ -2,28 +2,42 @@
 //!
 //! | file | about |
 //! |---|---|
-//! | `peer` | the other end of a connection, as far as the system knows it |
+//! | `peer` | the other end of a connection: what the system says, and its certificate |
+//! | `credential` | the identities that credentials prove |
+//! | `certificate` | the names of a client's certificate |
+//! | `trust` | the authorities that sign certificates |
+//! | `tls` | TLS of the server, and which certificates of clients it takes |
+//! | `pair` | the files of the server's certificate and key |
 //! | `caller` | the entries of a policy, and the entry that a peer leads to |
 //! | `policy` | the rules of an entry, and the decision on a question |
 //! | `limiter` | the limits of an entry |
 //! | `file` | the callers file, and its mistakes |
-//! | `reload` | the file is read again while the server runs |
+//! | `files` | the files are read |
+//! | `reload` | the files are read again while the server runs |
 //!
 //! Knows neither connections nor messages. Decisions depend on the rules and the question
 //! alone, and on nothing that is stored.
 
 mod caller;
+mod certificate;
+mod credential;
 mod file;
+mod files;
 mod limiter;
+mod pair;
 mod peer;
 mod policy;
 mod reload;
+mod tls;
+mod trust;
 
-pub use caller::{Caller, Entry, IdentifyError, Policy};
+pub use caller::{Caller, Entry, IdentifyError, Policy, PolicySource};
+pub use credential::{Credential, Identity};
 pub use file::{CallersFile, Problem, Problems};
 pub use limiter::{CallSlot, Limit, Rate};
-pub use peer::Peer;
+pub use pair::{PairPaths, PairReport};
+pub use peer::{Peer, PeerCertificate};
 pub use policy::{
     Ask, BotScope, Explanation, Method, Needs, Rule, SearchAsk, UserScope, permit_check,
 };
-pub use reload::{PolicySource, ReloadTrigger, watch_file};
+pub use reload::{ReloadTrigger, TlsSource, WallClock, watch_files};

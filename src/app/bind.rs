@@ -9,7 +9,7 @@ use std::{
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 
 use super::AppError;
-use crate::{config::ListenAddress, grpc::Listener};
+use crate::{config::ListenAddress, grpc::Listener, identity::TlsSource};
 
 /// Sockets that are listened on.
 #[derive(Default)]
@@ -51,11 +51,14 @@ fn socket_identity(path: &Path) -> Option<(u64, u64)> {
         .map(|file| (file.dev(), file.ino()))
 }
 
-/// Listens on all addresses.
-pub async fn bind_all(listen: &[ListenAddress]) -> Result<Bound, AppError> {
+/// Listens on all addresses. Those with TLS have this certificate.
+pub async fn bind_all(
+    listen: &[ListenAddress],
+    tls: Option<&TlsSource>,
+) -> Result<Bound, AppError> {
     let mut bound = Bound::default();
     for address in listen {
-        let (listener, address) = bind(address).await?;
+        let (listener, address) = bind(address, tls).await?;
         if let ListenAddress::Unix(path) = &address {
             bound.files.push(SocketFile::of(path));
         }
@@ -66,7 +69,10 @@ pub async fn bind_all(listen: &[ListenAddress]) -> Result<Bound, AppError> {
 }
 
 /// Listens on an address; a socket that no process listens on is replaced.
-async fn bind(listen: &ListenAddress) -> Result<(Listener, ListenAddress), AppError> {
+async fn bind(
+    listen: &ListenAddress,
+    tls: Option<&TlsSource>,
+) -> Result<(Listener, ListenAddress), AppError> {
     let listen_error = |error: io::Error| AppError::Listen {
         address: listen.clone(),
         reason: match error.kind() {
@@ -81,6 +87,14 @@ async fn bind(listen: &ListenAddress) -> Result<(Listener, ListenAddress), AppEr
             let listener = TcpListener::bind(address).await.map_err(listen_error)?;
             let address = listener.local_addr().map_err(listen_error)?;
             Ok((Listener::Tcp(listener), ListenAddress::Tcp(address)))
+        }
+        ListenAddress::Tls(address) => {
+            // The settings have both or none.
+            let tls = tls.ok_or_else(|| listen_error(io::ErrorKind::Unsupported.into()))?;
+            let listener = TcpListener::bind(address).await.map_err(listen_error)?;
+            let address = listener.local_addr().map_err(listen_error)?;
+            let listener = Listener::Tls(listener, tls.clone());
+            Ok((listener, ListenAddress::Tls(address)))
         }
         ListenAddress::Unix(path) => {
             remove_stale_socket(path).await;

@@ -1,6 +1,6 @@
 //! The callers file: the policy to serve by, and the command that explains it.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::SystemTime};
 
 use tokio::{signal::unix::SignalKind, sync::mpsc};
 use tracing::warn;
@@ -8,52 +8,67 @@ use tracing::warn;
 use super::{AppError, listen_for, print};
 use crate::{
     callers as text,
-    config::{CallerAsk, Callers, CallersSettings, ListenAddress},
-    identity::{CallersFile, Policy, PolicySource, ReloadTrigger, watch_file},
+    config::{CallerAsk, CallerQuestion, Callers, CallersSettings, ListenAddress},
+    identity::{
+        CallersFile, PairPaths, PeerCertificate, Policy, PolicySource, ReloadTrigger, TlsSource,
+        WallClock, watch_files,
+    },
 };
 
 /// Prints the callers of a file, or the answer to a question about one.
-pub fn answer(settings: &Callers) -> Result<ExitCode, AppError> {
-    let file = CallersFile::read(&settings.path)?;
+pub fn answer(settings: &Callers, now: SystemTime) -> Result<ExitCode, AppError> {
+    let file = CallersFile::read(&settings.path, now)?;
     let path = settings.path.display().to_string();
-    let Some(question) = &settings.question else {
-        print(&text::list(&file, settings.as_json))?;
-        return Ok(ExitCode::SUCCESS);
+    let (text, is_yes) = match &settings.question {
+        None => (text::list(&file, settings.as_json), true),
+        Some(CallerQuestion::Permitted { caller, ask }) => {
+            let entry = file.entries.iter().find(|it| it.name == *caller);
+            let entry =
+                entry.ok_or_else(|| AppError::NoSuchCaller(path.clone(), caller.clone()))?;
+            let explanation = match ask {
+                CallerAsk::Account(ask) => entry.explain(ask),
+                CallerAsk::Search(ask) => entry.explain_search(*ask),
+            };
+            let text = text::answer(&path, &explanation, settings.as_json);
+            (text, explanation.is_ok())
+        }
+        Some(CallerQuestion::Certificate(certificate)) => {
+            let certificate = PeerCertificate::read_file(certificate)?;
+            let identified = file.into_policy().identify_certificate(&certificate, now);
+            let text = text::identified(&identified, &certificate, settings.as_json);
+            (text, identified.is_ok())
+        }
     };
-    let entry = file.entries.iter().find(|it| it.name == question.caller);
-    let entry =
-        entry.ok_or_else(|| AppError::NoSuchCaller(path.clone(), question.caller.clone()))?;
-    let explanation = match &question.ask {
-        CallerAsk::Account(ask) => entry.explain(ask),
-        CallerAsk::Search(ask) => entry.explain_search(*ask),
-    };
-    print(&text::answer(&path, &explanation, settings.as_json))?;
-    Ok(match explanation {
-        Ok(_) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
+    print(&text)?;
+    Ok(if is_yes {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     })
 }
 
-/// The policy to serve by. That of a file follows the file.
+/// The policy to serve by, and TLS. Those of files follow the files.
 pub fn policy(
     callers: CallersSettings,
+    pair: Option<PairPaths>,
     listen: &[ListenAddress],
-) -> Result<PolicySource, AppError> {
+    clock: WallClock,
+) -> Result<(PolicySource, Option<TlsSource>), AppError> {
     match callers {
         CallersSettings::BuiltIn(role) => {
             warn!("there is no callers file: every process of this machine may ask as any viewer");
-            Ok(PolicySource::fixed(Policy::built_in(role)))
+            Ok((PolicySource::fixed(Policy::built_in(role)), None))
         }
         CallersSettings::File(path) => {
-            let file = CallersFile::read(&path)?;
+            let (policy, tls) = watch_files(path, pair, reload_trigger()?, clock)?;
             let has_tcp = listen.iter().any(|it| matches!(it, ListenAddress::Tcp(_)));
-            if has_tcp && !file.entries.iter().any(|entry| entry.is_local) {
+            if has_tcp && !policy.current().has_local() {
                 warn!(
                     "no caller can be identified over a loopback address, and none is local: \
                      listen on a Unix socket"
                 );
             }
-            Ok(watch_file(path, file, reload_trigger()?))
+            Ok((policy, tls))
         }
     }
 }

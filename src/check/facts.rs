@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{CheckConfig, completeness::Completeness, counts::Accounts};
 use crate::{
-    identity::{CallersFile, Problem, Problems},
+    identity::{CallersFile, PairReport, Problem, Problems},
     leadchat::links::FrontendUrl,
     store::{DatabaseSettings, Inspection, Migrations, Missing, Ownership, Sampled, Server},
 };
@@ -130,7 +130,6 @@ pub struct CallersReport {
 
 impl CallersReport {
     fn of(file: &Result<CallersFile, Problems>) -> Self {
-        let texts = |problems: &[Problem]| problems.iter().map(ToString::to_string).collect();
         match file {
             Ok(file) => Self {
                 count: file.entries.len(),
@@ -146,8 +145,40 @@ impl CallersReport {
     }
 }
 
+/// The certificate and the key of the server.
+#[derive(Debug, Serialize)]
+pub struct TlsReport {
+    /// When the certificate expires, if it can be used.
+    pub expires: Option<String>,
+    pub problems: Vec<String>,
+    pub notes: Vec<String>,
+}
+
+impl TlsReport {
+    fn of(pair: &Result<PairReport, Problems>) -> Self {
+        match pair {
+            Ok(pair) => Self {
+                expires: Some(humantime::format_rfc3339_seconds(pair.not_after).to_string()),
+                problems: Vec::new(),
+                notes: texts(&pair.notes),
+            },
+            Err(problems) => Self {
+                expires: None,
+                problems: texts(&problems.0),
+                notes: Vec::new(),
+            },
+        }
+    }
+}
+
+fn texts(problems: &[Problem]) -> Vec<String> {
+    problems.iter().map(ToString::to_string).collect()
+}
+
 #[derive(Debug, Serialize)]
 pub struct Settings {
+    /// `None` where no certificate is set.
+    pub tls: Option<TlsReport>,
     /// `None` where no file is set.
     pub callers: Option<CallersReport>,
     pub frontend_url: FrontendUrl,
@@ -165,6 +196,7 @@ impl Facts {
             installation,
             keys,
             callers,
+            tls,
         } = config;
         Self {
             store: StoreFacts {
@@ -196,6 +228,7 @@ impl Facts {
                 reason: None,
             },
             settings: Settings {
+                tls: tls.as_ref().map(TlsReport::of),
                 callers: callers.as_ref().map(CallersReport::of),
                 frontend_url: installation.links.frontend_url(),
                 secret_key_base_set: keys.signer.is_some(),

@@ -55,6 +55,8 @@ pub enum FindingCode {
     InboxesDegraded,
     CallersInvalid,
     CallersNoted,
+    TlsInvalid,
+    TlsNoted,
 }
 
 impl Findings {
@@ -249,6 +251,14 @@ impl Findings {
             }
             for note in &file.notes {
                 self.note(FindingCode::CallersNoted, note);
+            }
+        }
+        if let Some(tls) = &facts.settings.tls {
+            for problem in &tls.problems {
+                self.problem(FindingCode::TlsInvalid, problem);
+            }
+            for note in &tls.notes {
+                self.note(FindingCode::TlsNoted, note);
             }
         }
         match &facts.settings.frontend_url {

@@ -9,7 +9,7 @@ use super::{
     counts::{Accounts, Inboxes, UNKNOWN_KIND},
     facts::{
         CallersReport, DatabaseKind, Encryption, Facts, KeyState, OwnershipName, Redis, RedisState,
-        Settings, StoreFacts, Tables,
+        Settings, StoreFacts, Tables, TlsReport,
     },
     findings::Finding,
     report::Report,
@@ -203,6 +203,7 @@ fn write_redis(f: &mut Formatter<'_>, redis: &Redis) -> fmt::Result {
 
 fn write_settings(f: &mut Formatter<'_>, settings: &Settings) -> fmt::Result {
     let Settings {
+        tls,
         callers,
         frontend_url,
         secret_key_base_set,
@@ -231,7 +232,12 @@ fn write_settings(f: &mut Formatter<'_>, settings: &Settings) -> fmt::Result {
         Some(CallersReport { problems, .. }) if !problems.is_empty() => "not usable".to_owned(),
         Some(CallersReport { count, .. }) => count.to_string(),
     };
-    writeln!(f, "{}\n", line("callers file", &callers))
+    writeln!(f, "{}", line("callers file", &callers))?;
+    let tls = match tls {
+        None => "not set",
+        Some(TlsReport { expires, .. }) => expires.as_deref().unwrap_or("not usable"),
+    };
+    writeln!(f, "{}\n", line("certificate until", tls))
 }
 
 fn write_accounts(f: &mut Formatter<'_>, accounts: &Accounts) -> fmt::Result {

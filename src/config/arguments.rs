@@ -81,11 +81,11 @@ impl Command {
 
 #[derive(Debug, Args)]
 pub struct ServeArguments {
-    /// Loopback address with a port to listen on, or `unix:PATH` [default: 127.0.0.1:50051]
+    /// Loopback address with a port, `unix:PATH` or `tls:ADDRESS:PORT` [default: 127.0.0.1:50051]
     ///
-    /// Connections are not encrypted, so no address that other machines can reach
-    /// is taken. Port 0 takes a free one and prints it.
-    /// May be given several times.
+    /// Other machines can reach an address with TLS alone, which needs --tls-certificate,
+    /// --tls-key and --callers. Port 0 takes a free one and prints it. May be given several
+    /// times.
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Vec<String>,
 
@@ -98,6 +98,9 @@ pub struct ServeArguments {
     /// again every five seconds and at SIGHUP.
     #[arg(long, value_name = "PATH")]
     pub callers: Option<String>,
+
+    #[command(flatten)]
+    pub tls: TlsArguments,
 
     /// Rights of a caller as its own viewer, without a callers file [default: agent]
     #[arg(long, value_name = "ROLE")]
@@ -164,6 +167,20 @@ pub struct ServeArguments {
     pub timeouts: TimeoutArguments,
 }
 
+/// The certificate of the server.
+#[derive(Debug, Args)]
+pub struct TlsArguments {
+    /// The certificate of `tls:` addresses in PEM, with those that lead to its authority.
+    ///
+    /// It is read again every five seconds and at SIGHUP, as its key is.
+    #[arg(long = "tls-certificate", value_name = "PATH")]
+    pub certificate: Option<String>,
+
+    /// Its private key in PEM.
+    #[arg(long = "tls-key", value_name = "PATH")]
+    pub key: Option<String>,
+}
+
 /// The source of inboxes.
 #[derive(Debug, Args)]
 pub struct DataArguments {
@@ -202,6 +219,9 @@ pub struct CheckArguments {
     #[arg(long, value_name = "PATH")]
     pub callers: Option<String>,
 
+    #[command(flatten)]
+    pub tls: TlsArguments,
+
     /// Print one JSON document, for machines; docs/check.md says what is in it.
     #[arg(long)]
     pub json: bool,
@@ -235,6 +255,10 @@ pub struct CallersArguments {
     /// The detail: basic or full [default: full]
     #[arg(long, value_name = "DETAIL", requires = "caller")]
     pub detail: Option<CallersDetail>,
+
+    /// A caller's certificate in PEM, with those that lead to its authority: whose is it?
+    #[arg(long, value_name = "PATH", conflicts_with = "caller")]
+    pub certificate: Option<String>,
 
     /// Print one JSON document, for machines; docs/callers.md says what is in it.
     #[arg(long)]

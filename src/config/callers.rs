@@ -29,11 +29,12 @@ pub struct Callers {
     pub as_json: bool,
 }
 
-/// Whether a caller may ask something.
 #[derive(Debug)]
-pub struct CallerQuestion {
-    pub caller: String,
-    pub ask: CallerAsk,
+pub enum CallerQuestion {
+    /// Whether a caller may ask something.
+    Permitted { caller: String, ask: CallerAsk },
+    /// Which caller the certificate of this file is for.
+    Certificate(PathBuf),
 }
 
 #[derive(Debug)]
@@ -88,6 +89,7 @@ pub fn read_command(
         account,
         viewer,
         detail,
+        certificate,
         json,
     } = flags;
     let path = path(callers, environment)?;
@@ -95,7 +97,7 @@ pub fn read_command(
         ConfigError::setting("--callers", "is not set; it says which file to read")
     })?;
     let question = match caller.zip(method) {
-        None => None,
+        None => certificate.map(|path| CallerQuestion::Certificate(path.into())),
         Some((caller, method)) => {
             let detail = detail.map_or(Detail::Full, Into::into);
             let method = Method::from_name(&method).ok_or_else(|| {
@@ -123,7 +125,7 @@ pub fn read_command(
                     ));
                 }
             };
-            Some(CallerQuestion { caller, ask })
+            Some(CallerQuestion::Permitted { caller, ask })
         }
     };
     Ok(Callers {

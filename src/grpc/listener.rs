@@ -2,11 +2,12 @@
 //!
 //! tonic serves HTTP/2 and knows keepalive and age. This module adds the limits that
 //! tonic lacks: the number of connections, time-outs of preface, reads and writes, and
-//! the maximum age. It does not know the bytes of a connection, and it decides nothing about its peer.
+//! the maximum age. TLS is here, too. It decides nothing about a peer.
 
 use std::{
     convert::Infallible,
     io,
+    net::IpAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -17,22 +18,24 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
-    time::{Sleep, sleep},
+    time::{sleep, timeout},
 };
 use tokio_io_timeout::TimeoutStream;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_stream::{Stream, StreamExt, wrappers::ReceiverStream};
 use tokio_util::{either::Either, sync::CancellationToken};
 use tonic::transport::server::Connected;
-use tracing::warn;
+use tracing::{info, warn};
 
-use crate::identity::Peer;
+use crate::identity::{Peer, PeerCertificate, TlsSource};
 
 /// The limits of connections.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
     /// Connections at a time. Further ones wait in the kernel.
     pub max_connections: usize,
-    /// The time until the preface of HTTP/2 has been received.
+    /// The time for a handshake of TLS, and then the time until the preface of HTTP/2 has
+    /// been received.
     pub preface_timeout: Duration,
     /// The time without a byte received. Keepalive gets an answer within it.
     pub idle_timeout: Duration,
@@ -43,8 +46,8 @@ pub struct ConnectionLimits {
     pub max_age: Duration,
 }
 
-/// A stream of either kind of socket.
-type Socket = Either<TcpStream, UnixStream>;
+/// A stream of bytes without TLS, or within it.
+type Socket = Either<Either<TcpStream, UnixStream>, Box<TlsStream<TcpStream>>>;
 
 /// The first bytes of a connection, as RFC 9113 has them.
 const PREFACE_BYTES: usize = 24;
@@ -52,10 +55,21 @@ const PREFACE_BYTES: usize = 24;
 /// The delay after a failed accept, for instance for want of file descriptors.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_secs(1);
 
+/// The time from a refusal of a peer's certificate until its connection ends: the answer
+/// leaves within it.
+const DISMISS_DELAY: Duration = Duration::from_secs(1);
+
 /// A socket that is being listened on.
 pub enum Listener {
     Tcp(TcpListener),
     Unix(UnixListener),
+    Tls(TcpListener, TlsSource),
+}
+
+/// A connection as the system accepts it.
+enum Accepted {
+    Plain(Socket, Peer),
+    Tls(TcpStream, IpAddr, TlsSource),
 }
 
 /// Accepts connections of all listeners until the stream is dropped, which closes the
@@ -99,12 +113,34 @@ impl Listener {
                 () = accepted.closed() => return,
             };
             match stream {
-                Ok((stream, peer)) => {
+                Ok(Accepted::Plain(stream, peer)) => {
                     let draining = draining.clone();
                     let connection = Connection::new(stream, peer, limits, draining, permit);
                     if accepted.send(connection).await.is_err() {
                         return;
                     }
+                }
+                Ok(Accepted::Tls(stream, address, tls)) => {
+                    let (accepted, draining) = (accepted.clone(), draining.clone());
+                    // In a task of its own, so that no client waits for another's.
+                    tokio::spawn(async move {
+                        let handshake = timeout(limits.preface_timeout, handshake(stream, &tls));
+                        let done = tokio::select! {
+                            done = handshake => done,
+                            () = accepted.closed() => return,
+                        };
+                        match done.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
+                            Ok((stream, certificate)) => {
+                                let peer = Peer::Tls(address, certificate);
+                                let stream = Either::Right(stream);
+                                let connection =
+                                    Connection::new(stream, peer, limits, draining, permit);
+                                // A server that stops serves no new connection.
+                                let _ = accepted.send(connection).await;
+                            }
+                            Err(error) => info!(peer = %address, %error, "a handshake failed"),
+                        }
+                    });
                 }
                 Err(error) if is_peer_error(&error) => {}
                 Err(error) => {
@@ -118,7 +154,7 @@ impl Listener {
         }
     }
 
-    async fn accept(&self) -> io::Result<(Socket, Peer)> {
+    async fn accept(&self) -> io::Result<Accepted> {
         Ok(match self {
             Self::Tcp(listener) => {
                 let (stream, from) = listener.accept().await?;
@@ -129,17 +165,42 @@ impl Listener {
                 // A response is written at once; Nagle's algorithm would only delay it.
                 // An error shows with the first read.
                 let _ = stream.set_nodelay(true);
-                (Either::Left(stream), Peer::Loopback)
+                Accepted::Plain(Either::Left(Either::Left(stream)), Peer::Loopback)
             }
             Self::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
                 let uid = stream.peer_cred().ok().map(|peer| peer.uid());
                 // The highest one stands for none.
                 let uid = uid.filter(|uid| *uid != u32::MAX);
-                (Either::Right(stream), Peer::Unix(uid))
+                Accepted::Plain(Either::Left(Either::Right(stream)), Peer::Unix(uid))
+            }
+            Self::Tls(listener, tls) => {
+                let (stream, from) = listener.accept().await?;
+                // As above.
+                let _ = stream.set_nodelay(true);
+                Accepted::Tls(stream, from.ip().to_canonical(), tls.clone())
             }
         })
     }
+}
+
+/// A handshake, and the certificate of the client. The error of a refused certificate says
+/// why; the client gets an alert of TLS.
+async fn handshake(
+    stream: TcpStream,
+    tls: &TlsSource,
+) -> io::Result<(Box<TlsStream<TcpStream>>, Option<Arc<PeerCertificate>>)> {
+    let stream = TlsAcceptor::from(tls.current()).accept(stream).await?;
+    let chain = stream.get_ref().1.peer_certificates();
+    let chain = chain.map(|chain| {
+        let chain = chain
+            .iter()
+            .map(|certificate| certificate.clone().into_owned());
+        PeerCertificate::read(chain.collect())
+    });
+    // The handshake has read it before.
+    let certificate = chain.transpose().map_err(io::Error::other)?;
+    Ok((Box::new(stream), certificate.map(Arc::new)))
 }
 
 /// Whether an error concerns one peer alone, which disconnected or was rejected.
@@ -165,7 +226,8 @@ pub struct Connection {
     peer: Peer,
     /// `None` once the preface was received.
     preface: Option<Preface>,
-    end: Pin<Box<Sleep>>,
+    /// `None` once the connection has ended by itself.
+    end: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -183,6 +245,10 @@ impl Connection {
         draining: CancellationToken,
         permit: OwnedSemaphorePermit,
     ) -> Self {
+        let dismissed = match &peer {
+            Peer::Tls(_, Some(certificate)) => Some(certificate.dismissed()),
+            _ => None,
+        };
         let mut stream = TimeoutStream::new(socket);
         stream.set_read_timeout(Some(limits.idle_timeout));
         stream.set_write_timeout(Some(limits.write_timeout));
@@ -198,18 +264,39 @@ impl Connection {
                     }
                 }),
             }),
-            end: Box::pin(sleep(limits.max_age)),
+            end: Some(Box::pin(async move {
+                tokio::select! {
+                    () = sleep(limits.max_age) => {}
+                    () = dismissal(dismissed) => {}
+                }
+            })),
             _permit: permit,
         }
     }
 
-    /// Fails once the connection has reached its maximum age. Reads and writes both poll
-    /// it, so that a busy peer is ended, too.
+    /// Fails once the connection has reached its maximum age, or its certificate has ended.
+    /// Reads and writes both poll it, so that a busy peer is ended, too.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        match self.end.as_mut().poll(cx) {
-            Poll::Ready(()) => Err(io::ErrorKind::TimedOut.into()),
-            Poll::Pending => Ok(()),
+        let has_ended = self
+            .end
+            .as_mut()
+            .is_none_or(|end| end.as_mut().poll(cx).is_ready());
+        if has_ended {
+            self.end = None;
+            return Err(io::ErrorKind::TimedOut.into());
         }
+        Ok(())
+    }
+}
+
+/// Ends a while after the certificate of a connection was refused.
+async fn dismissal(dismissed: Option<CancellationToken>) {
+    match dismissed {
+        Some(dismissed) => {
+            dismissed.cancelled().await;
+            sleep(DISMISS_DELAY).await;
+        }
+        None => std::future::pending().await,
     }
 }
 
@@ -217,7 +304,7 @@ impl Connected for Connection {
     type ConnectInfo = Peer;
 
     fn connect_info(&self) -> Peer {
-        self.peer
+        self.peer.clone()
     }
 }
 

@@ -28,7 +28,11 @@ use super::{
     descriptors,
     etag::EtagKey,
     inbox_service::InboxService,
-    layer::{access_log, deadline, error_details, identify::identify, request_id, shutdown},
+    layer::{
+        access_log, deadline, error_details,
+        identify::{Guard, identify},
+        request_id, shutdown,
+    },
     listener::{ConnectionLimits, Listener, incoming},
     pb::{self, inbox_service_server::InboxServiceServer},
     response_limit::ResponseLimit,
@@ -164,7 +168,11 @@ pub async fn serve<D: InboxDirectory>(
         // A panic costs its call and nothing else. Innermost, so that the layers above see
         // an answer.
         .layer(CatchPanicLayer::custom(status::panic_response::<Body>));
-    let mut routes = Routes::new(guarded(inboxes, policy))
+    let guard = Guard {
+        policy,
+        clock: settings.clock,
+    };
+    let mut routes = Routes::new(guarded(inboxes, guard))
         .add_service(health_service.max_decoding_message_size(MAX_REQUEST_BYTES));
     if settings.has_reflection {
         routes = add_reflection(routes)?;
@@ -221,7 +229,7 @@ fn add_reflection(routes: Routes) -> Result<Routes, ServeError> {
 /// without it.
 fn guarded<S>(
     service: S,
-    policy: PolicySource,
+    guard: Guard,
 ) -> impl Service<
     Request<tonic::body::Body>,
     Response = Response,
@@ -244,7 +252,7 @@ where
     ServiceBuilder::new()
         // Middleware takes this kind of body only.
         .map_request(|request: Request<tonic::body::Body>| request.map(Body::new))
-        .layer(from_fn_with_state(policy, identify))
+        .layer(from_fn_with_state(guard, identify))
         .named_layer(service)
 }
 

@@ -12,7 +12,7 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 use super::pb::ErrorReason;
 use crate::{
     domain::{directory::DirectoryError, members::AccessDenied},
-    identity::{Caller, IdentifyError, Limit, Needs},
+    identity::{Caller, Credential, IdentifyError, Limit, Needs},
 };
 
 const DOMAIN: &str = "inbox.leadchat";
@@ -48,6 +48,8 @@ pub enum CallError {
     CompressionNotSupported,
     LatestOnStandby,
     CredentialsMissing,
+    CredentialsInvalid { credential: Credential },
+    CredentialsExpired { credential: Credential },
     CallerUnknown { identity: String },
     CallerNotPermitted { caller: String, needs: Needs },
     CallerLimitExceeded { caller: String, limit: Limit },
@@ -62,104 +64,80 @@ pub struct Violation {
 }
 
 impl CallError {
-    const fn parts(&self) -> (Code, ErrorReason, &'static str) {
+    const fn kind(&self) -> (Code, ErrorReason) {
         match self {
-            Self::InvalidRequest(_) => (
-                Code::InvalidArgument,
-                ErrorReason::InvalidRequest,
-                "the request is invalid; the details name the fields",
-            ),
-            Self::InvalidPageToken => (
-                Code::InvalidArgument,
-                ErrorReason::InvalidPageToken,
-                "the page token was not made for this request",
-            ),
-            Self::UndecodableRequest => (
-                Code::InvalidArgument,
-                ErrorReason::UndecodableRequest,
-                "the request is not a message of its type",
-            ),
-            Self::RequestTooLarge => (
-                Code::ResourceExhausted,
-                ErrorReason::RequestTooLarge,
-                "the request is too large",
-            ),
-            Self::AccessDenied => (
-                Code::PermissionDenied,
-                ErrorReason::AccessDenied,
-                "there is no such account, or the viewer does not belong to it",
-            ),
-            Self::AccountSuspended => (
-                Code::PermissionDenied,
-                ErrorReason::AccountSuspended,
-                "the account is suspended",
-            ),
-            Self::InboxNotFound => (
-                Code::NotFound,
-                ErrorReason::InboxNotFound,
-                "there is no such inbox, or it is not visible to the viewer",
-            ),
-            Self::DeadlineExceeded => (
-                Code::DeadlineExceeded,
-                ErrorReason::DeadlineExceeded,
-                "the deadline passed before there was an answer",
-            ),
-            Self::StoreUnavailable => (
-                Code::Unavailable,
-                ErrorReason::StoreUnavailable,
-                "the database does not answer; try again",
-            ),
-            Self::Overloaded => (
-                Code::ResourceExhausted,
-                ErrorReason::Overloaded,
-                "too many reads are waiting; try again",
-            ),
-            Self::ShuttingDown => (
-                Code::Unavailable,
-                ErrorReason::ShuttingDown,
-                "this process is stopping; try again",
-            ),
-            Self::UnknownMethod => (
-                Code::Unimplemented,
-                ErrorReason::UnknownMethod,
-                "there is no such method, or it does not take this form of call",
-            ),
-            Self::Internal => (
-                Code::Internal,
-                ErrorReason::Internal,
-                "the service failed; its log has more under the request id",
-            ),
-            Self::CompressionNotSupported => (
-                Code::Unimplemented,
-                ErrorReason::CompressionNotSupported,
-                "requests may not be compressed; send this one without compression",
-            ),
-            Self::LatestOnStandby => (
-                Code::FailedPrecondition,
-                ErrorReason::LatestOnStandby,
+            Self::InvalidRequest(_) => (Code::InvalidArgument, ErrorReason::InvalidRequest),
+            Self::InvalidPageToken => (Code::InvalidArgument, ErrorReason::InvalidPageToken),
+            Self::UndecodableRequest => (Code::InvalidArgument, ErrorReason::UndecodableRequest),
+            Self::RequestTooLarge => (Code::ResourceExhausted, ErrorReason::RequestTooLarge),
+            Self::AccessDenied => (Code::PermissionDenied, ErrorReason::AccessDenied),
+            Self::AccountSuspended => (Code::PermissionDenied, ErrorReason::AccountSuspended),
+            Self::InboxNotFound => (Code::NotFound, ErrorReason::InboxNotFound),
+            Self::DeadlineExceeded => (Code::DeadlineExceeded, ErrorReason::DeadlineExceeded),
+            Self::StoreUnavailable => (Code::Unavailable, ErrorReason::StoreUnavailable),
+            Self::Overloaded => (Code::ResourceExhausted, ErrorReason::Overloaded),
+            Self::ShuttingDown => (Code::Unavailable, ErrorReason::ShuttingDown),
+            Self::UnknownMethod => (Code::Unimplemented, ErrorReason::UnknownMethod),
+            Self::Internal => (Code::Internal, ErrorReason::Internal),
+            Self::CompressionNotSupported => {
+                (Code::Unimplemented, ErrorReason::CompressionNotSupported)
+            }
+            Self::LatestOnStandby => (Code::FailedPrecondition, ErrorReason::LatestOnStandby),
+            Self::CredentialsMissing => (Code::Unauthenticated, ErrorReason::CredentialsMissing),
+            Self::CredentialsInvalid { .. } => {
+                (Code::Unauthenticated, ErrorReason::CredentialsInvalid)
+            }
+            Self::CredentialsExpired { .. } => {
+                (Code::Unauthenticated, ErrorReason::CredentialsExpired)
+            }
+            Self::CallerUnknown { .. } => (Code::Unauthenticated, ErrorReason::CallerUnknown),
+            Self::CallerNotPermitted { .. } => {
+                (Code::PermissionDenied, ErrorReason::CallerNotPermitted)
+            }
+            Self::CallerLimitExceeded { .. } => {
+                (Code::ResourceExhausted, ErrorReason::CallerLimitExceeded)
+            }
+        }
+    }
+
+    /// For people. It says nothing that is not in code, reason and details.
+    const fn text(&self) -> &'static str {
+        match self {
+            Self::InvalidRequest(_) => "the request is invalid; the details name the fields",
+            Self::InvalidPageToken => "the page token was not made for this request",
+            Self::UndecodableRequest => "the request is not a message of its type",
+            Self::RequestTooLarge => "the request is too large",
+            Self::AccessDenied => "there is no such account, or the viewer does not belong to it",
+            Self::AccountSuspended => "the account is suspended",
+            Self::InboxNotFound => "there is no such inbox, or it is not visible to the viewer",
+            Self::DeadlineExceeded => "the deadline passed before there was an answer",
+            Self::StoreUnavailable => "the database does not answer; try again",
+            Self::Overloaded => "too many reads are waiting; try again",
+            Self::ShuttingDown => "this process is stopping; try again",
+            Self::UnknownMethod => "there is no such method, or it does not take this form of call",
+            Self::Internal => "the service failed; its log has more under the request id",
+            Self::CompressionNotSupported => {
+                "requests may not be compressed; send this one without compression"
+            }
+            Self::LatestOnStandby => {
                 "the database is a hot standby, which may lag behind; call a replica on the primary, or \
-                 request FRESHNESS_BOUNDED",
-            ),
-            Self::CredentialsMissing => (
-                Code::Unauthenticated,
-                ErrorReason::CredentialsMissing,
-                "nothing says who is calling",
-            ),
-            Self::CallerUnknown { .. } => (
-                Code::Unauthenticated,
-                ErrorReason::CallerUnknown,
-                "the identity in the details belongs to no caller of this service",
-            ),
-            Self::CallerNotPermitted { .. } => (
-                Code::PermissionDenied,
-                ErrorReason::CallerNotPermitted,
-                "no rule of the caller permits this request; the details name the missing part",
-            ),
-            Self::CallerLimitExceeded { .. } => (
-                Code::ResourceExhausted,
-                ErrorReason::CallerLimitExceeded,
-                "the caller exceeds a limit of its own; try again",
-            ),
+                 request FRESHNESS_BOUNDED"
+            }
+            Self::CredentialsMissing => "nothing says who is calling",
+            Self::CredentialsInvalid { .. } => {
+                "the credential in the details proves nothing, or two different callers"
+            }
+            Self::CredentialsExpired { .. } => {
+                "the credential in the details has expired; call again with a new one, over a new \
+                 connection if it is a certificate"
+            }
+            Self::CallerUnknown { .. } => {
+                "the identity in the details belongs to no caller of this service"
+            }
+            Self::CallerNotPermitted { .. } => {
+                "no rule of the caller permits this request; the details name the missing part"
+            }
+            Self::CallerLimitExceeded { .. } => "the caller exceeds a limit of its own; try again",
         }
     }
 
@@ -179,7 +157,7 @@ impl CallError {
 
     /// The reason, as in `ErrorInfo`.
     pub fn reason(&self) -> &'static str {
-        let (_, reason, _) = self.parts();
+        let (_, reason) = self.kind();
         reason.as_str_name().trim_start_matches("ERROR_REASON_")
     }
 
@@ -188,6 +166,9 @@ impl CallError {
     fn metadata(&self) -> HashMap<String, String> {
         let pairs = match self {
             Self::CallerUnknown { identity } => vec![("identity", identity.clone())],
+            Self::CredentialsInvalid { credential } | Self::CredentialsExpired { credential } => {
+                vec![("credential", credential.name().to_owned())]
+            }
             Self::CallerNotPermitted { caller, needs } => {
                 vec![
                     ("caller", caller.clone()),
@@ -209,13 +190,13 @@ impl CallError {
     }
 
     pub const fn code(&self) -> Code {
-        self.parts().0
+        self.kind().0
     }
 }
 
 impl From<CallError> for Status {
     fn from(error: CallError) -> Self {
-        let (code, _, text) = error.parts();
+        let (code, text) = (error.code(), error.text());
         let mut details = ErrorDetails::with_error_info(error.reason(), DOMAIN, error.metadata());
         if matches!(code, Code::Unavailable | Code::ResourceExhausted) {
             details.set_retry_info(Some(RETRY_DELAY));
@@ -280,6 +261,8 @@ impl From<IdentifyError> for CallError {
         match error {
             IdentifyError::Missing => Self::CredentialsMissing,
             IdentifyError::Unknown { identity } => Self::CallerUnknown { identity },
+            IdentifyError::Ambiguous { credential } => Self::CredentialsInvalid { credential },
+            IdentifyError::Ended { credential } => Self::CredentialsExpired { credential },
         }
     }
 }

@@ -1,11 +1,15 @@
 //! The entries of a policy, and the entry that a peer leads to.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::SystemTime};
+
+use tokio::sync::watch;
 
 use super::{
+    credential::{Credential, Identity},
     limiter::{CallSlot, Limit, Limiter, Limits},
-    peer::Peer,
+    peer::{Peer, PeerCertificate},
     policy::{Ask, Explanation, Method, Needs, Rule, SearchAsk, decide, decide_search},
+    trust::Authorities,
 };
 use crate::domain::{
     permit::{Permit, SearchPermit},
@@ -15,13 +19,34 @@ use crate::domain::{
 /// The name of the only entry where there is no callers file.
 const BUILT_IN: &str = "local";
 
-/// All callers that there are.
+/// The generation of the first policy of a process.
+const FIRST_GENERATION: u64 = 1;
+
+/// All callers that there are, and the authorities of their certificates.
 #[derive(Debug)]
 pub struct Policy {
     entries: Vec<Arc<Entry>>,
-    by_uid: HashMap<u32, Arc<Entry>>,
+    by_identity: HashMap<Identity, Arc<Entry>>,
     /// The entry of a process on this machine that no other entry names.
     local: Option<Arc<Entry>>,
+    authorities: Authorities,
+    /// Differs from that of every other policy of this process.
+    generation: u64,
+}
+
+/// The policy that counts now. Every call sees one version from beginning to end.
+#[derive(Clone, Debug)]
+pub struct PolicySource(pub(super) watch::Receiver<Arc<Policy>>);
+
+impl PolicySource {
+    /// One that does not change.
+    pub fn fixed(policy: Policy) -> Self {
+        Self(watch::channel(Arc::new(policy)).1)
+    }
+
+    pub fn current(&self) -> Arc<Policy> {
+        Arc::clone(&self.0.borrow())
+    }
 }
 
 /// One caller of the file.
@@ -29,7 +54,7 @@ pub struct Policy {
 pub struct Entry {
     /// Unique; a label of logs and metrics.
     pub name: String,
-    pub uids: Vec<u32>,
+    pub identities: Vec<Identity>,
     pub is_local: bool,
     pub rules: Vec<Rule>,
     limiter: Limiter,
@@ -42,28 +67,24 @@ pub struct Caller {
     credential: Credential,
 }
 
-/// The proof by which a caller was identified.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Credential {
-    /// Nothing but a connection of this machine.
-    Local,
-    Uid,
-}
-
 /// The reasons why a peer is no caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IdentifyError {
     /// It presents nothing.
     Missing,
-    /// It has proved an identity that no entry has.
+    /// It has proved identities that no entry has.
     Unknown { identity: String },
+    /// The names of one credential, or two credentials, lead to two entries.
+    Ambiguous { credential: Credential },
+    /// A credential was good, and is not any more.
+    Ended { credential: Credential },
 }
 
 impl Entry {
     pub(super) fn new(name: String, rules: Vec<Rule>, limits: Limits) -> Self {
         Self {
             name,
-            uids: Vec::new(),
+            identities: Vec::new(),
             is_local: false,
             rules,
             limiter: Limiter::new(limits),
@@ -104,52 +125,121 @@ impl Policy {
     /// Without a callers file: every process of this machine may ask as anybody, and has
     /// this role as its own viewer.
     pub fn built_in(role: Role) -> Self {
-        Self::new(vec![Entry::built_in(role)], None)
+        Self::new(vec![Entry::built_in(role)], Authorities::default(), None)
     }
 
     /// Names and identities are unique; the file sees to it. Entries count on from those
     /// of `previous`.
-    pub(super) fn new(mut entries: Vec<Entry>, previous: Option<&Self>) -> Self {
+    pub(super) fn new(
+        mut entries: Vec<Entry>,
+        authorities: Authorities,
+        previous: Option<&Self>,
+    ) -> Self {
         if let Some(previous) = previous {
             for entry in &mut entries {
                 entry.continue_limiter(previous);
             }
         }
         let entries: Vec<_> = entries.into_iter().map(Arc::new).collect();
-        let by_uid = entries.iter().flat_map(|entry| {
-            let uids = entry.uids.iter();
-            uids.map(|uid| (*uid, Arc::clone(entry)))
+        let by_identity = entries.iter().flat_map(|entry| {
+            let identities = entry.identities.iter().cloned();
+            identities.map(|identity| (identity, Arc::clone(entry)))
         });
         Self {
-            by_uid: by_uid.collect(),
+            by_identity: by_identity.collect(),
             local: entries.iter().find(|entry| entry.is_local).cloned(),
             entries,
+            authorities,
+            generation: previous.map_or(FIRST_GENERATION, |it| it.generation + 1),
         }
+    }
+
+    /// Without any caller.
+    pub fn none() -> Self {
+        Self::new(Vec::new(), Authorities::default(), None)
+    }
+
+    /// Whether a process of this machine is a caller without any proof.
+    pub const fn has_local(&self) -> bool {
+        self.local.is_some()
+    }
+
+    /// The same callers, with other authorities.
+    pub(super) fn with_authorities(&self, authorities: Authorities) -> Self {
+        Self {
+            entries: self.entries.clone(),
+            by_identity: self.by_identity.clone(),
+            local: self.local.clone(),
+            authorities,
+            generation: self.generation + 1,
+        }
+    }
+
+    pub const fn authorities(&self) -> &Authorities {
+        &self.authorities
     }
 
     fn entry(&self, name: &str) -> Option<&Arc<Entry>> {
         self.entries.iter().find(|entry| entry.name == name)
     }
 
-    /// The caller at the other end of a connection.
-    pub fn identify(&self, peer: Peer) -> Result<Caller, IdentifyError> {
+    /// The caller at the other end of a connection, at a time.
+    pub fn identify(&self, peer: &Peer, now: SystemTime) -> Result<Caller, IdentifyError> {
         let caller = |entry: &Arc<Entry>, credential| Caller {
             entry: Arc::clone(entry),
             credential,
         };
         let uid = match peer {
+            Peer::Tls(_, None) => return Err(IdentifyError::Missing),
+            Peer::Tls(_, Some(certificate)) => return self.identify_certificate(certificate, now),
             Peer::Loopback => None,
-            Peer::Unix(uid) => uid,
+            Peer::Unix(uid) => uid.map(Identity::Uid),
         };
-        let by_uid = uid.and_then(|uid| self.by_uid.get(&uid));
+        let by_uid = uid.as_ref().and_then(|uid| self.by_identity.get(uid));
         match (by_uid, &self.local, uid) {
             (Some(entry), _, _) => Ok(caller(entry, Credential::Uid)),
             (None, Some(entry), _) => Ok(caller(entry, Credential::Local)),
             (None, None, Some(uid)) => Err(IdentifyError::Unknown {
-                identity: format!("uid:{uid}"),
+                identity: uid.to_string(),
             }),
             (None, None, None) => Err(IdentifyError::Missing),
         }
+    }
+
+    /// The caller whose certificate this is, at a time.
+    pub fn identify_certificate(
+        &self,
+        certificate: &PeerCertificate,
+        now: SystemTime,
+    ) -> Result<Caller, IdentifyError> {
+        let credential = Credential::Certificate;
+        if !certificate.holds(&self.authorities, self.generation, now) {
+            return Err(IdentifyError::Ended { credential });
+        }
+        let entry = self.entry_of(&certificate.leaf.names, credential)?;
+        Ok(Caller {
+            entry: Arc::clone(entry),
+            credential,
+        })
+    }
+
+    /// The entry that all names of a credential lead to, as far as the file has them.
+    fn entry_of(
+        &self,
+        names: &[Identity],
+        credential: Credential,
+    ) -> Result<&Arc<Entry>, IdentifyError> {
+        let mut entries = names.iter().filter_map(|name| self.by_identity.get(name));
+        let Some(entry) = entries.next() else {
+            let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+            return Err(IdentifyError::Unknown {
+                identity: names.join(", "),
+            });
+        };
+        if entries.any(|other| !Arc::ptr_eq(other, entry)) {
+            return Err(IdentifyError::Ambiguous { credential });
+        }
+        Ok(entry)
     }
 }
 
@@ -160,10 +250,7 @@ impl Caller {
 
     /// The kind of proof, for logs.
     pub const fn credential(&self) -> &'static str {
-        match self.credential {
-            Credential::Local => "local",
-            Credential::Uid => "uid",
-        }
+        self.credential.name()
     }
 
     /// Whether any rule names a method. Decided before the request is read.

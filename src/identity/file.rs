@@ -4,11 +4,17 @@
 //! with its line and column, in the order of the file. An entry of the wrong form gives one
 //! mistake, all others are still read.
 
+mod authorities;
 mod form;
+mod identities;
 mod problems;
 mod rules;
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::HashSet,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
 
 use serde::Deserialize;
 use toml::{
@@ -18,38 +24,56 @@ use toml::{
 
 use super::{
     caller::Entry,
+    files::{Content, MAX_FILE_BYTES},
     limiter::{Limits, Rate},
 };
-use form::{RawCaller, RawLimits};
+pub use authorities::Authority;
+use form::{RawCaller, RawIdentities, RawLimits};
+use identities::Identities;
 use problems::Findings;
 pub use problems::{Problem, Problems};
 
-/// The largest callers file, in bytes.
-pub const MAX_FILE_BYTES: usize = 256 << 10;
-
 const MAX_CALLERS: usize = 256;
-const MAX_IDENTITIES: usize = 32;
 const MAX_RULES: usize = 16;
 const MAX_NAME_CHARACTERS: usize = 40;
 
 /// The only version of the format.
 const VERSION: i64 = 1;
 
-/// The user ids that a system shows for users that it cannot name: anybody.
-const UIDS_OF_NOBODY: [u32; 2] = [65_534, u32::MAX];
+/// The keys of the file.
+const KEYS: [&str; 3] = ["version", "authority", "caller"];
 
 /// The content of a callers file.
 #[derive(Debug)]
 pub struct CallersFile {
     pub entries: Vec<Entry>,
+    pub authorities: Vec<Authority>,
     /// Worth knowing, and no mistakes. Ordered by line.
     pub notes: Vec<Problem>,
-    pub(super) text: String,
+}
+
+/// All that a callers file depends on beside its text.
+pub struct Surroundings<'s> {
+    /// The folder that paths of the file start from.
+    pub folder: &'s Path,
+    /// Reads a file of this path.
+    pub read: &'s dyn Fn(&str) -> Content,
+    pub now: SystemTime,
+}
+
+impl Surroundings<'_> {
+    fn path(&self, file: &str) -> PathBuf {
+        self.folder.join(file)
+    }
 }
 
 impl CallersFile {
     /// Reads a text. `name` is what problems call the file.
-    pub fn parse(name: &str, text: &str) -> Result<Self, Problems> {
+    pub fn parse(
+        name: &str,
+        text: &str,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<Self, Problems> {
         let mut findings = Findings::new(name, text);
         if text.len() > MAX_FILE_BYTES {
             findings.add(0, "is larger than 256 KiB");
@@ -59,70 +83,113 @@ impl CallersFile {
         for error in errors {
             findings.add_error(&error);
         }
-        let entries = read_entries(table.into_inner(), &mut findings);
+        let (entries, authorities) = read_tables(table.into_inner(), surroundings, &mut findings);
         findings.finish().map(|notes| Self {
             entries,
+            authorities,
             notes,
-            text: text.to_owned(),
         })
     }
 }
 
-fn read_entries(table: DeTable<'_>, findings: &mut Findings<'_>) -> Vec<Entry> {
-    let mut entries = Vec::new();
-    let mut has_version = false;
-    let mut identities = Identities::default();
-    for (key, value) in table {
-        match key.get_ref().as_ref() {
-            "version" => {
-                has_version = true;
-                let at = value.span().start;
-                if i64::deserialize(ValueDeserializer::from(value)).ok() != Some(VERSION) {
-                    findings.add(at, "version: this program reads version 1");
-                }
-            }
-            "caller" => match value.into_inner() {
-                DeValue::Array(callers) => {
-                    if callers.len() > MAX_CALLERS {
-                        findings.add(key.span().start, "there are more than 256 callers");
-                    }
-                    for caller in callers.into_iter().take(MAX_CALLERS) {
-                        entries.extend(read_caller(caller, &mut identities, findings));
-                        findings.end_caller();
-                    }
-                }
-                _ => findings.add(key.span().start, "caller: write [[caller]], one for each"),
-            },
-            other => {
-                let known = ["version", "caller"];
-                let text = format!(
-                    "there is no key {other:?}{}",
-                    problems::suggestion(other, known)
-                );
-                findings.add(key.span().start, text);
+fn read_tables(
+    mut table: DeTable<'_>,
+    surroundings: &Surroundings<'_>,
+    findings: &mut Findings<'_>,
+) -> (Vec<Entry>, Vec<Authority>) {
+    let mut take = |key: &str| table.remove(key);
+    let (version, authority, caller) = (take("version"), take("authority"), take("caller"));
+    for key in table.keys() {
+        let other = key.get_ref();
+        let known = problems::suggestion(other, KEYS);
+        findings.add(
+            key.span().start,
+            format!("there is no key {other:?}{known}"),
+        );
+    }
+    match version {
+        Some(version) => {
+            let place = version.span().start;
+            if i64::deserialize(ValueDeserializer::from(version)).ok() != Some(VERSION) {
+                findings.add(place, "version: this program reads version 1");
             }
         }
+        None => findings.add(0, "version is missing; write version = 1"),
     }
-    if !has_version {
-        findings.add(0, "version is missing; write version = 1");
+    let authorities = authority
+        .map(|authority| authorities::read(authority, surroundings, findings))
+        .unwrap_or_default();
+    let trust_domains = authorities.iter().map(|(_, it)| it.trust_domain.clone());
+    let mut known = Known {
+        identities: Identities::new(trust_domains.collect()),
+        ..Known::default()
+    };
+    let entries = caller
+        .map(|caller| read_callers(caller, &mut known, findings))
+        .unwrap_or_default();
+    for (place, authority) in &authorities {
+        let used = &known.identities.used_trust_domains;
+        if !used.contains(&authority.trust_domain) {
+            let text = format!(
+                "authority {:?}: no caller has a name of its",
+                authority.name
+            );
+            findings.note(*place, text);
+        }
     }
     if entries.is_empty() && !findings.has_problems() {
         findings.add(0, "there is no [[caller]], so nobody could call");
+    }
+    let authorities = authorities.into_iter().map(|(_, authority)| authority);
+    (entries, authorities.collect())
+}
+
+fn read_callers(
+    value: Spanned<DeValue<'_>>,
+    known: &mut Known,
+    findings: &mut Findings<'_>,
+) -> Vec<Entry> {
+    let place = value.span().start;
+    let DeValue::Array(callers) = value.into_inner() else {
+        findings.add(place, "caller: write [[caller]], one for each");
+        return Vec::new();
+    };
+    if callers.len() > MAX_CALLERS {
+        findings.add(place, "there are more than 256 callers");
+    }
+    let mut entries = Vec::new();
+    for caller in callers.into_iter().take(MAX_CALLERS) {
+        entries.extend(read_caller(caller, known, findings));
+        findings.end_caller();
     }
     entries
 }
 
 /// The names and identities so far.
 #[derive(Default)]
-struct Identities {
+struct Known {
     names: HashSet<String>,
-    uids: HashMap<u32, String>,
+    identities: Identities,
     local: Option<String>,
+}
+
+/// Finds mistakes in a name that becomes a label.
+fn read_name(name: &Spanned<String>, taken: &mut HashSet<String>, findings: &mut Findings<'_>) {
+    let text = name.get_ref();
+    let is_of_name = |letter: char| matches!(letter, 'a'..='z' | '0'..='9' | '-');
+    if !(1..=MAX_NAME_CHARACTERS).contains(&text.len()) || !text.chars().all(is_of_name) {
+        findings.add(
+            name.span().start,
+            "a name has 1 to 40 of the letters a-z, digits and -",
+        );
+    } else if !taken.insert(text.clone()) {
+        findings.add(name.span().start, "this name is taken above");
+    }
 }
 
 fn read_caller(
     value: Spanned<DeValue<'_>>,
-    identities: &mut Identities,
+    known: &mut Known,
     findings: &mut Findings<'_>,
 ) -> Option<Entry> {
     let place = value.span().start;
@@ -148,31 +215,30 @@ fn read_caller(
         }
     };
     let name = raw.name.get_ref().clone();
-    let is_name = |letter: char| matches!(letter, 'a'..='z' | '0'..='9' | '-');
-    if !(1..=MAX_NAME_CHARACTERS).contains(&name.len()) || !name.chars().all(is_name) {
-        findings.add(
-            raw.name.span().start,
-            "a name has 1 to 40 of the letters a-z, digits and -",
-        );
-    } else if !identities.names.insert(name.clone()) {
-        findings.add(raw.name.span().start, "this name is taken above");
-    }
+    read_name(&raw.name, &mut known.names, findings);
 
     let is_local = raw.local.as_ref().is_some_and(|it| *it.get_ref());
     if let Some(local) = raw.local.filter(|_| is_local) {
         let text = "local = true: every process of this machine may call as this caller";
         findings.note(local.span().start, text);
-        match &identities.local {
+        match &known.local {
             Some(other) => findings.add(
                 local.span().start,
                 format!("local: {other:?} is local already"),
             ),
-            None => identities.local = Some(name.clone()),
+            None => known.local = Some(name.clone()),
         }
     }
-    let uids = read_uids(raw.uids.unwrap_or_default(), &name, identities, findings);
-    if !is_local && uids.is_empty() {
-        findings.add(place, "nothing identifies it; set uids, or local = true");
+    let identities = RawIdentities {
+        uids: raw.uids,
+        spiffe: raw.spiffe,
+        dns: raw.dns,
+    };
+    let names_none = identities.is_empty();
+    let identities = known.identities.read(&name, identities, findings);
+    if !is_local && names_none {
+        let text = "nothing identifies it; set uids, spiffe or dns, or local = true";
+        findings.add(place, text);
     }
 
     let may = raw.may.unwrap_or_default();
@@ -195,7 +261,7 @@ fn read_caller(
         read_limits(limits.into_inner(), findings)
     });
     let mut entry = Entry::new(name, rules, limits);
-    entry.uids = uids;
+    entry.identities = identities;
     entry.is_local = is_local;
     Some(entry)
 }
@@ -210,29 +276,6 @@ fn has_tables(caller: &DeValue<'_>) -> bool {
     caller.is_table()
         && is_table(caller.get("limits"))
         && rules.all(|rule| rule.is_table() && is_table(rule.get("as")))
-}
-
-fn read_uids(
-    uids: Vec<Spanned<u32>>,
-    name: &str,
-    identities: &mut Identities,
-    findings: &mut Findings<'_>,
-) -> Vec<u32> {
-    if let Some(surplus) = uids.get(MAX_IDENTITIES) {
-        findings.add(surplus.span().start, "uids: there are more than 32");
-    }
-    for uid in uids.iter().take(MAX_IDENTITIES) {
-        let place = uid.span().start;
-        let uid = *uid.get_ref();
-        if UIDS_OF_NOBODY.contains(&uid) {
-            let text = format!("uids: {uid} stands for users that have no name: anybody");
-            findings.add(place, text);
-        }
-        if let Some(other) = identities.uids.insert(uid, name.to_owned()) {
-            findings.add(place, format!("uids: {uid} is a uid of {other:?} already"));
-        }
-    }
-    uids.into_iter().map(Spanned::into_inner).collect()
 }
 
 fn read_limits(raw: RawLimits, findings: &mut Findings<'_>) -> Limits {

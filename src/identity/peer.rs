@@ -1,11 +1,92 @@
-//! The other end of a connection, as far as the system knows it.
+//! The other end of a connection: what the system says about it, and its certificate.
 
-/// A process on this machine. It presents nothing; the system says what it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+use std::{
+    net::IpAddr,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use rustls::pki_types::{CertificateDer, UnixTime};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    certificate::{Leaf, LeafError, has_ended},
+    file::Problems,
+    files,
+    trust::{Authorities, read_certificates},
+};
+
+#[derive(Clone, Debug)]
 pub enum Peer {
-    /// Over a loopback address.
+    /// A process of this machine, over a loopback address.
     Loopback,
-    /// Over a Unix socket: the user id of the process at the time of its `connect`. `None`
-    /// where the system does not tell.
+    /// A process of this machine, over a Unix socket: its user id at the time of its
+    /// `connect`. `None` where the system does not tell.
     Unix(Option<u32>),
+    /// Over TLS, with the certificate that it has presented.
+    Tls(IpAddr, Option<Arc<PeerCertificate>>),
+}
+
+/// The certificate of a connection, and whether it still counts.
+#[derive(Debug)]
+pub struct PeerCertificate {
+    pub leaf: Leaf,
+    /// The leaf, and what it came with.
+    chain: Vec<CertificateDer<'static>>,
+    /// The generation of the policy by whose authorities the chain was verified last.
+    verified_in: AtomicU64,
+    dismissed: CancellationToken,
+}
+
+impl PeerCertificate {
+    /// The first call verifies the chain.
+    pub fn read(chain: Vec<CertificateDer<'static>>) -> Result<Self, LeafError> {
+        let leaf = chain.first().ok_or(LeafError::NoName)?;
+        Ok(Self {
+            leaf: Leaf::read(leaf)?,
+            chain,
+            verified_in: AtomicU64::new(0),
+            dismissed: CancellationToken::new(),
+        })
+    }
+
+    /// Reads the file of a certificate, with those that lead to its authority.
+    pub fn read_file(path: &Path) -> Result<Self, Problems> {
+        let content = files::read(path).and_then(|pem| read_certificates(&pem));
+        let certificate = content.and_then(|chain| Self::read(chain).map_err(|it| it.to_string()));
+        certificate.map_err(|reason| Problems::about(path, reason))
+    }
+
+    /// Whether it holds at this time, and by the authorities of this generation. Where it
+    /// does not, the connection is to end.
+    pub fn holds(&self, authorities: &Authorities, generation: u64, now: SystemTime) -> bool {
+        let holds = !has_ended(self.leaf.not_after, now)
+            && (self.verified_in.load(Ordering::Acquire) == generation
+                || self.verify(authorities, now).is_ok());
+        if holds {
+            self.verified_in.store(generation, Ordering::Release);
+        } else {
+            self.dismissed.cancel();
+        }
+        holds
+    }
+
+    pub fn verify(&self, authorities: &Authorities, now: SystemTime) -> Result<(), rustls::Error> {
+        let (leaf, intermediates) = self
+            .chain
+            .split_first()
+            .ok_or(rustls::Error::NoCertificatesPresented)?;
+        let since_epoch = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = UnixTime::since_unix_epoch(since_epoch);
+        authorities.verify(leaf, intermediates, now).map(drop)
+    }
+
+    /// Cancelled when the connection is to end.
+    pub fn dismissed(&self) -> CancellationToken {
+        self.dismissed.clone()
+    }
 }

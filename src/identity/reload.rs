@@ -1,16 +1,16 @@
-//! The callers file is read again while the server runs: every few seconds and at SIGHUP.
+//! The files of the settings are read again while the server runs: every few seconds and at
+//! SIGHUP.
 //!
-//! Contents are compared, and no times: a mounted file may change without a new time. A bad
-//! new version is logged once, and the last good one stays.
+//! Each file keeps its own last good version: a mistake in the callers file holds up no
+//! renewed certificate. A bad new version is logged once, and changes nothing.
 
 use std::{
-    io::{self, Read},
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
+use rustls::ServerConfig;
 use tokio::{
     sync::{mpsc, watch},
     time::sleep,
@@ -18,43 +18,60 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use super::{
-    caller::Policy,
-    file::{CallersFile, MAX_FILE_BYTES, Problem, Problems},
+    caller::{Policy, PolicySource},
+    file::{CallersFile, Problem, Problems, Surroundings},
+    files::{Content, Version, WatchedFile, is_writable_by_others, read},
+    pair::{PairPaths, configure},
+    tls::PairError,
+    trust::{Anchors, Authorities},
 };
 
-/// The interval at which the file is read.
+/// The interval at which the files are read.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The time that a writer has for the rest of a file.
-const WRITE_DELAY: Duration = Duration::from_millis(200);
+/// Readings of a certificate and a key that do not match until this is logged. Two files
+/// are never written at once.
+const MISMATCHES_TO_LOG: u32 = 3;
 
 /// Receives when the operator asks for it.
 pub type ReloadTrigger = mpsc::Receiver<()>;
 
-/// The policy that counts now. Every call sees one version from beginning to end.
+/// The wall clock.
+pub type WallClock = fn() -> SystemTime;
+
+/// The configuration of TLS that counts for the next handshake.
 #[derive(Clone, Debug)]
-pub struct PolicySource(watch::Receiver<Arc<Policy>>);
+pub struct TlsSource(watch::Receiver<Arc<ServerConfig>>);
 
-impl PolicySource {
-    /// One that does not change.
-    pub fn fixed(policy: Policy) -> Self {
-        Self(watch::channel(Arc::new(policy)).1)
-    }
-
-    pub fn current(&self) -> Arc<Policy> {
+impl TlsSource {
+    pub fn current(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.0.borrow())
     }
 }
 
 impl CallersFile {
-    /// Reads a file.
-    pub fn read(path: &Path) -> Result<Self, Problems> {
-        Self::of_text(path, &read_text(path)?)
+    /// Reads a file, and the files that it names.
+    pub fn read(path: &Path, now: SystemTime) -> Result<Self, Problems> {
+        Self::of_content(path, &read(path), now)
     }
 
-    fn of_text(path: &Path, text: &str) -> Result<Self, Problems> {
+    /// The policy of the file, for answers about it.
+    pub fn into_policy(self) -> Policy {
+        policy_of(self, None).0
+    }
+
+    fn of_content(path: &Path, content: &Content, now: SystemTime) -> Result<Self, Problems> {
+        let bytes = content.as_ref();
+        let bytes = bytes.map_err(|reason| Problems::about(path, reason))?;
+        let text = str::from_utf8(bytes).map_err(|_| Problems::about(path, "is not UTF-8"))?;
         let name = path.display().to_string();
-        let mut file = Self::parse(&name, text)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let surroundings = Surroundings {
+            folder,
+            read: &|file| read(&folder.join(file)),
+            now,
+        };
+        let mut file = Self::parse(&name, text, &surroundings)?;
         if is_writable_by_others(path) {
             let text = "others than its owner may write it, and so decide who may call";
             file.notes.insert(0, Problem::without_place(name, text));
@@ -63,97 +80,257 @@ impl CallersFile {
     }
 }
 
-/// A text; one that cannot be read is a mistake without a place.
-fn read_text(path: &Path) -> Result<String, Problems> {
-    let problem = |text: String| {
-        let name = path.display().to_string();
-        Problems(vec![Problem::without_place(name, text)])
-    };
-    let unreadable = |error: io::Error| problem(format!("cannot be read: {}", error.kind()));
-    let file = std::fs::File::open(path).map_err(unreadable)?;
-    let mut bytes = Vec::new();
-    // A byte more, so that a larger file is noticed.
-    let mut limited = file.take(MAX_FILE_BYTES as u64 + 1);
-    limited.read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() > MAX_FILE_BYTES {
-        return Err(problem("is larger than 256 KiB".to_owned()));
-    }
-    String::from_utf8(bytes).map_err(|_| problem("is not UTF-8".to_owned()))
-}
-
-fn is_writable_by_others(path: &Path) -> bool {
-    const GROUP_AND_OTHERS: u32 = 0o022;
-    let metadata = std::fs::metadata(path);
-    metadata.is_ok_and(|file| file.permissions().mode() & GROUP_AND_OTHERS != 0)
-}
-
 /// Logs what is worth knowing, at the start and after each reload.
-fn log_notes(file: &CallersFile) {
-    for note in &file.notes {
+fn log_notes(notes: &[Problem]) {
+    for note in notes {
         warn!(%note, "about the callers file");
     }
 }
 
-/// Reads the file again until the policy is not used any more.
-pub fn watch_file(path: PathBuf, file: CallersFile, mut trigger: ReloadTrigger) -> PolicySource {
-    log_notes(&file);
-    let CallersFile { entries, text, .. } = file;
-    let policy = Policy::new(entries, None);
-    let (sender, source) = watch::channel(Arc::new(policy));
-    let mut known = Ok(text);
-    tokio::spawn(async move {
+/// Reads the files, and reads them again until the policy is not used any more.
+pub fn watch_files(
+    path: PathBuf,
+    pair: Option<PairPaths>,
+    trigger: ReloadTrigger,
+    clock: WallClock,
+) -> Result<(PolicySource, Option<TlsSource>), Problems> {
+    let content = read(&path);
+    let version = Version::of(&content);
+    let file = CallersFile::of_content(&path, &content, clock())?;
+    log_notes(&file.notes);
+    let callers = CallersState {
+        file: WatchedFile::new(path, version),
+        problems: None,
+    };
+    let (policy, authorities) = policy_of(file, None);
+    let (policy, source) = watch::channel(Arc::new(policy));
+    let source = PolicySource(source);
+    let tls = pair.map(|paths| ServerKeyState::begin(paths, source.clone()));
+    let (server_key, tls) = match tls.transpose()? {
+        Some((state, source)) => (Some(state), Some(source)),
+        None => (None, None),
+    };
+    let watcher = Watcher {
+        policy,
+        callers,
+        authorities,
+        server_key,
+        clock,
+    };
+    tokio::spawn(watcher.run(trigger));
+    Ok((source, tls))
+}
+
+/// All files of the settings, with their last good versions.
+struct Watcher {
+    policy: watch::Sender<Arc<Policy>>,
+    callers: CallersState,
+    authorities: Vec<AuthorityState>,
+    server_key: Option<ServerKeyState>,
+    clock: WallClock,
+}
+
+impl Watcher {
+    async fn run(mut self, mut trigger: ReloadTrigger) {
         loop {
             tokio::select! {
                 () = sleep(RELOAD_INTERVAL) => {}
                 asked = trigger.recv() => if asked.is_none() { sleep(RELOAD_INTERVAL).await },
-                () = sender.closed() => return,
+                () = self.policy.closed() => return,
             }
-            let Some((text, file)) = changed(&path, &known).await else {
-                continue;
-            };
-            known = text;
-            match file {
-                Ok(file) => {
-                    log_notes(&file);
-                    info!("the callers file has changed and counts from now on");
-                    let previous = Arc::clone(&sender.borrow());
-                    let policy = Policy::new(file.entries, Some(&previous));
-                    sender.send_replace(Arc::new(policy));
-                }
-                Err(problems) => {
-                    for problem in problems.0 {
-                        error!(%problem, "the callers file cannot be used; the last good one stays");
-                    }
-                }
+            self.read_authorities().await;
+            if let Some(file) = self.callers.changed((self.clock)()).await {
+                self.change_callers(file);
+            }
+            if let Some(server_key) = &mut self.server_key {
+                server_key.read().await;
             }
         }
-    });
-    PolicySource(source)
+    }
+
+    fn change_callers(&mut self, file: CallersFile) {
+        log_notes(&file.notes);
+        info!("the callers file has changed and counts from now on");
+        let (policy, authorities) = policy_of(file, Some(&self.policy.borrow()));
+        self.authorities = authorities;
+        self.policy.send_replace(Arc::new(policy));
+    }
+
+    async fn read_authorities(&mut self) {
+        let mut has_changed = false;
+        for authority in &mut self.authorities {
+            has_changed |= authority.read((self.clock)()).await;
+        }
+        if has_changed {
+            let authorities = AuthorityState::verifiers(&self.authorities);
+            let policy = self.policy.borrow().with_authorities(authorities);
+            self.policy.send_replace(Arc::new(policy));
+        }
+    }
 }
 
-type ReadText = Result<String, Problems>;
+/// The policy of a file, and the files of its authorities.
+fn policy_of(file: CallersFile, previous: Option<&Policy>) -> (Policy, Vec<AuthorityState>) {
+    let states = file
+        .authorities
+        .into_iter()
+        .map(|authority| AuthorityState {
+            name: authority.name,
+            trust_domain: authority.trust_domain,
+            anchors: authority.anchors,
+            file: WatchedFile::new(authority.path, authority.version),
+        });
+    let states: Vec<_> = states.collect();
+    let authorities = AuthorityState::verifiers(&states);
+    (Policy::new(file.entries, authorities, previous), states)
+}
 
-/// A changed text, and what it says. `None` where nothing has changed, or a change is not
-/// over: a file that is written in place is read whole only after a while.
-async fn changed(
-    path: &Path,
-    known: &ReadText,
-) -> Option<(ReadText, Result<CallersFile, Problems>)> {
-    let read = |path: PathBuf| async move {
-        let read = tokio::task::spawn_blocking(move || read_text(&path));
-        read.await.ok()
-    };
-    let text = read(path.to_owned()).await?;
-    if text == *known {
-        return None;
+fn log_refused(problems: &Problems) {
+    for problem in &problems.0 {
+        error!(%problem, "the callers file cannot be used; the last good one stays");
     }
-    sleep(WRITE_DELAY).await;
-    if read(path.to_owned()).await? != text {
-        return None;
+}
+
+struct CallersState {
+    file: WatchedFile,
+    /// Of the last version, if it is bad. It is read again even if it does not change: it
+    /// may name a file that is not there yet.
+    problems: Option<Problems>,
+}
+
+impl CallersState {
+    /// A new version, if it is good.
+    async fn changed(&mut self, now: SystemTime) -> Option<CallersFile> {
+        let path = self.file.path.clone();
+        let content = match self.file.changed().await {
+            Some(content) => content,
+            None if self.problems.is_some() => read(&path),
+            None => return None,
+        };
+        let parse = move || CallersFile::of_content(&path, &content, now);
+        // A panic is logged as such; the last good version stays.
+        let file = tokio::task::spawn_blocking(parse).await.ok()?;
+        match file {
+            Ok(file) => {
+                self.problems = None;
+                Some(file)
+            }
+            Err(problems) => {
+                if self.problems.as_ref() != Some(&problems) {
+                    log_refused(&problems);
+                }
+                self.problems = Some(problems);
+                None
+            }
+        }
     }
-    let (task_path, task_text) = (path.to_owned(), text.clone());
-    let parse = move || CallersFile::of_text(&task_path, &task_text?);
-    // A panic is logged as such; the last good version stays.
-    let file = tokio::task::spawn_blocking(parse).await.ok()?;
-    Some((text, file))
+}
+
+struct AuthorityState {
+    name: String,
+    trust_domain: Option<String>,
+    anchors: Anchors,
+    file: WatchedFile,
+}
+
+impl AuthorityState {
+    fn verifiers(states: &[Self]) -> Authorities {
+        Authorities::new(
+            states
+                .iter()
+                .map(|state| (state.trust_domain.as_deref(), &state.anchors)),
+        )
+    }
+
+    /// Takes a new version of the file, if it is good.
+    async fn read(&mut self, now: SystemTime) -> bool {
+        let Some(content) = self.file.changed().await else {
+            return false;
+        };
+        let path = self.file.path.display();
+        match content.and_then(|pem| Anchors::read(&pem, now)) {
+            Ok(anchors) => {
+                info!(
+                    authority = self.name,
+                    "an authority has changed and counts from now on"
+                );
+                self.anchors = anchors;
+                true
+            }
+            Err(reason) => {
+                let problem = format!("{path} {reason}");
+                error!(
+                    authority = self.name,
+                    problem, "an authority cannot be used; its last good version stays"
+                );
+                false
+            }
+        }
+    }
+}
+
+struct ServerKeyState {
+    certificate: WatchedFile,
+    key: WatchedFile,
+    policy: PolicySource,
+    sender: watch::Sender<Arc<ServerConfig>>,
+    /// Of the last reading, and how often it was the same.
+    problem: Option<(String, u32)>,
+}
+
+impl ServerKeyState {
+    fn begin(paths: PairPaths, policy: PolicySource) -> Result<(Self, TlsSource), Problems> {
+        let (certificate, key) = (read(&paths.certificate), read(&paths.key));
+        let versions = (Version::of(&certificate), Version::of(&key));
+        let config = configure(&certificate, &key, policy.clone());
+        let config = config.map_err(|error| Problems(vec![error.at(&paths)]))?;
+        let (sender, receiver) = watch::channel(Arc::new(config));
+        let state = Self {
+            certificate: WatchedFile::new(paths.certificate, versions.0),
+            key: WatchedFile::new(paths.key, versions.1),
+            policy,
+            sender,
+            problem: None,
+        };
+        Ok((state, TlsSource(receiver)))
+    }
+
+    /// Takes a new certificate and key, if they are good. Bad ones are read again: one of
+    /// the two files may be about to follow.
+    async fn read(&mut self) {
+        let has_changed =
+            self.certificate.changed().await.is_some() | self.key.changed().await.is_some();
+        if !has_changed && self.problem.is_none() {
+            return;
+        }
+        let paths = PairPaths {
+            certificate: self.certificate.path.clone(),
+            key: self.key.path.clone(),
+        };
+        let (certificate, key) = (read(&paths.certificate), read(&paths.key));
+        match configure(&certificate, &key, self.policy.clone()) {
+            Ok(config) => {
+                info!("the server's certificate has changed and counts from now on");
+                self.problem = None;
+                self.sender.send_replace(Arc::new(config));
+            }
+            Err(error) => {
+                let problem = error.at(&paths).to_string();
+                let before = self.problem.take().filter(|(last, _)| *last == problem);
+                let count = before.map_or(1, |(_, count)| count + 1);
+                let logged_at = if error == PairError::Mismatch {
+                    MISMATCHES_TO_LOG
+                } else {
+                    1
+                };
+                if count == logged_at {
+                    error!(
+                        problem,
+                        "the server's certificate cannot be used; the last good one stays"
+                    );
+                }
+                self.problem = Some((problem, count));
+            }
+        }
+    }
 }

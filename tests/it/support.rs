@@ -24,6 +24,7 @@ pub mod schema;
 pub mod sessions;
 pub mod soak;
 pub mod store;
+pub mod tls;
 pub mod tools;
 pub mod wire;
 

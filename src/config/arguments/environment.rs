@@ -68,6 +68,8 @@ pub const ENVIRONMENT: &str = concat!(
   LISTEN_ADDR                  where to listen, as for --listen, separated by commas
   REFLECTION                   on or off, as for --reflection
   CALLERS_FILE                 the callers file, as for --callers
+  TLS_CERTIFICATE_FILE, TLS_KEY_FILE
+                               as for --tls-certificate and --tls-key
   MAX_CONCURRENT_READS         as for --max-concurrent-reads
   MAX_STALENESS, CACHE_BYTES   as for the flags of these names
   MAX_CONNECTION_AGE, DRAIN_WAIT, DRAIN_TIMEOUT
@@ -87,14 +89,16 @@ pub const CALLERS_ENVIRONMENT: &str = "\
 Environment:
   CALLERS_FILE                 the callers file, as for --callers
 
-Exit code: 0 when the file is well, or the answer is yes; 1 when it is no; 2 for mistakes in the
-file, which are listed, or a wrong setting.";
+Exit code: 0 when the file is well, or the answer is yes; 1 when it is no, or a certificate is that
+of no caller; 2 for mistakes in the file, which are listed, or a wrong setting.";
 
 pub const CHECK_ENVIRONMENT: &str = concat!(
     database_environment!(),
     data_environment!(),
     "
-  CALLERS_FILE                 the callers file, as for --callers",
+  CALLERS_FILE                 the callers file, as for --callers
+  TLS_CERTIFICATE_FILE, TLS_KEY_FILE
+                               as for --tls-certificate and --tls-key",
     installation_environment!(),
     log_environment!(),
     precedence!(),

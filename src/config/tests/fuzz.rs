@@ -225,7 +225,7 @@ fn is_postgres_url(text: &str) -> bool {
 
 #[test]
 fn any_text_is_a_loopback_address_or_rejected() {
-    const ADDRESSES: [&str; 9] = [
+    const ADDRESSES: [&str; 10] = [
         "127.0.0.1:50051",
         "localhost:0",
         "localhost:localhost:1",
@@ -235,6 +235,7 @@ fn any_text_is_a_loopback_address_or_rejected() {
         "[fe80::1%1]:1",
         "unix:/run/leadchat/inbox.sock",
         "unix:",
+        "tls:0.0.0.0:50052",
     ];
     let texts = prop_oneof![4 => damaged_one_of(&ADDRESSES), 1 => text(30)];
     for_all(1000, texts, |text| {
@@ -242,6 +243,7 @@ fn any_text_is_a_loopback_address_or_rejected() {
             Ok(address) => {
                 match &address {
                     ListenAddress::Tcp(address) => assert!(address.ip().is_loopback()),
+                    ListenAddress::Tls(_) => assert!(text.starts_with("tls:")),
                     ListenAddress::Unix(path) => {
                         assert_eq!(path.to_str(), text.strip_prefix("unix:"));
                     }

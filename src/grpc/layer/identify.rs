@@ -15,6 +15,7 @@ use http_body_util::BodyExt;
 
 use super::access_log::{record_caller, record_refusal};
 use crate::{
+    domain::freshness::Clock,
     grpc::{
         pb::inbox_service_server::SERVICE_NAME,
         status::{self, CallError},
@@ -22,19 +23,22 @@ use crate::{
     identity::{CallSlot, Caller, Method, Peer, PolicySource},
 };
 
+/// The means by which the guard identifies callers.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    pub policy: PolicySource,
+    pub clock: Clock,
+}
+
 /// The headers of credentials. They go no further than this.
 const CREDENTIALS: [&str; 2] = ["authorization", "viewer-authorization"];
 
 /// Passes a call of a known caller on, with the caller among its extensions.
-pub async fn identify(
-    State(policy): State<PolicySource>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+pub async fn identify(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
     for name in CREDENTIALS {
         request.headers_mut().remove(name);
     }
-    match begin(&policy, &request) {
+    match begin(&guard, &request) {
         Ok((caller, slot)) => {
             request.extensions_mut().insert(caller);
             // The call is under way until its answer was sent, or is given up.
@@ -52,11 +56,12 @@ pub async fn identify(
     }
 }
 
-fn begin(policy: &PolicySource, request: &Request) -> Result<(Caller, CallSlot), CallError> {
+fn begin(guard: &Guard, request: &Request) -> Result<(Caller, CallSlot), CallError> {
     // Every connection has a peer.
     let peer = request.extensions().get::<Peer>();
-    let peer = *peer.ok_or(CallError::CredentialsMissing)?;
-    let caller = policy.current().identify(peer)?;
+    let peer = peer.ok_or(CallError::CredentialsMissing)?;
+    let now = (guard.clock.wall)();
+    let caller = guard.policy.current().identify(peer, now)?;
     record_caller(&caller);
     let slot = caller.begin_call();
     let slot = slot.map_err(|limit| CallError::limit_exceeded(&caller, limit))?;

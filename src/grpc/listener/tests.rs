@@ -22,7 +22,7 @@ fn connect(draining: &CancellationToken) -> (Connection, UnixStream) {
     let permits = Arc::new(Semaphore::new(1));
     let permit = permits.try_acquire_owned().unwrap();
     let connection = Connection::new(
-        Either::Right(server),
+        Either::Left(Either::Right(server)),
         Peer::Unix(None),
         LIMITS,
         draining.clone(),

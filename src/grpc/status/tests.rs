@@ -7,6 +7,7 @@ use tower::{Service, ServiceBuilder, service_fn};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::*;
+use crate::identity::Credential;
 
 const SERVICE: &str = include_str!("../../../proto/leadchat/inbox/v1/inbox_service.proto");
 
@@ -37,6 +38,12 @@ fn every_error() -> Vec<CallError> {
         CallError::CompressionNotSupported,
         CallError::LatestOnStandby,
         CallError::CredentialsMissing,
+        CallError::CredentialsInvalid {
+            credential: Credential::Certificate,
+        },
+        CallError::CredentialsExpired {
+            credential: Credential::Certificate,
+        },
         CallError::CallerUnknown {
             identity: "uid:4294967295".to_owned(),
         },
@@ -55,7 +62,7 @@ fn every_error() -> Vec<CallError> {
 fn every_reason_is_answered_as_documented() {
     let mut answered = BTreeSet::new();
     for error in every_error() {
-        let name = error.parts().1.as_str_name();
+        let name = error.kind().1.as_str_name();
         let status = Status::from(error);
         let info = status.get_details_error_info().unwrap();
         assert_eq!(

@@ -14,9 +14,27 @@ use toml::Spanned;
 pub struct RawCaller {
     pub name: Spanned<String>,
     pub uids: Option<Vec<Spanned<u32>>>,
+    pub spiffe: Option<Vec<Spanned<String>>>,
+    pub dns: Option<Vec<Spanned<String>>>,
     pub local: Option<Spanned<bool>>,
     pub may: Option<Vec<Spanned<RawRule>>>,
     pub limits: Option<Spanned<RawLimits>>,
+}
+
+/// The identities of a caller. Apart, because flattened fields lose their places.
+pub struct RawIdentities {
+    pub uids: Option<Vec<Spanned<u32>>>,
+    pub spiffe: Option<Vec<Spanned<String>>>,
+    pub dns: Option<Vec<Spanned<String>>>,
+}
+
+impl RawIdentities {
+    pub fn is_empty(&self) -> bool {
+        let is_empty = |list: &Option<Vec<_>>| list.as_ref().is_none_or(Vec::is_empty);
+        self.uids.as_ref().is_none_or(Vec::is_empty)
+            && is_empty(&self.spiffe)
+            && is_empty(&self.dns)
+    }
 }
 
 #[derive(Deserialize)]

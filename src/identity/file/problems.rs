@@ -1,6 +1,6 @@
 //! Mistakes of a file, with their places.
 
-use std::fmt;
+use std::{fmt, path::Path};
 
 /// The largest number of mistakes that are reported.
 const MAX_PROBLEMS: usize = 16;
@@ -49,6 +49,14 @@ impl fmt::Display for Problem {
 /// The mistakes of a file, ordered by line: a line each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
+
+impl Problems {
+    /// One about a whole file.
+    pub fn about(path: &Path, text: impl Into<String>) -> Self {
+        let file = path.display().to_string();
+        Self(vec![Problem::without_place(file, text)])
+    }
+}
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,6 +1,7 @@
 //! Callers files, right and wrong.
 
 use super::*;
+use crate::identity::credential::Identity;
 
 const GOOD: &str = r#"version = 1
 
@@ -40,8 +41,18 @@ accounts = ["1"]
 as       = { users = "any", bots = "any" }
 "#;
 
+/// Beside the file, there is no other.
+fn parse(text: &str) -> Result<CallersFile, Problems> {
+    let surroundings = Surroundings {
+        folder: Path::new(""),
+        read: &|_| Err("cannot be read: entity not found".to_owned()),
+        now: SystemTime::UNIX_EPOCH,
+    };
+    CallersFile::parse("c.toml", text, &surroundings)
+}
+
 fn problems(text: &str) -> Vec<String> {
-    match CallersFile::parse("c.toml", text) {
+    match parse(text) {
         Ok(file) => panic!("{file:?}"),
         Err(problems) => problems.0.iter().map(ToString::to_string).collect(),
     }
@@ -55,13 +66,16 @@ fn problems_with(original: &str, changed: &str) -> Vec<String> {
 
 #[test]
 fn a_file_is_read() {
-    let file = CallersFile::parse("c.toml", GOOD).unwrap();
+    let file = parse(GOOD).unwrap();
     let names: Vec<_> = file.entries.iter().map(|it| it.name.as_str()).collect();
     assert_eq!(names, ["webhooks", "sender", "people"]);
     let [webhooks, sender, people] = &file.entries[..] else {
         panic!()
     };
-    assert_eq!(webhooks.uids, [1001, 1002]);
+    assert_eq!(
+        webhooks.identities,
+        [Identity::Uid(1001), Identity::Uid(1002)]
+    );
     assert!(webhooks.rules[0].everywhere && people.is_local);
     assert_eq!((webhooks.rules[0].line, sender.rules[0].line), (7, 18));
     assert_eq!(sender.limits().concurrent_calls, Some(8));
@@ -125,7 +139,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "[1003]",
         "[1002]",
-        "16:10: caller \"sender\": uids: 1002 is a uid of \"webhooks\" already",
+        "16:10: caller \"sender\": uids: uid:1002 is one of \"webhooks\" already",
     ),
     (
         "[1003]",
@@ -135,7 +149,47 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "[1003]",
         "[]",
-        "14:1: caller \"sender\": nothing identifies it; set uids, or local = true",
+        "14:1: caller \"sender\": nothing identifies it; set uids, spiffe or dns, or local = true",
+    ),
+    (
+        "uids  = [1003]",
+        "spiffe = [\"spiffe://a/b\"]",
+        "16:11: caller \"sender\": spiffe: no [[authority]] has trust_domain = \"a\"",
+    ),
+    (
+        "uids  = [1003]",
+        "spiffe = [\"spiffe://a\"]",
+        "16:11: caller \"sender\": spiffe: is a trust domain, and has no path",
+    ),
+    (
+        "uids  = [1003]",
+        "spiffe = [\"https://a/b\"]",
+        "16:11: caller \"sender\": spiffe: is no SPIFFE ID: scheme is missing or invalid",
+    ),
+    (
+        "uids  = [1003]",
+        "dns = [\"*.example\"]",
+        "16:8: caller \"sender\": dns: is no name of DNS; wildcards are none",
+    ),
+    (
+        "uids  = [1003]",
+        "dns = [\"a.example\"]",
+        "16:8: caller \"sender\": dns: there is no [[authority]] without a trust_domain",
+    ),
+    (
+        "version = 1",
+        "version = 1\n[[authority]]\nname = \"a\"\nfile = \"a.pem\"",
+        "4:8: file: \"a.pem\" cannot be read: entity not found",
+    ),
+    (
+        "version = 1",
+        "version = 1\n[[authority]]\nname = \"a\"\nfile = \"a.pem\"\ntrust_domain = \"A\"",
+        "5:16: trust_domain: write the name alone, in lower case",
+    ),
+    (
+        "version = 1",
+        "version = 1\n[authority]\nname = \"a\"",
+        "2:1: authority: write [[authority]], one for each",
     ),
     (
         "[1003]",
@@ -150,7 +204,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "uids  = [1003]",
         "user = 1",
-        "16:1: caller \"sender\": unknown field `user`, expected one of `name`, `uids`, `local`, `may`, `limits`",
+        "16:1: caller \"sender\": unknown field `user`, expected one of `name`, `uids`, `spiffe`, `dns`, `local`, `may`, `limits`",
     ),
     (
         "\"GetInbox\", \"Batch",
@@ -308,7 +362,7 @@ fn searches_of_one_caller_have_equal_secrets() {
              have the same secrets"
         ]
     );
-    let covered = CallersFile::parse("c.toml", &file("", "")).unwrap();
+    let covered = parse(&file("", "")).unwrap();
     let notes: Vec<_> = covered.notes.iter().map(ToString::to_string).collect();
     assert_eq!(
         notes,
@@ -325,7 +379,7 @@ mod fuzz {
     fn a_damaged_file_is_read_or_refused() {
         for_all(500, damaged_one_of(&[GOOD]), |text| {
             let lines = text.matches('\n').count() + 1;
-            match CallersFile::parse("c.toml", &text) {
+            match parse(&text) {
                 Ok(file) => assert!(!file.entries.is_empty()),
                 Err(problems) => {
                     assert!((1..=16).contains(&problems.0.len()));

@@ -1,14 +1,17 @@
 //! Known callers: each is identified, and may ask what its rules permit. All else is denied
 //! before anything is read.
 //!
-//! Callers of these tests connect over a Unix socket, with the user id of this process, or
-//! over a loopback address.
+//! Callers of these tests connect over a Unix socket, with the user id of this process, over
+//! a loopback address, or with a certificate over TLS.
 
 mod authentication;
+mod certificates;
 mod command;
 mod disclosure;
+pub mod network;
 mod quota;
 mod reload;
+mod renewal;
 mod rules;
 
 use std::collections::HashMap;

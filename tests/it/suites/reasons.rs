@@ -8,9 +8,12 @@ use prost::Message;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 
-use super::freshness::served_standby;
+use super::{
+    callers::network::{Network, entry},
+    freshness::served_standby,
+};
 use crate::support::{
-    Backend, Database, Program, get_as_user, pb,
+    Backend, Database, Program, get_as_user, get_inbox, pb,
     plain::{self, framed},
     program::{Server, eventually},
     reason,
@@ -21,10 +24,12 @@ use crate::support::{
 const GET: &str = "/leadchat.inbox.v1.InboxService/GetInbox";
 
 /// The reasons with metadata, which are of callers.
-const OF_CALLERS: [&str; 3] = [
+const OF_CALLERS: [&str; 5] = [
     "CALLER_LIMIT_EXCEEDED",
     "CALLER_NOT_PERMITTED",
     "CALLER_UNKNOWN",
+    "CREDENTIALS_EXPIRED",
+    "CREDENTIALS_INVALID",
 ];
 
 /// The parts of an error that clients decide by.
@@ -123,7 +128,7 @@ async fn reasons_are_answered_on_sqlite_as_on_postgres() {
     let (sqlite, postgres) =
         tokio::join!(by_requests(Backend::Sqlite), by_requests(Backend::Postgres));
     assert_eq!(sqlite.table(), postgres.table());
-    assert_eq!(sqlite.0.len(), 16);
+    assert_eq!(sqlite.0.len(), 18);
 }
 
 /// Errors of requests, and of rows that do not exist.
@@ -193,6 +198,7 @@ async fn by_requests(backend: Backend) -> Provoked {
     }
     by_overload(&database, &mut provoked).await;
     by_callers(&database, &mut provoked).await;
+    by_certificates(&database, &mut provoked).await;
     // A column that nobody can do without.
     let rename = "ALTER TABLE inboxes RENAME COLUMN greeting_message TO gone";
     database.execute(rename).await;
@@ -242,6 +248,42 @@ async fn by_callers(database: &Database, provoked: &mut Provoked) {
                 provoked.add(status);
             }
         }
+    }
+}
+
+/// Errors of certificates: one of two callers, and one whose authority is trusted no more.
+async fn by_certificates(database: &Database, provoked: &mut Provoked) {
+    let network = Network::new();
+    let callers = [
+        entry("a", "dns = [\"a.example\"]"),
+        entry("b", "dns = [\"b.example\"]"),
+    ];
+    let callers = format!("{}{}", Network::HEAD, callers.concat());
+    let server = network.server(database, &callers);
+    let certificate = |names: &str| {
+        let extension = format!("subjectAltName = {names}");
+        network.office.certificate_with("me", &extension)
+    };
+    let of_both = certificate("DNS:a.example, DNS:b.example");
+    let of_both = network.client(&server, Some(&of_both));
+    let of_one = network.client(&server, Some(&certificate("DNS:a.example")));
+    of_one
+        .get(get_inbox(1, 1, viewer::service()))
+        .await
+        .unwrap();
+    for _ in 0..2 {
+        let answer = of_both.get(get_inbox(1, 1, viewer::service())).await;
+        provoked.add(answer.unwrap_err());
+    }
+    server.replace("office.pem", &network.mesh.text());
+    server.signal("HUP");
+    eventually("the authority counts", || {
+        server.log().contains("an authority has changed")
+    })
+    .await;
+    for _ in 0..2 {
+        let answer = of_one.get(get_inbox(1, 1, viewer::service())).await;
+        provoked.add(answer.unwrap_err());
     }
 }
 

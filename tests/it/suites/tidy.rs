@@ -14,11 +14,21 @@ mod sources;
 use sources::{all_sources, regex, sources};
 
 /// Patterns that only some modules may contain, and the reason. Unit tests may too.
-const ONLY_IN: [(&str, &[&str], &str); 15] = [
+const ONLY_IN: [(&str, &[&str], &str); 17] = [
     (
-        r"\b(tonic|prost|axum|tower|tower_http|hyper|hyper_util|h2)\b|\b(tonic|prost)_",
+        r"\b(tonic|prost|axum|tower|tower_http|hyper|hyper_util)\b|\bh2::|\b(tonic|prost)_",
         &["grpc"],
         "what an inbox is does not depend on how it is sent",
+    ),
+    (
+        r"\b(x509_cert|spiffe)::",
+        &["identity"],
+        "callers are identified in one place",
+    ),
+    (
+        r"\btokio_rustls::",
+        &["grpc/listener"],
+        "connections come from one place",
     ),
     (
         r"\bsqlx\b|^\s*use redis\b|\bredis::([A-Z]|aio\b|cmd\b|io\b)",

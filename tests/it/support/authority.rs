@@ -1,6 +1,6 @@
 //! An authority of the tests' own, and certificates that come from it.
 
-use std::{fs, process::Command};
+use std::{fs, process::Command, time::SystemTime};
 
 use tempfile::TempDir;
 
@@ -25,13 +25,30 @@ impl Authority {
         let authority = Self {
             folder: tempfile::tempdir().unwrap(),
         };
-        let request = "req -x509 KEY -extensions authority -days 2";
+        let request = "req -x509 KEY -extensions authority -days 30";
         let files = "-keyout authority.key -out authority.pem";
         authority.openssl(
             &format!("{request} {files}").replace("KEY", ELLIPTIC),
-            "of a test",
+            // Authorities of equal names would be taken for each other.
+            &authority.path(""),
             "",
         );
+        authority
+    }
+
+    /// One that another authority has signed.
+    pub fn below(parent: &Self) -> Self {
+        let authority = Self::new();
+        let request = format!("req {ELLIPTIC} -keyout authority.key -out authority.csr");
+        authority.openssl(&request, "below", "");
+        let above = |name: &str| parent.path(name);
+        let sign = format!(
+            "x509 -req -in authority.csr -CA {} -CAkey {} -CAcreateserial -days 2 \
+             -out authority.pem -extfile openssl.cnf -extensions authority",
+            above("authority.pem"),
+            above("authority.key")
+        );
+        authority.openssl(&sign, "below", "");
         authority
     }
 
@@ -57,6 +74,30 @@ impl Authority {
     /// A certificate for a name, with these extensions; without any it is of version 1.
     pub fn certificate_with(&self, name: &str, extensions: &str) -> Certificate {
         self.signed(name, extensions, ELLIPTIC)
+    }
+
+    /// The same, from one time to another.
+    pub fn certificate_between(
+        &self,
+        name: &str,
+        extensions: &str,
+        (begin, end): (SystemTime, SystemTime),
+    ) -> Certificate {
+        let request = format!("req {ELLIPTIC} -keyout {name}.key -out {name}.csr");
+        self.openssl(&request, name, extensions);
+        fs::write(self.path("index.txt"), "").unwrap();
+        let time = |time| {
+            let text = humantime::format_rfc3339_seconds(time).to_string();
+            text.replace(['-', ':', 'T'], "")
+        };
+        let sign = format!(
+            "ca -batch -notext -config openssl.cnf -in {name}.csr -out {name}.pem \
+             -startdate {} -enddate {} -extensions holder",
+            time(begin),
+            time(end)
+        );
+        self.openssl(&sign, name, extensions);
+        self.read(name)
     }
 
     /// Its own certificate, as a server's.
@@ -96,6 +137,10 @@ impl Authority {
         let configuration = format!(
             "[req]\nprompt = no\ndistinguished_name = name\n[name]\nCN = {name}\n\
              [authority]\nbasicConstraints = critical, CA:TRUE\n\
+             [ca]\ndefault_ca = own\n[own]\ndatabase = index.txt\nnew_certs_dir = .\n\
+             rand_serial = yes\ndefault_md = sha256\npolicy = any\nunique_subject = no\n\
+             certificate = authority.pem\nprivate_key = authority.key\n\
+             [any]\ncommonName = supplied\n\
              [holder]\n{extensions}\n"
         );
         fs::write(self.folder.path().join("openssl.cnf"), configuration).unwrap();

@@ -93,6 +93,9 @@ impl<M> fmt::Debug for Answer<M> {
 
 impl Client {
     pub async fn connect(address: &str) -> Self {
+        if let Some(address) = address.strip_prefix("tls:") {
+            panic!("{address} needs a certificate of its authority");
+        }
         let channel = match address.strip_prefix("unix:") {
             Some(path) => Endpoint::from_shared(format!("unix:{path}")).unwrap(),
             None => Endpoint::from_shared(format!("http://{address}")).unwrap(),
@@ -102,6 +105,10 @@ impl Client {
             .connect()
             .await
             .unwrap();
+        Self::over(channel)
+    }
+
+    pub fn over(channel: Channel) -> Self {
         Self {
             grpc: tonic::client::Grpc::new(channel).max_decoding_message_size(LARGEST),
             questions: None,
@@ -196,7 +203,8 @@ impl Client {
         request: Request<Vec<u8>>,
     ) -> Result<Answer<M>, Status> {
         let mut grpc = self.grpc.clone();
-        grpc.ready().await.unwrap();
+        let ready = grpc.ready().await;
+        ready.map_err(|error| Status::unavailable(format!("{error:?}")))?;
         let response = grpc
             .unary(request, path.parse::<PathAndQuery>().unwrap(), AsIs)
             .await?;

@@ -103,8 +103,14 @@ impl Program {
     /// With a callers file of this text, in its folder.
     pub fn with_callers(self, text: &str) -> Self {
         let path = self.folder.path().join(CALLERS_FILE);
-        fs::write(&path, text).unwrap();
-        self.env("CALLERS_FILE", path.to_str().unwrap())
+        self.with_file(CALLERS_FILE, text)
+            .env("CALLERS_FILE", path.to_str().unwrap())
+    }
+
+    /// With a file in its folder.
+    pub fn with_file(self, name: &str, text: &str) -> Self {
+        fs::write(self.folder.path().join(name), text).unwrap();
+        self
     }
 
     pub fn env(mut self, name: &str, value: &str) -> Self {
@@ -249,10 +255,7 @@ impl Server {
 
     /// Replaces its callers file, as an editor does: by another file of that name.
     pub fn replace_callers(&self, text: &str) {
-        let path = self.folder.path().join(CALLERS_FILE);
-        let new = path.with_extension("new");
-        fs::write(&new, text).unwrap();
-        fs::rename(new, path).unwrap();
+        self.replace(CALLERS_FILE, text);
     }
 
     /// All that it has logged so far.
@@ -282,6 +285,14 @@ impl Server {
 
     pub fn folder(&self) -> &std::path::Path {
         self.folder.path()
+    }
+
+    /// Replaces a file of its folder, by another one of that name.
+    pub fn replace(&self, name: &str, text: &str) {
+        let path = self.folder.path().join(name);
+        let new = path.with_extension("new");
+        fs::write(&new, text).unwrap();
+        fs::rename(new, path).unwrap();
     }
 
     pub fn pid(&self) -> Pid {
@@ -337,9 +348,7 @@ impl Server {
         self.stdout.read_to_string(&mut printed).unwrap();
         (self.child.wait().unwrap().code(), printed)
     }
-}
 
-impl Server {
     /// Waits for its end, and gives the exit code.
     pub fn wait(mut self) -> Option<i32> {
         let end = Instant::now() + WAIT_TIMEOUT;

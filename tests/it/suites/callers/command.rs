@@ -1,9 +1,14 @@
 //! `leadchat-inbox callers`: the file of the documents, and answers about its callers.
 
+use std::sync::LazyLock;
+
 use serde_json::Value;
 
 use super::metadata;
-use crate::support::{Backend, Program, viewer};
+use crate::support::{Backend, Program, authority::Authority, viewer};
+
+/// The authority of the file.
+static AUTHORITY: LazyLock<Authority> = LazyLock::new(Authority::new);
 
 /// The file that docs/callers.md shows.
 fn documented() -> String {
@@ -16,6 +21,7 @@ fn documented() -> String {
 fn run(text: &str, arguments: &[&str]) -> (Option<i32>, String) {
     let program = Program::new(&["callers"])
         .with_callers(text)
+        .with_file("mesh-bundle.pem", &AUTHORITY.text())
         .args(arguments.iter().copied());
     let folder = format!("{}/", program.folder().display());
     let output = program.output();
@@ -41,32 +47,32 @@ fn questions_are_answered_with_the_rules_that_decide() {
         (
             "--caller sender-eu --method GetInbox --account 150",
             0,
-            "yes, by callers.toml:20 \"mail goes out\"; administrator-only fields: smtp",
+            "yes, by callers.toml:26 \"mail goes out\"; administrator-only fields: smtp",
         ),
         (
             "--caller webhooks --method GetInbox --account 7 --as user:3",
             1,
-            "no: it may call FindInboxes only (callers.toml:8)",
+            "no: it may call FindInboxes only (callers.toml:14)",
         ),
         (
             "--caller sender-eu --method GetInbox --account 200",
             1,
-            "no: its rules are about accounts 100-199, 4711 (callers.toml:20)",
+            "no: its rules are about accounts 100-199, 4711 (callers.toml:26)",
         ),
         (
             "--caller sender-eu --method GetInbox --account 100 --as user:1",
             1,
-            "no: it may ask as itself (callers.toml:20)",
+            "no: it may ask as itself (callers.toml:26)",
         ),
         (
             "--caller webhooks --method FindInboxes --detail full",
             1,
-            "no: it may ask for basic detail only (callers.toml:8)",
+            "no: it may ask for basic detail only (callers.toml:14)",
         ),
         (
             "--caller webhooks --method FindInboxes --detail basic",
             0,
-            "yes, by callers.toml:8 \"events find their inbox\"; administrator-only fields: none",
+            "yes, by callers.toml:14 \"events find their inbox\"; administrator-only fields: none",
         ),
         (
             "--caller nobody --method GetInbox --account 1",
@@ -95,7 +101,7 @@ fn mistakes_are_listed_with_their_lines() {
     let lines: Vec<_> = said.lines().collect();
     assert_eq!(lines.len(), 2, "{said}");
     assert!(
-        lines[0].contains("callers.toml:23:24: caller \"sender-eu\": accounts: \"x\""),
+        lines[0].contains("callers.toml:29:24: caller \"sender-eu\": accounts: \"x\""),
         "{said}"
     );
     assert!(lines[1].contains("did you mean GetInbox?"), "{said}");
@@ -106,7 +112,8 @@ fn mistakes_are_listed_with_their_lines() {
 async fn the_server_answers_as_the_command_says() {
     let database = Backend::Sqlite.golden();
     let text = documented().replace("1002, 1003", &super::uid().to_string());
-    let server = super::on_socket(&database, &text);
+    let program = Program::caching(&database).with_file("mesh-bundle.pem", &AUTHORITY.text());
+    let server = super::on_socket_with(program, &text);
     let client = server.client().await;
     let asks = [
         (100, viewer::service(), "--account 100"),
@@ -134,6 +141,7 @@ fn a_check_reports_the_file() {
     let database = Backend::Sqlite.golden();
     let check = |text: &str| {
         let program = Program::new(&["check", "--json"]).env("DATABASE_URL", &database.url());
+        let program = program.with_file("mesh-bundle.pem", &AUTHORITY.text());
         let output = program.with_callers(text).output();
         let report: Value = serde_json::from_slice(&output.stdout).unwrap();
         let codes = |key: &str| -> Vec<String> {

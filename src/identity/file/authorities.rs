@@ -1,0 +1,111 @@
+//! `[[authority]]`: who signs the certificates of callers.
+
+use std::{collections::HashSet, path::PathBuf};
+
+use serde::Deserialize;
+use spiffe::TrustDomain;
+use toml::{
+    Spanned,
+    de::{DeValue, ValueDeserializer},
+};
+
+use super::{
+    Surroundings,
+    problems::{Findings, Place},
+    read_name,
+};
+use crate::identity::{
+    certificate::{EXPIRY_NOTE_WINDOW, has_ended},
+    files::Version,
+    trust::Anchors,
+};
+
+const MAX_AUTHORITIES: usize = 16;
+
+/// An authority, and the certificates of its file.
+#[derive(Clone, Debug)]
+pub struct Authority {
+    pub name: String,
+    pub path: PathBuf,
+    /// Of the SPIFFE IDs that it signs. `None` for DNS names.
+    pub trust_domain: Option<String>,
+    pub anchors: Anchors,
+    pub(in crate::identity) version: Version,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawAuthority {
+    name: Spanned<String>,
+    file: Spanned<String>,
+    trust_domain: Option<Spanned<String>>,
+}
+
+/// All authorities of the file, with the places of their entries.
+pub fn read(
+    value: Spanned<DeValue<'_>>,
+    surroundings: &Surroundings<'_>,
+    findings: &mut Findings<'_>,
+) -> Vec<(Place, Authority)> {
+    let place = value.span().start;
+    let DeValue::Array(entries) = value.into_inner() else {
+        findings.add(place, "authority: write [[authority]], one for each");
+        return Vec::new();
+    };
+    if entries.len() > MAX_AUTHORITIES {
+        findings.add(place, "there are more than 16 authorities");
+    }
+    let (mut names, mut trust_domains) = (HashSet::new(), HashSet::new());
+    let mut authorities = Vec::new();
+    for entry in entries.into_iter().take(MAX_AUTHORITIES) {
+        let place = entry.span().start;
+        if !entry.get_ref().is_table() {
+            findings.add(place, "an authority is a table: write its keys");
+            continue;
+        }
+        let raw = match RawAuthority::deserialize(ValueDeserializer::from(entry)) {
+            Ok(raw) => raw,
+            Err(error) => {
+                findings.add_error(&error);
+                continue;
+            }
+        };
+        read_name(&raw.name, &mut names, findings);
+        let trust_domain = raw.trust_domain.map(|domain| {
+            let is_domain = TrustDomain::new(domain.get_ref())
+                .is_ok_and(|parsed| parsed.as_str() == domain.get_ref());
+            if !is_domain {
+                let text = "trust_domain: write the name alone, in lower case";
+                findings.add(domain.span().start, text);
+            } else if !trust_domains.insert(domain.get_ref().clone()) {
+                let text = "trust_domain: another authority has it already";
+                findings.add(domain.span().start, text);
+            }
+            domain.into_inner()
+        });
+        let content = (surroundings.read)(raw.file.get_ref());
+        let version = Version::of(&content);
+        let anchors = content.and_then(|pem| Anchors::read(&pem, surroundings.now));
+        match anchors {
+            Ok(anchors) => {
+                if has_ended(anchors.not_after, surroundings.now + EXPIRY_NOTE_WINDOW) {
+                    let text = format!("authority {:?}: expires within a week", raw.name.get_ref());
+                    findings.note(raw.file.span().start, text);
+                }
+                let authority = Authority {
+                    name: raw.name.into_inner(),
+                    path: surroundings.path(raw.file.get_ref()),
+                    trust_domain,
+                    anchors,
+                    version,
+                };
+                authorities.push((place, authority));
+            }
+            Err(reason) => {
+                let text = format!("file: {:?} {reason}", raw.file.get_ref());
+                findings.add(raw.file.span().start, text);
+            }
+        }
+    }
+    authorities
+}

@@ -1,0 +1,96 @@
+//! Reads the files of the settings.
+//!
+//! Contents are compared, and no times: a mounted file may change without a new time. They
+//! are compared by their hashes, so that no key stays in memory.
+
+use std::{
+    io::{self, Read},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use sha2::{Digest, Sha256};
+use tokio::{task::spawn_blocking, time::sleep};
+use zeroize::Zeroizing;
+
+/// The largest file, in bytes.
+pub const MAX_FILE_BYTES: usize = 256 << 10;
+
+/// The time that a writer has for the rest of a file.
+const WRITE_DELAY: Duration = Duration::from_millis(200);
+
+/// The bytes of a file, or why there are none.
+pub type Content = Result<Zeroizing<Vec<u8>>, String>;
+
+/// A version of a file: two contents are equal if their versions are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version(Result<[u8; 32], String>);
+
+impl Version {
+    pub fn of(content: &Content) -> Self {
+        let hash = content.as_ref().map(|bytes| Sha256::digest(bytes).into());
+        Self(hash.map_err(Clone::clone))
+    }
+}
+
+/// Reads a whole file.
+pub fn read(path: &Path) -> Content {
+    let unreadable = |error: io::Error| format!("cannot be read: {}", error.kind());
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut bytes = Zeroizing::new(Vec::new());
+    // A byte more, so that a larger file is noticed.
+    let mut limited = file.take(MAX_FILE_BYTES as u64 + 1);
+    limited.read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() > MAX_FILE_BYTES {
+        return Err("is larger than 256 KiB".to_owned());
+    }
+    Ok(bytes)
+}
+
+pub fn is_writable_by_others(path: &Path) -> bool {
+    has_permission(path, 0o022)
+}
+
+pub fn is_readable_by_all(path: &Path) -> bool {
+    has_permission(path, 0o004)
+}
+
+fn has_permission(path: &Path, permission: u32) -> bool {
+    let metadata = std::fs::metadata(path);
+    metadata.is_ok_and(|file| file.permissions().mode() & permission != 0)
+}
+
+/// A file, and the version of it that was seen last.
+#[derive(Debug)]
+pub struct WatchedFile {
+    pub path: PathBuf,
+    seen: Version,
+}
+
+impl WatchedFile {
+    pub const fn new(path: PathBuf, seen: Version) -> Self {
+        Self { path, seen }
+    }
+
+    /// The content of a new version. `None` where nothing has changed, or a change is not
+    /// over: a file that is written in place is whole only after a while.
+    pub async fn changed(&mut self) -> Option<Content> {
+        let version = Version::of(&self.read().await?);
+        if version == self.seen {
+            return None;
+        }
+        sleep(WRITE_DELAY).await;
+        let content = self.read().await?;
+        if Version::of(&content) != version {
+            return None;
+        }
+        self.seen = version;
+        Some(content)
+    }
+
+    async fn read(&self) -> Option<Content> {
+        let path = self.path.clone();
+        spawn_blocking(move || read(&path)).await.ok()
+    }
+}

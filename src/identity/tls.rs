@@ -1,0 +1,126 @@
+//! TLS of the server: its certificate and key, and which clients' certificates it takes.
+//!
+//! TLS itself demands no certificate: a caller without one gets a reason instead of a broken
+//! connection, and health is for everybody. No session is resumed, because a resumed one
+//! would skip the verification.
+
+use std::sync::Arc;
+
+use rustls::{
+    DigitallySignedStruct, DistinguishedName, Error, InconsistentKeys, ServerConfig,
+    SignatureScheme,
+    client::danger::HandshakeSignatureValid,
+    crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
+    pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject},
+    server::{
+        NoServerSessionStorage,
+        danger::{ClientCertVerified, ClientCertVerifier},
+    },
+};
+
+use super::{
+    caller::PolicySource,
+    trust::{provider, read_certificates},
+};
+
+/// The protocol of all connections.
+const PROTOCOL: &[u8] = b"h2";
+
+/// The reasons why a certificate and a key cannot be served with.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PairError {
+    #[error("the certificate {0}")]
+    Certificate(String),
+    #[error("the key {0}")]
+    Key(String),
+    #[error("the key is not that of the certificate")]
+    Mismatch,
+}
+
+/// The configuration of a server with this certificate and key, both in PEM.
+pub fn server_config(
+    certificate: &[u8],
+    key: &[u8],
+    policy: PolicySource,
+) -> Result<ServerConfig, PairError> {
+    let chain = read_certificates(certificate).map_err(PairError::Certificate)?;
+    // The error of the parser might quote the key.
+    let key = PrivateKeyDer::from_pem_slice(key)
+        .map_err(|_| PairError::Key("is not a private key in PEM".to_owned()))?;
+    let unusable = |error: Error| PairError::Certificate(format!("cannot be used: {error}"));
+    let provider = provider();
+    let clients = Clients {
+        policy,
+        provider: Arc::clone(&provider),
+    };
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(unusable)?
+        .with_client_cert_verifier(Arc::new(clients))
+        .with_single_cert(chain, key)
+        .map_err(|error| match error {
+            Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => PairError::Mismatch,
+            Error::General(_) => PairError::Key("is of no kind that can be used".to_owned()),
+            other => unusable(other),
+        })?;
+    config.alpn_protocols = vec![PROTOCOL.to_vec()];
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Ok(config)
+}
+
+/// Verifies clients by the authorities of the policy that counts now.
+#[derive(Debug)]
+struct Clients {
+    policy: PolicySource,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ClientCertVerifier for Clients {
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    /// None: Go's clients would silently present nothing if no name of theirs was among
+    /// them.
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        let policy = self.policy.current();
+        policy.authorities().verify(leaf, intermediates, now)?;
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signed, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
+}
