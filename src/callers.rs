@@ -13,8 +13,8 @@ use crate::{
         viewer::Detail,
     },
     identity::{
-        BotScope, Caller, CallersFile, Entry, Explanation, IdentifyError, Method, Needs,
-        PeerCertificate, Rate, Rule, UserScope,
+        BotScope, Caller, CallersFile, CredentialProblem, Entry, Explanation, IdentifyError,
+        Method, Needs, Rate, Rule, UserScope,
     },
 };
 
@@ -33,6 +33,9 @@ pub fn list(file: &CallersFile, as_json: bool) -> String {
     for entry in &file.entries {
         // Writing to a String cannot fail.
         let _ = write!(text, "\n\n{}  {}", entry.name, identities(entry).join(", "));
+        if entry.needs_all {
+            text.push_str("; needs a token beside the other");
+        }
         let limits = entry.limits();
         if let Some(Rate {
             calls_per_second,
@@ -98,43 +101,58 @@ pub fn answer(path: &str, explanation: &Explanation<'_>, as_json: bool) -> Strin
     }
 }
 
-/// The caller that a certificate is for, or why it is nobody's.
-pub fn identified(
-    identified: &Result<Caller, IdentifyError>,
-    certificate: &PeerCertificate,
-    as_json: bool,
-) -> String {
-    let names = certificate.leaf.names.iter().map(ToString::to_string);
-    let names: Vec<_> = names.collect();
-    let until = humantime::format_rfc3339_seconds(certificate.leaf.not_after).to_string();
+/// The caller that a certificate or a token is for, or why it is nobody's.
+pub fn identified(identified: &Result<Caller, IdentifyError>, as_json: bool) -> String {
     let reason = match identified {
         Ok(_) => None,
-        Err(IdentifyError::Missing | IdentifyError::Unknown { .. }) => {
-            Some("no caller has this name")
+        Err(IdentifyError::Missing { .. }) => {
+            Some("the caller needs a certificate and a token".to_owned())
         }
-        Err(IdentifyError::Ambiguous { .. }) => Some("its names are those of two callers"),
-        Err(IdentifyError::Ended { .. }) => {
-            Some("it has expired, or no authority of the file has signed it for this name")
-        }
+        Err(IdentifyError::Unknown { identity }) => Some(format!("no caller is {identity}")),
+        Err(IdentifyError::Refused(error)) => Some(problem(error.problem).to_owned()),
     };
-    let caller = identified.as_ref().map(Caller::name);
+    let caller = identified.as_ref().ok();
+    let until = caller.and_then(Caller::until);
+    let until = until.map(|until| humantime::format_rfc3339_seconds(until).to_string());
     if as_json {
         return json!({
             "format": 1,
-            "caller": caller.ok(),
-            "identities": names,
+            "caller": caller.map(Caller::name),
+            "identity": caller.map(Caller::identity),
             "until": until,
             "reason": reason,
         })
         .to_string();
     }
-    let names = names.join(", ");
     match caller {
-        Ok(caller) => format!("this is {caller:?} ({names}), until {until}"),
-        Err(_) => format!(
-            "this is no caller ({names}), until {until}: {}",
-            reason.unwrap_or_default()
+        Some(caller) => format!(
+            "this is {:?} ({}), until {}",
+            caller.name(),
+            caller.identity(),
+            until.unwrap_or_default()
         ),
+        None => format!("this is no caller: {}", reason.unwrap_or_default()),
+    }
+}
+
+/// A bad credential, for its owner.
+const fn problem(problem: CredentialProblem) -> &'static str {
+    match problem {
+        CredentialProblem::Form => "it has not the form of a token",
+        CredentialProblem::Issuer => "no issuer of callers' tokens has its iss",
+        CredentialProblem::UnknownKey => "its issuer has no key with its kid",
+        CredentialProblem::NoKey => "it names no key, and its issuer has several",
+        CredentialProblem::Algorithm => "its alg is not that of the key",
+        CredentialProblem::Signature => "its signature is not that of the key",
+        CredentialProblem::Claims => "a claim is missing, or has the wrong form",
+        CredentialProblem::Type => "its typ is that of another kind of token",
+        CredentialProblem::Audience => "its aud is not this service alone",
+        CredentialProblem::User => "it has no user's id",
+        CredentialProblem::TooLong => "it is valid for longer than its issuer may say",
+        CredentialProblem::TwoCallers => "its names are those of two callers",
+        CredentialProblem::Expired => "it has expired",
+        CredentialProblem::NotYet => "it is not valid yet",
+        CredentialProblem::Distrusted => "no authority of the file has signed it for this name",
     }
 }
 
@@ -150,6 +168,7 @@ fn missing(needs: Needs, nearest: &[&Rule]) -> String {
         Needs::Account => format!("its rules are about {}", all(accounts)),
         Needs::Search => "it may not search all accounts".to_owned(),
         Needs::Viewer => format!("it may ask {}", all(viewers)),
+        Needs::ViewerToken => "it needs the token of this user".to_owned(),
         Needs::Detail => "it may ask for basic detail only".to_owned(),
     }
 }
@@ -204,8 +223,10 @@ fn account_ranges(rule: &Rule) -> Vec<String> {
 
 fn viewers(rule: &Rule) -> String {
     let mut viewers = Vec::new();
-    if rule.users == UserScope::Any {
-        viewers.push("any user".to_owned());
+    match rule.users {
+        UserScope::None => {}
+        UserScope::WithToken => viewers.push("users with their token".to_owned()),
+        UserScope::Any => viewers.push("any user".to_owned()),
     }
     match &rule.bots {
         BotScope::None => {}
@@ -250,7 +271,11 @@ fn entry_json(entry: &Entry) -> Value {
             "accounts": account_ranges(rule),
             "everywhere": rule.everywhere,
             "as": {
-                "users": if rule.users == UserScope::Any { "any" } else { "none" },
+                "users": match rule.users {
+                    UserScope::None => "none",
+                    UserScope::WithToken => "with-token",
+                    UserScope::Any => "any",
+                },
                 "bots": match &rule.bots {
                     BotScope::None => json!("none"),
                     BotScope::Any => json!("any"),
@@ -265,6 +290,7 @@ fn entry_json(entry: &Entry) -> Value {
     json!({
         "name": entry.name,
         "identities": identities(entry),
+        "needs": if entry.needs_all { "all" } else { "any" },
         "calls_per_second": limits.rate.map(|rate| rate.calls_per_second),
         "burst": limits.rate.map(|rate| rate.burst),
         "concurrent_calls": limits.concurrent_calls,

@@ -6,6 +6,7 @@
 //! | `credential` | the identities that credentials prove |
 //! | `certificate` | the names of a client's certificate |
 //! | `trust` | the authorities that sign certificates |
+//! | `keys`, `token` | the keys of issuers, and the tokens that they verify |
 //! | `tls` | TLS of the server, and which certificates of clients it takes |
 //! | `pair` | the files of the server's certificate and key |
 //! | `caller` | the entries of a policy, and the entry that a peer leads to |
@@ -23,16 +24,18 @@ mod certificate;
 mod credential;
 mod file;
 mod files;
+mod keys;
 mod limiter;
 mod pair;
 mod peer;
 mod policy;
 mod reload;
 mod tls;
+mod token;
 mod trust;
 
-pub use caller::{Caller, Entry, IdentifyError, Policy, PolicySource};
-pub use credential::{Credential, Identity};
+pub use caller::{Caller, Entry, IdentifyError, Policy, PolicySource, Presented};
+pub use credential::{Credential, CredentialError, CredentialProblem, Identity};
 pub use file::{CallersFile, Problem, Problems};
 pub use limiter::{CallSlot, Limit, Rate};
 pub use pair::{PairPaths, PairReport};

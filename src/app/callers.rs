@@ -1,19 +1,29 @@
 //! The callers file: the policy to serve by, and the command that explains it.
 
-use std::{process::ExitCode, time::SystemTime};
+use std::{
+    io::{self, Read},
+    net::Ipv4Addr,
+    process::ExitCode,
+    sync::Arc,
+    time::SystemTime,
+};
 
 use tokio::{signal::unix::SignalKind, sync::mpsc};
 use tracing::warn;
+use zeroize::Zeroizing;
 
 use super::{AppError, listen_for, print};
 use crate::{
     callers as text,
     config::{CallerAsk, CallerQuestion, Callers, CallersSettings, ListenAddress},
     identity::{
-        CallersFile, PairPaths, PeerCertificate, Policy, PolicySource, ReloadTrigger, TlsSource,
-        WallClock, watch_files,
+        CallersFile, PairPaths, Peer, PeerCertificate, Policy, PolicySource, Presented,
+        ReloadTrigger, TlsSource, WallClock, watch_files,
     },
 };
+
+/// More than a header may have.
+const MAX_TOKEN_BYTES: u64 = 64 << 10;
 
 /// Prints the callers of a file, or the answer to a question about one.
 pub fn answer(settings: &Callers, now: SystemTime) -> Result<ExitCode, AppError> {
@@ -21,21 +31,44 @@ pub fn answer(settings: &Callers, now: SystemTime) -> Result<ExitCode, AppError>
     let path = settings.path.display().to_string();
     let (text, is_yes) = match &settings.question {
         None => (text::list(&file, settings.as_json), true),
-        Some(CallerQuestion::Permitted { caller, ask }) => {
+        Some(CallerQuestion::Permitted {
+            caller,
+            ask,
+            proved,
+        }) => {
             let entry = file.entries.iter().find(|it| it.name == *caller);
             let entry =
                 entry.ok_or_else(|| AppError::NoSuchCaller(path.clone(), caller.clone()))?;
             let explanation = match ask {
-                CallerAsk::Account(ask) => entry.explain(ask),
+                CallerAsk::Account(ask) => entry.explain(ask, *proved),
                 CallerAsk::Search(ask) => entry.explain_search(*ask),
             };
             let text = text::answer(&path, &explanation, settings.as_json);
             (text, explanation.is_ok())
         }
         Some(CallerQuestion::Certificate(certificate)) => {
-            let certificate = PeerCertificate::read_file(certificate)?;
-            let identified = file.into_policy().identify_certificate(&certificate, now);
-            let text = text::identified(&identified, &certificate, settings.as_json);
+            let certificate = Arc::new(PeerCertificate::read_file(certificate)?);
+            let peer = Peer::Tls(Ipv4Addr::LOCALHOST.into(), Some(Arc::clone(&certificate)));
+            let presented = Presented {
+                peer: &peer,
+                authorization: &[],
+                viewer_authorization: &[],
+            };
+            let identified = file.into_policy().identify(&presented, now);
+            let text = text::identified(&identified, settings.as_json);
+            (text, identified.is_ok())
+        }
+        Some(CallerQuestion::Token) => {
+            let token = read_token()?;
+            let header = Zeroizing::new(format!("Bearer {}", token.trim()));
+            let peer = Peer::Tls(Ipv4Addr::LOCALHOST.into(), None);
+            let presented = Presented {
+                peer: &peer,
+                authorization: &[header.as_bytes()],
+                viewer_authorization: &[],
+            };
+            let identified = file.into_policy().identify(&presented, now);
+            let text = text::identified(&identified, settings.as_json);
             (text, identified.is_ok())
         }
     };
@@ -45,6 +78,18 @@ pub fn answer(settings: &Callers, now: SystemTime) -> Result<ExitCode, AppError>
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// A token from standard input: an argument would be seen by every process.
+fn read_token() -> Result<Zeroizing<String>, AppError> {
+    let mut token = Zeroizing::new(String::new());
+    let mut input = io::stdin().take(MAX_TOKEN_BYTES);
+    let read = input.read_to_string(&mut token);
+    read.map_err(|error| AppError::System {
+        what: "to read standard input",
+        reason: error.kind().to_string(),
+    })?;
+    Ok(token)
 }
 
 /// The policy to serve by, and TLS. Those of files follow the files.

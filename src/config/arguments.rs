@@ -256,9 +256,17 @@ pub struct CallersArguments {
     #[arg(long, value_name = "DETAIL", requires = "caller")]
     pub detail: Option<CallersDetail>,
 
+    /// The viewer is proved by its own token.
+    #[arg(long, requires = "caller")]
+    pub with_token: bool,
+
     /// A caller's certificate in PEM, with those that lead to its authority: whose is it?
     #[arg(long, value_name = "PATH", conflicts_with = "caller")]
     pub certificate: Option<String>,
+
+    /// A caller's token, from standard input, which is `-`: whose is it?
+    #[arg(long, value_name = "-", allow_hyphen_values = true, conflicts_with_all = ["caller", "certificate"])]
+    pub token_from: Option<String>,
 
     /// Print one JSON document, for machines; docs/callers.md says what is in it.
     #[arg(long)]

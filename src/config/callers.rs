@@ -32,9 +32,16 @@ pub struct Callers {
 #[derive(Debug)]
 pub enum CallerQuestion {
     /// Whether a caller may ask something.
-    Permitted { caller: String, ask: CallerAsk },
+    Permitted {
+        caller: String,
+        ask: CallerAsk,
+        /// The user whose token comes along.
+        proved: Option<UserId>,
+    },
     /// Which caller the certificate of this file is for.
     Certificate(PathBuf),
+    /// Which caller the token on standard input is for.
+    Token,
 }
 
 #[derive(Debug)]
@@ -89,14 +96,23 @@ pub fn read_command(
         account,
         viewer,
         detail,
+        with_token,
         certificate,
+        token_from,
         json,
     } = flags;
+    if token_from.as_deref().is_some_and(|source| source != "-") {
+        return Err(ConfigError::setting(
+            "--token-from",
+            "must be -, for standard input: other processes can read an argument",
+        ));
+    }
     let path = path(callers, environment)?;
     let path = path.ok_or_else(|| {
         ConfigError::setting("--callers", "is not set; it says which file to read")
     })?;
     let question = match caller.zip(method) {
+        None if token_from.is_some() => Some(CallerQuestion::Token),
         None => certificate.map(|path| CallerQuestion::Certificate(path.into())),
         Some((caller, method)) => {
             let detail = detail.map_or(Detail::Full, Into::into);
@@ -125,7 +141,15 @@ pub fn read_command(
                     ));
                 }
             };
-            Some(CallerQuestion::Permitted { caller, ask })
+            let proved = match viewer {
+                Viewer::User(user) if with_token => Some(user),
+                _ => None,
+            };
+            Some(CallerQuestion::Permitted {
+                caller,
+                ask,
+                proved,
+            })
         }
     };
     Ok(Callers {

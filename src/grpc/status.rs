@@ -12,7 +12,7 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 use super::pb::ErrorReason;
 use crate::{
     domain::{directory::DirectoryError, members::AccessDenied},
-    identity::{Caller, Credential, IdentifyError, Limit, Needs},
+    identity::{Caller, Credential, CredentialError, IdentifyError, Limit, Needs},
 };
 
 const DOMAIN: &str = "inbox.leadchat";
@@ -47,9 +47,8 @@ pub enum CallError {
     Internal,
     CompressionNotSupported,
     LatestOnStandby,
-    CredentialsMissing,
-    CredentialsInvalid { credential: Credential },
-    CredentialsExpired { credential: Credential },
+    CredentialsMissing { lacks: Option<Credential> },
+    CredentialsRefused(CredentialError),
     CallerUnknown { identity: String },
     CallerNotPermitted { caller: String, needs: Needs },
     CallerLimitExceeded { caller: String, limit: Limit },
@@ -83,13 +82,13 @@ impl CallError {
                 (Code::Unimplemented, ErrorReason::CompressionNotSupported)
             }
             Self::LatestOnStandby => (Code::FailedPrecondition, ErrorReason::LatestOnStandby),
-            Self::CredentialsMissing => (Code::Unauthenticated, ErrorReason::CredentialsMissing),
-            Self::CredentialsInvalid { .. } => {
-                (Code::Unauthenticated, ErrorReason::CredentialsInvalid)
+            Self::CredentialsMissing { .. } => {
+                (Code::Unauthenticated, ErrorReason::CredentialsMissing)
             }
-            Self::CredentialsExpired { .. } => {
+            Self::CredentialsRefused(error) if error.problem.is_about_time() => {
                 (Code::Unauthenticated, ErrorReason::CredentialsExpired)
             }
+            Self::CredentialsRefused(_) => (Code::Unauthenticated, ErrorReason::CredentialsInvalid),
             Self::CallerUnknown { .. } => (Code::Unauthenticated, ErrorReason::CallerUnknown),
             Self::CallerNotPermitted { .. } => {
                 (Code::PermissionDenied, ErrorReason::CallerNotPermitted)
@@ -123,13 +122,16 @@ impl CallError {
                 "the database is a hot standby, which may lag behind; call a replica on the primary, or \
                  request FRESHNESS_BOUNDED"
             }
-            Self::CredentialsMissing => "nothing says who is calling",
-            Self::CredentialsInvalid { .. } => {
-                "the credential in the details proves nothing, or two different callers"
+            Self::CredentialsMissing { lacks: None } => "nothing says who is calling",
+            Self::CredentialsMissing { lacks: Some(_) } => {
+                "the caller needs two credentials; the one in the details is missing"
             }
-            Self::CredentialsExpired { .. } => {
-                "the credential in the details has expired; call again with a new one, over a new \
-                 connection if it is a certificate"
+            Self::CredentialsRefused(error) if error.problem.is_about_time() => {
+                "the credential in the details does not hold now; call again with a new one, over \
+                 a new connection if it is a certificate"
+            }
+            Self::CredentialsRefused(_) => {
+                "the credential in the details proves nothing, or is that of another caller"
             }
             Self::CallerUnknown { .. } => {
                 "the identity in the details belongs to no caller of this service"
@@ -166,7 +168,10 @@ impl CallError {
     fn metadata(&self) -> HashMap<String, String> {
         let pairs = match self {
             Self::CallerUnknown { identity } => vec![("identity", identity.clone())],
-            Self::CredentialsInvalid { credential } | Self::CredentialsExpired { credential } => {
+            Self::CredentialsMissing {
+                lacks: Some(credential),
+            }
+            | Self::CredentialsRefused(CredentialError { credential, .. }) => {
                 vec![("credential", credential.name().to_owned())]
             }
             Self::CallerNotPermitted { caller, needs } => {
@@ -259,10 +264,9 @@ impl From<AccessDenied> for CallError {
 impl From<IdentifyError> for CallError {
     fn from(error: IdentifyError) -> Self {
         match error {
-            IdentifyError::Missing => Self::CredentialsMissing,
+            IdentifyError::Missing { lacks } => Self::CredentialsMissing { lacks },
             IdentifyError::Unknown { identity } => Self::CallerUnknown { identity },
-            IdentifyError::Ambiguous { credential } => Self::CredentialsInvalid { credential },
-            IdentifyError::Ended { credential } => Self::CredentialsExpired { credential },
+            IdentifyError::Refused(error) => Self::CredentialsRefused(error),
         }
     }
 }

@@ -5,13 +5,15 @@ use std::{collections::HashMap, sync::Arc, time::SystemTime};
 use tokio::sync::watch;
 
 use super::{
-    credential::{Credential, Identity},
+    credential::{Credential, CredentialError, CredentialProblem, Identity},
     limiter::{CallSlot, Limit, Limiter, Limits},
-    peer::{Peer, PeerCertificate},
+    peer::Peer,
     policy::{Ask, Explanation, Method, Needs, Rule, SearchAsk, decide, decide_search},
+    token::{Subject, VerifiedToken, Verifier, bearer},
     trust::Authorities,
 };
 use crate::domain::{
+    id::UserId,
     permit::{Permit, SearchPermit},
     viewer::Role,
 };
@@ -22,14 +24,23 @@ const BUILT_IN: &str = "local";
 /// The generation of the first policy of a process.
 const FIRST_GENERATION: u64 = 1;
 
-/// All callers that there are, and the authorities of their certificates.
+/// Whom to believe.
+#[derive(Clone, Debug, Default)]
+pub struct Trust {
+    /// Signers of certificates.
+    pub authorities: Authorities,
+    /// Of tokens. `None` where nobody is known by one: then they are not read.
+    pub tokens: Option<Arc<Verifier>>,
+}
+
+/// All callers that there are, and whom to believe about them.
 #[derive(Debug)]
 pub struct Policy {
     entries: Vec<Arc<Entry>>,
     by_identity: HashMap<Identity, Arc<Entry>>,
     /// The entry of a process on this machine that no other entry names.
     local: Option<Arc<Entry>>,
-    authorities: Authorities,
+    trust: Trust,
     /// Differs from that of every other policy of this process.
     generation: u64,
 }
@@ -55,29 +66,53 @@ pub struct Entry {
     /// Unique; a label of logs and metrics.
     pub name: String,
     pub identities: Vec<Identity>,
+    /// Whether it needs both a token and a credential of its connection.
+    pub needs_all: bool,
     pub is_local: bool,
     pub rules: Vec<Rule>,
     limiter: Limiter,
+}
+
+/// All that is presented with a call.
+#[derive(Clone, Copy, Debug)]
+pub struct Presented<'p> {
+    pub peer: &'p Peer,
+    /// The values of `authorization`.
+    pub authorization: &'p [&'p [u8]],
+    /// The values of `viewer-authorization`.
+    pub viewer_authorization: &'p [&'p [u8]],
 }
 
 /// The service on the other end of a call.
 #[derive(Clone, Debug)]
 pub struct Caller {
     entry: Arc<Entry>,
-    credential: Credential,
+    /// The credential of the connection that has proved it, if one has.
+    peer: Option<Credential>,
+    /// The token that has.
+    token: Option<Arc<VerifiedToken>>,
+    /// The user of a token for viewers.
+    user: Option<UserId>,
+    /// The identities that were proved.
+    identities: Vec<Identity>,
+    until: Option<SystemTime>,
 }
 
-/// The reasons why a peer is no caller.
+/// The reasons why nobody is identified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IdentifyError {
-    /// It presents nothing.
-    Missing,
+    /// Nothing is presented, or this is missing beside another credential.
+    Missing { lacks: Option<Credential> },
     /// It has proved identities that no entry has.
     Unknown { identity: String },
-    /// The names of one credential, or two credentials, lead to two entries.
-    Ambiguous { credential: Credential },
-    /// A credential was good, and is not any more.
-    Ended { credential: Credential },
+    /// A credential is bad, or two lead to two entries.
+    Refused(CredentialError),
+}
+
+impl From<CredentialError> for IdentifyError {
+    fn from(error: CredentialError) -> Self {
+        Self::Refused(error)
+    }
 }
 
 impl Entry {
@@ -85,6 +120,7 @@ impl Entry {
         Self {
             name,
             identities: Vec::new(),
+            needs_all: false,
             is_local: false,
             rules,
             limiter: Limiter::new(limits),
@@ -110,14 +146,15 @@ impl Entry {
         }
     }
 
-    /// The decision on a question, with its reasons, for people.
-    pub fn explain(&self, ask: &Ask) -> Explanation<'_> {
-        decide(&self.rules, ask).map(|(rules, permit)| (rules, permit.secrets()))
+    /// The decision on a question, with its reasons, for people. `proved` is the user of a
+    /// token.
+    pub fn explain(&self, ask: &Ask, proved: Option<UserId>) -> Explanation<'_> {
+        decide(&self.rules, ask, proved).map(|(rules, permit)| (rules, permit.secrets()))
     }
 
     /// The same for a search of all accounts.
     pub fn explain_search(&self, ask: SearchAsk) -> Explanation<'_> {
-        decide_search(&self.rules, ask).map(|(rules, permit)| (rules, permit.secrets()))
+        decide_search(&self.rules, ask, None).map(|(rules, permit)| (rules, permit.secrets()))
     }
 }
 
@@ -125,16 +162,12 @@ impl Policy {
     /// Without a callers file: every process of this machine may ask as anybody, and has
     /// this role as its own viewer.
     pub fn built_in(role: Role) -> Self {
-        Self::new(vec![Entry::built_in(role)], Authorities::default(), None)
+        Self::new(vec![Entry::built_in(role)], Trust::default(), None)
     }
 
     /// Names and identities are unique; the file sees to it. Entries count on from those
     /// of `previous`.
-    pub(super) fn new(
-        mut entries: Vec<Entry>,
-        authorities: Authorities,
-        previous: Option<&Self>,
-    ) -> Self {
+    pub(super) fn new(mut entries: Vec<Entry>, trust: Trust, previous: Option<&Self>) -> Self {
         if let Some(previous) = previous {
             for entry in &mut entries {
                 entry.continue_limiter(previous);
@@ -149,14 +182,14 @@ impl Policy {
             by_identity: by_identity.collect(),
             local: entries.iter().find(|entry| entry.is_local).cloned(),
             entries,
-            authorities,
+            trust,
             generation: previous.map_or(FIRST_GENERATION, |it| it.generation + 1),
         }
     }
 
     /// Without any caller.
     pub fn none() -> Self {
-        Self::new(Vec::new(), Authorities::default(), None)
+        Self::new(Vec::new(), Trust::default(), None)
     }
 
     /// Whether a process of this machine is a caller without any proof.
@@ -164,63 +197,119 @@ impl Policy {
         self.local.is_some()
     }
 
-    /// The same callers, with other authorities.
-    pub(super) fn with_authorities(&self, authorities: Authorities) -> Self {
+    /// The same callers, believed by others.
+    pub(super) fn with_trust(&self, trust: Trust) -> Self {
         Self {
             entries: self.entries.clone(),
             by_identity: self.by_identity.clone(),
             local: self.local.clone(),
-            authorities,
+            trust,
             generation: self.generation + 1,
         }
     }
 
     pub const fn authorities(&self) -> &Authorities {
-        &self.authorities
+        &self.trust.authorities
     }
 
     fn entry(&self, name: &str) -> Option<&Arc<Entry>> {
         self.entries.iter().find(|entry| entry.name == name)
     }
 
-    /// The caller at the other end of a connection, at a time.
-    pub fn identify(&self, peer: &Peer, now: SystemTime) -> Result<Caller, IdentifyError> {
-        let caller = |entry: &Arc<Entry>, credential| Caller {
-            entry: Arc::clone(entry),
-            credential,
-        };
-        let uid = match peer {
-            Peer::Tls(_, None) => return Err(IdentifyError::Missing),
-            Peer::Tls(_, Some(certificate)) => return self.identify_certificate(certificate, now),
-            Peer::Loopback => None,
-            Peer::Unix(uid) => uid.map(Identity::Uid),
-        };
-        let by_uid = uid.as_ref().and_then(|uid| self.by_identity.get(uid));
-        match (by_uid, &self.local, uid) {
-            (Some(entry), _, _) => Ok(caller(entry, Credential::Uid)),
-            (None, Some(entry), _) => Ok(caller(entry, Credential::Local)),
-            (None, None, Some(uid)) => Err(IdentifyError::Unknown {
-                identity: uid.to_string(),
-            }),
-            (None, None, None) => Err(IdentifyError::Missing),
-        }
-    }
-
-    /// The caller whose certificate this is, at a time.
-    pub fn identify_certificate(
+    /// The caller by all that is presented, at a time. Everything is verified, and has to lead
+    /// to one entry.
+    pub fn identify(
         &self,
-        certificate: &PeerCertificate,
+        presented: &Presented<'_>,
         now: SystemTime,
     ) -> Result<Caller, IdentifyError> {
-        let credential = Credential::Certificate;
-        if !certificate.holds(&self.authorities, self.generation, now) {
-            return Err(IdentifyError::Ended { credential });
+        let certificate = match presented.peer {
+            Peer::Tls(_, certificate) => certificate.as_deref(),
+            Peer::Loopback | Peer::Unix(_) => None,
+        };
+        if let Some(certificate) = certificate {
+            certificate.check(&self.trust.authorities, self.generation, now)?;
         }
-        let entry = self.entry_of(&certificate.leaf.names, credential)?;
+        let token = self.verify(presented.authorization, Subject::Caller, now)?;
+        let viewer = self.verify(presented.viewer_authorization, Subject::Viewer, now)?;
+
+        let by_certificate = certificate
+            .map(|it| self.entry_of(&it.leaf.names, Credential::Certificate))
+            .transpose()?;
+        let uid = match presented.peer {
+            Peer::Unix(Some(uid)) => Some(Identity::Uid(*uid)),
+            _ => None,
+        };
+        let by_uid = uid.as_ref().and_then(|uid| self.by_identity.get(uid));
+        let by_peer = match (by_certificate, by_uid) {
+            (Some(entry), _) => Some((entry, Credential::Certificate)),
+            (None, entry) => entry.map(|entry| (entry, Credential::Uid)),
+        };
+        let by_token = token
+            .as_ref()
+            .map(|token| self.entry_of(&[token.identity()], Credential::Token))
+            .transpose()?;
+        let entry = match (by_peer, by_token) {
+            (Some((entry, _)), Some(other)) if !Arc::ptr_eq(entry, other) => {
+                let problem = CredentialProblem::TwoCallers;
+                return Err(CredentialError::new(Credential::Token, problem).into());
+            }
+            (Some((entry, _)), _) | (None, Some(entry)) => entry,
+            (None, None) => self.local_entry(presented.peer, uid.as_ref())?,
+        };
+        let lacks = match (by_peer, &token) {
+            (None, _) => Some(Credential::Certificate),
+            (_, None) => Some(Credential::Token),
+            _ => None,
+        };
+        if let Some(lacks) = lacks.filter(|_| entry.needs_all) {
+            return Err(IdentifyError::Missing { lacks: Some(lacks) });
+        }
+        let proved = match (certificate, by_uid.and(uid)) {
+            (Some(certificate), _) => certificate.leaf.names.clone(),
+            (None, uid) => uid.into_iter().collect(),
+        };
+        let of_token = token.iter().map(|token| token.identity());
+        let ends = certificate.map(|it| it.leaf.not_after);
+        let tokens = token.iter().chain(&viewer);
         Ok(Caller {
+            identities: proved.into_iter().chain(of_token).collect(),
+            until: ends.into_iter().chain(tokens.map(|it| it.expires())).min(),
             entry: Arc::clone(entry),
-            credential,
+            peer: by_peer.map(|(_, credential)| credential),
+            token,
+            user: viewer.and_then(|token| token.user),
         })
+    }
+
+    fn verify(
+        &self,
+        header: &[&[u8]],
+        about: Subject,
+        now: SystemTime,
+    ) -> Result<Option<Arc<VerifiedToken>>, CredentialError> {
+        let Some(tokens) = &self.trust.tokens else {
+            return Ok(None);
+        };
+        let token = bearer(header.iter().copied(), about)?;
+        token
+            .map(|token| tokens.verify(token, about, now))
+            .transpose()
+    }
+
+    /// The entry of a process of this machine that has proved nothing.
+    fn local_entry(
+        &self,
+        peer: &Peer,
+        uid: Option<&Identity>,
+    ) -> Result<&Arc<Entry>, IdentifyError> {
+        match (peer, &self.local, uid) {
+            (Peer::Loopback | Peer::Unix(_), Some(entry), _) => Ok(entry),
+            (_, _, Some(uid)) => Err(IdentifyError::Unknown {
+                identity: uid.to_string(),
+            }),
+            (_, _, None) => Err(IdentifyError::Missing { lacks: None }),
+        }
     }
 
     /// The entry that all names of a credential lead to, as far as the file has them.
@@ -237,7 +326,8 @@ impl Policy {
             });
         };
         if entries.any(|other| !Arc::ptr_eq(other, entry)) {
-            return Err(IdentifyError::Ambiguous { credential });
+            let problem = CredentialProblem::TwoCallers;
+            return Err(CredentialError::new(credential, problem).into());
         }
         Ok(entry)
     }
@@ -248,9 +338,30 @@ impl Caller {
         &self.entry.name
     }
 
-    /// The kind of proof, for logs.
+    /// The kinds of proof, for logs.
     pub const fn credential(&self) -> &'static str {
-        self.credential.name()
+        match (self.peer, &self.token) {
+            (None, None) => "local",
+            (None, Some(_)) => "token",
+            (Some(Credential::Certificate), None) => "certificate",
+            (Some(Credential::Certificate), Some(_)) => "certificate+token",
+            (Some(_), None) => "uid",
+            (Some(_), Some(_)) => "uid+token",
+        }
+    }
+
+    /// The names that were proved.
+    pub fn identity(&self) -> String {
+        let names = self.identities.iter().map(ToString::to_string);
+        match names.collect::<Vec<_>>() {
+            names if names.is_empty() => "local".to_owned(),
+            names => names.join(" and "),
+        }
+    }
+
+    /// When the first of its credentials ends. `None` for those that do not.
+    pub const fn until(&self) -> Option<SystemTime> {
+        self.until
     }
 
     /// Whether any rule names a method. Decided before the request is read.
@@ -266,13 +377,13 @@ impl Caller {
     }
 
     pub fn permit(&self, ask: &Ask) -> Result<Permit, Needs> {
-        decide(&self.entry.rules, ask)
+        decide(&self.entry.rules, ask, self.user)
             .map(|(_, permit)| permit)
             .map_err(|refusal| refusal.needs)
     }
 
     pub fn permit_search(&self, ask: SearchAsk) -> Result<SearchPermit, Needs> {
-        decide_search(&self.entry.rules, ask)
+        decide_search(&self.entry.rules, ask, self.user)
             .map(|(_, permit)| permit)
             .map_err(|refusal| refusal.needs)
     }

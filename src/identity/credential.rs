@@ -1,4 +1,5 @@
-//! Identities: the names that credentials prove, and the kinds of credentials.
+//! Identities: the names that credentials prove, the kinds of credentials, and the reasons why
+//! one is refused.
 
 use std::fmt;
 
@@ -13,6 +14,8 @@ pub enum Identity {
     Spiffe(SpiffeId),
     /// Of a certificate, in lower case.
     Dns(String),
+    /// Of a token, by the name of its issuer.
+    Subject { issuer: String, subject: String },
 }
 
 impl fmt::Display for Identity {
@@ -21,26 +24,85 @@ impl fmt::Display for Identity {
             Self::Uid(uid) => write!(f, "uid:{uid}"),
             Self::Spiffe(id) => id.fmt(f),
             Self::Dns(name) => write!(f, "dns:{name}"),
+            Self::Subject { issuer, subject } => write!(f, "{issuer}:{subject}"),
         }
     }
 }
 
-/// A kind of credential, for errors and logs.
+/// A kind of credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Credential {
-    /// Nothing but a connection of this machine.
-    Local,
     Uid,
     Certificate,
+    /// Of a caller, in `authorization`.
+    Token,
+    /// Of a user, in `viewer-authorization`.
+    ViewerToken,
 }
 
 impl Credential {
-    /// As `ErrorInfo.metadata` and the log have it.
+    /// As `ErrorInfo.metadata` has it.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Local => "local",
             Self::Uid => "uid",
             Self::Certificate => "certificate",
+            Self::Token => "authorization",
+            Self::ViewerToken => "viewer-authorization",
         }
+    }
+}
+
+/// A credential that is refused. Callers are told its kind alone, and whether it is its time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CredentialError {
+    pub credential: Credential,
+    pub problem: CredentialProblem,
+    /// The name of the issuer of a token, once it is known.
+    pub issuer: Option<String>,
+    /// The id of the key that the token names, once its issuer is known.
+    pub key_id: Option<String>,
+}
+
+impl CredentialError {
+    pub const fn new(credential: Credential, problem: CredentialProblem) -> Self {
+        Self {
+            credential,
+            problem,
+            issuer: None,
+            key_id: None,
+        }
+    }
+}
+
+/// The reasons why a credential is refused, for the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
+pub enum CredentialProblem {
+    Form,
+    Issuer,
+    UnknownKey,
+    NoKey,
+    Algorithm,
+    Signature,
+    Claims,
+    Type,
+    Audience,
+    User,
+    TooLong,
+    TwoCallers,
+    Expired,
+    NotYet,
+    /// The authority of a certificate is not trusted any more.
+    Distrusted,
+}
+
+impl CredentialProblem {
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+
+    /// Whether the credential is good but for its time.
+    pub const fn is_about_time(self) -> bool {
+        matches!(self, Self::Expired | Self::NotYet | Self::Distrusted)
     }
 }

@@ -7,14 +7,11 @@
 mod authorities;
 mod form;
 mod identities;
+mod issuers;
 mod problems;
 mod rules;
 
-use std::{
-    collections::HashSet,
-    path::{Path, PathBuf},
-    time::SystemTime,
-};
+use std::{collections::HashSet, path::Path, time::SystemTime};
 
 use serde::Deserialize;
 use toml::{
@@ -24,12 +21,16 @@ use toml::{
 
 use super::{
     caller::Entry,
-    files::{Content, MAX_FILE_BYTES},
+    credential::Identity,
+    files::{Content, Loaded, MAX_FILE_BYTES},
     limiter::{Limits, Rate},
+    policy::UserScope,
+    token::Subject,
 };
 pub use authorities::Authority;
 use form::{RawCaller, RawIdentities, RawLimits};
 use identities::Identities;
+pub use issuers::IssuerEntry;
 use problems::Findings;
 pub use problems::{Problem, Problems};
 
@@ -41,13 +42,14 @@ const MAX_NAME_CHARACTERS: usize = 40;
 const VERSION: i64 = 1;
 
 /// The keys of the file.
-const KEYS: [&str; 3] = ["version", "authority", "caller"];
+const KEYS: [&str; 4] = ["version", "authority", "issuer", "caller"];
 
 /// The content of a callers file.
 #[derive(Debug)]
 pub struct CallersFile {
     pub entries: Vec<Entry>,
     pub authorities: Vec<Authority>,
+    pub issuers: Vec<IssuerEntry>,
     /// Worth knowing, and no mistakes. Ordered by line.
     pub notes: Vec<Problem>,
 }
@@ -62,8 +64,13 @@ pub struct Surroundings<'s> {
 }
 
 impl Surroundings<'_> {
-    fn path(&self, file: &str) -> PathBuf {
-        self.folder.join(file)
+    /// A file that the callers file names.
+    fn load<T>(
+        &self,
+        file: &str,
+        parse: impl FnOnce(&[u8]) -> Result<T, String>,
+    ) -> Result<Loaded<T>, String> {
+        Loaded::new(self.folder.join(file), (self.read)(file), parse)
     }
 }
 
@@ -83,12 +90,9 @@ impl CallersFile {
         for error in errors {
             findings.add_error(&error);
         }
-        let (entries, authorities) = read_tables(table.into_inner(), surroundings, &mut findings);
-        findings.finish().map(|notes| Self {
-            entries,
-            authorities,
-            notes,
-        })
+        let mut file = read_tables(table.into_inner(), surroundings, &mut findings);
+        file.notes = findings.finish()?;
+        Ok(file)
     }
 }
 
@@ -96,16 +100,15 @@ fn read_tables(
     mut table: DeTable<'_>,
     surroundings: &Surroundings<'_>,
     findings: &mut Findings<'_>,
-) -> (Vec<Entry>, Vec<Authority>) {
+) -> CallersFile {
     let mut take = |key: &str| table.remove(key);
-    let (version, authority, caller) = (take("version"), take("authority"), take("caller"));
+    let (version, authority) = (take("version"), take("authority"));
+    let (issuer, caller) = (take("issuer"), take("caller"));
     for key in table.keys() {
         let other = key.get_ref();
         let known = problems::suggestion(other, KEYS);
-        findings.add(
-            key.span().start,
-            format!("there is no key {other:?}{known}"),
-        );
+        let text = format!("there is no key {other:?}{known}");
+        findings.add(key.span().start, text);
     }
     match version {
         Some(version) => {
@@ -119,17 +122,19 @@ fn read_tables(
     let authorities = authority
         .map(|authority| authorities::read(authority, surroundings, findings))
         .unwrap_or_default();
-    let trust_domains = authorities.iter().map(|(_, it)| it.trust_domain.clone());
+    let issuers = issuer
+        .map(|issuer| issuers::read(issuer, surroundings, findings))
+        .unwrap_or_default();
     let mut known = Known {
-        identities: Identities::new(trust_domains.collect()),
+        identities: Identities::of(&authorities, &issuers),
+        names_viewers: issuers.iter().any(|(_, it)| it.about() == Subject::Viewer),
         ..Known::default()
     };
     let entries = caller
         .map(|caller| read_callers(caller, &mut known, findings))
         .unwrap_or_default();
     for (place, authority) in &authorities {
-        let used = &known.identities.used_trust_domains;
-        if !used.contains(&authority.trust_domain) {
+        if !known.identities.uses_authority(authority) {
             let text = format!(
                 "authority {:?}: no caller has a name of its",
                 authority.name
@@ -137,11 +142,27 @@ fn read_tables(
             findings.note(*place, text);
         }
     }
+    for (place, issuer) in &issuers {
+        let is_used = match issuer.about() {
+            Subject::Caller => known.identities.uses_issuer(issuer.name()),
+            Subject::Viewer => known.takes_viewers,
+        };
+        if !is_used {
+            let text = format!("issuer {:?}: no caller needs its tokens", issuer.name());
+            findings.note(*place, text);
+        }
+    }
     if entries.is_empty() && !findings.has_problems() {
         findings.add(0, "there is no [[caller]], so nobody could call");
     }
     let authorities = authorities.into_iter().map(|(_, authority)| authority);
-    (entries, authorities.collect())
+    let issuers = issuers.into_iter().map(|(_, issuer)| issuer);
+    CallersFile {
+        entries,
+        authorities: authorities.collect(),
+        issuers: issuers.collect(),
+        notes: Vec::new(),
+    }
 }
 
 fn read_callers(
@@ -171,6 +192,9 @@ struct Known {
     names: HashSet<String>,
     identities: Identities,
     local: Option<String>,
+    /// Whether an issuer signs tokens of viewers, and whether a rule takes them.
+    names_viewers: bool,
+    takes_viewers: bool,
 }
 
 /// Finds mistakes in a name that becomes a label.
@@ -203,7 +227,7 @@ fn read_caller(
     if !has_tables(value.get_ref()) {
         findings.add(
             place,
-            "a caller, a rule, as and limits are tables: write their keys",
+            "a caller, a rule, as, limits and subjects are tables: write their keys",
         );
         return None;
     }
@@ -233,13 +257,17 @@ fn read_caller(
         uids: raw.uids,
         spiffe: raw.spiffe,
         dns: raw.dns,
+        subjects: raw.subjects,
     };
     let names_none = identities.is_empty();
     let identities = known.identities.read(&name, identities, findings);
     if !is_local && names_none {
-        let text = "nothing identifies it; set uids, spiffe or dns, or local = true";
+        let text = "nothing identifies it; set uids, spiffe, dns or subjects, or local = true";
         findings.add(place, text);
     }
+    let needs_all = raw
+        .needs
+        .is_some_and(|needs| read_needs(&needs, &identities, findings));
 
     let may = raw.may.unwrap_or_default();
     if may.is_empty() {
@@ -252,6 +280,14 @@ fn read_caller(
     for rule in may.into_iter().take(MAX_RULES) {
         let place = rule.span().start;
         if let Some(rule) = rules::read(rule, findings) {
+            if rule.users == UserScope::WithToken {
+                known.takes_viewers = true;
+                if !known.names_viewers {
+                    let text = "as.users = \"with-token\": there is no [[issuer]] with \
+                                names = \"viewers\"";
+                    findings.add(place, text);
+                }
+            }
             places.push(place);
             rules.push(rule);
         }
@@ -263,7 +299,39 @@ fn read_caller(
     let mut entry = Entry::new(name, rules, limits);
     entry.identities = identities;
     entry.is_local = is_local;
+    entry.needs_all = needs_all;
     Some(entry)
+}
+
+/// Whether a caller needs both a token and a credential of its connection.
+fn read_needs(
+    needs: &Spanned<String>,
+    identities: &[Identity],
+    findings: &mut Findings<'_>,
+) -> bool {
+    let place = needs.span().start;
+    match needs.get_ref().as_str() {
+        "any" => return false,
+        "all" => {}
+        other => {
+            let known = problems::suggestion(other, ["any", "all"]);
+            let text = format!("needs: {other:?} is neither \"any\" nor \"all\"{known}");
+            findings.add(place, text);
+            return false;
+        }
+    }
+    let is_token = |identity: &&Identity| matches!(identity, Identity::Subject { .. });
+    let tokens = identities.iter().filter(is_token).count();
+    if tokens == 0 {
+        findings.add(
+            place,
+            "needs = \"all\", but it has no token: write subjects",
+        );
+    } else if tokens == identities.len() {
+        let text = "needs = \"all\", but it has no certificate or uid, only a token";
+        findings.add(place, text);
+    }
+    true
 }
 
 /// Whether tables are written as tables. serde would take arrays for them, too, and read
@@ -273,8 +341,13 @@ fn has_tables(caller: &DeValue<'_>) -> bool {
         |value: Option<&Spanned<DeValue<'_>>>| value.is_none_or(|value| value.get_ref().is_table());
     let rules = caller.get("may").and_then(|may| may.get_ref().as_array());
     let mut rules = rules.into_iter().flatten().map(Spanned::get_ref);
+    let subjects = caller
+        .get("subjects")
+        .and_then(|it| it.get_ref().as_array());
+    let mut subjects = subjects.into_iter().flatten().map(Spanned::get_ref);
     caller.is_table()
         && is_table(caller.get("limits"))
+        && subjects.all(DeValue::is_table)
         && rules.all(|rule| rule.is_table() && is_table(rule.get("as")))
 }
 

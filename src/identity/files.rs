@@ -94,3 +94,39 @@ impl WatchedFile {
         spawn_blocking(move || read(&path)).await.ok()
     }
 }
+
+/// A file, and what its last good version says.
+#[derive(Debug)]
+pub struct Loaded<T> {
+    file: WatchedFile,
+    pub value: T,
+}
+
+impl<T> Loaded<T> {
+    /// From the content of a file.
+    pub fn new(
+        path: PathBuf,
+        content: Content,
+        parse: impl FnOnce(&[u8]) -> Result<T, String>,
+    ) -> Result<Self, String> {
+        let file = WatchedFile::new(path, Version::of(&content));
+        let value = parse(&content?)?;
+        Ok(Self { file, value })
+    }
+
+    /// Takes a new version of the file. `None` where there is none; an error leaves the last
+    /// good one.
+    pub async fn reload(
+        &mut self,
+        parse: impl FnOnce(&[u8]) -> Result<T, String>,
+    ) -> Option<Result<(), String>> {
+        let content = self.file.changed().await?;
+        Some(match content.and_then(|bytes| parse(&bytes)) {
+            Ok(value) => {
+                self.value = value;
+                Ok(())
+            }
+            Err(reason) => Err(format!("{} {reason}", self.file.path.display())),
+        })
+    }
+}

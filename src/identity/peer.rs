@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     certificate::{Leaf, LeafError, has_ended},
+    credential::{Credential, CredentialError, CredentialProblem},
     file::Problems,
     files,
     trust::{Authorities, read_certificates},
@@ -63,19 +64,27 @@ impl PeerCertificate {
 
     /// Whether it holds at this time, and by the authorities of this generation. Where it
     /// does not, the connection is to end.
-    pub fn holds(&self, authorities: &Authorities, generation: u64, now: SystemTime) -> bool {
-        let holds = !has_ended(self.leaf.not_after, now)
-            && (self.verified_in.load(Ordering::Acquire) == generation
-                || self.verify(authorities, now).is_ok());
-        if holds {
+    pub fn check(
+        &self,
+        authorities: &Authorities,
+        generation: u64,
+        now: SystemTime,
+    ) -> Result<(), CredentialError> {
+        let problem = if has_ended(self.leaf.not_after, now) {
+            CredentialProblem::Expired
+        } else if self.verified_in.load(Ordering::Acquire) == generation
+            || self.verify(authorities, now).is_ok()
+        {
             self.verified_in.store(generation, Ordering::Release);
+            return Ok(());
         } else {
-            self.dismissed.cancel();
-        }
-        holds
+            CredentialProblem::Distrusted
+        };
+        self.dismissed.cancel();
+        Err(CredentialError::new(Credential::Certificate, problem))
     }
 
-    pub fn verify(&self, authorities: &Authorities, now: SystemTime) -> Result<(), rustls::Error> {
+    fn verify(&self, authorities: &Authorities, now: SystemTime) -> Result<(), rustls::Error> {
         let (leaf, intermediates) = self
             .chain
             .split_first()

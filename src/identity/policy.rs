@@ -11,7 +11,7 @@ use enum_map::{Enum, EnumMap};
 use strum::{EnumIter, IntoEnumIterator, IntoStaticStr};
 
 use crate::domain::{
-    id::{AccountId, AgentBotId},
+    id::{AccountId, AgentBotId, UserId},
     permit::{AccountSet, Permit, SearchPermit},
     secret_group::SecretGroups,
     viewer::{Detail, Role, Viewer},
@@ -60,6 +60,8 @@ pub enum Needs {
     /// A search of all accounts.
     Search,
     Viewer,
+    /// A token of the user.
+    ViewerToken,
     Detail,
 }
 
@@ -71,6 +73,7 @@ impl Needs {
             Self::Account => "account",
             Self::Search => "search",
             Self::Viewer => "viewer",
+            Self::ViewerToken => "viewer-token",
             Self::Detail => "detail",
         }
     }
@@ -95,9 +98,12 @@ pub struct Rule {
     pub secrets: SecretGroups,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// From the fewest users to the most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum UserScope {
     None,
+    /// The user of the token that comes along.
+    WithToken,
     Any,
 }
 
@@ -113,6 +119,22 @@ pub enum BotScope {
 pub struct Refusal<'r> {
     pub needs: Needs,
     pub nearest: Vec<&'r Rule>,
+}
+
+impl Refusal<'_> {
+    /// A token is what lacks where a rule would take one of this user.
+    fn explain_token(mut self, viewer: Viewer, proved: Option<UserId>) -> Self {
+        let takes_tokens = |rule: &&Rule| rule.users == UserScope::WithToken;
+        if self.needs == Needs::Viewer
+            && matches!(viewer, Viewer::User(_))
+            && proved.is_none()
+            && self.nearest.iter().any(takes_tokens)
+        {
+            self.needs = Needs::ViewerToken;
+            self.nearest.retain(takes_tokens);
+        }
+        self
+    }
 }
 
 /// The rules that allow a question with their secrets, or the refusal.
@@ -155,9 +177,17 @@ impl Rule {
         ]
     }
 
-    fn allows_viewer(&self, viewer: Viewer) -> bool {
+    /// `proved` is the user of a token: then the question is for this user, or not allowed.
+    fn allows_viewer(&self, viewer: Viewer, proved: Option<UserId>) -> bool {
+        if proved.is_some_and(|user| viewer != Viewer::User(user)) {
+            return false;
+        }
         match viewer {
-            Viewer::User(_) => self.users == UserScope::Any,
+            Viewer::User(_) => match self.users {
+                UserScope::None => false,
+                UserScope::WithToken => proved.is_some(),
+                UserScope::Any => true,
+            },
             Viewer::AgentBot(bot) => match &self.bots {
                 BotScope::None => false,
                 BotScope::Any => true,
@@ -168,17 +198,25 @@ impl Rule {
     }
 }
 
-/// Decides on a question: the rules that allow it, and the permit.
-pub fn decide<'r>(rules: &'r [Rule], ask: &Ask) -> Result<(Vec<&'r Rule>, Permit), Refusal<'r>> {
+/// Decides on a question: the rules that allow it, and the permit. `proved` is the user of a
+/// token, if one was presented.
+pub fn decide<'r>(
+    rules: &'r [Rule],
+    ask: &Ask,
+    proved: Option<UserId>,
+) -> Result<(Vec<&'r Rule>, Permit), Refusal<'r>> {
     let allowing = allowing(
         rules,
         &[
             (Needs::Method, &|rule| rule.methods[ask.method]),
             (Needs::Account, &|rule| rule.accounts.contains(ask.account)),
-            (Needs::Viewer, &|rule| rule.allows_viewer(ask.viewer)),
+            (Needs::Viewer, &|rule| {
+                rule.allows_viewer(ask.viewer, proved)
+            }),
             (Needs::Detail, &|rule| rule.detail >= ask.detail),
         ],
-    )?;
+    );
+    let allowing = allowing.map_err(|refusal| refusal.explain_token(ask.viewer, proved))?;
     let secrets = united_secrets(&allowing);
     let permit = Permit::grant(ask.account, ask.viewer, secrets, ask.detail);
     Ok((allowing, permit))
@@ -188,13 +226,16 @@ pub fn decide<'r>(rules: &'r [Rule], ask: &Ask) -> Result<(Vec<&'r Rule>, Permit
 pub fn decide_search(
     rules: &[Rule],
     ask: SearchAsk,
+    proved: Option<UserId>,
 ) -> Result<(Vec<&Rule>, SearchPermit), Refusal<'_>> {
     let allowing = allowing(
         rules,
         &[
             (Needs::Method, &|rule| rule.methods[Method::FindInboxes]),
             (Needs::Search, &|rule| rule.everywhere),
-            (Needs::Viewer, &|rule| rule.itself),
+            (Needs::Viewer, &|rule| {
+                rule.allows_viewer(Viewer::Service, proved)
+            }),
             (Needs::Detail, &|rule| rule.detail >= ask.detail),
         ],
     )?;

@@ -18,11 +18,13 @@ use tokio::{
 use tracing::{error, info, warn};
 
 use super::{
-    caller::{Policy, PolicySource},
-    file::{CallersFile, Problem, Problems, Surroundings},
+    caller::{Policy, PolicySource, Trust},
+    file::{Authority, CallersFile, IssuerEntry, Problem, Problems, Surroundings},
     files::{Content, Version, WatchedFile, is_writable_by_others, read},
+    keys::KeySet,
     pair::{PairPaths, configure},
     tls::PairError,
+    token::Verifier,
     trust::{Anchors, Authorities},
 };
 
@@ -102,7 +104,7 @@ pub fn watch_files(
         file: WatchedFile::new(path, version),
         problems: None,
     };
-    let (policy, authorities) = policy_of(file, None);
+    let (policy, trusted) = policy_of(file, None);
     let (policy, source) = watch::channel(Arc::new(policy));
     let source = PolicySource(source);
     let tls = pair.map(|paths| ServerKeyState::begin(paths, source.clone()));
@@ -113,7 +115,7 @@ pub fn watch_files(
     let watcher = Watcher {
         policy,
         callers,
-        authorities,
+        trusted,
         server_key,
         clock,
     };
@@ -125,7 +127,7 @@ pub fn watch_files(
 struct Watcher {
     policy: watch::Sender<Arc<Policy>>,
     callers: CallersState,
-    authorities: Vec<AuthorityState>,
+    trusted: TrustedFiles,
     server_key: Option<ServerKeyState>,
     clock: WallClock,
 }
@@ -138,7 +140,7 @@ impl Watcher {
                 asked = trigger.recv() => if asked.is_none() { sleep(RELOAD_INTERVAL).await },
                 () = self.policy.closed() => return,
             }
-            self.read_authorities().await;
+            self.read_trusted().await;
             if let Some(file) = self.callers.changed((self.clock)()).await {
                 self.change_callers(file);
             }
@@ -151,38 +153,85 @@ impl Watcher {
     fn change_callers(&mut self, file: CallersFile) {
         log_notes(&file.notes);
         info!("the callers file has changed and counts from now on");
-        let (policy, authorities) = policy_of(file, Some(&self.policy.borrow()));
-        self.authorities = authorities;
+        let (policy, trusted) = policy_of(file, Some(&self.policy.borrow()));
+        self.trusted = trusted;
         self.policy.send_replace(Arc::new(policy));
     }
 
-    async fn read_authorities(&mut self) {
-        let mut has_changed = false;
-        for authority in &mut self.authorities {
-            has_changed |= authority.read((self.clock)()).await;
-        }
-        if has_changed {
-            let authorities = AuthorityState::verifiers(&self.authorities);
-            let policy = self.policy.borrow().with_authorities(authorities);
+    async fn read_trusted(&mut self) {
+        if self.trusted.reload((self.clock)()).await {
+            let policy = self.policy.borrow().with_trust(self.trusted.trust());
             self.policy.send_replace(Arc::new(policy));
         }
     }
 }
 
-/// The policy of a file, and the files of its authorities.
-fn policy_of(file: CallersFile, previous: Option<&Policy>) -> (Policy, Vec<AuthorityState>) {
-    let states = file
-        .authorities
-        .into_iter()
-        .map(|authority| AuthorityState {
-            name: authority.name,
-            trust_domain: authority.trust_domain,
-            anchors: authority.anchors,
-            file: WatchedFile::new(authority.path, authority.version),
-        });
-    let states: Vec<_> = states.collect();
-    let authorities = AuthorityState::verifiers(&states);
-    (Policy::new(file.entries, authorities, previous), states)
+/// The policy of a file, and the files that it names.
+fn policy_of(file: CallersFile, previous: Option<&Policy>) -> (Policy, TrustedFiles) {
+    let trusted = TrustedFiles {
+        authorities: file.authorities,
+        issuers: file.issuers,
+    };
+    (
+        Policy::new(file.entries, trusted.trust(), previous),
+        trusted,
+    )
+}
+
+/// The files that a callers file names.
+struct TrustedFiles {
+    authorities: Vec<Authority>,
+    issuers: Vec<IssuerEntry>,
+}
+
+impl TrustedFiles {
+    fn trust(&self) -> Trust {
+        let authorities = self.authorities.iter();
+        let issuers = self.issuers.iter().map(IssuerEntry::issuer);
+        Trust {
+            authorities: Authorities::new(
+                authorities.map(|it| (it.trust_domain.as_deref(), &it.anchors.value)),
+            ),
+            tokens: Some(Arc::new(Verifier::new(issuers.collect()))),
+        }
+    }
+
+    /// Takes new versions that are good, and says whether there was one.
+    async fn reload(&mut self, now: SystemTime) -> bool {
+        let mut has_changed = false;
+        for Authority { name, anchors, .. } in &mut self.authorities {
+            let read = anchors.reload(|pem| Anchors::read(pem, now)).await;
+            has_changed |= log_reload("authority", name, read);
+        }
+        for issuer in &mut self.issuers {
+            let read = issuer.keys.reload(|json| KeySet::read(json).map(Arc::new));
+            let read = read.await;
+            has_changed |= log_reload("issuer", issuer.name(), read);
+        }
+        has_changed
+    }
+}
+
+fn log_reload(kind: &'static str, name: &str, read: Option<Result<(), String>>) -> bool {
+    match read {
+        None => false,
+        Some(Ok(())) => {
+            info!(
+                kind,
+                name, "the file of an authority or issuer counts from now on"
+            );
+            true
+        }
+        Some(Err(problem)) => {
+            error!(
+                kind,
+                name,
+                problem,
+                "the file of an authority or issuer cannot be used; its last good version stays"
+            );
+            false
+        }
+    }
 }
 
 fn log_refused(problems: &Problems) {
@@ -221,49 +270,6 @@ impl CallersState {
                 }
                 self.problems = Some(problems);
                 None
-            }
-        }
-    }
-}
-
-struct AuthorityState {
-    name: String,
-    trust_domain: Option<String>,
-    anchors: Anchors,
-    file: WatchedFile,
-}
-
-impl AuthorityState {
-    fn verifiers(states: &[Self]) -> Authorities {
-        Authorities::new(
-            states
-                .iter()
-                .map(|state| (state.trust_domain.as_deref(), &state.anchors)),
-        )
-    }
-
-    /// Takes a new version of the file, if it is good.
-    async fn read(&mut self, now: SystemTime) -> bool {
-        let Some(content) = self.file.changed().await else {
-            return false;
-        };
-        let path = self.file.path.display();
-        match content.and_then(|pem| Anchors::read(&pem, now)) {
-            Ok(anchors) => {
-                info!(
-                    authority = self.name,
-                    "an authority has changed and counts from now on"
-                );
-                self.anchors = anchors;
-                true
-            }
-            Err(reason) => {
-                let problem = format!("{path} {reason}");
-                error!(
-                    authority = self.name,
-                    problem, "an authority cannot be used; its last good version stays"
-                );
-                false
             }
         }
     }

@@ -25,6 +25,7 @@ pub mod sessions;
 pub mod soak;
 pub mod store;
 pub mod tls;
+pub mod tokens;
 pub mod tools;
 pub mod wire;
 

@@ -89,7 +89,7 @@ pub const CALLERS_ENVIRONMENT: &str = "\
 Environment:
   CALLERS_FILE                 the callers file, as for --callers
 
-Exit code: 0 when the file is well, or the answer is yes; 1 when it is no, or a certificate is that
+Exit code: 0 when the file is well, or the answer is yes; 1 when it is no, or a credential is that
 of no caller; 2 for mistakes in the file, which are listed, or a wrong setting.";
 
 pub const CHECK_ENVIRONMENT: &str = concat!(

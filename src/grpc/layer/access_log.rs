@@ -60,6 +60,9 @@ impl<B> MakeSpan<B> for CallSpan {
             viewer = Empty,
             reason = Empty,
             identity = Empty,
+            problem = Empty,
+            issuer = Empty,
+            kid = Empty,
             needs = Empty,
             limit = Empty
         )
@@ -93,6 +96,10 @@ pub fn record_refusal(error: &CallError) {
     span.record("reason", error.reason());
     match error {
         CallError::CallerUnknown { identity } => span.record("identity", identity),
+        CallError::CredentialsRefused(error) => span
+            .record("problem", error.problem.name())
+            .record("issuer", error.issuer.as_deref())
+            .record("kid", error.key_id.as_deref()),
         CallError::CallerNotPermitted { needs, .. } => span.record("needs", needs.name()),
         CallError::CallerLimitExceeded { limit, .. } => span.record("limit", limit.name()),
         _ => &span,

@@ -10,7 +10,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use http::Extensions;
+use http::{Extensions, HeaderValue};
 use http_body_util::BodyExt;
 
 use super::access_log::{record_caller, record_refusal};
@@ -20,7 +20,7 @@ use crate::{
         pb::inbox_service_server::SERVICE_NAME,
         status::{self, CallError},
     },
-    identity::{CallSlot, Caller, Method, Peer, PolicySource},
+    identity::{CallSlot, Caller, Method, Peer, PolicySource, Presented},
 };
 
 /// The means by which the guard identifies callers.
@@ -31,14 +31,16 @@ pub struct Guard {
 }
 
 /// The headers of credentials. They go no further than this.
-const CREDENTIALS: [&str; 2] = ["authorization", "viewer-authorization"];
+const AUTHORIZATION: &str = "authorization";
+const VIEWER_AUTHORIZATION: &str = "viewer-authorization";
 
 /// Passes a call of a known caller on, with the caller among its extensions.
 pub async fn identify(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
-    for name in CREDENTIALS {
+    let begun = begin(&guard, &request);
+    for name in [AUTHORIZATION, VIEWER_AUTHORIZATION] {
         request.headers_mut().remove(name);
     }
-    match begin(&guard, &request) {
+    match begun {
         Ok((caller, slot)) => {
             request.extensions_mut().insert(caller);
             // The call is under way until its answer was sent, or is given up.
@@ -59,9 +61,18 @@ pub async fn identify(State(guard): State<Guard>, mut request: Request, next: Ne
 fn begin(guard: &Guard, request: &Request) -> Result<(Caller, CallSlot), CallError> {
     // Every connection has a peer.
     let peer = request.extensions().get::<Peer>();
-    let peer = peer.ok_or(CallError::CredentialsMissing)?;
+    let peer = peer.ok_or(CallError::CredentialsMissing { lacks: None })?;
+    let values = |name| -> Vec<_> {
+        let values = request.headers().get_all(name).iter();
+        values.map(HeaderValue::as_bytes).collect()
+    };
+    let presented = Presented {
+        peer,
+        authorization: &values(AUTHORIZATION),
+        viewer_authorization: &values(VIEWER_AUTHORIZATION),
+    };
     let now = (guard.clock.wall)();
-    let caller = guard.policy.current().identify(peer, now)?;
+    let caller = guard.policy.current().identify(&presented, now)?;
     record_caller(&caller);
     let slot = caller.begin_call();
     let slot = slot.map_err(|limit| CallError::limit_exceeded(&caller, limit))?;
@@ -82,7 +93,9 @@ fn method(path: &str) -> Option<Method> {
 /// The caller of a call that has passed the guard.
 pub fn caller_of(extensions: &Extensions) -> Result<Caller, CallError> {
     let caller = extensions.get::<Caller>();
-    caller.cloned().ok_or(CallError::CredentialsMissing)
+    caller
+        .cloned()
+        .ok_or(CallError::CredentialsMissing { lacks: None })
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use tower::{Service, ServiceBuilder, service_fn};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::*;
-use crate::identity::Credential;
+use crate::identity::{Credential, CredentialProblem};
 
 const SERVICE: &str = include_str!("../../../proto/leadchat/inbox/v1/inbox_service.proto");
 
@@ -37,13 +37,18 @@ fn every_error() -> Vec<CallError> {
         CallError::Internal,
         CallError::CompressionNotSupported,
         CallError::LatestOnStandby,
-        CallError::CredentialsMissing,
-        CallError::CredentialsInvalid {
-            credential: Credential::Certificate,
+        CallError::CredentialsMissing { lacks: None },
+        CallError::CredentialsMissing {
+            lacks: Some(Credential::Token),
         },
-        CallError::CredentialsExpired {
-            credential: Credential::Certificate,
-        },
+        CallError::CredentialsRefused(CredentialError::new(
+            Credential::ViewerToken,
+            CredentialProblem::Signature,
+        )),
+        CallError::CredentialsRefused(CredentialError::new(
+            Credential::Certificate,
+            CredentialProblem::Expired,
+        )),
         CallError::CallerUnknown {
             identity: "uid:4294967295".to_owned(),
         },

@@ -1,6 +1,6 @@
 //! `[[authority]]`: who signs the certificates of callers.
 
-use std::{collections::HashSet, path::PathBuf};
+use std::collections::HashSet;
 
 use serde::Deserialize;
 use spiffe::TrustDomain;
@@ -16,21 +16,19 @@ use super::{
 };
 use crate::identity::{
     certificate::{EXPIRY_NOTE_WINDOW, has_ended},
-    files::Version,
+    files::Loaded,
     trust::Anchors,
 };
 
 const MAX_AUTHORITIES: usize = 16;
 
 /// An authority, and the certificates of its file.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Authority {
     pub name: String,
-    pub path: PathBuf,
     /// Of the SPIFFE IDs that it signs. `None` for DNS names.
     pub trust_domain: Option<String>,
-    pub anchors: Anchors,
-    pub(in crate::identity) version: Version,
+    pub anchors: Loaded<Anchors>,
 }
 
 #[derive(Deserialize)]
@@ -83,21 +81,18 @@ pub fn read(
             }
             domain.into_inner()
         });
-        let content = (surroundings.read)(raw.file.get_ref());
-        let version = Version::of(&content);
-        let anchors = content.and_then(|pem| Anchors::read(&pem, surroundings.now));
+        let now = surroundings.now;
+        let anchors = surroundings.load(raw.file.get_ref(), |pem| Anchors::read(pem, now));
         match anchors {
             Ok(anchors) => {
-                if has_ended(anchors.not_after, surroundings.now + EXPIRY_NOTE_WINDOW) {
+                if has_ended(anchors.value.not_after, now + EXPIRY_NOTE_WINDOW) {
                     let text = format!("authority {:?}: expires within a week", raw.name.get_ref());
                     findings.note(raw.file.span().start, text);
                 }
                 let authority = Authority {
                     name: raw.name.into_inner(),
-                    path: surroundings.path(raw.file.get_ref()),
                     trust_domain,
                     anchors,
-                    version,
                 };
                 authorities.push((place, authority));
             }

@@ -16,6 +16,8 @@ pub struct RawCaller {
     pub uids: Option<Vec<Spanned<u32>>>,
     pub spiffe: Option<Vec<Spanned<String>>>,
     pub dns: Option<Vec<Spanned<String>>>,
+    pub subjects: Option<Vec<Spanned<RawSubject>>>,
+    pub needs: Option<Spanned<String>>,
     pub local: Option<Spanned<bool>>,
     pub may: Option<Vec<Spanned<RawRule>>>,
     pub limits: Option<Spanned<RawLimits>>,
@@ -26,14 +28,30 @@ pub struct RawIdentities {
     pub uids: Option<Vec<Spanned<u32>>>,
     pub spiffe: Option<Vec<Spanned<String>>>,
     pub dns: Option<Vec<Spanned<String>>>,
+    pub subjects: Option<Vec<Spanned<RawSubject>>>,
+}
+
+/// The subject of the tokens of an issuer.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawSubject {
+    pub issuer: String,
+    pub subject: String,
 }
 
 impl RawIdentities {
     pub fn is_empty(&self) -> bool {
+        let Self {
+            uids,
+            spiffe,
+            dns,
+            subjects,
+        } = self;
         let is_empty = |list: &Option<Vec<_>>| list.as_ref().is_none_or(Vec::is_empty);
-        self.uids.as_ref().is_none_or(Vec::is_empty)
-            && is_empty(&self.spiffe)
-            && is_empty(&self.dns)
+        uids.as_ref().is_none_or(Vec::is_empty)
+            && is_empty(spiffe)
+            && is_empty(dns)
+            && subjects.as_ref().is_none_or(Vec::is_empty)
     }
 }
 

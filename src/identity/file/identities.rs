@@ -1,15 +1,17 @@
 //! The identities of a caller. Each belongs to one caller alone.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
 
 use spiffe::SpiffeId;
 use toml::Spanned;
 
 use super::{
-    form::RawIdentities,
-    problems::{Findings, Place},
+    authorities::Authority,
+    form::{RawIdentities, RawSubject},
+    issuers::IssuerEntry,
+    problems::{Findings, Place, suggestion},
 };
-use crate::identity::credential::Identity;
+use crate::identity::{credential::Identity, token::Subject};
 
 const MAX_IDENTITIES: usize = 32;
 
@@ -24,17 +26,24 @@ const UIDS_OF_NOBODY: [u32; 2] = [65_534, u32::MAX];
 pub struct Identities {
     taken: HashMap<Identity, String>,
     /// The trust domains of the authorities; `None` for DNS names.
-    trust_domains: BTreeSet<Option<String>>,
-    /// Of these, what identities need.
-    pub used_trust_domains: BTreeSet<Option<String>>,
+    trust_domains: HashSet<Option<String>>,
+    /// The names of the issuers about callers.
+    issuers: HashSet<String>,
 }
 
+/// An identity, with the key and the place that it was read from.
+type Found = (&'static str, Place, Identity);
+
 impl Identities {
-    /// None so far, with these authorities.
-    pub fn new(trust_domains: BTreeSet<Option<String>>) -> Self {
+    /// None so far, with these authorities and issuers.
+    pub fn of(authorities: &[(Place, Authority)], issuers: &[(Place, IssuerEntry)]) -> Self {
+        let trust_domains = authorities.iter().map(|(_, it)| it.trust_domain.clone());
+        let issuers = issuers.iter().map(|(_, issuer)| issuer);
+        let issuers = issuers.filter(|it| it.about() == Subject::Caller);
         Self {
-            trust_domains,
-            ..Self::default()
+            taken: HashMap::new(),
+            trust_domains: trust_domains.collect(),
+            issuers: issuers.map(|it| it.name().to_owned()).collect(),
         }
     }
 
@@ -45,15 +54,24 @@ impl Identities {
         raw: RawIdentities,
         findings: &mut Findings<'_>,
     ) -> Vec<Identity> {
-        let RawIdentities { uids, spiffe, dns } = raw;
-        let uids = uids.into_iter().flatten();
-        let uids = uids.map(|uid| read_uid(&uid, findings));
-        let mut found: Vec<_> = uids.collect();
+        let RawIdentities {
+            uids,
+            spiffe,
+            dns,
+            subjects,
+        } = raw;
+        let mut found = Vec::<Found>::new();
+        for uid in uids.into_iter().flatten() {
+            found.push(read_uid(&uid, findings));
+        }
         for id in spiffe.into_iter().flatten() {
             found.extend(self.read_spiffe(&id, findings));
         }
         for dns_name in dns.into_iter().flatten() {
             found.extend(self.read_dns(&dns_name, findings));
+        }
+        for subject in subjects.into_iter().flatten() {
+            found.push(self.read_subject(subject, findings));
         }
         if let Some((_, surplus, _)) = found.get(MAX_IDENTITIES) {
             findings.add(*surplus, "it has more than 32 identities");
@@ -69,11 +87,41 @@ impl Identities {
         identities
     }
 
-    fn read_spiffe(
-        &mut self,
-        id: &Spanned<String>,
-        findings: &mut Findings<'_>,
-    ) -> Option<(&'static str, Place, Identity)> {
+    /// Whether a caller has an identity that an authority signs.
+    pub fn uses_authority(&self, authority: &Authority) -> bool {
+        self.taken.keys().any(|identity| match identity {
+            Identity::Spiffe(id) => {
+                authority.trust_domain.as_deref() == Some(id.trust_domain_name())
+            }
+            Identity::Dns(_) => authority.trust_domain.is_none(),
+            _ => false,
+        })
+    }
+
+    /// Whether a caller has an identity of the tokens of an issuer.
+    pub fn uses_issuer(&self, name: &str) -> bool {
+        self.taken
+            .keys()
+            .any(|identity| matches!(identity, Identity::Subject { issuer, .. } if issuer == name))
+    }
+
+    fn read_subject(&self, raw: Spanned<RawSubject>, findings: &mut Findings<'_>) -> Found {
+        let place = raw.span().start;
+        let RawSubject { issuer, subject } = raw.into_inner();
+        if !self.issuers.contains(&issuer) {
+            let known = suggestion(&issuer, self.issuers.iter().map(String::as_str));
+            let text = format!(
+                "subjects: there is no [[issuer]] {issuer:?} with names = \"callers\"{known}"
+            );
+            findings.add(place, text);
+        }
+        if subject.is_empty() {
+            findings.add(place, "subjects: the subject is empty");
+        }
+        ("subjects", place, Identity::Subject { issuer, subject })
+    }
+
+    fn read_spiffe(&self, id: &Spanned<String>, findings: &mut Findings<'_>) -> Option<Found> {
         let place = id.span().start;
         let parsed = match SpiffeId::new(id.get_ref()) {
             Ok(parsed) if !parsed.path().is_empty() => parsed,
@@ -94,15 +142,10 @@ impl Identities {
             );
             findings.add(place, text);
         }
-        self.used_trust_domains.insert(trust_domain);
         Some(("spiffe", place, Identity::Spiffe(parsed)))
     }
 
-    fn read_dns(
-        &mut self,
-        name: &Spanned<String>,
-        findings: &mut Findings<'_>,
-    ) -> Option<(&'static str, Place, Identity)> {
+    fn read_dns(&self, name: &Spanned<String>, findings: &mut Findings<'_>) -> Option<Found> {
         let place = name.span().start;
         let lower = name.get_ref().to_lowercase();
         let is_label = |label: &str| {
@@ -119,12 +162,11 @@ impl Identities {
                 "dns: there is no [[authority]] without a trust_domain",
             );
         }
-        self.used_trust_domains.insert(None);
         Some(("dns", place, Identity::Dns(lower)))
     }
 }
 
-fn read_uid(uid: &Spanned<u32>, findings: &mut Findings<'_>) -> (&'static str, Place, Identity) {
+fn read_uid(uid: &Spanned<u32>, findings: &mut Findings<'_>) -> Found {
     let place = uid.span().start;
     let uid = *uid.get_ref();
     if UIDS_OF_NOBODY.contains(&uid) {

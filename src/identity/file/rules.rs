@@ -158,7 +158,7 @@ fn covers(rule: &Rule, other: &Rule) -> bool {
         && bots
         && Method::iter().all(|method| rule.methods[method] || !other.methods[method])
         && (rule.everywhere || !other.everywhere)
-        && (rule.users == other.users || other.users == UserScope::None)
+        && rule.users >= other.users
         && (rule.itself || !other.itself)
         && rule.detail >= other.detail
         && other.secrets.without(rule.secrets).is_empty()
@@ -235,20 +235,19 @@ fn read_as(raw: RawAs, findings: &mut Findings<'_>) -> Option<(UserScope, BotSco
         bots,
         itself,
     } = raw;
-    let mut wrong = |place: usize, key: &str, word: &str| {
-        let known = suggestion(word, ["none", "any"]);
-        findings.add(
-            place,
-            format!("as.{key}: {word:?} is neither \"none\" nor \"any\"{known}"),
-        );
-    };
     let users = match users {
         None => UserScope::None,
         Some(word) => match word.get_ref().as_str() {
             "none" => UserScope::None,
+            "with-token" => UserScope::WithToken,
             "any" => UserScope::Any,
             other => {
-                wrong(word.span().start, "users", other);
+                let known = ["none", "with-token", "any"];
+                let text = format!(
+                    "as.users: {other:?} is none of \"none\", \"with-token\" and \"any\"{}",
+                    suggestion(other, known)
+                );
+                findings.add(word.span().start, text);
                 return None;
             }
         },
@@ -261,7 +260,9 @@ fn read_as(raw: RawAs, findings: &mut Findings<'_>) -> Option<(UserScope, BotSco
                 RawBots::Word(word) if word == "none" => BotScope::None,
                 RawBots::Word(word) if word == "any" => BotScope::Any,
                 RawBots::Word(word) => {
-                    wrong(place, "bots", &word);
+                    let known = suggestion(&word, ["none", "any"]);
+                    let text = format!("as.bots: {word:?} is neither \"none\" nor \"any\"{known}");
+                    findings.add(place, text);
                     return None;
                 }
                 RawBots::Ids(ids) => {

@@ -31,7 +31,7 @@ const ASK: Ask = Ask {
 };
 
 fn needs(rules: &[Rule], ask: Ask) -> Option<Needs> {
-    decide(rules, &ask).err().map(|refusal| refusal.needs)
+    decide(rules, &ask, None).err().map(|refusal| refusal.needs)
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn secrets_of_rules_that_allow_are_united() {
         detail: Detail::Full,
         ..ASK
     };
-    let (allowing, permit) = decide(&rules, &ask).ok().unwrap();
+    let (allowing, permit) = decide(&rules, &ask, None).ok().unwrap();
     assert_eq!(allowing.len(), 2);
     assert_eq!(
         permit.secrets(),
@@ -123,7 +123,7 @@ fn a_search_is_limited_to_the_accounts_of_its_rules() {
         search(AccountSet::Among([1..=2].into())),
         search(AccountSet::Among([7..=7].into())),
     ];
-    let (_, permit) = decide_search(&rules, ask).ok().unwrap();
+    let (_, permit) = decide_search(&rules, ask, None).ok().unwrap();
     for (id, is_in) in [(1, true), (2, true), (3, false), (7, true), (8, false)] {
         assert_eq!(permit.permit(AccountId(id)).is_some(), is_in, "{id}");
     }
@@ -145,19 +145,26 @@ fn a_search_is_limited_to_the_accounts_of_its_rules() {
         ),
     ] {
         let rules = [rule];
-        assert_eq!(decide_search(&rules, ask).err().unwrap().needs, needs);
+        assert_eq!(decide_search(&rules, ask, None).err().unwrap().needs, needs);
     }
     let detail = Detail::Full;
-    let refusal = decide_search(&rules, SearchAsk { detail }).err().unwrap();
+    let refusal = decide_search(&rules, SearchAsk { detail }, None)
+        .err()
+        .unwrap();
     assert_eq!(refusal.needs, Needs::Detail);
     assert_eq!(refusal.nearest.len(), 2);
 }
 
 /// As the documentation has it: some rule allows every part.
-fn is_allowed(rules: &[Rule], ask: &Ask) -> bool {
+fn is_allowed(rules: &[Rule], ask: &Ask, proved: Option<UserId>) -> bool {
+    let contradicts = proved.is_some_and(|user| ask.viewer != Viewer::User(user));
     rules.iter().any(|rule| {
         let viewer = match ask.viewer {
-            Viewer::User(_) => rule.users == UserScope::Any,
+            _ if contradicts => false,
+            Viewer::User(_) => {
+                rule.users == UserScope::Any
+                    || rule.users == UserScope::WithToken && proved.is_some()
+            }
             Viewer::AgentBot(id) => {
                 rule.bots == BotScope::Any
                     || matches!(&rule.bots, BotScope::Only(bots) if bots.contains(&id))
@@ -189,16 +196,18 @@ fn any_rule() -> impl Strategy<Value = Rule> {
         Just(BotScope::Only([AgentBotId(1)].into())),
     ];
     let methods = prop::array::uniform4(any::<bool>());
-    (accounts, bots, methods, any::<[bool; 3]>(), 0..5_usize).prop_map(
-        |(accounts, bots, methods, [users, itself, full], groups)| Rule {
+    let users = prop_oneof![
+        Just(UserScope::None),
+        Just(UserScope::WithToken),
+        Just(UserScope::Any),
+    ];
+    let others = (users, any::<[bool; 2]>(), 0..5_usize);
+    (accounts, bots, methods, others).prop_map(
+        |(accounts, bots, methods, (users, [itself, full], groups))| Rule {
             accounts,
             bots,
             methods: EnumMap::from_array(methods),
-            users: if users {
-                UserScope::Any
-            } else {
-                UserScope::None
-            },
+            users,
             itself,
             detail: if full { Detail::Full } else { Detail::Basic },
             secrets: SecretGroups::ALL.iter().take(groups).collect(),
@@ -212,30 +221,32 @@ fn decisions_are_those_of_the_model() {
     let viewers = prop_oneof![
         Just(Viewer::Service),
         Just(Viewer::User(UserId(1))),
+        Just(Viewer::User(UserId(2))),
         Just(Viewer::AgentBot(AgentBotId(1))),
         Just(Viewer::AgentBot(AgentBotId(2))),
     ];
-    let asks = (0..4_usize, 1..9_i64, viewers, any::<bool>());
+    let proved = prop_oneof![Just(None), Just(Some(UserId(1)))];
+    let asks = (0..4_usize, 1..9_i64, viewers, any::<bool>(), proved);
     let questions = (prop::collection::vec(any_rule(), 0..5), asks);
     for_all(
         3000,
         questions,
-        |(rules, (method, account, viewer, full))| {
+        |(rules, (method, account, viewer, full, proved))| {
             let ask = Ask {
                 method: Method::iter().nth(method).unwrap(),
                 account: AccountId(account),
                 viewer,
                 detail: if full { Detail::Full } else { Detail::Basic },
             };
-            let decided = decide(&rules, &ask);
+            let decided = decide(&rules, &ask, proved);
             assert_eq!(
                 decided.is_ok(),
-                is_allowed(&rules, &ask),
-                "{rules:?} {ask:?}"
+                is_allowed(&rules, &ask, proved),
+                "{rules:?} {ask:?} {proved:?}"
             );
             // A rule more takes nothing away.
             let fewer = rules.get(1..).unwrap_or_default();
-            if let (Ok((_, fewer)), Ok((_, all))) = (decide(fewer, &ask), decided) {
+            if let (Ok((_, fewer)), Ok((_, all))) = (decide(fewer, &ask, proved), decided) {
                 assert!(fewer.secrets().without(all.secrets()).is_empty());
             }
         },

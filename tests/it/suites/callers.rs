@@ -7,12 +7,15 @@
 mod authentication;
 mod certificates;
 mod command;
+mod delegation;
 mod disclosure;
+pub mod issuers;
 pub mod network;
 mod quota;
 mod reload;
 mod renewal;
 mod rules;
+mod tokens;
 
 use std::collections::HashMap;
 

@@ -278,7 +278,9 @@ async fn by_certificates(database: &Database, provoked: &mut Provoked) {
     server.replace("office.pem", &network.mesh.text());
     server.signal("HUP");
     eventually("the authority counts", || {
-        server.log().contains("an authority has changed")
+        server
+            .log()
+            .contains("an authority or issuer counts from now on")
     })
     .await;
     for _ in 0..2 {

@@ -264,7 +264,7 @@ async fn a_connection_ends_with_the_trust_in_it() {
         eventually("the authority counts", || {
             server
                 .log_after(before)
-                .contains("an authority has changed")
+                .contains("an authority or issuer counts from now on")
         })
         .await;
         assert_eq!(outcome(&client).await, expected);

@@ -178,7 +178,12 @@ fn commands_read_certificates() {
             Value::from("dashboard"),
             "this is \"dashboard\" (spiffe://",
         ),
-        (&unknown, 1, Value::Null, "no caller has this name"),
+        (
+            &unknown,
+            1,
+            Value::Null,
+            "no caller is spiffe://leadchat.internal/x",
+        ),
         (
             &foreign,
             1,

@@ -1,7 +1,9 @@
 //! Every answer that shows an inbox to a viewer.
 
 use crate::support::{
-    Client, pb,
+    Client,
+    client::retried,
+    pb,
     pb::{find_inboxes_request::Key, inbox::Channel},
     wire,
 };
@@ -19,7 +21,7 @@ pub(super) async fn answers(client: &Client, inbox_id: i64, viewer: pb::Viewer) 
             detail,
             ..Default::default()
         };
-        let got = client.get(get).await.unwrap();
+        let got = retried(|| client.get(get)).await.unwrap();
         let content = got.content();
         let inbox = got.message.inbox.unwrap();
         for method in wire::methods() {
@@ -34,7 +36,12 @@ pub(super) async fn answers(client: &Client, inbox_id: i64, viewer: pb::Viewer) 
                         name_prefix: inbox.name.clone(),
                         ..Default::default()
                     };
-                    Some(client.list(list).await.unwrap().content())
+                    Some(
+                        retried(|| client.list(list.clone()))
+                            .await
+                            .unwrap()
+                            .content(),
+                    )
                 }
                 "BatchGetInboxes" => {
                     let batch = pb::BatchGetInboxesRequest {
@@ -44,7 +51,12 @@ pub(super) async fn answers(client: &Client, inbox_id: i64, viewer: pb::Viewer) 
                         inbox_ids: vec![inbox_id],
                         ..Default::default()
                     };
-                    Some(client.batch(batch).await.unwrap().content())
+                    Some(
+                        retried(|| client.batch(batch.clone()))
+                            .await
+                            .unwrap()
+                            .content(),
+                    )
                 }
                 "FindInboxes" => match address(&inbox) {
                     Some(key) => {
@@ -55,7 +67,7 @@ pub(super) async fn answers(client: &Client, inbox_id: i64, viewer: pb::Viewer) 
                             key: Some(key),
                             ..Default::default()
                         };
-                        let found = client.find(find).await.unwrap();
+                        let found = retried(|| client.find(find.clone())).await.unwrap();
                         let inboxes = &found.message.inboxes;
                         assert!(inboxes.iter().any(|inbox| inbox.id == inbox_id));
                         Some(found.content())

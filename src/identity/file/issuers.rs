@@ -1,0 +1,164 @@
+//! `[[issuer]]`: who signs tokens of callers, or of viewers.
+
+use std::{collections::HashSet, sync::Arc, time::Duration};
+
+use serde::Deserialize;
+use toml::{
+    Spanned,
+    de::{DeValue, ValueDeserializer},
+};
+
+use super::{
+    Surroundings,
+    problems::{Findings, Place, suggestion},
+    read_name,
+};
+use crate::identity::{
+    files::Loaded,
+    keys::KeySet,
+    token::{Issuer, Subject},
+};
+
+const MAX_ISSUERS: usize = 16;
+
+/// The longest time until a token expires, unless the issuer says otherwise. A token that
+/// lasts for ever is a password.
+const DEFAULT_LONGEST_AGE: Duration = Duration::from_hours(24);
+
+/// An issuer, and the keys of its file.
+#[derive(Debug)]
+pub struct IssuerEntry {
+    issuer: Issuer,
+    pub keys: Loaded<Arc<KeySet>>,
+}
+
+impl IssuerEntry {
+    /// With the keys of the last good version.
+    pub fn issuer(&self) -> Issuer {
+        Issuer {
+            keys: Arc::clone(&self.keys.value),
+            ..self.issuer.clone()
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.issuer.name
+    }
+
+    pub const fn about(&self) -> Subject {
+        self.issuer.about
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawIssuer {
+    name: Spanned<String>,
+    names: Spanned<String>,
+    iss: Spanned<String>,
+    audience: Spanned<String>,
+    keys: Spanned<String>,
+    user: Option<Spanned<String>>,
+    longest: Option<Spanned<String>>,
+    typ: Option<Spanned<String>>,
+}
+
+/// All issuers of the file, with the places of their entries.
+pub fn read(
+    value: Spanned<DeValue<'_>>,
+    surroundings: &Surroundings<'_>,
+    findings: &mut Findings<'_>,
+) -> Vec<(Place, IssuerEntry)> {
+    let place = value.span().start;
+    let DeValue::Array(entries) = value.into_inner() else {
+        findings.add(place, "issuer: write [[issuer]], one for each");
+        return Vec::new();
+    };
+    if entries.len() > MAX_ISSUERS {
+        findings.add(place, "there are more than 16 issuers");
+    }
+    let (mut names, mut texts) = (HashSet::new(), HashSet::new());
+    let mut issuers = Vec::new();
+    for entry in entries.into_iter().take(MAX_ISSUERS) {
+        let place = entry.span().start;
+        if !entry.get_ref().is_table() {
+            findings.add(place, "an issuer is a table: write its keys");
+            continue;
+        }
+        let raw = match RawIssuer::deserialize(ValueDeserializer::from(entry)) {
+            Ok(raw) => raw,
+            Err(error) => {
+                findings.add_error(&error);
+                continue;
+            }
+        };
+        read_name(&raw.name, &mut names, findings);
+        if !texts.insert(raw.iss.get_ref().clone()) {
+            // A token would be one of both.
+            findings.add(raw.iss.span().start, "iss: another issuer has it already");
+        }
+        issuers.extend(read_issuer(raw, surroundings, findings).map(|issuer| (place, issuer)));
+    }
+    issuers
+}
+
+fn read_issuer(
+    raw: RawIssuer,
+    surroundings: &Surroundings<'_>,
+    findings: &mut Findings<'_>,
+) -> Option<IssuerEntry> {
+    let about = match raw.names.get_ref().as_str() {
+        "callers" => Some(Subject::Caller),
+        "viewers" => Some(Subject::Viewer),
+        other => {
+            let known = suggestion(other, ["callers", "viewers"]);
+            let text = format!("names: {other:?} is neither \"callers\" nor \"viewers\"{known}");
+            findings.add(raw.names.span().start, text);
+            None
+        }
+    };
+    for (key, text) in [("iss", &raw.iss), ("audience", &raw.audience)] {
+        if text.get_ref().is_empty() {
+            findings.add(text.span().start, format!("{key}: is empty"));
+        }
+    }
+    if let Some(user) = raw.user.as_ref().filter(|_| about == Some(Subject::Caller)) {
+        let text = "user: is for an issuer with names = \"viewers\"";
+        findings.add(user.span().start, text);
+    }
+    let longest = match &raw.longest {
+        None => Some(DEFAULT_LONGEST_AGE),
+        Some(text) => {
+            let longest = humantime::parse_duration(text.get_ref()).ok();
+            let longest = longest.filter(|it| !it.is_zero());
+            if longest.is_none() {
+                findings.add(
+                    text.span().start,
+                    "longest: write a duration, such as \"15m\"",
+                );
+            }
+            longest
+        }
+    };
+    let keys = surroundings.load(raw.keys.get_ref(), |json| KeySet::read(json).map(Arc::new));
+    let keys = keys.map_err(|reason| {
+        let text = format!("keys: {:?} {reason}", raw.keys.get_ref());
+        findings.add(raw.keys.span().start, text);
+    });
+    let keys = keys.ok()?;
+    Some(IssuerEntry {
+        issuer: Issuer {
+            name: raw.name.into_inner(),
+            about: about?,
+            iss: raw.iss.into_inner(),
+            audience: raw.audience.into_inner(),
+            user_claim: raw
+                .user
+                .map_or_else(|| "sub".to_owned(), Spanned::into_inner),
+            longest: longest?,
+            token_type: raw.typ.map(|it| it.get_ref().to_lowercase()),
+            keys: Arc::clone(&keys.value),
+        },
+        keys,
+    })
+}
