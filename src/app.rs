@@ -23,7 +23,7 @@ use crate::{
     config::{Check, ListenAddress, Serve, Task},
     demo::{Demo, DemoError},
     directory::{CacheSettings, LoadLimit, directory},
-    grpc::{self, EtagKey, MAX_CONNECTIONS, ResponseLimit, ServeError, ServerSettings},
+    grpc::{self, AuditSink, EtagKey, MAX_CONNECTIONS, ResponseLimit, ServeError, ServerSettings},
     identity::{CallersFile, Problems},
     leadchat::{Installation, Keys, Secrets},
     store::{
@@ -159,6 +159,7 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
         drain_timeout,
         max_response_bytes,
         has_reflection,
+        has_audit,
         timeouts,
     } = settings;
     let mut shutdown_signals = shutdown_signals()?;
@@ -219,6 +220,7 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
         response_limit: ResponseLimit::new(max_response_bytes),
         has_reflection,
         clock,
+        audit: audit_sink(has_audit),
         preface_timeout: timeouts.preface_timeout,
         idle_timeout: timeouts.idle_timeout,
         write_timeout: timeouts.write_timeout,
@@ -360,6 +362,19 @@ fn shutdown_signals() -> Result<mpsc::Receiver<()>, AppError> {
 /// Prints a text; a closed pipe is no error.
 fn print_line(text: &str) {
     let _ = writeln!(io::stdout(), "{text}");
+}
+
+/// Receives the lines of the audit, if there is one.
+fn audit_sink(has_audit: bool) -> Option<AuditSink> {
+    if !has_audit {
+        warn!("there is no audit: disclosed secrets and refused questions have no lines");
+    }
+    has_audit.then_some(write_audit)
+}
+
+/// Writes a line of the audit among those of the log, whatever RUST_LOG says.
+fn write_audit(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Prints the result of a command. A failed write is an error; a closed pipe is not.

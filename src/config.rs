@@ -15,6 +15,7 @@ mod log;
 mod numbers;
 mod redis;
 mod role;
+mod switch;
 mod timeouts;
 
 use std::{ffi::OsString, num::NonZeroUsize, path::PathBuf, process::ExitCode, time::Duration};
@@ -31,6 +32,7 @@ use arguments::{Arguments, Command, DataArguments};
 pub use callers::{CallerAsk, CallerQuestion, Callers, CallersSettings};
 pub use listen::ListenAddress;
 pub use log::LogFormat;
+use switch::Switch;
 pub use timeouts::Timeouts;
 
 /// The task of the program, and the format of its log.
@@ -85,6 +87,8 @@ pub struct Serve {
     pub max_response_bytes: usize,
     /// Whether clients may ask for the contract.
     pub has_reflection: bool,
+    /// Whether disclosed secrets and refused questions have lines in the log.
+    pub has_audit: bool,
     pub timeouts: Timeouts,
 }
 
@@ -212,7 +216,8 @@ pub fn read(
                 max_response_bytes: numbers::MAX_RESPONSE_BYTES
                     .read(flags.max_response_bytes, &set)?
                     .0,
-                has_reflection: listen::read_reflection(flags.reflection, &set)?,
+                has_reflection: Switch::read(flags.reflection, "REFLECTION", &set)?,
+                has_audit: Switch::read(flags.audit, "AUDIT", &set)?,
                 timeouts,
             }))
         }

@@ -6,6 +6,7 @@
 
 mod codec;
 mod descriptors;
+mod disclosure;
 mod etag;
 mod inbox_service;
 mod layer;
@@ -16,6 +17,7 @@ mod server;
 mod status;
 mod wire;
 
+pub use disclosure::AuditSink;
 pub use etag::EtagKey;
 pub use listener::Listener;
 pub use response_limit::ResponseLimit;

@@ -9,7 +9,8 @@
 //! | `keys`, `token` | the keys of issuers, and the tokens that they verify |
 //! | `tls` | TLS of the server, and which certificates of clients it takes |
 //! | `pair` | the files of the server's certificate and key |
-//! | `caller` | the entries of a policy, and the entry that a peer leads to |
+//! | `caller` | the entries of a policy, and what each may ask |
+//! | `identification` | from all that is presented with a call to its caller |
 //! | `policy` | the rules of an entry, and the decision on a question |
 //! | `limiter` | the limits of an entry |
 //! | `file` | the callers file, and its mistakes |
@@ -24,6 +25,7 @@ mod certificate;
 mod credential;
 mod file;
 mod files;
+mod identification;
 mod keys;
 mod limiter;
 mod pair;
@@ -34,9 +36,10 @@ mod tls;
 mod token;
 mod trust;
 
-pub use caller::{Caller, Entry, IdentifyError, Policy, PolicySource, Presented};
+pub use caller::{Caller, Entry, Policy, PolicySource};
 pub use credential::{Credential, CredentialError, CredentialProblem, Identity};
 pub use file::{CallersFile, Problem, Problems};
+pub use identification::{IdentifyError, Presented};
 pub use limiter::{CallSlot, Limit, Rate};
 pub use pair::{PairPaths, PairReport};
 pub use peer::{Peer, PeerCertificate};

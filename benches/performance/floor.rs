@@ -146,4 +146,11 @@ impl InboxService for Handler {
     ) -> Result<Response<pb::FindInboxesResponse>, Status> {
         Err(Status::unimplemented("no floor"))
     }
+
+    async fn explain_access(
+        &self,
+        _: Request<pb::ExplainAccessRequest>,
+    ) -> Result<Response<pb::ExplainAccessResponse>, Status> {
+        Err(Status::unimplemented("no floor"))
+    }
 }

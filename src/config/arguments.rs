@@ -7,7 +7,7 @@ use clap::{
     error::{ContextKind, ContextValue},
 };
 
-use super::{LogFormat, may_hold_password, timeouts::TimeoutArguments};
+use super::{LogFormat, may_hold_password, switch::Switch, timeouts::TimeoutArguments};
 use crate::{
     domain::viewer::{Detail, Role},
     leadchat::encryption::Digest,
@@ -151,7 +151,13 @@ pub struct ServeArguments {
 
     /// Whether clients may ask for the contract, as grpcurl does [default: on]
     #[arg(long, value_name = "STATE")]
-    pub reflection: Option<Reflection>,
+    pub reflection: Option<Switch>,
+
+    /// Whether disclosed secrets and refused questions have lines in the log [default: on]
+    ///
+    /// They are JSON, with ids and names of groups, whatever RUST_LOG says.
+    #[arg(long, value_name = "STATE")]
+    pub audit: Option<Switch>,
 
     /// Serve demonstration data from a temporary SQLite file.
     ///
@@ -323,14 +329,6 @@ pub struct LogArguments {
     /// Format of the log, on standard error [default: pretty]
     #[arg(long, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Reflection {
-    /// gRPC reflection is served.
-    On,
-    /// It is no service of this server.
-    Off,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

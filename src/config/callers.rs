@@ -116,9 +116,15 @@ pub fn read_command(
         None => certificate.map(|path| CallerQuestion::Certificate(path.into())),
         Some((caller, method)) => {
             let detail = detail.map_or(Detail::Full, Into::into);
-            let method = Method::from_name(&method).ok_or_else(|| {
-                ConfigError::setting("--method", "is no method of the inbox service")
-            })?;
+            let method = Method::from_name(&method);
+            let method = method
+                .filter(|it| *it != Method::ExplainAccess)
+                .ok_or_else(|| {
+                    ConfigError::setting(
+                        "--method",
+                        "is no method of the inbox service that asks for inboxes",
+                    )
+                })?;
             let viewer = viewer.as_deref().map_or(Some(Viewer::Service), read_viewer);
             let viewer = viewer
                 .ok_or_else(|| ConfigError::setting("--as", "must be itself, user:ID or bot:ID"))?;

@@ -1,9 +1,8 @@
-//! The addresses to listen on, with the certificate of those with TLS, and whether they
-//! tell the contract.
+//! The addresses to listen on, with the certificate of those with TLS.
 
 use std::{fmt, net::SocketAddr, path::PathBuf};
 
-use super::{CallersSettings, ConfigError, Environment, arguments::Reflection, may_hold_password};
+use super::{CallersSettings, ConfigError, Environment, may_hold_password};
 use crate::identity::PairPaths;
 
 const DEFAULT_ADDRESS: &str = "127.0.0.1:50051";
@@ -65,20 +64,6 @@ pub fn check_tls(
         }
         _ => Ok(()),
     }
-}
-
-/// Whether reflection is served.
-pub fn read_reflection(
-    flag: Option<Reflection>,
-    set: Environment<'_>,
-) -> Result<bool, ConfigError> {
-    let reflection = match (flag, set("REFLECTION").as_deref()) {
-        (Some(reflection), _) => reflection,
-        (None, None | Some("on")) => Reflection::On,
-        (None, Some("off")) => Reflection::Off,
-        (None, Some(_)) => return Err(ConfigError::setting("REFLECTION", "must be on or off")),
-    };
-    Ok(matches!(reflection, Reflection::On))
 }
 
 impl ListenAddress {

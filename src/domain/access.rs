@@ -24,7 +24,7 @@ use super::{
     permit::Permit,
     reauthorization::{FlagSource, Reauthorization, ReauthorizationFlags},
     secret::AdminOnly,
-    secret_group::{Group, SecretGroups},
+    secret_group::{Group, SecretGroup, SecretGroups},
     viewer::{Detail, Role},
 };
 
@@ -96,6 +96,11 @@ impl<'a> Access<'a> {
     /// The role that is applied.
     pub const fn role(&self) -> Role {
         self.disclosure.role
+    }
+
+    /// The role that the viewer has, whatever the caller may pass on.
+    pub const fn own_role(&self) -> Role {
+        self.grant.role()
     }
 
     /// The groups that the role allows and the caller may not pass on.
@@ -170,8 +175,13 @@ impl<'a> InboxView<'a> {
     /// A sealed value, if the viewer is an administrator and the caller may pass on its
     /// group.
     pub fn reveal<'s, T, G: Group>(&self, sealed: &'s AdminOnly<T, G>) -> Option<&'s T> {
-        let is_disclosed = self.disclosure.secrets.contains(G::GROUP);
-        is_disclosed.then(|| sealed.open(&AdminProof(PhantomData)))
+        self.discloses(G::GROUP)
+            .then(|| sealed.open(&AdminProof(PhantomData)))
+    }
+
+    /// Whether secrets of a group may be seen.
+    pub fn discloses(&self, group: SecretGroup) -> bool {
+        self.disclosure.secrets.contains(group)
     }
 
     /// Whether the channel must be connected again; `None` where leadchat does not say.

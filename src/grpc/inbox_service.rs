@@ -7,19 +7,21 @@ use prost_types::Timestamp;
 use tonic::{Request, Response, Status};
 
 use super::{
+    disclosure::{Audit, AuditedCall, Disclosure, UndisclosedInbox},
     etag::EtagKey,
     layer::{
         access_log::{record_refusal, record_viewer},
         deadline::deadline_of,
-        identify::caller_of,
+        identify::audited_call,
     },
     page_token::MAX_TOKEN_BYTES,
     pb,
     response_limit::{PageBuilder, ResponseLimit},
     status::CallError,
     wire::{
+        explain::to_explanation,
         inbox::to_inbox,
-        request::{BatchGetInboxes, FindInboxes, GetInbox, ListInboxes},
+        request::{BatchGetInboxes, ExplainAccess, FindInboxes, GetInbox, ListInboxes},
         violations::RequestScope,
     },
 };
@@ -31,12 +33,12 @@ use crate::{
         cursor::Cursor,
         directory::{Answer, InboxDirectory},
         freshness::{BootInstant, Clock, Freshness, ReadOptions},
-        id::InboxId,
+        id::{AccountId, InboxId},
         permit::Permit,
         secret_group::SecretGroups,
         viewer::Role,
     },
-    identity::{Ask, Caller, Method, Needs, SearchAsk},
+    identity::{Method, Needs, SearchAsk},
 };
 
 /// The time with the most bytes: where a page ends must not depend on the clock.
@@ -50,6 +52,14 @@ pub struct InboxService<D> {
     pub etags: EtagKey,
     pub limit: ResponseLimit,
     pub clock: Clock,
+    pub audit: Audit,
+}
+
+/// A call that has passed the guard.
+struct Call {
+    method: Method,
+    arrival: Arrival,
+    audited: AuditedCall,
 }
 
 /// The parts of a response of FindInboxes beside its inboxes.
@@ -82,15 +92,16 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         &self,
         request: Request<pb::GetInboxRequest>,
     ) -> Result<Response<pb::GetInboxResponse>, Status> {
-        let (arrival, caller) = self.begin(&request)?;
+        let call = self.begin(&request, Method::GetInbox)?;
         let GetInbox { scope, inbox: id } = request.into_inner().try_into()?;
-        let permit = permit(&caller, Method::GetInbox, scope)?;
-        let options = arrival.options(scope.freshness);
+        let permit = self.permit(&call, scope)?;
+        let options = call.arrival.options(scope.freshness);
         let answer = self.load(&permit, &[id], options).await?;
         let access = answer.access(&permit).map_err(CallError::from)?;
         let view = access.inbox(id).ok_or(CallError::InboxNotFound)?;
+        let mut disclosure = self.disclosure(call, &permit);
         Ok(Response::new(pb::GetInboxResponse {
-            inbox: Some(self.message(&view)),
+            inbox: Some(disclosure.disclose(self.message(&view))),
             disclosed_as: pb::Role::from(access.role()).into(),
             read_time: Some(self.read_time(answer.as_of)),
             caller_withheld: withheld(&access),
@@ -101,10 +112,10 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         &self,
         request: Request<pb::ListInboxesRequest>,
     ) -> Result<Response<pb::ListInboxesResponse>, Status> {
-        let (arrival, caller) = self.begin(&request)?;
+        let call = self.begin(&request, Method::ListInboxes)?;
         let request = ListInboxes::try_from(request.into_inner())?;
-        let permit = permit(&caller, Method::ListInboxes, request.scope)?;
-        let options = arrival.options(request.scope.freshness);
+        let permit = self.permit(&call, request.scope)?;
+        let options = call.arrival.options(request.scope.freshness);
         // A viewer that does not belong is refused in the time that a missing account takes.
         let members = self.load(&permit, &[], options).await?;
         members.access(&permit).map_err(CallError::from)?;
@@ -112,7 +123,8 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         let answer = answer.map_err(CallError::from)?;
         let access = answer.access(&permit).map_err(CallError::from)?;
         let read_time = self.read_time(answer.as_of);
-        let response = self.list_response(&access, &request, read_time);
+        let disclosure = self.disclosure(call, &permit);
+        let response = self.list_response(&access, &request, read_time, disclosure);
         Ok(Response::new(response))
     }
 
@@ -120,10 +132,10 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         &self,
         request: Request<pb::BatchGetInboxesRequest>,
     ) -> Result<Response<pb::BatchGetInboxesResponse>, Status> {
-        let (arrival, caller) = self.begin(&request)?;
+        let call = self.begin(&request, Method::BatchGetInboxes)?;
         let BatchGetInboxes { scope, inboxes } = request.into_inner().try_into()?;
-        let permit = permit(&caller, Method::BatchGetInboxes, scope)?;
-        let options = arrival.options(scope.freshness);
+        let permit = self.permit(&call, scope)?;
+        let options = call.arrival.options(scope.freshness);
         let answer = self.load(&permit, &inboxes, options).await?;
         let access = answer.access(&permit).map_err(CallError::from)?;
 
@@ -137,7 +149,8 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
             read_time: Some(LONGEST_TIME),
             caller_withheld: withheld(&access),
         };
-        let mut page = PageBuilder::new(self.limit, &response);
+        let disclosure = self.disclosure(call, &permit);
+        let mut page = PageBuilder::new(self.limit, &response, disclosure);
         response.not_found.clear();
         response.remaining_ids.clear();
         response.read_time = Some(self.read_time(answer.as_of));
@@ -156,7 +169,7 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         &self,
         request: Request<pb::FindInboxesRequest>,
     ) -> Result<Response<pb::FindInboxesResponse>, Status> {
-        let (arrival, caller) = self.begin(&request)?;
+        let call = self.begin(&request, Method::FindInboxes)?;
         let FindInboxes {
             account,
             viewer,
@@ -164,7 +177,7 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
             freshness,
             address,
         } = request.into_inner().try_into()?;
-        let options = arrival.options(freshness);
+        let options = call.arrival.options(freshness);
         let response = match account {
             Some(account) => {
                 let scope = RequestScope {
@@ -173,7 +186,7 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
                     detail,
                     freshness,
                 };
-                let permit = permit(&caller, Method::FindInboxes, scope)?;
+                let permit = self.permit(&call, scope)?;
                 let found = self.directory.find(account, viewer, address, options).await;
                 let answer = found.map_err(CallError::from)?;
                 let access = answer.access(&permit).map_err(CallError::from)?;
@@ -182,12 +195,13 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
                     withheld: access.withheld_by_caller(),
                     read_time: self.read_time(answer.as_of),
                 };
-                self.find_response(&frame, &[access])
+                let disclosure = self.disclosure(call, &permit);
+                self.find_response(&frame, &[access], disclosure)
             }
             None => {
                 record_viewer(None, viewer);
-                let permit = caller.permit_search(SearchAsk { detail });
-                let permit = permit.map_err(|needs| not_permitted(&caller, needs))?;
+                let permit = call.audited.caller.permit_search(SearchAsk { detail });
+                let permit = permit.map_err(|needs| self.not_permitted(&call, None, needs))?;
                 let accounts = permit.accounts().clone();
                 let found = self
                     .directory
@@ -201,20 +215,69 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
                     withheld: withheld_by_caller(role, permit.secrets()),
                     read_time: self.read_time(answer.as_of),
                 };
-                self.find_response(&frame, &accesses)
+                let disclosure = Disclosure::of_search(self.audit.clone(), call.audited, &permit);
+                self.find_response(&frame, &accesses, disclosure)
             }
         };
+        Ok(Response::new(response))
+    }
+
+    async fn explain_access(
+        &self,
+        request: Request<pb::ExplainAccessRequest>,
+    ) -> Result<Response<pb::ExplainAccessResponse>, Status> {
+        let call = self.begin(&request, Method::ExplainAccess)?;
+        let ExplainAccess {
+            scope,
+            method,
+            inbox,
+        } = request.into_inner().try_into()?;
+        record_viewer(Some(scope.account), scope.viewer);
+        let mut response = to_explanation(&call.audited.caller);
+        match call.audited.caller.explain(&scope.ask(method)) {
+            Err(missing) => response.refuse(missing),
+            Ok((permit, why)) => {
+                let options = call.arrival.options(scope.freshness);
+                // As GetInbox reads, so that it takes as long.
+                let inboxes: Vec<_> = inbox.into_iter().collect();
+                let answer = self.load(&permit, &inboxes, options).await?;
+                let access = answer.access(&permit).ok();
+                response.permit(&permit, why, access.as_ref(), inbox);
+                response.read_time = Some(self.read_time(answer.as_of));
+            }
+        }
         Ok(Response::new(response))
     }
 }
 
 impl<D: InboxDirectory> InboxService<D> {
-    fn begin<T>(&self, request: &Request<T>) -> Result<(Arrival, Caller), CallError> {
-        let arrival = Arrival {
-            at: self.clock.now(),
-            deadline: deadline_of(request.extensions()),
-        };
-        Ok((arrival, caller_of(request.extensions())?))
+    fn begin<T>(&self, request: &Request<T>, method: Method) -> Result<Call, CallError> {
+        Ok(Call {
+            method,
+            arrival: Arrival {
+                at: self.clock.now(),
+                deadline: deadline_of(request.extensions()),
+            },
+            audited: audited_call(request.extensions(), Some(method))?,
+        })
+    }
+
+    /// The decision on a question, from the rules of the caller alone.
+    fn permit(&self, call: &Call, scope: RequestScope) -> Result<Permit, CallError> {
+        record_viewer(Some(scope.account), scope.viewer);
+        let permit = call.audited.caller.permit(&scope.ask(call.method));
+        permit.map_err(|needs| self.not_permitted(call, Some(scope.account), needs))
+    }
+
+    fn not_permitted(&self, call: &Call, account: Option<AccountId>, needs: Needs) -> CallError {
+        let error = CallError::not_permitted(&call.audited.caller, needs);
+        record_refusal(&error);
+        self.audit.denied(&call.audited, account, needs);
+        error
+    }
+
+    fn disclosure(&self, call: Call, permit: &Permit) -> Disclosure {
+        Disclosure::of(self.audit.clone(), call.audited, permit)
     }
 
     async fn load(
@@ -233,7 +296,12 @@ impl<D: InboxDirectory> InboxService<D> {
     }
 
     /// All inboxes of some accounts.
-    fn find_response(&self, frame: &FindFrame, accounts: &[Access<'_>]) -> pb::FindInboxesResponse {
+    fn find_response(
+        &self,
+        frame: &FindFrame,
+        accounts: &[Access<'_>],
+        disclosure: Disclosure,
+    ) -> pb::FindInboxesResponse {
         let views = accounts.iter().flat_map(Access::inboxes);
         let mut views: Vec<_> = views.map(|(_, view)| view).collect();
         views.sort_by_key(|view| (view.inbox().account_id, view.inbox().id));
@@ -249,7 +317,7 @@ impl<D: InboxDirectory> InboxService<D> {
             read_time: Some(LONGEST_TIME),
             caller_withheld: to_groups(frame.withheld),
         };
-        let mut page = PageBuilder::new(self.limit, &response);
+        let mut page = PageBuilder::new(self.limit, &response, disclosure);
         let taken = views
             .iter()
             .take_while(|view| page.try_push(self.message(view)));
@@ -265,6 +333,7 @@ impl<D: InboxDirectory> InboxService<D> {
         access: &Access<'_>,
         request: &ListInboxes,
         read_time: Timestamp,
+        disclosure: Disclosure,
     ) -> pb::ListInboxesResponse {
         let mut response = pb::ListInboxesResponse {
             inboxes: Vec::new(),
@@ -274,7 +343,7 @@ impl<D: InboxDirectory> InboxService<D> {
             read_time: Some(LONGEST_TIME),
             caller_withheld: withheld(access),
         };
-        let mut page = PageBuilder::new(self.limit, &response);
+        let mut page = PageBuilder::new(self.limit, &response, disclosure);
         let visible = access.inboxes_after(request.cursor.as_ref());
         let mut visible = visible
             .filter(|(name, view)| matches(request, name, view))
@@ -297,27 +366,9 @@ impl<D: InboxDirectory> InboxService<D> {
         response
     }
 
-    fn message(&self, view: &InboxView<'_>) -> pb::Inbox {
+    fn message(&self, view: &InboxView<'_>) -> UndisclosedInbox {
         to_inbox(view, self.limit, &self.etags)
     }
-}
-
-/// The decision on a question, from the rules of the caller alone.
-fn permit(caller: &Caller, method: Method, scope: RequestScope) -> Result<Permit, CallError> {
-    record_viewer(Some(scope.account), scope.viewer);
-    let permit = caller.permit(&Ask {
-        method,
-        account: scope.account,
-        viewer: scope.viewer,
-        detail: scope.detail,
-    });
-    permit.map_err(|needs| not_permitted(caller, needs))
-}
-
-fn not_permitted(caller: &Caller, needs: Needs) -> CallError {
-    let error = CallError::not_permitted(caller, needs);
-    record_refusal(&error);
-    error
 }
 
 fn withheld(access: &Access<'_>) -> Vec<i32> {

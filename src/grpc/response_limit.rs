@@ -11,7 +11,10 @@ use std::{cmp::Reverse, collections::BTreeSet, mem};
 
 use prost::{Message, length_delimiter_len};
 
-use super::pb::{self, DegradationReason};
+use super::{
+    disclosure::{Disclosure, UndisclosedInbox},
+    pb::{self, DegradationReason},
+};
 use values::Visit;
 
 /// Bytes of a response beside the content of one inbox: etag, role, page token, time of
@@ -45,7 +48,7 @@ fn omit_largest(inbox: &mut pb::Inbox, mut bytes: usize, limit: usize) {
     let mut values = Vec::new();
     inbox.visit("", &mut |path, bytes| {
         let within = degradations.iter().filter(|it| is_within(&it.field, path));
-        let within: usize = within.map(element_bytes).sum();
+        let within: usize = within.map(|it| element_bytes(it.encoded_len())).sum();
         values.push((path.to_owned(), bytes + within));
         false
     });
@@ -58,7 +61,8 @@ fn omit_largest(inbox: &mut pb::Inbox, mut bytes: usize, limit: usize) {
         if bytes <= limit {
             break;
         }
-        bytes = bytes.saturating_sub(*freed) + element_bytes(&too_large_degradation(path));
+        bytes =
+            bytes.saturating_sub(*freed) + element_bytes(too_large_degradation(path).encoded_len());
         omitted.insert(path.as_str());
     }
 
@@ -86,36 +90,38 @@ fn is_within(field: &str, path: &str) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
-/// The bytes of a message in a list: its own, its length, and a tag.
-fn element_bytes(message: &impl Message) -> usize {
-    let bytes = message.encoded_len();
+/// The bytes of a message of so many bytes in a list: its own, its length, and a tag.
+fn element_bytes(bytes: usize) -> usize {
     1 + length_delimiter_len(bytes) + bytes
 }
 
 /// Collects inboxes for a response until it is full.
 pub struct PageBuilder {
     pub inboxes: Vec<pb::Inbox>,
+    disclosure: Disclosure,
     free_bytes: usize,
     is_full: bool,
 }
 
 impl PageBuilder {
     /// For a response that holds no more than `rest` beside its inboxes.
-    pub fn new(limit: ResponseLimit, rest: &impl Message) -> Self {
+    pub fn new(limit: ResponseLimit, rest: &impl Message, disclosure: Disclosure) -> Self {
         Self {
             inboxes: Vec::new(),
+            disclosure,
             free_bytes: limit.bytes.saturating_sub(rest.encoded_len()),
             is_full: false,
         }
     }
 
     /// Whether the inbox was added. After a refusal, no further inbox is.
-    pub fn try_push(&mut self, inbox: pb::Inbox) -> bool {
-        let free_bytes = self.free_bytes.checked_sub(element_bytes(&inbox));
+    pub fn try_push(&mut self, inbox: UndisclosedInbox) -> bool {
+        let bytes = element_bytes(inbox.encoded_len());
+        let free_bytes = self.free_bytes.checked_sub(bytes);
         match free_bytes {
             Some(free_bytes) if !self.is_full => {
                 self.free_bytes = free_bytes;
-                self.inboxes.push(inbox);
+                self.inboxes.push(self.disclosure.disclose(inbox));
             }
             _ => self.is_full = true,
         }

@@ -26,6 +26,7 @@ use tracing::info;
 
 use super::{
     descriptors,
+    disclosure::{Audit, AuditSink},
     etag::EtagKey,
     inbox_service::InboxService,
     layer::{
@@ -57,6 +58,9 @@ const MAX_CONCURRENT_STREAMS: u32 = 100;
 /// more, h2 closes the connection. (tonic's default is no limit.)
 const MAX_LOCAL_RESETS: usize = 1024;
 
+/// The interval of the lines of one kind of denial of one caller.
+const DENIAL_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Connections at a time, in the whole process.
 pub const MAX_CONNECTIONS: usize = 4096;
 
@@ -76,6 +80,8 @@ pub struct ServerSettings {
     /// Whether clients may ask for the contract.
     pub has_reflection: bool,
     pub clock: Clock,
+    /// Receives the lines of the audit. `None` writes none.
+    pub audit: Option<AuditSink>,
     /// The time until the preface of HTTP/2 has been received.
     pub preface_timeout: Duration,
     /// The time without a byte received. Keepalive gets an answer within it.
@@ -123,11 +129,13 @@ pub async fn serve<D: InboxDirectory>(
     settings: ServerSettings,
     shutdown_signals: mpsc::Receiver<()>,
 ) -> Result<(), ServeError> {
+    let audit = Audit::new(settings.audit, settings.clock);
     let inboxes = InboxServiceServer::new(InboxService {
         directory: Arc::new(directory),
         etags,
         limit: settings.response_limit,
         clock: settings.clock,
+        audit: audit.clone(),
     })
     .max_decoding_message_size(MAX_REQUEST_BYTES);
     let (health, health_service) = tonic_health::server::health_reporter();
@@ -171,6 +179,7 @@ pub async fn serve<D: InboxDirectory>(
     let guard = Guard {
         policy,
         clock: settings.clock,
+        audit: audit.clone(),
     };
     let mut routes = Routes::new(guarded(inboxes, guard))
         .add_service(health_service.max_decoding_message_size(MAX_REQUEST_BYTES));
@@ -206,8 +215,18 @@ pub async fn serve<D: InboxDirectory>(
     tokio::select! {
         served = server => served?,
         () = drained => info!("calls in flight were interrupted"),
+        () = write_counted(&audit) => {}
     }
+    audit.write_counted();
     Ok(())
+}
+
+/// Writes counted denials, for ever.
+async fn write_counted(audit: &Audit) {
+    loop {
+        sleep(DENIAL_INTERVAL).await;
+        audit.write_counted();
+    }
 }
 
 /// Tells clients the contract, in both versions that there are.

@@ -3,6 +3,7 @@
 
 pub mod channel;
 mod enums;
+pub mod explain;
 pub mod inbox;
 pub mod json;
 pub mod request;

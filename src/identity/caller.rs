@@ -1,15 +1,16 @@
-//! The entries of a policy, and the entry that a peer leads to.
+//! The entries of a policy, and what each may ask.
 
 use std::{collections::HashMap, sync::Arc, time::SystemTime};
 
 use tokio::sync::watch;
 
 use super::{
-    credential::{Credential, CredentialError, CredentialProblem, Identity},
+    credential::{Credential, Identity},
     limiter::{CallSlot, Limit, Limiter, Limits},
-    peer::Peer,
-    policy::{Ask, Explanation, Method, Needs, Rule, SearchAsk, decide, decide_search},
-    token::{Subject, VerifiedToken, Verifier, bearer},
+    policy::{
+        Ask, Explanation, Method, Needs, Rule, SearchAsk, decide, decide_search, missing_parts,
+    },
+    token::{VerifiedToken, Verifier},
     trust::Authorities,
 };
 use crate::domain::{
@@ -37,12 +38,12 @@ pub struct Trust {
 #[derive(Debug)]
 pub struct Policy {
     entries: Vec<Arc<Entry>>,
-    by_identity: HashMap<Identity, Arc<Entry>>,
+    pub(super) by_identity: HashMap<Identity, Arc<Entry>>,
     /// The entry of a process on this machine that no other entry names.
-    local: Option<Arc<Entry>>,
-    trust: Trust,
+    pub(super) local: Option<Arc<Entry>>,
+    pub(super) trust: Trust,
     /// Differs from that of every other policy of this process.
-    generation: u64,
+    pub(super) generation: u64,
 }
 
 /// The policy that counts now. Every call sees one version from beginning to end.
@@ -73,46 +74,19 @@ pub struct Entry {
     limiter: Limiter,
 }
 
-/// All that is presented with a call.
-#[derive(Clone, Copy, Debug)]
-pub struct Presented<'p> {
-    pub peer: &'p Peer,
-    /// The values of `authorization`.
-    pub authorization: &'p [&'p [u8]],
-    /// The values of `viewer-authorization`.
-    pub viewer_authorization: &'p [&'p [u8]],
-}
-
 /// The service on the other end of a call.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    entry: Arc<Entry>,
+    pub(super) entry: Arc<Entry>,
     /// The credential of the connection that has proved it, if one has.
-    peer: Option<Credential>,
+    pub(super) peer: Option<Credential>,
     /// The token that has.
-    token: Option<Arc<VerifiedToken>>,
+    pub(super) token: Option<Arc<VerifiedToken>>,
     /// The user of a token for viewers.
-    user: Option<UserId>,
+    pub(super) user: Option<UserId>,
     /// The identities that were proved.
-    identities: Vec<Identity>,
-    until: Option<SystemTime>,
-}
-
-/// The reasons why nobody is identified.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum IdentifyError {
-    /// Nothing is presented, or this is missing beside another credential.
-    Missing { lacks: Option<Credential> },
-    /// It has proved identities that no entry has.
-    Unknown { identity: String },
-    /// A credential is bad, or two lead to two entries.
-    Refused(CredentialError),
-}
-
-impl From<CredentialError> for IdentifyError {
-    fn from(error: CredentialError) -> Self {
-        Self::Refused(error)
-    }
+    pub(super) identities: Vec<Identity>,
+    pub(super) until: Option<SystemTime>,
 }
 
 impl Entry {
@@ -215,122 +189,6 @@ impl Policy {
     fn entry(&self, name: &str) -> Option<&Arc<Entry>> {
         self.entries.iter().find(|entry| entry.name == name)
     }
-
-    /// The caller by all that is presented, at a time. Everything is verified, and has to lead
-    /// to one entry.
-    pub fn identify(
-        &self,
-        presented: &Presented<'_>,
-        now: SystemTime,
-    ) -> Result<Caller, IdentifyError> {
-        let certificate = match presented.peer {
-            Peer::Tls(_, certificate) => certificate.as_deref(),
-            Peer::Loopback | Peer::Unix(_) => None,
-        };
-        if let Some(certificate) = certificate {
-            certificate.check(&self.trust.authorities, self.generation, now)?;
-        }
-        let token = self.verify(presented.authorization, Subject::Caller, now)?;
-        let viewer = self.verify(presented.viewer_authorization, Subject::Viewer, now)?;
-
-        let by_certificate = certificate
-            .map(|it| self.entry_of(&it.leaf.names, Credential::Certificate))
-            .transpose()?;
-        let uid = match presented.peer {
-            Peer::Unix(Some(uid)) => Some(Identity::Uid(*uid)),
-            _ => None,
-        };
-        let by_uid = uid.as_ref().and_then(|uid| self.by_identity.get(uid));
-        let by_peer = match (by_certificate, by_uid) {
-            (Some(entry), _) => Some((entry, Credential::Certificate)),
-            (None, entry) => entry.map(|entry| (entry, Credential::Uid)),
-        };
-        let by_token = token
-            .as_ref()
-            .map(|token| self.entry_of(&[token.identity()], Credential::Token))
-            .transpose()?;
-        let entry = match (by_peer, by_token) {
-            (Some((entry, _)), Some(other)) if !Arc::ptr_eq(entry, other) => {
-                let problem = CredentialProblem::TwoCallers;
-                return Err(CredentialError::new(Credential::Token, problem).into());
-            }
-            (Some((entry, _)), _) | (None, Some(entry)) => entry,
-            (None, None) => self.local_entry(presented.peer, uid.as_ref())?,
-        };
-        let lacks = match (by_peer, &token) {
-            (None, _) => Some(Credential::Certificate),
-            (_, None) => Some(Credential::Token),
-            _ => None,
-        };
-        if let Some(lacks) = lacks.filter(|_| entry.needs_all) {
-            return Err(IdentifyError::Missing { lacks: Some(lacks) });
-        }
-        let proved = match (certificate, by_uid.and(uid)) {
-            (Some(certificate), _) => certificate.leaf.names.clone(),
-            (None, uid) => uid.into_iter().collect(),
-        };
-        let of_token = token.iter().map(|token| token.identity());
-        let ends = certificate.map(|it| it.leaf.not_after);
-        let tokens = token.iter().chain(&viewer);
-        Ok(Caller {
-            identities: proved.into_iter().chain(of_token).collect(),
-            until: ends.into_iter().chain(tokens.map(|it| it.expires())).min(),
-            entry: Arc::clone(entry),
-            peer: by_peer.map(|(_, credential)| credential),
-            token,
-            user: viewer.and_then(|token| token.user),
-        })
-    }
-
-    fn verify(
-        &self,
-        header: &[&[u8]],
-        about: Subject,
-        now: SystemTime,
-    ) -> Result<Option<Arc<VerifiedToken>>, CredentialError> {
-        let Some(tokens) = &self.trust.tokens else {
-            return Ok(None);
-        };
-        let token = bearer(header.iter().copied(), about)?;
-        token
-            .map(|token| tokens.verify(token, about, now))
-            .transpose()
-    }
-
-    /// The entry of a process of this machine that has proved nothing.
-    fn local_entry(
-        &self,
-        peer: &Peer,
-        uid: Option<&Identity>,
-    ) -> Result<&Arc<Entry>, IdentifyError> {
-        match (peer, &self.local, uid) {
-            (Peer::Loopback | Peer::Unix(_), Some(entry), _) => Ok(entry),
-            (_, _, Some(uid)) => Err(IdentifyError::Unknown {
-                identity: uid.to_string(),
-            }),
-            (_, _, None) => Err(IdentifyError::Missing { lacks: None }),
-        }
-    }
-
-    /// The entry that all names of a credential lead to, as far as the file has them.
-    fn entry_of(
-        &self,
-        names: &[Identity],
-        credential: Credential,
-    ) -> Result<&Arc<Entry>, IdentifyError> {
-        let mut entries = names.iter().filter_map(|name| self.by_identity.get(name));
-        let Some(entry) = entries.next() else {
-            let names: Vec<_> = names.iter().map(ToString::to_string).collect();
-            return Err(IdentifyError::Unknown {
-                identity: names.join(", "),
-            });
-        };
-        if entries.any(|other| !Arc::ptr_eq(other, entry)) {
-            let problem = CredentialProblem::TwoCallers;
-            return Err(CredentialError::new(credential, problem).into());
-        }
-        Ok(entry)
-    }
 }
 
 impl Caller {
@@ -380,6 +238,18 @@ impl Caller {
         decide(&self.entry.rules, ask, self.user)
             .map(|(_, permit)| permit)
             .map_err(|refusal| refusal.needs)
+    }
+
+    /// The permit with the rules that allow the question, or the parts that are missing.
+    pub fn explain(&self, ask: &Ask) -> Result<(Permit, &str), Vec<Needs>> {
+        let rules = &self.entry.rules;
+        match decide(rules, ask, self.user) {
+            Ok((allowing, permit)) => {
+                let why = allowing.first().map_or("", |rule| rule.why.as_str());
+                Ok((permit, why))
+            }
+            Err(_) => Err(missing_parts(rules, ask, self.user)),
+        }
     }
 
     pub fn permit_search(&self, ask: SearchAsk) -> Result<SearchPermit, Needs> {

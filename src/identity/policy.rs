@@ -24,6 +24,7 @@ pub enum Method {
     ListInboxes,
     BatchGetInboxes,
     FindInboxes,
+    ExplainAccess,
 }
 
 impl Method {
@@ -244,6 +245,30 @@ pub fn decide_search(
     let accounts = allowing.iter().map(|rule| &rule.accounts);
     let permit = SearchPermit::grant(accounts.cloned().collect(), secrets, ask.detail);
     Ok((allowing, permit))
+}
+
+/// The parts of a question that the nearest rule does not allow: that with the fewest, and
+/// of equal ones the first.
+pub fn missing_parts(rules: &[Rule], ask: &Ask, proved: Option<UserId>) -> Vec<Needs> {
+    let missing = rules.iter().map(|rule| {
+        let viewer = if rule.users == UserScope::WithToken
+            && matches!(ask.viewer, Viewer::User(_))
+            && proved.is_none()
+        {
+            Needs::ViewerToken
+        } else {
+            Needs::Viewer
+        };
+        let parts = [
+            (Needs::Method, rule.methods[ask.method]),
+            (Needs::Account, rule.accounts.contains(ask.account)),
+            (viewer, rule.allows_viewer(ask.viewer, proved)),
+            (Needs::Detail, rule.detail >= ask.detail),
+        ];
+        let missing = parts.into_iter().filter(|(_, is_allowed)| !is_allowed);
+        missing.map(|(needs, _)| needs).collect::<Vec<_>>()
+    });
+    missing.min_by_key(Vec::len).unwrap_or_default()
 }
 
 /// The permit of `check`, which counts degradations of all fields, and sends nothing.

@@ -66,7 +66,7 @@ pub const ENVIRONMENT: &str = concat!(
     data_environment!(),
     "
   LISTEN_ADDR                  where to listen, as for --listen, separated by commas
-  REFLECTION                   on or off, as for --reflection
+  REFLECTION, AUDIT            on or off, as for the flags of these names
   CALLERS_FILE                 the callers file, as for --callers
   TLS_CERTIFICATE_FILE, TLS_KEY_FILE
                                as for --tls-certificate and --tls-key

@@ -17,6 +17,7 @@ use super::access_log::{record_caller, record_refusal};
 use crate::{
     domain::freshness::Clock,
     grpc::{
+        disclosure::{Audit, AuditedCall},
         pb::inbox_service_server::SERVICE_NAME,
         status::{self, CallError},
     },
@@ -28,6 +29,7 @@ use crate::{
 pub struct Guard {
     pub policy: PolicySource,
     pub clock: Clock,
+    pub audit: Audit,
 }
 
 /// The headers of credentials. They go no further than this.
@@ -79,7 +81,17 @@ fn begin(guard: &Guard, request: &Request) -> Result<(Caller, CallSlot), CallErr
     // An unknown method is answered behind the guard.
     if let Some(method) = method(request.uri().path()) {
         let may = caller.may_call(method);
-        may.map_err(|needs| CallError::not_permitted(&caller, needs))?;
+        may.map_err(|needs| {
+            let extensions = request.extensions();
+            let call = AuditedCall {
+                caller: caller.clone(),
+                method: Some(method),
+                request_id: extensions.get().cloned(),
+                peer: extensions.get().cloned(),
+            };
+            guard.audit.denied(&call, None, needs);
+            CallError::not_permitted(&caller, needs)
+        })?;
     }
     Ok((caller, slot))
 }
@@ -90,12 +102,19 @@ fn method(path: &str) -> Option<Method> {
     Method::from_name(method).filter(|_| service == SERVICE_NAME)
 }
 
-/// The caller of a call that has passed the guard.
-pub fn caller_of(extensions: &Extensions) -> Result<Caller, CallError> {
+/// A call that has passed the guard, for the audit.
+pub fn audited_call(
+    extensions: &Extensions,
+    method: Option<Method>,
+) -> Result<AuditedCall, CallError> {
     let caller = extensions.get::<Caller>();
-    caller
-        .cloned()
-        .ok_or(CallError::CredentialsMissing { lacks: None })
+    let caller = caller.ok_or(CallError::CredentialsMissing { lacks: None })?;
+    Ok(AuditedCall {
+        caller: caller.clone(),
+        method,
+        request_id: extensions.get().cloned(),
+        peer: extensions.get().cloned(),
+    })
 }
 
 #[cfg(test)]

@@ -216,13 +216,13 @@ fn a_page_counts_all_of_its_message() {
             next_page_token: "x".repeat(rest),
             ..Default::default()
         };
-        let mut page = PageBuilder::new(LIMIT, &response(Vec::new()));
+        let mut page = PageBuilder::new(LIMIT, &response(Vec::new()), Disclosure::unwritten());
         let mut taken = 0;
-        while page.try_push(inbox(997)) {
+        while page.try_push(UndisclosedInbox::public(inbox(997))) {
             taken += 1;
         }
         // Smaller ones would fit, but the order is kept.
-        assert!(!page.try_push(inbox(1)));
+        assert!(!page.try_push(UndisclosedInbox::public(inbox(1))));
         assert_eq!(page.inboxes.len(), taken);
         let bytes = response(page.inboxes).encoded_len();
         assert!(

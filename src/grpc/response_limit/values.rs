@@ -42,7 +42,10 @@ impl<T: Content> Visit for Option<T> {
 
 impl<T: Message> Visit for Vec<T> {
     fn visit(&mut self, path: &str, visitor: &mut Visitor<'_>) {
-        let bytes = self.iter().map(super::element_bytes).sum();
+        let bytes = self
+            .iter()
+            .map(|it| super::element_bytes(it.encoded_len()))
+            .sum();
         if !self.is_empty() && visitor(path, bytes) {
             self.clear();
         }

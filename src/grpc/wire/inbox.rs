@@ -13,18 +13,19 @@ use crate::{
         schedule::WorkingHours,
         viewer::Detail,
     },
-    grpc::{etag::EtagKey, pb, response_limit::ResponseLimit},
+    grpc::{disclosure::UndisclosedInbox, etag::EtagKey, pb, response_limit::ResponseLimit},
 };
 
-/// An inbox as disclosed, with its tag. It fits into a response.
-pub fn to_inbox(view: &InboxView<'_>, limit: ResponseLimit, etags: &EtagKey) -> pb::Inbox {
-    let mut inbox = pb::Inbox::from(view);
+/// An inbox as the viewer may see it, with its tag. It fits into a response.
+pub fn to_inbox(view: &InboxView<'_>, limit: ResponseLimit, etags: &EtagKey) -> UndisclosedInbox {
+    let mut inbox = to_message(view);
     limit.fit(&mut inbox);
     inbox.etag = etags.tag(&inbox, view.role());
-    match view.detail() {
+    let inbox = match view.detail() {
         Detail::Full => inbox,
         Detail::Basic => to_basic(inbox),
-    }
+    };
+    UndisclosedInbox::new(inbox, view)
 }
 
 /// The fields of the basic detail.
@@ -48,74 +49,72 @@ fn to_basic(inbox: pb::Inbox) -> pb::Inbox {
     }
 }
 
-impl From<&InboxView<'_>> for pb::Inbox {
-    fn from(view: &InboxView<'_>) -> Self {
-        let Inbox {
-            id,
-            account_id,
-            name,
-            channel_type,
-            channel_id,
-            avatar_url,
-            settings,
-            channel,
-            degradations: _,
-            sealed_degradations: _,
-        } = view.inbox();
-        let Settings {
-            greeting_enabled,
-            greeting_message,
-            working_hours_enabled,
-            enable_email_collect,
-            csat_survey_enabled,
-            csat_config,
-            enable_auto_assignment,
-            auto_assignment_config,
-            out_of_office_message,
-            working_hours,
-            timezone,
-            callback_webhook_url,
-            allow_messages_after_resolved,
-            lock_to_single_conversation,
-            sender_name_type,
-            business_name,
-            help_center,
-        } = settings;
-        Self {
-            id: id.0,
-            account_id: account_id.0,
-            name: name.clone(),
-            channel_kind: channel
-                .as_ref()
-                .map_or(pb::ChannelKind::Unspecified, |channel| {
-                    channel.kind().into()
-                })
-                .into(),
-            channel_type: channel_type.clone(),
-            channel_id: channel_id.0,
-            avatar_url: avatar_url.clone(),
-            // Computed from the other fields.
-            etag: String::new(),
-            degradations: view.degradations().map(Into::into).collect(),
-            greeting_enabled: *greeting_enabled,
-            greeting_message: greeting_message.clone(),
-            working_hours_enabled: *working_hours_enabled,
-            enable_email_collect: *enable_email_collect,
-            csat_survey_enabled: *csat_survey_enabled,
-            csat_config: csat_config.as_deref().map(Into::into),
-            enable_auto_assignment: *enable_auto_assignment,
-            auto_assignment_config: auto_assignment_config.as_ref().map(Into::into),
-            out_of_office_message: out_of_office_message.clone(),
-            working_hours: working_hours.iter().map(Into::into).collect(),
-            timezone: timezone.clone(),
-            callback_webhook_url: callback_webhook_url.clone(),
-            allow_messages_after_resolved: *allow_messages_after_resolved,
-            lock_to_single_conversation: *lock_to_single_conversation,
-            sender_name_type: sender_name_type.map(|name| pb::SenderNameType::from(name).into()),
-            business_name: business_name.clone(),
-            help_center: help_center.as_ref().map(Into::into),
-            channel: channel.as_ref().map(|channel| to_channel(channel, view)),
-        }
+fn to_message(view: &InboxView<'_>) -> pb::Inbox {
+    let Inbox {
+        id,
+        account_id,
+        name,
+        channel_type,
+        channel_id,
+        avatar_url,
+        settings,
+        channel,
+        degradations: _,
+        sealed_degradations: _,
+    } = view.inbox();
+    let Settings {
+        greeting_enabled,
+        greeting_message,
+        working_hours_enabled,
+        enable_email_collect,
+        csat_survey_enabled,
+        csat_config,
+        enable_auto_assignment,
+        auto_assignment_config,
+        out_of_office_message,
+        working_hours,
+        timezone,
+        callback_webhook_url,
+        allow_messages_after_resolved,
+        lock_to_single_conversation,
+        sender_name_type,
+        business_name,
+        help_center,
+    } = settings;
+    pb::Inbox {
+        id: id.0,
+        account_id: account_id.0,
+        name: name.clone(),
+        channel_kind: channel
+            .as_ref()
+            .map_or(pb::ChannelKind::Unspecified, |channel| {
+                channel.kind().into()
+            })
+            .into(),
+        channel_type: channel_type.clone(),
+        channel_id: channel_id.0,
+        avatar_url: avatar_url.clone(),
+        // Computed from the other fields.
+        etag: String::new(),
+        degradations: view.degradations().map(Into::into).collect(),
+        greeting_enabled: *greeting_enabled,
+        greeting_message: greeting_message.clone(),
+        working_hours_enabled: *working_hours_enabled,
+        enable_email_collect: *enable_email_collect,
+        csat_survey_enabled: *csat_survey_enabled,
+        csat_config: csat_config.as_deref().map(Into::into),
+        enable_auto_assignment: *enable_auto_assignment,
+        auto_assignment_config: auto_assignment_config.as_ref().map(Into::into),
+        out_of_office_message: out_of_office_message.clone(),
+        working_hours: working_hours.iter().map(Into::into).collect(),
+        timezone: timezone.clone(),
+        callback_webhook_url: callback_webhook_url.clone(),
+        allow_messages_after_resolved: *allow_messages_after_resolved,
+        lock_to_single_conversation: *lock_to_single_conversation,
+        sender_name_type: sender_name_type.map(|name| pb::SenderNameType::from(name).into()),
+        business_name: business_name.clone(),
+        help_center: help_center.as_ref().map(Into::into),
+        channel: channel.as_ref().map(|channel| to_channel(channel, view)),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::{
         viewer::{Detail, Viewer},
     },
     grpc::{pb, status::CallError},
+    identity::Method,
 };
 
 const DEFAULT_PAGE_SIZE: usize = 100;
@@ -51,6 +52,48 @@ pub struct FindInboxes {
     pub detail: Detail,
     pub freshness: Freshness,
     pub address: Address,
+}
+
+pub struct ExplainAccess {
+    pub scope: RequestScope,
+    /// The method that is asked about.
+    pub method: Method,
+    pub inbox: Option<InboxId>,
+}
+
+impl TryFrom<pb::ExplainAccessRequest> for ExplainAccess {
+    type Error = CallError;
+
+    fn try_from(request: pb::ExplainAccessRequest) -> Result<Self, CallError> {
+        let pb::ExplainAccessRequest {
+            account_id,
+            inbox_id,
+            viewer,
+            detail,
+            method,
+            freshness,
+        } = request;
+        let mut violations = Violations::default();
+        let scope = violations.scope(account_id, viewer, detail, freshness);
+        let inbox = inbox_id.map(|id| violations.id("inbox_id", id).map(InboxId));
+        let method = match method.as_str() {
+            "" => Some(Method::GetInbox),
+            name => Method::from_name(name).filter(|it| *it != Method::ExplainAccess),
+        };
+        if method.is_none() {
+            violations.add("method", UNKNOWN_VALUE);
+        }
+        violations.finish(|| {
+            Some(Self {
+                scope: scope?,
+                method: method?,
+                inbox: match inbox {
+                    Some(inbox) => Some(inbox?),
+                    None => None,
+                },
+            })
+        })
+    }
 }
 
 impl TryFrom<pb::GetInboxRequest> for GetInbox {

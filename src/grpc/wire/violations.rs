@@ -11,6 +11,7 @@ use crate::{
         pb,
         status::{CallError, MAX_VIOLATIONS, Violation},
     },
+    identity::{Ask, Method},
 };
 
 /// The maximum size of a key, in bytes; leadchat stores no longer ones.
@@ -27,6 +28,18 @@ pub struct RequestScope {
     pub viewer: Viewer,
     pub detail: Detail,
     pub freshness: Freshness,
+}
+
+impl RequestScope {
+    /// The question by a method.
+    pub const fn ask(&self, method: Method) -> Ask {
+        Ask {
+            method,
+            account: self.account,
+            viewer: self.viewer,
+            detail: self.detail,
+        }
+    }
 }
 
 /// The violations of a request.

@@ -195,7 +195,7 @@ fn any_rule() -> impl Strategy<Value = Rule> {
         Just(BotScope::Any),
         Just(BotScope::Only([AgentBotId(1)].into())),
     ];
-    let methods = prop::array::uniform4(any::<bool>());
+    let methods = prop::array::uniform5(any::<bool>());
     let users = prop_oneof![
         Just(UserScope::None),
         Just(UserScope::WithToken),
@@ -226,7 +226,7 @@ fn decisions_are_those_of_the_model() {
         Just(Viewer::AgentBot(AgentBotId(2))),
     ];
     let proved = prop_oneof![Just(None), Just(Some(UserId(1)))];
-    let asks = (0..4_usize, 1..9_i64, viewers, any::<bool>(), proved);
+    let asks = (0..5_usize, 1..9_i64, viewers, any::<bool>(), proved);
     let questions = (prop::collection::vec(any_rule(), 0..5), asks);
     for_all(
         3000,

@@ -4,11 +4,13 @@
 //! Callers of these tests connect over a Unix socket, with the user id of this process, over
 //! a loopback address, or with a certificate over TLS.
 
+mod audit;
 mod authentication;
 mod certificates;
 mod command;
 mod delegation;
 mod disclosure;
+mod explain;
 pub mod issuers;
 pub mod network;
 mod quota;

@@ -17,8 +17,8 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-const MISTAKES: [(&str, &str); 11] = [
-    ("E0277", include_str!("mistakes/view_forgotten.patch")),
+const MISTAKES: [(&str, &str); 12] = [
+    ("E0308", include_str!("mistakes/view_forgotten.patch")),
     ("E0308", include_str!("mistakes/seal_left_on.patch")),
     ("E0308", include_str!("mistakes/state_not_revealed.patch")),
     ("E0603", include_str!("mistakes/proof_forged.patch")),
@@ -35,6 +35,7 @@ const MISTAKES: [(&str, &str); 11] = [
         include_str!("mistakes/message_named_outside.patch"),
     ),
     ("E0277", include_str!("mistakes/secret_not_decrypted.patch")),
+    ("E0308", include_str!("mistakes/disclosure_forgotten.patch")),
 ];
 
 /// The inputs of a build, beside the library.

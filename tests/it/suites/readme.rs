@@ -142,12 +142,13 @@ fn calls_in(text: &str) -> Vec<&str> {
         .collect()
 }
 
-/// Fails unless every line gets an answer that says a role.
+/// Fails unless every line gets an answer that says a role, or explains one.
 fn all_answer(lines: &[&str], address: &str) {
     for line in lines {
         let printed = call(&words(line).unwrap(), address);
         let answer: Value = serde_json::from_str(&printed).expect(&printed);
-        assert!(answer["disclosedAs"].is_string(), "{line}\n{printed}");
+        let is_answer = answer["disclosedAs"].is_string() || answer["permitted"] == true;
+        assert!(is_answer, "{line}\n{printed}");
     }
 }
 

@@ -12,12 +12,14 @@ use prost_reflect::Kind;
 use secrecy::ExposeSecret;
 use tonic::Status;
 
-use super::{ADMINISTRATOR, AGENT, AGENT_BOT, SERVICE, filled, sealed_fields};
+use super::{
+    ADMINISTRATOR, AGENT, AGENT_BOT, SERVICE, change::answers::explained, filled, sealed_fields,
+};
 use crate::support::{
     Backend, Client, Database, Program,
     canary::{Finder, MARK, SEALED, UNSEEN},
     client::Answer,
-    golden, pb,
+    get_inbox, golden, pb,
     pb::find_inboxes_request::Key,
     wire,
 };
@@ -145,6 +147,17 @@ async fn everything(client: &Client, viewer: pb::Viewer, keys: &[Key]) -> Vec<u8
                 "ListInboxes" => listed(client, viewer, detail).await,
                 "BatchGetInboxes" => got_together(client, viewer, detail, &ids).await,
                 "FindInboxes" => found(client, viewer, detail, keys).await,
+                "ExplainAccess" => {
+                    let mut explanations = Vec::new();
+                    for id in &ids {
+                        let get = pb::GetInboxRequest {
+                            detail,
+                            ..get_inbox(ACCOUNT, *id, viewer)
+                        };
+                        explanations.extend(explained(client, get).await);
+                    }
+                    explanations
+                }
                 other => panic!("{other}: its answers are to be searched here"),
             });
         }

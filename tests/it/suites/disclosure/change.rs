@@ -1,13 +1,13 @@
 //! Each sealed column is changed in turn. An agent's bytes of every RPC stay
 //! equal, tags and degradations included; an administrator's differ.
 
-mod answers;
+pub(super) mod answers;
 
 use std::collections::BTreeSet;
 
 use super::{ADMINISTRATOR, AGENT, AGENT_BOT, SERVICE, filled, sealed_fields};
-use crate::support::{Backend, Client, Program, golden, program::Server};
-use answers::answers;
+use crate::support::{Backend, Client, Program, get_inbox, golden, program::Server};
+use answers::{answers, explained};
 
 /// The field of the contract, the inbox, and what changes it.
 const CHANGES: &[(&str, i64, &str)] = &[
@@ -314,6 +314,7 @@ pub(super) async fn encrypted_values_are_disclosed_as_plain_ones(backend: Backen
 /// The bytes of every RPC's answers that an inbox is in.
 struct Seen {
     administrator: Vec<Vec<u8>>,
+    /// And explanations for all viewers, which never depend on a stored value.
     others: Vec<Vec<u8>>,
 }
 
@@ -323,6 +324,9 @@ impl Seen {
         let mut others = Vec::new();
         for viewer in [AGENT, AGENT_BOT, SERVICE] {
             others.extend(answers(client, inbox, viewer).await);
+        }
+        for viewer in [AGENT, AGENT_BOT, SERVICE, ADMINISTRATOR] {
+            others.push(explained(client, get_inbox(1, inbox, viewer)).await);
         }
         let administrator = answers(client, inbox, ADMINISTRATOR).await;
         client.ask_again(server).await;

@@ -1,5 +1,7 @@
 //! Every answer that shows an inbox to a viewer.
 
+use prost::Message;
+
 use crate::support::{
     Client,
     client::retried,
@@ -74,6 +76,8 @@ pub(super) async fn answers(client: &Client, inbox_id: i64, viewer: pb::Viewer) 
                     }
                     None => None,
                 },
+                // It never depends on a stored value: `Seen` compares it for all viewers.
+                "ExplainAccess" => None,
                 other => panic!("{other}: its answers are to be compared here"),
             });
         }
@@ -99,4 +103,23 @@ pub(super) fn address(inbox: &pb::Inbox) -> Option<Key> {
         | Channel::Line(_) => None,
     }
     .filter(|key| !matches!(key, Key::PhoneNumber(number) if number.trim().is_empty()))
+}
+
+/// The explanation of a GetInbox, but for the time of its read.
+pub(in crate::suites::disclosure) async fn explained(
+    client: &Client,
+    get: pb::GetInboxRequest,
+) -> Vec<u8> {
+    let request = pb::ExplainAccessRequest {
+        account_id: get.account_id,
+        inbox_id: Some(get.inbox_id),
+        viewer: get.viewer,
+        detail: get.detail,
+        method: String::new(),
+        freshness: get.freshness,
+    };
+    let ask = || client.call::<pb::ExplainAccessResponse>("ExplainAccess", request.clone());
+    let mut explanation = retried(ask).await.unwrap().message;
+    assert!(explanation.permitted && explanation.read_time.take().is_some());
+    explanation.encode_to_vec()
 }

@@ -1,0 +1,315 @@
+//! The audit: a line for each response with secrets, and one for each refused question.
+//!
+//! An inbox is written as an [`UndisclosedInbox`], and only a [`Disclosure`] makes a message
+//! of it. So no method can forget the audit. A disclosure writes its line when it is dropped,
+//! before the response leaves. Lines have ids and names of groups, and never a value.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    mem,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use prost::Message;
+use serde::Serialize;
+use tower_http::request_id::RequestId;
+
+use super::pb;
+use crate::{
+    domain::{
+        access::InboxView,
+        channel::{Channel, ChannelKind},
+        freshness::Clock,
+        id::AccountId,
+        permit::{Permit, SearchPermit},
+        secret_group::{SecretGroup, SecretGroups},
+        viewer::{Detail, Viewer},
+    },
+    identity::{Caller, Method, Needs, Peer},
+};
+
+/// Inboxes in one line; further ones follow in lines of their own.
+const MAX_INBOXES: usize = 100;
+
+/// Writes one line.
+pub type AuditSink = fn(&str);
+
+/// Writes the audit. Clones write the same one.
+#[derive(Clone, Debug)]
+pub struct Audit(Option<Arc<AuditState>>);
+
+#[derive(Debug)]
+struct AuditState {
+    sink: AuditSink,
+    clock: Clock,
+    /// Of a caller, by the missing part, since its last line.
+    denials: Mutex<HashMap<(String, &'static str), Denials>>,
+}
+
+/// Denials that have no line yet, and the line of the last of them.
+#[derive(Debug, Default)]
+struct Denials {
+    count: u64,
+    last: Line,
+}
+
+/// A line, as JSON. An absent value is left out.
+#[derive(Clone, Debug, Default, Serialize)]
+struct Line {
+    timestamp: String,
+    level: &'static str,
+    target: &'static str,
+    event: &'static str,
+    caller: String,
+    credential: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<&'static str>,
+    account: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    needs: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    viewer: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    viewer_id: Option<i64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    inboxes: Vec<i64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    groups: Vec<&'static str>,
+    /// Of several lines of one response, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part: Option<usize>,
+    request_id: String,
+    peer: String,
+}
+
+impl Audit {
+    /// Without a sink, nothing is written.
+    pub fn new(sink: Option<AuditSink>, clock: Clock) -> Self {
+        Self(sink.map(|sink| {
+            Arc::new(AuditState {
+                sink,
+                clock,
+                denials: Mutex::default(),
+            })
+        }))
+    }
+
+    /// Writes a refused question at once, or counts it if the last line is of this second.
+    pub fn denied(&self, call: &AuditedCall, account: Option<AccountId>, needs: Needs) {
+        let Some(state) = &self.0 else { return };
+        let line = Line {
+            needs: Some(needs.name()),
+            account: account.map(|account| account.0),
+            ..call.line("denied")
+        };
+        let key = (call.caller.name().to_owned(), needs.name());
+        let mut denials = state.denials.lock().unwrap_or_else(PoisonError::into_inner);
+        match denials.entry(key) {
+            Entry::Occupied(mut entry) => {
+                let denials = entry.get_mut();
+                denials.count += 1;
+                denials.last = line;
+            }
+            Entry::Vacant(entry) => {
+                entry.insert(Denials::default());
+                drop(denials);
+                state.write(Line {
+                    count: Some(1),
+                    ..line
+                });
+            }
+        }
+    }
+
+    /// Writes the denials that were counted. Called once a second, and at the end.
+    pub fn write_counted(&self) {
+        let Some(state) = &self.0 else { return };
+        let mut denials = state.denials.lock().unwrap_or_else(PoisonError::into_inner);
+        // The next denial of one that had none in this second is written at once.
+        denials.retain(|_, denials| denials.count > 0);
+        let counted: Vec<_> = denials.values_mut().map(mem::take).collect();
+        drop(denials);
+        for Denials { count, last } in counted {
+            state.write(Line {
+                count: Some(count),
+                ..last
+            });
+        }
+    }
+}
+
+impl AuditState {
+    fn write(&self, line: Line) {
+        let now = humantime::format_rfc3339_micros((self.clock.wall)());
+        let line = Line {
+            timestamp: now.to_string(),
+            level: "INFO",
+            target: "audit",
+            ..line
+        };
+        // A line has neither maps nor values that JSON lacks.
+        if let Ok(line) = serde_json::to_string(&line) {
+            (self.sink)(&line);
+        }
+    }
+}
+
+/// The parts of a call that the audit names.
+#[derive(Clone, Debug)]
+pub struct AuditedCall {
+    pub caller: Caller,
+    pub method: Option<Method>,
+    pub request_id: Option<RequestId>,
+    pub peer: Option<Peer>,
+}
+
+impl AuditedCall {
+    fn line(&self, event: &'static str) -> Line {
+        let id = self.request_id.as_ref().map(RequestId::header_value);
+        let id = id.and_then(|id| id.to_str().ok());
+        Line {
+            event,
+            caller: self.caller.name().to_owned(),
+            credential: self.caller.credential(),
+            method: self.method.map(Method::name),
+            request_id: id.unwrap_or_default().to_owned(),
+            peer: match &self.peer {
+                None => String::new(),
+                Some(Peer::Loopback) => "loopback".to_owned(),
+                Some(Peer::Unix(_)) => "unix".to_owned(),
+                Some(Peer::Tls(address, _)) => address.to_string(),
+            },
+            ..Line::default()
+        }
+    }
+}
+
+/// An inbox that is not in a response yet.
+pub struct UndisclosedInbox {
+    message: pb::Inbox,
+    groups: SecretGroups,
+}
+
+impl UndisclosedInbox {
+    /// `message` is that of the view.
+    pub fn new(message: pb::Inbox, view: &InboxView<'_>) -> Self {
+        let kind = view.inbox().channel.as_ref().map(Channel::kind);
+        // In basic detail, there is no channel.
+        let kind = kind.filter(|_| view.detail() == Detail::Full);
+        let of_kind = kind.map_or(&[][..], groups_of);
+        let disclosed = of_kind.iter().filter(|group| view.discloses(**group));
+        Self {
+            message,
+            groups: disclosed.copied().collect(),
+        }
+    }
+
+    /// One without secrets.
+    #[cfg(test)]
+    pub const fn public(message: pb::Inbox) -> Self {
+        Self {
+            message,
+            groups: SecretGroups::NONE,
+        }
+    }
+
+    pub fn encoded_len(&self) -> usize {
+        self.message.encoded_len()
+    }
+}
+
+/// The groups that the fields of a kind of channel have.
+const fn groups_of(kind: ChannelKind) -> &'static [SecretGroup] {
+    match kind {
+        ChannelKind::WebWidget | ChannelKind::Api => &[SecretGroup::Signing],
+        ChannelKind::Email => &[SecretGroup::Imap, SecretGroup::Smtp],
+        ChannelKind::TwilioSms => &[SecretGroup::Twilio],
+        ChannelKind::Whatsapp => &[SecretGroup::Whatsapp],
+        ChannelKind::FacebookPage
+        | ChannelKind::Instagram
+        | ChannelKind::Tiktok
+        | ChannelKind::TwitterProfile
+        | ChannelKind::Telegram
+        | ChannelKind::Line
+        | ChannelKind::Sms
+        | ChannelKind::Voice => &[],
+    }
+}
+
+/// The inboxes of one response.
+#[derive(Debug)]
+pub struct Disclosure {
+    audit: Audit,
+    call: AuditedCall,
+    /// `None` for a search of all accounts.
+    account: Option<AccountId>,
+    viewer: Viewer,
+    /// Of those with secrets.
+    inboxes: Vec<i64>,
+    groups: SecretGroups,
+}
+
+impl Disclosure {
+    pub const fn of(audit: Audit, call: AuditedCall, permit: &Permit) -> Self {
+        Self::new(audit, call, Some(permit.account()), permit.viewer())
+    }
+
+    pub const fn of_search(audit: Audit, call: AuditedCall, _: &SearchPermit) -> Self {
+        Self::new(audit, call, None, Viewer::Service)
+    }
+
+    const fn new(
+        audit: Audit,
+        call: AuditedCall,
+        account: Option<AccountId>,
+        viewer: Viewer,
+    ) -> Self {
+        Self {
+            audit,
+            call,
+            account,
+            viewer,
+            inboxes: Vec::new(),
+            groups: SecretGroups::NONE,
+        }
+    }
+
+    /// The message of an inbox, which is in the response from now on.
+    pub fn disclose(&mut self, inbox: UndisclosedInbox) -> pb::Inbox {
+        let UndisclosedInbox { message, groups } = inbox;
+        if !groups.is_empty() {
+            self.inboxes.push(message.id);
+            self.groups.extend(groups.iter());
+        }
+        message
+    }
+}
+
+impl Drop for Disclosure {
+    fn drop(&mut self) {
+        let Some(state) = &self.audit.0 else { return };
+        let (viewer, id) = match self.viewer {
+            Viewer::User(user) => ("user", Some(user.0)),
+            Viewer::AgentBot(bot) => ("agent_bot", Some(bot.0)),
+            Viewer::Service => ("service", None),
+        };
+        let parts = self.inboxes.chunks(MAX_INBOXES);
+        let has_parts = parts.len() > 1;
+        for (part, inboxes) in parts.enumerate() {
+            state.write(Line {
+                account: self.account.map(|account| account.0),
+                viewer: Some(viewer),
+                viewer_id: id,
+                inboxes: inboxes.to_vec(),
+                groups: self.groups.iter().map(SecretGroup::name).collect(),
+                part: has_parts.then_some(part + 1),
+                ..self.call.line("disclosed")
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
