@@ -1,8 +1,10 @@
 //! The layers around the services, one a file. `server` has their order.
 
 pub mod access_log;
+pub mod admission;
 pub mod deadline;
 pub mod error_details;
+mod held_response;
 pub mod identify;
 pub mod request_id;
 pub mod shutdown;

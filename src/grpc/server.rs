@@ -30,8 +30,10 @@ use super::{
     etag::EtagKey,
     inbox_service::InboxService,
     layer::{
-        access_log, deadline, error_details,
-        identify::{Guard, identify},
+        access_log,
+        admission::{Admission, OpenCalls, admit},
+        deadline, error_details,
+        identify::Guard,
         request_id, shutdown,
     },
     listener::{ConnectionLimits, Listener, incoming},
@@ -181,10 +183,12 @@ pub async fn serve<D: InboxDirectory>(
         clock: settings.clock,
         audit: audit.clone(),
     };
-    let mut routes = Routes::new(guarded(inboxes, guard))
-        .add_service(health_service.max_decoding_message_size(MAX_REQUEST_BYTES));
+    let everybody = Admission::Everybody(OpenCalls::default());
+    let health_service = health_service.max_decoding_message_size(MAX_REQUEST_BYTES);
+    let mut routes = Routes::new(admitting(inboxes, Admission::Callers(guard)))
+        .add_service(admitting(health_service, everybody.clone()));
     if settings.has_reflection {
-        routes = add_reflection(routes)?;
+        routes = add_reflection(routes, &everybody)?;
     }
     let routes = routes.into_axum_router().layer(layers);
 
@@ -230,7 +234,7 @@ async fn write_counted(audit: &Audit) {
 }
 
 /// Tells clients the contract, in both versions that there are.
-fn add_reflection(routes: Routes) -> Result<Routes, ServeError> {
+fn add_reflection(routes: Routes, everybody: &Admission) -> Result<Routes, ServeError> {
     let reflection = || -> Result<_, ServeError> {
         Ok(tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(pb::DESCRIPTORS)
@@ -239,16 +243,17 @@ fn add_reflection(routes: Routes) -> Result<Routes, ServeError> {
     };
     let v1 = reflection()?.build_v1()?;
     let v1alpha = reflection()?.build_v1alpha()?;
+    let v1 = v1.max_decoding_message_size(MAX_REQUEST_BYTES);
+    let v1alpha = v1alpha.max_decoding_message_size(MAX_REQUEST_BYTES);
     Ok(routes
-        .add_service(v1.max_decoding_message_size(MAX_REQUEST_BYTES))
-        .add_service(v1alpha.max_decoding_message_size(MAX_REQUEST_BYTES)))
+        .add_service(admitting(v1, everybody.clone()))
+        .add_service(admitting(v1alpha, everybody.clone())))
 }
 
-/// A service whose calls have all passed [`identify`]. Only health and reflection are served
-/// without it.
-fn guarded<S>(
+/// A service whose calls are all admitted: those of known callers, or of everybody.
+fn admitting<S>(
     service: S,
-    guard: Guard,
+    admission: Admission,
 ) -> impl Service<
     Request<tonic::body::Body>,
     Response = Response,
@@ -271,7 +276,7 @@ where
     ServiceBuilder::new()
         // Middleware takes this kind of body only.
         .map_request(|request: Request<tonic::body::Body>| request.map(Body::new))
-        .layer(from_fn_with_state(guard, identify))
+        .layer(from_fn_with_state(admission, admit))
         .named_layer(service)
 }
 

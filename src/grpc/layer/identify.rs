@@ -4,16 +4,13 @@
 //! It hangs on the route of the service, so that no path leads around it. Health and
 //! reflection have no guard.
 
-use axum::{
-    body::Body,
-    extract::{Request, State},
-    middleware::Next,
-    response::Response,
-};
+use axum::{extract::Request, middleware::Next, response::Response};
 use http::{Extensions, HeaderValue};
-use http_body_util::BodyExt;
 
-use super::access_log::{record_caller, record_refusal};
+use super::{
+    access_log::{record_caller, record_refusal},
+    held_response::hold,
+};
 use crate::{
     domain::freshness::Clock,
     grpc::{
@@ -37,8 +34,8 @@ const AUTHORIZATION: &str = "authorization";
 const VIEWER_AUTHORIZATION: &str = "viewer-authorization";
 
 /// Passes a call of a known caller on, with the caller among its extensions.
-pub async fn identify(State(guard): State<Guard>, mut request: Request, next: Next) -> Response {
-    let begun = begin(&guard, &request);
+pub async fn identify(guard: &Guard, mut request: Request, next: Next) -> Response {
+    let begun = begin(guard, &request);
     for name in [AUTHORIZATION, VIEWER_AUTHORIZATION] {
         request.headers_mut().remove(name);
     }
@@ -46,12 +43,7 @@ pub async fn identify(State(guard): State<Guard>, mut request: Request, next: Ne
         Ok((caller, slot)) => {
             request.extensions_mut().insert(caller);
             // The call is under way until its answer was sent, or is given up.
-            next.run(request).await.map(|body| {
-                Body::new(body.map_frame(move |frame| {
-                    let _held = &slot;
-                    frame
-                }))
-            })
+            hold(next.run(request).await, slot)
         }
         Err(error) => {
             record_refusal(&error);

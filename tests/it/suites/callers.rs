@@ -7,11 +7,13 @@
 mod audit;
 mod authentication;
 mod certificates;
+mod clients;
 mod command;
 mod delegation;
 mod disclosure;
 mod explain;
 pub mod issuers;
+mod limits;
 pub mod network;
 mod quota;
 mod reload;

@@ -17,6 +17,9 @@ use serde_json::{Value, json};
 pub struct Grpcio<'a> {
     pub options: &'a [(&'a str, &'a str)],
     pub compression: Option<&'a str>,
+    /// For TLS: texts in PEM as `root`, `key` and `chain`, and a `token`.
+    pub presented: Option<Value>,
+    pub headers: &'a [(&'a str, &'a str)],
 }
 
 /// An error as a client reads it.
@@ -50,6 +53,8 @@ impl Grpcio<'_> {
             "request": BASE64_STANDARD.encode(request.encode_to_vec()),
             "options": options,
             "compression": self.compression.unwrap_or("none"),
+            "presented": self.presented,
+            "headers": self.headers.iter().copied().collect::<BTreeMap<_, _>>(),
         }));
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let bytes = |value: &Value| BASE64_STANDARD.decode(text(value)).unwrap();

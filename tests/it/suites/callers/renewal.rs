@@ -76,6 +76,13 @@ async fn files_are_renewed_under_load() {
     server.signal("HUP");
     logged(before, "the server's certificate cannot be used").await;
     assert!(!server.log().contains("QUJD"));
+    // Nor is any other key in the log, nor that of the client.
+    for key in [&next.key, &certificate.key] {
+        let lines = key.lines().filter(|line| !line.starts_with("-----"));
+        for line in lines {
+            assert!(!server.log().contains(line));
+        }
+    }
     assert_eq!(serial().await[..], certificates(&next.text)[0][..]);
     assert!(!calling.is_finished(), "{:?}", calling.await);
     calling.abort();

@@ -148,3 +148,39 @@ async fn a_search_stays_in_the_accounts_of_its_rule() {
         assert_eq!(needs(&client.find(find(FULL)).await.unwrap_err()), "detail");
     }
 }
+
+/// A page token has no authority in it: each caller is judged anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn page_tokens_lend_nothing() {
+    let database = Backend::Sqlite.golden();
+    let list = |page_token: String| pb::ListInboxesRequest {
+        account_id: 1,
+        viewer: Some(viewer::user(1)),
+        page_size: 5,
+        page_token,
+        ..Default::default()
+    };
+    let with = |more: &str| {
+        let rule = rule(&format!(
+            "as = {{ users = \"any\" }}\ndetail = \"full\"\n{more}"
+        ));
+        on_socket(&database, &file(&rule))
+    };
+    let all = with("accounts = [\"1\"]\nsecrets = [\"signing\", \"imap\", \"smtp\"]");
+    let token = all.client().await.list(list(String::new())).await.unwrap();
+    let token = token.message.next_page_token;
+    assert!(!token.is_empty());
+    let other = with("accounts = [\"2\"]");
+    let status = other.client().await.list(list(token.clone())).await;
+    let status = status.unwrap_err();
+    assert_eq!(needs(&status), "account");
+    let without = with("accounts = [\"1\"]");
+    let page = without
+        .client()
+        .await
+        .list(list(token))
+        .await
+        .unwrap()
+        .message;
+    assert_eq!(page.disclosed_as, i32::from(pb::Role::Agent));
+}
