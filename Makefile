@@ -22,7 +22,7 @@ SOAK_SECONDS := 3600
 BUF := target/tools/node_modules/.bin/buf
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow soak fuzz bench load secrets lint deny tools
+.PHONY: help run test test-slow soak fuzz bench load callers secrets lint deny tools
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -49,6 +49,9 @@ bench: ## Measure the cost of calls, reads and memory beside floors; writes docs
 
 load: ## Measure how many callers are served, how quickly, and what an overload does
 	cargo bench --locked --profile dist --bench load
+
+callers: ## Measure what certificates, tokens, rules and the audit cost; writes docs/performance.md
+	cargo bench --locked --profile dist --bench callers
 
 secrets: ## Measure what encrypted secrets and signed addresses cost a list
 	cargo bench --locked --profile dist --bench encryption

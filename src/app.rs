@@ -374,7 +374,7 @@ fn audit_sink(has_audit: bool) -> Option<AuditSink> {
 
 /// Writes a line of the audit among those of the log, whatever RUST_LOG says.
 fn write_audit(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 /// Prints the result of a command. A failed write is an error; a closed pipe is not.

@@ -13,8 +13,8 @@ use crate::{
         viewer::Detail,
     },
     identity::{
-        BotScope, Caller, CallersFile, CredentialProblem, Entry, Explanation, IdentifyError,
-        Method, Needs, Rate, Rule, UserScope,
+        BotScope, Caller, CallersFile, Credential, CredentialProblem, Entry, Explanation,
+        IdentifyError, Method, Needs, Rate, Rule, UserScope,
     },
 };
 
@@ -105,9 +105,14 @@ pub fn answer(path: &str, explanation: &Explanation<'_>, as_json: bool) -> Strin
 pub fn identified(identified: &Result<Caller, IdentifyError>, as_json: bool) -> String {
     let reason = match identified {
         Ok(_) => None,
-        Err(IdentifyError::Missing { .. }) => {
-            Some("the caller needs a certificate and a token".to_owned())
-        }
+        Err(IdentifyError::Missing) => Some("it proves nothing".to_owned()),
+        Err(IdentifyError::Incomplete { caller, lacks }) => Some(format!(
+            "it is that of {caller:?}, which needs {} beside it",
+            match lacks {
+                Credential::Token => "a token",
+                _ => "a certificate or a user id",
+            }
+        )),
         Err(IdentifyError::Unknown { identity }) => Some(format!("no caller is {identity}")),
         Err(IdentifyError::Refused(error)) => Some(problem(error.problem).to_owned()),
     };

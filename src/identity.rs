@@ -17,7 +17,7 @@
 //! | `files` | the files are read |
 //! | `reload` | the files are read again while the server runs |
 //!
-//! Knows neither connections nor messages. Decisions depend on the rules and the question
+//! Knows no messages, and of connections only their peers. Decisions depend on the rules and the question
 //! alone, and on nothing that is stored.
 
 mod caller;

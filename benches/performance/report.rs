@@ -9,8 +9,12 @@ pub struct Row {
     pub floor: Amount,
     pub figure: Amount,
     pub ratio: Ratio,
+    /// The most that the value may be. Not a number where it is only reported.
     pub goal: f64,
 }
+
+/// The heading of what `make callers` writes, behind all else of the page.
+pub const OF_CALLERS: &str = "## The cost of callers";
 
 /// A number with its unit.
 pub struct Amount(pub f64, pub &'static str);
@@ -31,22 +35,25 @@ impl Row {
     }
 
     pub fn holds(&self) -> bool {
-        self.value() <= self.goal
+        self.goal.is_nan() || self.value() <= self.goal
     }
 
-    fn line(&self) -> String {
+    pub fn line(&self) -> String {
         let ratio = match self.ratio {
             Ratio::OfFloor => number(self.value()),
             Ratio::Figure => "–".to_owned(),
         };
-        let verdict = if self.holds() { "holds" } else { "missed" };
+        let (goal, verdict) = match self.goal {
+            goal if goal.is_nan() => ("–".to_owned(), "reported"),
+            goal if self.holds() => (format!("≤ {goal}"), "holds"),
+            goal => (format!("≤ {goal}"), "missed"),
+        };
         format!(
-            "| {} | {} | {} | {} | {ratio} | ≤ {} | {verdict} |",
+            "| {} | {} | {} | {} | {ratio} | {goal} | {verdict} |",
             self.number,
             self.measure,
             self.floor.text(),
             self.figure.text(),
-            self.goal,
         )
     }
 }
@@ -125,8 +132,13 @@ the same task costs without this service.
         METHOD.replace("{callers}", &callers.to_string())
     )
     .unwrap();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    fs::write(folder.join("docs/performance.md"), text).unwrap();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/performance.md");
+    // The section of `make callers` stays.
+    let before = fs::read_to_string(&path).unwrap_or_default();
+    if let Some((_, of_callers)) = before.split_once(OF_CALLERS) {
+        write!(text, "\n{OF_CALLERS}{of_callers}").unwrap();
+    }
+    fs::write(path, text).unwrap();
 }
 
 const METHOD: &str = "## How it is measured

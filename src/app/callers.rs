@@ -48,28 +48,13 @@ pub fn answer(settings: &Callers, now: SystemTime) -> Result<ExitCode, AppError>
         }
         Some(CallerQuestion::Certificate(certificate)) => {
             let certificate = Arc::new(PeerCertificate::read_file(certificate)?);
-            let peer = Peer::Tls(Ipv4Addr::LOCALHOST.into(), Some(Arc::clone(&certificate)));
-            let presented = Presented {
-                peer: &peer,
-                authorization: &[],
-                viewer_authorization: &[],
-            };
-            let identified = file.into_policy().identify(&presented, now);
-            let text = text::identified(&identified, settings.as_json);
-            (text, identified.is_ok())
+            let peer = Peer::Tls(Ipv4Addr::LOCALHOST.into(), Some(certificate));
+            identify(file, &peer, &[], settings.as_json, now)
         }
         Some(CallerQuestion::Token) => {
-            let token = read_token()?;
-            let header = Zeroizing::new(format!("Bearer {}", token.trim()));
+            let header = Zeroizing::new(format!("Bearer {}", read_token()?.trim()));
             let peer = Peer::Tls(Ipv4Addr::LOCALHOST.into(), None);
-            let presented = Presented {
-                peer: &peer,
-                authorization: &[header.as_bytes()],
-                viewer_authorization: &[],
-            };
-            let identified = file.into_policy().identify(&presented, now);
-            let text = text::identified(&identified, settings.as_json);
-            (text, identified.is_ok())
+            identify(file, &peer, &[header.as_bytes()], settings.as_json, now)
         }
     };
     print(&text)?;
@@ -78,6 +63,23 @@ pub fn answer(settings: &Callers, now: SystemTime) -> Result<ExitCode, AppError>
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// The caller by these credentials, and whether there is one.
+fn identify(
+    file: CallersFile,
+    peer: &Peer,
+    authorization: &[&[u8]],
+    as_json: bool,
+    now: SystemTime,
+) -> (String, bool) {
+    let presented = Presented {
+        peer,
+        authorization,
+        viewer_authorization: &[],
+    };
+    let identified = file.into_policy().identify(&presented, now);
+    (text::identified(&identified, as_json), identified.is_ok())
 }
 
 /// A token from standard input: an argument would be seen by every process.
@@ -107,10 +109,10 @@ pub fn policy(
         CallersSettings::File(path) => {
             let (policy, tls) = watch_files(path, pair, reload_trigger()?, clock)?;
             let has_tcp = listen.iter().any(|it| matches!(it, ListenAddress::Tcp(_)));
-            if has_tcp && !policy.current().has_local() {
+            if has_tcp && !policy.current().identifies_over_loopback() {
                 warn!(
-                    "no caller can be identified over a loopback address, and none is local: \
-                     listen on a Unix socket"
+                    "no caller can be identified over a loopback address: none is local or has \
+                     tokens"
                 );
             }
             Ok((policy, tls))

@@ -148,7 +148,10 @@ pub fn read_command(
                 }
             };
             let proved = match viewer {
-                Viewer::User(user) if with_token => Some(user),
+                Viewer::User(user) => Some(user).filter(|_| with_token),
+                _ if with_token => {
+                    return Err(ConfigError::setting("--with-token", "needs --as user:ID"));
+                }
                 _ => None,
             };
             Some(CallerQuestion::Permitted {

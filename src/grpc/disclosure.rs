@@ -10,6 +10,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use http::Extensions;
 use prost::Message;
 use serde::Serialize;
 use tower_http::request_id::RequestId;
@@ -62,8 +63,7 @@ struct Line {
     event: &'static str,
     caller: String,
     credential: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    method: Option<&'static str>,
+    method: &'static str,
     account: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     needs: Option<&'static str>,
@@ -160,12 +160,21 @@ impl AuditState {
 #[derive(Clone, Debug)]
 pub struct AuditedCall {
     pub caller: Caller,
-    pub method: Option<Method>,
+    pub method: Method,
     pub request_id: Option<RequestId>,
     pub peer: Option<Peer>,
 }
 
 impl AuditedCall {
+    pub fn of(caller: &Caller, extensions: &Extensions, method: Method) -> Self {
+        Self {
+            caller: caller.clone(),
+            method,
+            request_id: extensions.get().cloned(),
+            peer: extensions.get().cloned(),
+        }
+    }
+
     fn line(&self, event: &'static str) -> Line {
         let id = self.request_id.as_ref().map(RequestId::header_value);
         let id = id.and_then(|id| id.to_str().ok());
@@ -173,14 +182,9 @@ impl AuditedCall {
             event,
             caller: self.caller.name().to_owned(),
             credential: self.caller.credential(),
-            method: self.method.map(Method::name),
+            method: self.method.name(),
             request_id: id.unwrap_or_default().to_owned(),
-            peer: match &self.peer {
-                None => String::new(),
-                Some(Peer::Loopback) => "loopback".to_owned(),
-                Some(Peer::Unix(_)) => "unix".to_owned(),
-                Some(Peer::Tls(address, _)) => address.to_string(),
-            },
+            peer: self.peer.as_ref().map(Peer::to_string).unwrap_or_default(),
             ..Line::default()
         }
     }

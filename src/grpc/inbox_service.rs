@@ -258,7 +258,7 @@ impl<D: InboxDirectory> InboxService<D> {
                 at: self.clock.now(),
                 deadline: deadline_of(request.extensions()),
             },
-            audited: audited_call(request.extensions(), Some(method))?,
+            audited: audited_call(request.extensions(), method)?,
         })
     }
 

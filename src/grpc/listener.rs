@@ -2,7 +2,7 @@
 //!
 //! tonic serves HTTP/2 and knows keepalive and age. This module adds the limits that
 //! tonic lacks: the number of connections, time-outs of preface, reads and writes, and
-//! the maximum age. TLS is here, too. It decides nothing about a peer.
+//! the maximum age. TLS is here, too. It does not decide who a peer is.
 
 use std::{
     convert::Infallible,
@@ -274,7 +274,7 @@ impl Connection {
         }
     }
 
-    /// Fails once the connection has reached its maximum age, or its certificate has ended.
+    /// Fails once the connection has reached its maximum age, or its certificate does not hold any more.
     /// Reads and writes both poll it, so that a busy peer is ended, too.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         let has_ended = self

@@ -264,7 +264,10 @@ impl From<AccessDenied> for CallError {
 impl From<IdentifyError> for CallError {
     fn from(error: IdentifyError) -> Self {
         match error {
-            IdentifyError::Missing { lacks } => Self::CredentialsMissing { lacks },
+            IdentifyError::Missing => Self::CredentialsMissing { lacks: None },
+            IdentifyError::Incomplete { lacks, .. } => {
+                Self::CredentialsMissing { lacks: Some(lacks) }
+            }
             IdentifyError::Unknown { identity } => Self::CallerUnknown { identity },
             IdentifyError::Refused(error) => Self::CredentialsRefused(error),
         }

@@ -7,9 +7,7 @@ use tokio::sync::watch;
 use super::{
     credential::{Credential, Identity},
     limiter::{CallSlot, Limit, Limiter, Limits},
-    policy::{
-        Ask, Explanation, Method, Needs, Rule, SearchAsk, decide, decide_search, missing_parts,
-    },
+    policy::{Ask, Explanation, Method, Needs, Rule, SearchAsk, decide, decide_search},
     token::{VerifiedToken, Verifier},
     trust::Authorities,
 };
@@ -30,7 +28,7 @@ const FIRST_GENERATION: u64 = 1;
 pub struct Trust {
     /// Signers of certificates.
     pub authorities: Authorities,
-    /// Of tokens. `None` where nobody is known by one: then they are not read.
+    /// Of tokens. `None` without a callers file: then they are not read.
     pub tokens: Option<Arc<Verifier>>,
 }
 
@@ -166,12 +164,14 @@ impl Policy {
         Self::new(Vec::new(), Trust::default(), None)
     }
 
-    /// Whether a process of this machine is a caller without any proof.
-    pub const fn has_local(&self) -> bool {
-        self.local.is_some()
+    /// Whether any caller can be identified over a loopback address: without a proof, or by
+    /// a token.
+    pub fn identifies_over_loopback(&self) -> bool {
+        let is_token = |identity: &Identity| matches!(identity, Identity::Subject { .. });
+        self.local.is_some() || self.by_identity.keys().any(is_token)
     }
 
-    /// The same callers, believed by others.
+    /// The same callers, with other authorities and issuers.
     pub(super) fn with_trust(&self, trust: Trust) -> Self {
         Self {
             entries: self.entries.clone(),
@@ -240,7 +240,8 @@ impl Caller {
             .map_err(|refusal| refusal.needs)
     }
 
-    /// The permit with the rules that allow the question, or the parts that are missing.
+    /// The permit with the `why` of the first rule that allows the question, or the parts that
+    /// are missing.
     pub fn explain(&self, ask: &Ask) -> Result<(Permit, &str), Vec<Needs>> {
         let rules = &self.entry.rules;
         match decide(rules, ask, self.user) {
@@ -248,7 +249,7 @@ impl Caller {
                 let why = allowing.first().map_or("", |rule| rule.why.as_str());
                 Ok((permit, why))
             }
-            Err(_) => Err(missing_parts(rules, ask, self.user)),
+            Err(refusal) => Err(refusal.missing),
         }
     }
 

@@ -130,13 +130,13 @@ pub fn read_authority(der: &[u8]) -> Result<SystemTime, String> {
     Ok(end_of(certificate))
 }
 
-/// The end of a server's certificate; `None` where it cannot be read.
+/// The end of any certificate; `None` where it cannot be read.
 pub fn end_of_certificate(der: &[u8]) -> Option<SystemTime> {
     let certificate = Certificate::from_der(der).ok()?;
     Some(end_of(certificate.tbs_certificate()))
 }
 
-/// Whether a certificate still holds. The whole last second counts.
+/// Whether the end of a certificate has passed. Its last second counts.
 pub fn has_ended(not_after: SystemTime, now: SystemTime) -> bool {
     now >= not_after + Duration::from_secs(1)
 }

@@ -11,7 +11,7 @@ mod issuers;
 mod problems;
 mod rules;
 
-use std::{collections::HashSet, path::Path, time::SystemTime};
+use std::{collections::HashSet, path::Path, sync::Arc, time::SystemTime};
 
 use serde::Deserialize;
 use toml::{
@@ -22,10 +22,12 @@ use toml::{
 use super::{
     caller::Entry,
     credential::Identity,
-    files::{Content, Loaded, MAX_FILE_BYTES},
+    files::{Content, LastGood, Loaded, MAX_FILE_BYTES},
+    keys::KeySet,
     limiter::{Limits, Rate},
     policy::UserScope,
-    token::Subject,
+    token::TokenKind,
+    trust::Anchors,
 };
 pub use authorities::Authority;
 use form::{RawCaller, RawIdentities, RawLimits};
@@ -61,16 +63,26 @@ pub struct Surroundings<'s> {
     /// Reads a file of this path.
     pub read: &'s dyn Fn(&str) -> Content,
     pub now: SystemTime,
+    /// For files that have become bad since.
+    pub last_good: &'s LastGoodFiles,
+}
+
+/// The last good versions of files that a callers file names. There are none at the start.
+#[derive(Clone, Debug, Default)]
+pub struct LastGoodFiles {
+    pub anchors: LastGood<Anchors>,
+    pub keys: LastGood<Arc<KeySet>>,
 }
 
 impl Surroundings<'_> {
     /// A file that the callers file names.
-    fn load<T>(
+    fn load<T: Clone>(
         &self,
         file: &str,
         parse: impl FnOnce(&[u8]) -> Result<T, String>,
+        last_good: &LastGood<T>,
     ) -> Result<Loaded<T>, String> {
-        Loaded::new(self.folder.join(file), (self.read)(file), parse)
+        Loaded::new(self.folder.join(file), (self.read)(file), parse, last_good)
     }
 }
 
@@ -127,7 +139,9 @@ fn read_tables(
         .unwrap_or_default();
     let mut known = Known {
         identities: Identities::of(&authorities, &issuers),
-        names_viewers: issuers.iter().any(|(_, it)| it.about() == Subject::Viewer),
+        names_viewers: issuers
+            .iter()
+            .any(|(_, it)| it.about() == TokenKind::Viewer),
         ..Known::default()
     };
     let entries = caller
@@ -136,7 +150,7 @@ fn read_tables(
     for (place, authority) in &authorities {
         if !known.identities.uses_authority(authority) {
             let text = format!(
-                "authority {:?}: no caller has a name of its",
+                "authority {:?}: no caller has an identity that it signs",
                 authority.name
             );
             findings.note(*place, text);
@@ -144,8 +158,8 @@ fn read_tables(
     }
     for (place, issuer) in &issuers {
         let is_used = match issuer.about() {
-            Subject::Caller => known.identities.uses_issuer(issuer.name()),
-            Subject::Viewer => known.takes_viewers,
+            TokenKind::Caller => known.identities.uses_issuer(issuer.name()),
+            TokenKind::Viewer => known.takes_viewers,
         };
         if !is_used {
             let text = format!("issuer {:?}: no caller needs its tokens", issuer.name());

@@ -4,6 +4,7 @@
 //! are compared by their hashes, so that no key stays in memory.
 
 use std::{
+    collections::HashMap,
     io::{self, Read},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -102,16 +103,31 @@ pub struct Loaded<T> {
     pub value: T,
 }
 
+/// Last good versions, by path.
+pub type LastGood<T> = HashMap<PathBuf, T>;
+
 impl<T> Loaded<T> {
-    /// From the content of a file.
+    /// From the content of a file. A bad one leaves the last good version, if there is one.
     pub fn new(
         path: PathBuf,
         content: Content,
         parse: impl FnOnce(&[u8]) -> Result<T, String>,
-    ) -> Result<Self, String> {
-        let file = WatchedFile::new(path, Version::of(&content));
-        let value = parse(&content?)?;
-        Ok(Self { file, value })
+        last_good: &LastGood<T>,
+    ) -> Result<Self, String>
+    where
+        T: Clone,
+    {
+        let version = Version::of(&content);
+        let parsed = content.and_then(|bytes| parse(&bytes));
+        let value = parsed.or_else(|reason| last_good.get(&path).cloned().ok_or(reason))?;
+        Ok(Self {
+            file: WatchedFile::new(path, version),
+            value,
+        })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.file.path
     }
 
     /// Takes a new version of the file. `None` where there is none; an error leaves the last

@@ -7,8 +7,11 @@ use super::{
     caller::{Caller, Entry, Policy},
     credential::{Credential, CredentialError, CredentialProblem, Identity},
     peer::Peer,
-    token::{Subject, VerifiedToken, bearer},
+    token::{TokenKind, VerifiedToken, bearer},
 };
+
+/// Of an unknown identity in an answer and in the log, so that both stay small.
+const MAX_IDENTITY_CHARACTERS: usize = 256;
 
 /// All that is presented with a call.
 #[derive(Clone, Copy, Debug)]
@@ -23,8 +26,10 @@ pub struct Presented<'p> {
 /// The reasons why nobody is identified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IdentifyError {
-    /// Nothing is presented, or this is missing beside another credential.
-    Missing { lacks: Option<Credential> },
+    /// Nothing is presented.
+    Missing,
+    /// It is this caller, which needs this credential beside the other.
+    Incomplete { caller: String, lacks: Credential },
     /// It has proved identities that no entry has.
     Unknown { identity: String },
     /// A credential is bad, or two lead to two entries.
@@ -52,8 +57,8 @@ impl Policy {
         if let Some(certificate) = certificate {
             certificate.check(&self.trust.authorities, self.generation, now)?;
         }
-        let token = self.verify(presented.authorization, Subject::Caller, now)?;
-        let viewer = self.verify(presented.viewer_authorization, Subject::Viewer, now)?;
+        let token = self.verify(presented.authorization, TokenKind::Caller, now)?;
+        let viewer = self.verify(presented.viewer_authorization, TokenKind::Viewer, now)?;
 
         let by_certificate = certificate
             .map(|it| self.entry_of(&it.leaf.names, Credential::Certificate))
@@ -80,12 +85,16 @@ impl Policy {
             (None, None) => self.local_entry(presented.peer, uid.as_ref())?,
         };
         let lacks = match (by_peer, &token) {
+            (None, _) if matches!(presented.peer, Peer::Unix(_)) => Some(Credential::Uid),
             (None, _) => Some(Credential::Certificate),
             (_, None) => Some(Credential::Token),
             _ => None,
         };
         if let Some(lacks) = lacks.filter(|_| entry.needs_all) {
-            return Err(IdentifyError::Missing { lacks: Some(lacks) });
+            return Err(IdentifyError::Incomplete {
+                caller: entry.name.clone(),
+                lacks,
+            });
         }
         let proved = match (certificate, by_uid.and(uid)) {
             (Some(certificate), _) => certificate.leaf.names.clone(),
@@ -107,7 +116,7 @@ impl Policy {
     fn verify(
         &self,
         header: &[&[u8]],
-        about: Subject,
+        about: TokenKind,
         now: SystemTime,
     ) -> Result<Option<Arc<VerifiedToken>>, CredentialError> {
         let Some(tokens) = &self.trust.tokens else {
@@ -130,7 +139,7 @@ impl Policy {
             (_, _, Some(uid)) => Err(IdentifyError::Unknown {
                 identity: uid.to_string(),
             }),
-            (_, _, None) => Err(IdentifyError::Missing { lacks: None }),
+            (_, _, None) => Err(IdentifyError::Missing),
         }
     }
 
@@ -143,8 +152,9 @@ impl Policy {
         let mut entries = names.iter().filter_map(|name| self.by_identity.get(name));
         let Some(entry) = entries.next() else {
             let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+            let identity = names.join(", ");
             return Err(IdentifyError::Unknown {
-                identity: names.join(", "),
+                identity: identity.chars().take(MAX_IDENTITY_CHARACTERS).collect(),
             });
         };
         if entries.any(|other| !Arc::ptr_eq(other, entry)) {

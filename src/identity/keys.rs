@@ -29,6 +29,8 @@ const JWT_SVID: &str = "jwt-svid";
 #[derive(Debug)]
 pub struct KeySet {
     keys: Vec<Key>,
+    /// Keys for tokens that are of unknown kinds.
+    pub unknown: usize,
 }
 
 #[derive(Debug)]
@@ -68,10 +70,18 @@ impl KeySet {
             return Err("has more than 64 keys".to_owned());
         }
         let mut keys = Vec::new();
+        let mut unknown = 0;
         let mut ids = HashSet::new();
         for (index, value) in set.keys.into_iter().enumerate() {
             let key = read_key(value).map_err(|reason| format!("key {}: {reason}", index + 1))?;
-            if let Some(key) = key {
+            if let Some(key) = match key {
+                ReadKey::Usable(key) => Some(key),
+                ReadKey::ForAnotherUse => None,
+                ReadKey::Unknown => {
+                    unknown += 1;
+                    None
+                }
+            } {
                 if !ids.insert(key.id.clone()) && key.id.is_some() {
                     return Err(format!("key {}: another one has its kid", index + 1));
                 }
@@ -81,7 +91,7 @@ impl KeySet {
         if keys.is_empty() {
             return Err("has no key that can be used".to_owned());
         }
-        Ok(Self { keys })
+        Ok(Self { keys, unknown })
     }
 
     /// The key for a token with this header.
@@ -105,8 +115,14 @@ impl KeySet {
     }
 }
 
-/// A key, or `None` for one that is not for tokens or of an unknown kind.
-fn read_key(value: Value) -> Result<Option<Key>, &'static str> {
+/// A key of a set.
+enum ReadKey {
+    Usable(Key),
+    ForAnotherUse,
+    Unknown,
+}
+
+fn read_key(value: Value) -> Result<ReadKey, &'static str> {
     let jwk: Jwk = serde_json::from_value(value).map_err(|_| "is no JSON Web Key")?;
     let is_for_tokens = match &jwk.common.public_key_use {
         None | Some(PublicKeyUse::Signature) => true,
@@ -116,7 +132,7 @@ fn read_key(value: Value) -> Result<Option<Key>, &'static str> {
     let operations = jwk.common.key_operations.as_ref();
     let may_verify = operations.is_none_or(|it| it.contains(&KeyOperations::Verify));
     if !is_for_tokens || !may_verify {
-        return Ok(None);
+        return Ok(ReadKey::ForAnotherUse);
     }
     let has_length =
         |text: &str, is_right: fn(usize) -> bool| match URL_SAFE_NO_PAD.decode(text.as_bytes()) {
@@ -148,13 +164,13 @@ fn read_key(value: Value) -> Result<Option<Key>, &'static str> {
         AlgorithmParameters::OctetKey(_) => {
             return Err("is symmetric: each of its holders could make tokens");
         }
-        _ => return Ok(None),
+        _ => return Ok(ReadKey::Unknown),
     };
     if jwk.common.key_algorithm.is_some_and(|it| it != stated) {
         return Err("its alg is none of ES256, EdDSA and RS256, or that of another kind of key");
     }
     let verifying = DecodingKey::from_jwk(&jwk).map_err(|_| "cannot be used")?;
-    Ok(Some(Key {
+    Ok(ReadKey::Usable(Key {
         id: jwk.common.key_id,
         algorithm,
         verifying,

@@ -36,7 +36,8 @@ impl PairPaths {
     pub fn inspect(&self, now: SystemTime) -> Result<PairReport, Problems> {
         let (certificate, key) = (read(&self.certificate), read(&self.key));
         let policy = PolicySource::fixed(Policy::none());
-        configure(&certificate, &key, policy).map_err(|error| Problems(vec![error.at(self)]))?;
+        let configured = configure(&certificate, &key, policy, now);
+        configured.map_err(|error| Problems(vec![error.at(self)]))?;
         let not_after = certificate
             .and_then(|pem| read_certificates(&pem))
             .map(|chain| chain.first().and_then(|leaf| end_of_certificate(leaf)));
@@ -46,9 +47,6 @@ impl PairPaths {
                 "the end of the certificate cannot be read",
             )
         })?;
-        if has_ended(not_after, now) {
-            return Err(Problems::about(&self.certificate, "has expired"));
-        }
         let mut notes = Vec::new();
         let mut note = |path: &Path, text: &str| {
             notes.push(Problem::without_place(path.display().to_string(), text));
@@ -67,11 +65,18 @@ pub fn configure(
     certificate: &Content,
     key: &Content,
     policy: PolicySource,
+    now: SystemTime,
 ) -> Result<ServerConfig, PairError> {
     let certificate = certificate.as_ref().map_err(Clone::clone);
     let certificate = certificate.map_err(PairError::Certificate)?;
     let key = key.as_ref().map_err(Clone::clone).map_err(PairError::Key)?;
-    server_config(certificate, key, policy)
+    let config = server_config(certificate, key, policy)?;
+    let chain = read_certificates(certificate).map_err(PairError::Certificate)?;
+    let not_after = chain.first().and_then(|leaf| end_of_certificate(leaf));
+    if not_after.is_some_and(|not_after| has_ended(not_after, now)) {
+        return Err(PairError::Certificate("has expired".to_owned()));
+    }
+    Ok(config)
 }
 
 impl PairError {

@@ -1,6 +1,7 @@
 //! The other end of a connection: what the system says about it, and its certificate.
 
 use std::{
+    fmt,
     net::IpAddr,
     path::Path,
     sync::{
@@ -14,7 +15,7 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    certificate::{Leaf, LeafError, has_ended},
+    certificate::{Leaf, LeafError, end_of_certificate, has_ended},
     credential::{Credential, CredentialError, CredentialProblem},
     file::Problems,
     files,
@@ -32,10 +33,22 @@ pub enum Peer {
     Tls(IpAddr, Option<Arc<PeerCertificate>>),
 }
 
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Loopback => f.write_str("loopback"),
+            Self::Unix(_) => f.write_str("unix"),
+            Self::Tls(address, _) => address.fmt(f),
+        }
+    }
+}
+
 /// The certificate of a connection, and whether it still counts.
 #[derive(Debug)]
 pub struct PeerCertificate {
     pub leaf: Leaf,
+    /// When the first certificate of the chain ends.
+    first_end: SystemTime,
     /// The leaf, and what it came with.
     chain: Vec<CertificateDer<'static>>,
     /// The generation of the policy by whose authorities the chain was verified last.
@@ -46,9 +59,11 @@ pub struct PeerCertificate {
 impl PeerCertificate {
     /// The first call verifies the chain.
     pub fn read(chain: Vec<CertificateDer<'static>>) -> Result<Self, LeafError> {
-        let leaf = chain.first().ok_or(LeafError::NoName)?;
+        let leaf = Leaf::read(chain.first().ok_or(LeafError::NoName)?)?;
+        let ends = chain.iter().filter_map(|it| end_of_certificate(it));
         Ok(Self {
-            leaf: Leaf::read(leaf)?,
+            first_end: ends.min().unwrap_or(leaf.not_after),
+            leaf,
             chain,
             verified_in: AtomicU64::new(0),
             dismissed: CancellationToken::new(),
@@ -72,9 +87,7 @@ impl PeerCertificate {
     ) -> Result<(), CredentialError> {
         let problem = if has_ended(self.leaf.not_after, now) {
             CredentialProblem::Expired
-        } else if self.verified_in.load(Ordering::Acquire) == generation
-            || self.verify(authorities, now).is_ok()
-        {
+        } else if self.is_verified(generation, now) || self.verify(authorities, now).is_ok() {
             self.verified_in.store(generation, Ordering::Release);
             return Ok(());
         } else {
@@ -84,6 +97,12 @@ impl PeerCertificate {
         Err(CredentialError::new(Credential::Certificate, problem))
     }
 
+    /// Whether the chain needs no verification: once a certificate of it has ended, it is
+    /// verified each time, since it may do without this one.
+    fn is_verified(&self, generation: u64, now: SystemTime) -> bool {
+        self.verified_in.load(Ordering::Acquire) == generation && !has_ended(self.first_end, now)
+    }
+
     fn verify(&self, authorities: &Authorities, now: SystemTime) -> Result<(), rustls::Error> {
         let (leaf, intermediates) = self
             .chain
@@ -91,7 +110,7 @@ impl PeerCertificate {
             .ok_or(rustls::Error::NoCertificatesPresented)?;
         let since_epoch = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         let now = UnixTime::since_unix_epoch(since_epoch);
-        authorities.verify(leaf, intermediates, now).map(drop)
+        authorities.verify(leaf, intermediates, now)
     }
 
     /// Cancelled when the connection is to end.

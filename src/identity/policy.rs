@@ -118,8 +118,11 @@ pub enum BotScope {
 /// A refusal, and the rules that came nearest.
 #[derive(Debug)]
 pub struct Refusal<'r> {
+    /// The first part that all of the nearest rules lack.
     pub needs: Needs,
     pub nearest: Vec<&'r Rule>,
+    /// All parts that the one of them lacks that lacks the fewest.
+    pub missing: Vec<Needs>,
 }
 
 impl Refusal<'_> {
@@ -133,6 +136,10 @@ impl Refusal<'_> {
         {
             self.needs = Needs::ViewerToken;
             self.nearest.retain(takes_tokens);
+            let missing = self.missing.iter_mut();
+            for needs in missing.filter(|needs| **needs == Needs::Viewer) {
+                *needs = Needs::ViewerToken;
+            }
         }
         self
     }
@@ -247,30 +254,6 @@ pub fn decide_search(
     Ok((allowing, permit))
 }
 
-/// The parts of a question that the nearest rule does not allow: that with the fewest, and
-/// of equal ones the first.
-pub fn missing_parts(rules: &[Rule], ask: &Ask, proved: Option<UserId>) -> Vec<Needs> {
-    let missing = rules.iter().map(|rule| {
-        let viewer = if rule.users == UserScope::WithToken
-            && matches!(ask.viewer, Viewer::User(_))
-            && proved.is_none()
-        {
-            Needs::ViewerToken
-        } else {
-            Needs::Viewer
-        };
-        let parts = [
-            (Needs::Method, rule.methods[ask.method]),
-            (Needs::Account, rule.accounts.contains(ask.account)),
-            (viewer, rule.allows_viewer(ask.viewer, proved)),
-            (Needs::Detail, rule.detail >= ask.detail),
-        ];
-        let missing = parts.into_iter().filter(|(_, is_allowed)| !is_allowed);
-        missing.map(|(needs, _)| needs).collect::<Vec<_>>()
-    });
-    missing.min_by_key(Vec::len).unwrap_or_default()
-}
-
 /// The permit of `check`, which counts degradations of all fields, and sends nothing.
 pub const fn permit_check(account: AccountId) -> Permit {
     Permit::grant(account, Viewer::Service, SecretGroups::ALL, Detail::Full)
@@ -283,8 +266,13 @@ fn allowing<'r>(rules: &'r [Rule], parts: &[Part<'_>]) -> Result<Vec<&'r Rule>, 
     for (needs, allows) in parts {
         let allowing: Vec<_> = nearest.iter().copied().filter(|it| allows(it)).collect();
         if allowing.is_empty() {
+            let missing = nearest.iter().map(|rule| {
+                let missing = parts.iter().filter(|(_, allows)| !allows(rule));
+                missing.map(|(needs, _)| *needs).collect::<Vec<_>>()
+            });
             return Err(Refusal {
                 needs: *needs,
+                missing: missing.min_by_key(Vec::len).unwrap_or_else(|| vec![*needs]),
                 nearest,
             });
         }

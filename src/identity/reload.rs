@@ -19,7 +19,7 @@ use tracing::{error, info, warn};
 
 use super::{
     caller::{Policy, PolicySource, Trust},
-    file::{Authority, CallersFile, IssuerEntry, Problem, Problems, Surroundings},
+    file::{Authority, CallersFile, IssuerEntry, LastGoodFiles, Problem, Problems, Surroundings},
     files::{Content, Version, WatchedFile, is_writable_by_others, read},
     keys::KeySet,
     pair::{PairPaths, configure},
@@ -54,7 +54,7 @@ impl TlsSource {
 impl CallersFile {
     /// Reads a file, and the files that it names.
     pub fn read(path: &Path, now: SystemTime) -> Result<Self, Problems> {
-        Self::of_content(path, &read(path), now)
+        Self::of_content(path, &read(path), now, &LastGoodFiles::default())
     }
 
     /// The policy of the file, for answers about it.
@@ -62,7 +62,12 @@ impl CallersFile {
         policy_of(self, None).0
     }
 
-    fn of_content(path: &Path, content: &Content, now: SystemTime) -> Result<Self, Problems> {
+    fn of_content(
+        path: &Path,
+        content: &Content,
+        now: SystemTime,
+        last_good: &LastGoodFiles,
+    ) -> Result<Self, Problems> {
         let bytes = content.as_ref();
         let bytes = bytes.map_err(|reason| Problems::about(path, reason))?;
         let text = str::from_utf8(bytes).map_err(|_| Problems::about(path, "is not UTF-8"))?;
@@ -72,6 +77,7 @@ impl CallersFile {
             folder,
             read: &|file| read(&folder.join(file)),
             now,
+            last_good,
         };
         let mut file = Self::parse(&name, text, &surroundings)?;
         if is_writable_by_others(path) {
@@ -98,7 +104,16 @@ pub fn watch_files(
 ) -> Result<(PolicySource, Option<TlsSource>), Problems> {
     let content = read(&path);
     let version = Version::of(&content);
-    let file = CallersFile::of_content(&path, &content, clock())?;
+    let file = CallersFile::of_content(&path, &content, clock(), &LastGoodFiles::default());
+    // All that is wrong is reported at once.
+    let of_pair = pair.as_ref().map(|pair| pair.inspect(clock()).err());
+    let file = match (file, of_pair.flatten()) {
+        (Ok(file), None) => file,
+        (Ok(_), Some(problems)) | (Err(problems), None) => return Err(problems),
+        (Err(problems), Some(of_pair)) => {
+            return Err(Problems([problems.0, of_pair.0].concat()));
+        }
+    };
     log_notes(&file.notes);
     let callers = CallersState {
         file: WatchedFile::new(path, version),
@@ -107,7 +122,7 @@ pub fn watch_files(
     let (policy, trusted) = policy_of(file, None);
     let (policy, source) = watch::channel(Arc::new(policy));
     let source = PolicySource(source);
-    let tls = pair.map(|paths| ServerKeyState::begin(paths, source.clone()));
+    let tls = pair.map(|paths| ServerKeyState::begin(paths, source.clone(), clock()));
     let (server_key, tls) = match tls.transpose()? {
         Some((state, source)) => (Some(state), Some(source)),
         None => (None, None),
@@ -141,11 +156,15 @@ impl Watcher {
                 () = self.policy.closed() => return,
             }
             self.read_trusted().await;
-            if let Some(file) = self.callers.changed((self.clock)()).await {
+            if let Some(file) = self
+                .callers
+                .changed((self.clock)(), self.trusted.last_good())
+                .await
+            {
                 self.change_callers(file);
             }
             if let Some(server_key) = &mut self.server_key {
-                server_key.read().await;
+                server_key.read((self.clock)()).await;
             }
         }
     }
@@ -196,12 +215,32 @@ impl TrustedFiles {
         }
     }
 
+    fn last_good(&self) -> LastGoodFiles {
+        let anchors = self.authorities.iter().map(|it| &it.anchors);
+        let keys = self.issuers.iter().map(|it| &it.keys);
+        LastGoodFiles {
+            anchors: anchors
+                .map(|it| (it.path().to_owned(), it.value.clone()))
+                .collect(),
+            keys: keys
+                .map(|it| (it.path().to_owned(), it.value.clone()))
+                .collect(),
+        }
+    }
+
     /// Takes new versions that are good, and says whether there was one.
     async fn reload(&mut self, now: SystemTime) -> bool {
         let mut has_changed = false;
         for Authority { name, anchors, .. } in &mut self.authorities {
             let read = anchors.reload(|pem| Anchors::read(pem, now)).await;
             has_changed |= log_reload("authority", name, read);
+            if anchors.value.drop_ended(now) {
+                warn!(
+                    authority = name,
+                    "a certificate of an authority has expired"
+                );
+                has_changed = true;
+            }
         }
         for issuer in &mut self.issuers {
             let read = issuer.keys.reload(|json| KeySet::read(json).map(Arc::new));
@@ -249,14 +288,14 @@ struct CallersState {
 
 impl CallersState {
     /// A new version, if it is good.
-    async fn changed(&mut self, now: SystemTime) -> Option<CallersFile> {
+    async fn changed(&mut self, now: SystemTime, last_good: LastGoodFiles) -> Option<CallersFile> {
         let path = self.file.path.clone();
         let content = match self.file.changed().await {
             Some(content) => content,
             None if self.problems.is_some() => read(&path),
             None => return None,
         };
-        let parse = move || CallersFile::of_content(&path, &content, now);
+        let parse = move || CallersFile::of_content(&path, &content, now, &last_good);
         // A panic is logged as such; the last good version stays.
         let file = tokio::task::spawn_blocking(parse).await.ok()?;
         match file {
@@ -285,10 +324,14 @@ struct ServerKeyState {
 }
 
 impl ServerKeyState {
-    fn begin(paths: PairPaths, policy: PolicySource) -> Result<(Self, TlsSource), Problems> {
+    fn begin(
+        paths: PairPaths,
+        policy: PolicySource,
+        now: SystemTime,
+    ) -> Result<(Self, TlsSource), Problems> {
         let (certificate, key) = (read(&paths.certificate), read(&paths.key));
         let versions = (Version::of(&certificate), Version::of(&key));
-        let config = configure(&certificate, &key, policy.clone());
+        let config = configure(&certificate, &key, policy.clone(), now);
         let config = config.map_err(|error| Problems(vec![error.at(&paths)]))?;
         let (sender, receiver) = watch::channel(Arc::new(config));
         let state = Self {
@@ -303,7 +346,7 @@ impl ServerKeyState {
 
     /// Takes a new certificate and key, if they are good. Bad ones are read again: one of
     /// the two files may be about to follow.
-    async fn read(&mut self) {
+    async fn read(&mut self, now: SystemTime) {
         let has_changed =
             self.certificate.changed().await.is_some() | self.key.changed().await.is_some();
         if !has_changed && self.problem.is_none() {
@@ -314,7 +357,7 @@ impl ServerKeyState {
             key: self.key.path.clone(),
         };
         let (certificate, key) = (read(&paths.certificate), read(&paths.key));
-        match configure(&certificate, &key, self.policy.clone()) {
+        match configure(&certificate, &key, self.policy.clone(), now) {
             Ok(config) => {
                 info!("the server's certificate has changed and counts from now on");
                 self.problem = None;

@@ -12,8 +12,8 @@ use std::{
 };
 
 use jsonwebtoken::{
-    DecodingKey, TokenData, Validation, dangerous::insecure_decode_claims, decode, decode_header,
-    errors::ErrorKind,
+    Algorithm, DecodingKey, TokenData, Validation, dangerous::insecure_decode_claims, decode,
+    decode_header, errors::ErrorKind,
 };
 use quick_cache::sync::Cache;
 use serde::{
@@ -50,7 +50,7 @@ const SCHEME: &str = "bearer ";
 #[derive(Clone, Debug)]
 pub struct Issuer {
     pub name: String,
-    pub about: Subject,
+    pub about: TokenKind,
     pub iss: String,
     pub audience: String,
     /// The claim with the id of the user, for issuers about viewers.
@@ -64,12 +64,12 @@ pub struct Issuer {
 
 /// The one that a token is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subject {
+pub enum TokenKind {
     Caller,
     Viewer,
 }
 
-impl Subject {
+impl TokenKind {
     const fn credential(self) -> Credential {
         match self {
             Self::Caller => Credential::Token,
@@ -83,7 +83,7 @@ impl Subject {
 pub struct VerifiedToken {
     /// The name of the issuer.
     pub issuer: String,
-    about: Subject,
+    about: TokenKind,
     pub subject: String,
     /// Only of tokens about viewers.
     pub user: Option<UserId>,
@@ -97,12 +97,6 @@ pub struct Verifier {
     issuers: Vec<Issuer>,
     /// By the hash of the token. Time is judged at every use.
     verified: Cache<[u8; 32], Arc<VerifiedToken>>,
-}
-
-impl Default for Verifier {
-    fn default() -> Self {
-        Self::new(Vec::new())
-    }
 }
 
 #[derive(Deserialize)]
@@ -177,7 +171,7 @@ fn not_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D
 /// The token of a header that comes at most once: `Bearer`, one space, and the token.
 pub fn bearer<'h>(
     mut values: impl Iterator<Item = &'h [u8]>,
-    about: Subject,
+    about: TokenKind,
 ) -> Result<Option<&'h str>, CredentialError> {
     let error = || CredentialError::new(about.credential(), Problem::Form);
     let Some(value) = values.next() else {
@@ -212,7 +206,7 @@ impl Verifier {
     pub fn verify(
         &self,
         token: &str,
-        about: Subject,
+        about: TokenKind,
         now: SystemTime,
     ) -> Result<Arc<VerifiedToken>, CredentialError> {
         let hash = Sha256::digest(token).into();
@@ -233,7 +227,7 @@ impl Verifier {
     fn verify_signature(
         &self,
         token: &str,
-        about: Subject,
+        about: TokenKind,
         now: SystemTime,
     ) -> Result<VerifiedToken, CredentialError> {
         let error = |problem| CredentialError::new(about.credential(), problem);
@@ -255,14 +249,13 @@ impl Verifier {
                 KeyError::Algorithm => Problem::Algorithm,
             })
         })?;
-        let TokenData { header, claims } = issuer.decode(token, key).map_err(error)?;
-        let token_type = header.typ.as_deref().map(str::to_lowercase);
-        let token_type = token_type.as_deref();
-        let token_type = token_type.map(|it| it.trim_start_matches("application/"));
+        let decoded = issuer.decode(token, header.alg, key);
+        let TokenData { header, claims } = decoded.map_err(error)?;
+        let token_type = header.typ.as_deref().map(token_type);
         let is_of_type = match (&issuer.token_type, token_type) {
-            (Some(own), token_type) => token_type == Some(own),
+            (Some(own), token_type) => token_type.as_ref() == Some(own),
             (None, None) => true,
-            (None, Some(token_type)) => TYPES.contains(&token_type),
+            (None, Some(token_type)) => TYPES.contains(&token_type.as_str()),
         };
         if !is_of_type {
             return Err(error(Problem::Type));
@@ -271,8 +264,8 @@ impl Verifier {
             return Err(error(Problem::Audience));
         }
         let user = match about {
-            Subject::Caller => None,
-            Subject::Viewer => Some(issuer.user(&claims).ok_or_else(|| error(Problem::User))?),
+            TokenKind::Caller => None,
+            TokenKind::Viewer => Some(issuer.user(&claims).ok_or_else(|| error(Problem::User))?),
         };
         let lasts = claims.exp.saturating_sub(seconds(now));
         if lasts > (issuer.longest + CLOCK_SKEW_WINDOW).as_secs() {
@@ -291,10 +284,14 @@ impl Verifier {
 }
 
 impl Issuer {
-    fn decode(&self, token: &str, key: &DecodingKey) -> Result<TokenData<Claims>, Problem> {
-        let header = decode_header(token).map_err(|_| Problem::Form)?;
-        // Of the key: it was found by it.
-        let mut validation = Validation::new(header.alg);
+    /// `algorithm` is that of the key.
+    fn decode(
+        &self,
+        token: &str,
+        algorithm: Algorithm,
+        key: &DecodingKey,
+    ) -> Result<TokenData<Claims>, Problem> {
+        let mut validation = Validation::new(algorithm);
         validation.set_issuer(&[&self.iss]);
         validation.set_audience(&[&self.audience]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
@@ -313,13 +310,15 @@ impl Issuer {
 
     /// The id of the user: a number, or one in decimal digits.
     fn user(&self, claims: &Claims) -> Option<UserId> {
+        let of_digits = |text: &str| {
+            let is_number = text.bytes().all(|it| it.is_ascii_digit());
+            text.parse().ok().filter(|_| is_number)
+        };
         let id = match self.user_claim.as_str() {
-            "sub" => claims.sub.parse().ok()?,
+            "sub" => of_digits(&claims.sub)?,
             claim => match claims.others.0.get(claim)? {
                 Value::Number(number) => number.as_i64()?,
-                Value::String(digits) if digits.bytes().all(|it| it.is_ascii_digit()) => {
-                    digits.parse().ok()?
-                }
+                Value::String(digits) => of_digits(digits)?,
                 _ => return None,
             },
         };
@@ -359,6 +358,12 @@ impl VerifiedToken {
             .checked_add(Duration::from_secs(self.expires))
             .unwrap_or(UNIX_EPOCH)
     }
+}
+
+/// The type of a token in the form in which it is compared.
+pub fn token_type(text: &str) -> String {
+    let lower = text.to_lowercase();
+    lower.trim_start_matches("application/").to_owned()
 }
 
 fn seconds(time: SystemTime) -> u64 {

@@ -12,38 +12,46 @@ use rustls::{
 
 use super::certificate::{Leaf, has_ended, read_authority};
 
-/// The provider of all cryptography here. Never that of the process, which a dependency
-/// may choose.
+/// The provider of TLS. Never that of the process, which a dependency may choose.
 pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
-/// The certificates of one authority.
+/// The certificates of one authority that have not expired, with their ends.
 #[derive(Clone, Debug)]
-pub struct Anchors {
-    roots: Vec<TrustAnchor<'static>>,
-    /// When the last of them ends.
-    pub not_after: SystemTime,
-}
+pub struct Anchors(Vec<(TrustAnchor<'static>, SystemTime)>);
 
 impl Anchors {
     /// The certificates of a file in PEM, at a time.
     pub fn read(pem: &[u8], now: SystemTime) -> Result<Self, String> {
-        let certificates = read_certificates(pem)?;
-        let ends: Result<Vec<_>, _> = certificates.iter().map(|it| read_authority(it)).collect();
-        let not_after = ends?.into_iter().max().unwrap_or(SystemTime::UNIX_EPOCH);
-        if has_ended(not_after, now) {
+        let mut roots = Vec::new();
+        for certificate in read_certificates(pem)? {
+            let not_after = read_authority(&certificate)?;
+            let mut store = RootCertStore::empty();
+            let added = store.add(certificate);
+            added.map_err(|error| format!("has a certificate that cannot be used: {error}"))?;
+            roots.extend(store.roots.into_iter().map(|root| (root, not_after)));
+        }
+        let mut anchors = Self(roots);
+        anchors.drop_ended(now);
+        if anchors.0.is_empty() {
             return Err("has no certificate that has not expired".to_owned());
         }
-        let mut roots = RootCertStore::empty();
-        for certificate in certificates {
-            let added = roots.add(certificate);
-            added.map_err(|error| format!("has a certificate that cannot be used: {error}"))?;
-        }
-        Ok(Self {
-            roots: roots.roots,
-            not_after,
-        })
+        Ok(anchors)
+    }
+
+    /// Leaves out certificates that have expired, and says whether there was one: nothing
+    /// else looks at their ends.
+    pub fn drop_ended(&mut self, now: SystemTime) -> bool {
+        let before = self.0.len();
+        self.0.retain(|(_, not_after)| !has_ended(*not_after, now));
+        self.0.len() < before
+    }
+
+    /// When the last of them ends.
+    pub fn not_after(&self) -> SystemTime {
+        let ends = self.0.iter().map(|(_, not_after)| *not_after);
+        ends.max().unwrap_or(SystemTime::UNIX_EPOCH)
     }
 }
 
@@ -70,7 +78,8 @@ impl Authorities {
         for (trust_domain, anchors) in authorities {
             let of_domain = roots.entry(trust_domain.map(str::to_owned));
             let of_domain = of_domain.or_insert_with(RootCertStore::empty);
-            of_domain.roots.extend(anchors.roots.iter().cloned());
+            let roots = anchors.0.iter().map(|(root, _)| root.clone());
+            of_domain.roots.extend(roots);
         }
         let verifiers = roots.into_iter().filter_map(|(trust_domain, roots)| {
             let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
@@ -84,13 +93,13 @@ impl Authorities {
         }
     }
 
-    /// Verifies the chain of a client, and gives its names.
+    /// Verifies the chain of a client.
     pub fn verify(
         &self,
         leaf: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
-    ) -> Result<Leaf, Error> {
+    ) -> Result<(), Error> {
         let names = Leaf::read(leaf).map_err(|error| {
             let error = OtherError(Arc::new(error));
             Error::InvalidCertificate(CertificateError::Other(error))
@@ -98,7 +107,8 @@ impl Authorities {
         let trust_domain = names.trust_domain().map(str::to_owned);
         let verifier = self.by_trust_domain.get(&trust_domain);
         let verifier = verifier.ok_or(CertificateError::UnknownIssuer)?;
-        verifier.verify_client_cert(leaf, intermediates, now)?;
-        Ok(names)
+        verifier
+            .verify_client_cert(leaf, intermediates, now)
+            .map(drop)
     }
 }

@@ -41,7 +41,7 @@ pub fn call() -> AuditedCall {
     let policy = Policy::built_in(Role::Agent);
     AuditedCall {
         caller: policy.identify(&presented, SystemTime::UNIX_EPOCH).unwrap(),
-        method: Some(Method::GetInbox),
+        method: Method::GetInbox,
         request_id: None,
         peer: Some(Peer::Tls(Ipv4Addr::LOCALHOST.into(), None)),
     }

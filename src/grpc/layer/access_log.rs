@@ -1,7 +1,8 @@
 //! One span and one log line a call: method, caller, viewer, code and duration.
 //!
 //! No text of a client is logged. The request id has passed `request_id`, and the method
-//! is a known one. Of a request, only the account and the kind of viewer are logged.
+//! is a known one. Of a request, only the account and the kind of viewer are logged. Of
+//! credentials, a proved identity and the id of a token's key are, both cut.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -13,12 +14,16 @@ use tower_http::{
     request_id::RequestId,
     trace::MakeSpan,
 };
-use tracing::{Span, error_span, field::Empty, info};
+use tracing::{
+    Span, error_span,
+    field::{Empty, display},
+    info,
+};
 
 use crate::{
     domain::{id::AccountId, viewer::Viewer},
     grpc::{descriptors, status::CallError},
-    identity::Caller,
+    identity::{Caller, Peer},
 };
 
 /// The method of a call to an unknown path, which may be any text of any length.
@@ -59,6 +64,7 @@ impl<B> MakeSpan<B> for CallSpan {
             account = Empty,
             viewer = Empty,
             reason = Empty,
+            peer = Empty,
             identity = Empty,
             problem = Empty,
             issuer = Empty,
@@ -88,6 +94,11 @@ pub fn record_caller(caller: &Caller) {
     let span = Span::current();
     span.record("caller", caller.name());
     span.record("credential", caller.credential());
+}
+
+/// Records the other end of a connection, where a call is refused.
+pub fn record_peer(peer: &Peer) {
+    Span::current().record("peer", display(peer));
 }
 
 /// Records why a call was refused before anything was read, as its caller is told it.

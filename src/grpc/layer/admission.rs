@@ -16,7 +16,10 @@ use super::{
 };
 use crate::grpc::status::{self, CallError};
 
-/// Calls of health and reflection under way, in the whole process.
+/// The method of probes.
+const HEALTH_CHECK: &str = "/grpc.health.v1.Health/Check";
+
+/// Watches of health and calls of reflection under way, in the whole process.
 const MAX_OPEN_CALLS: usize = 1000;
 
 /// The calls of all services for everybody.
@@ -40,6 +43,8 @@ pub enum Admission {
 pub async fn admit(State(admission): State<Admission>, request: Request, next: Next) -> Response {
     match admission {
         Admission::Callers(guard) => identify(&guard, request, next).await,
+        // A check is answered at once. Probes must not depend on what strangers hold.
+        Admission::Everybody(_) if request.uri().path() == HEALTH_CHECK => next.run(request).await,
         Admission::Everybody(calls) => match calls.0.try_acquire_owned() {
             Ok(permit) => hold(next.run(request).await, permit),
             Err(_) => status::response(CallError::Overloaded),

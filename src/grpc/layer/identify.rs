@@ -1,14 +1,14 @@
 //! The guard of the inbox service: it identifies the caller of each call. It refuses callers
 //! that may not call, and counts the call against the limits of the caller.
 //!
-//! It hangs on the route of the service, so that no path leads around it. Health and
+//! It is a layer of the route of the service, so that no path leads around it. Health and
 //! reflection have no guard.
 
 use axum::{extract::Request, middleware::Next, response::Response};
 use http::{Extensions, HeaderValue};
 
 use super::{
-    access_log::{record_caller, record_refusal},
+    access_log::{record_caller, record_peer, record_refusal},
     held_response::hold,
 };
 use crate::{
@@ -46,6 +46,9 @@ pub async fn identify(guard: &Guard, mut request: Request, next: Next) -> Respon
             hold(next.run(request).await, slot)
         }
         Err(error) => {
+            if let Some(peer) = request.extensions().get::<Peer>() {
+                record_peer(peer);
+            }
             record_refusal(&error);
             status::response(error)
         }
@@ -74,13 +77,7 @@ fn begin(guard: &Guard, request: &Request) -> Result<(Caller, CallSlot), CallErr
     if let Some(method) = method(request.uri().path()) {
         let may = caller.may_call(method);
         may.map_err(|needs| {
-            let extensions = request.extensions();
-            let call = AuditedCall {
-                caller: caller.clone(),
-                method: Some(method),
-                request_id: extensions.get().cloned(),
-                peer: extensions.get().cloned(),
-            };
+            let call = AuditedCall::of(&caller, request.extensions(), method);
             guard.audit.denied(&call, None, needs);
             CallError::not_permitted(&caller, needs)
         })?;
@@ -95,18 +92,10 @@ fn method(path: &str) -> Option<Method> {
 }
 
 /// A call that has passed the guard, for the audit.
-pub fn audited_call(
-    extensions: &Extensions,
-    method: Option<Method>,
-) -> Result<AuditedCall, CallError> {
+pub fn audited_call(extensions: &Extensions, method: Method) -> Result<AuditedCall, CallError> {
     let caller = extensions.get::<Caller>();
     let caller = caller.ok_or(CallError::CredentialsMissing { lacks: None })?;
-    Ok(AuditedCall {
-        caller: caller.clone(),
-        method,
-        request_id: extensions.get().cloned(),
-        peer: extensions.get().cloned(),
-    })
+    Ok(AuditedCall::of(caller, extensions, method))
 }
 
 #[cfg(test)]

@@ -43,8 +43,11 @@ impl pb::ExplainAccessResponse {
             return;
         };
         self.set_viewer(ViewerMembership::Belongs);
-        let role = access.own_role();
-        self.set_role(role.into());
+        // A caller without secrets is told the role by no response, and not here either.
+        let role = (!permit.secrets().is_empty()).then(|| access.own_role());
+        if let Some(role) = role {
+            self.set_role(role.into());
+        }
         if let Some(inbox) = inbox {
             self.set_inbox(match access.inbox(inbox) {
                 Some(_) => InboxVisibility::Visible,
@@ -53,12 +56,16 @@ impl pb::ExplainAccessResponse {
         }
         let groups = SecretGroups::ALL.iter().map(|group| {
             let disclosure = match (role, permit.detail()) {
-                (Role::Agent, _) => GroupDisclosure::WithheldByRole,
-                (Role::Administrator, Detail::Basic) => GroupDisclosure::WithheldByDetail,
-                (Role::Administrator, Detail::Full) if permit.secrets().contains(group) => {
-                    GroupDisclosure::Disclosed
+                (None, _) => GroupDisclosure::WithheldByCaller,
+                (Some(Role::Agent), _) => GroupDisclosure::WithheldByRole,
+                (Some(Role::Administrator), Detail::Basic) => GroupDisclosure::WithheldByDetail,
+                (Some(Role::Administrator), Detail::Full) => {
+                    if permit.secrets().contains(group) {
+                        GroupDisclosure::Disclosed
+                    } else {
+                        GroupDisclosure::WithheldByCaller
+                    }
                 }
-                (Role::Administrator, Detail::Full) => GroupDisclosure::WithheldByCaller,
             };
             pb::GroupAnswer {
                 group: pb::SecretGroup::from(group).into(),

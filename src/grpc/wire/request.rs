@@ -83,6 +83,10 @@ impl TryFrom<pb::ExplainAccessRequest> for ExplainAccess {
         if method.is_none() {
             violations.add("method", UNKNOWN_VALUE);
         }
+        if method == Some(Method::FindInboxes) && inbox_id.is_some() {
+            // It finds by address, and tells nothing of an id.
+            violations.add("inbox_id", "must not be set with FindInboxes");
+        }
         violations.finish(|| {
             Some(Self {
                 scope: scope?,

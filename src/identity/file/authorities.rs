@@ -82,10 +82,14 @@ pub fn read(
             domain.into_inner()
         });
         let now = surroundings.now;
-        let anchors = surroundings.load(raw.file.get_ref(), |pem| Anchors::read(pem, now));
+        let anchors = surroundings.load(
+            raw.file.get_ref(),
+            |pem| Anchors::read(pem, now),
+            &surroundings.last_good.anchors,
+        );
         match anchors {
             Ok(anchors) => {
-                if has_ended(anchors.value.not_after, now + EXPIRY_NOTE_WINDOW) {
+                if has_ended(anchors.value.not_after(), now + EXPIRY_NOTE_WINDOW) {
                     let text = format!("authority {:?}: expires within a week", raw.name.get_ref());
                     findings.note(raw.file.span().start, text);
                 }

@@ -11,7 +11,7 @@ use super::{
     issuers::IssuerEntry,
     problems::{Findings, Place, suggestion},
 };
-use crate::identity::{credential::Identity, token::Subject};
+use crate::identity::{credential::Identity, token::TokenKind};
 
 const MAX_IDENTITIES: usize = 32;
 
@@ -39,7 +39,7 @@ impl Identities {
     pub fn of(authorities: &[(Place, Authority)], issuers: &[(Place, IssuerEntry)]) -> Self {
         let trust_domains = authorities.iter().map(|(_, it)| it.trust_domain.clone());
         let issuers = issuers.iter().map(|(_, issuer)| issuer);
-        let issuers = issuers.filter(|it| it.about() == Subject::Caller);
+        let issuers = issuers.filter(|it| it.about() == TokenKind::Caller);
         Self {
             taken: HashMap::new(),
             trust_domains: trust_domains.collect(),

@@ -16,7 +16,7 @@ use super::{
 use crate::identity::{
     files::Loaded,
     keys::KeySet,
-    token::{Issuer, Subject},
+    token::{Issuer, TokenKind, token_type},
 };
 
 const MAX_ISSUERS: usize = 16;
@@ -24,6 +24,9 @@ const MAX_ISSUERS: usize = 16;
 /// The longest time until a token expires, unless the issuer says otherwise. A token that
 /// lasts for ever is a password.
 const DEFAULT_LONGEST_AGE: Duration = Duration::from_hours(24);
+
+/// The most that an issuer may say.
+const MAX_LONGEST_AGE: Duration = Duration::from_hours(366 * 24);
 
 /// An issuer, and the keys of its file.
 #[derive(Debug)]
@@ -45,7 +48,7 @@ impl IssuerEntry {
         &self.issuer.name
     }
 
-    pub const fn about(&self) -> Subject {
+    pub const fn about(&self) -> TokenKind {
         self.issuer.about
     }
 }
@@ -108,8 +111,8 @@ fn read_issuer(
     findings: &mut Findings<'_>,
 ) -> Option<IssuerEntry> {
     let about = match raw.names.get_ref().as_str() {
-        "callers" => Some(Subject::Caller),
-        "viewers" => Some(Subject::Viewer),
+        "callers" => Some(TokenKind::Caller),
+        "viewers" => Some(TokenKind::Viewer),
         other => {
             let known = suggestion(other, ["callers", "viewers"]);
             let text = format!("names: {other:?} is neither \"callers\" nor \"viewers\"{known}");
@@ -122,7 +125,11 @@ fn read_issuer(
             findings.add(text.span().start, format!("{key}: is empty"));
         }
     }
-    if let Some(user) = raw.user.as_ref().filter(|_| about == Some(Subject::Caller)) {
+    if let Some(user) = raw
+        .user
+        .as_ref()
+        .filter(|_| about == Some(TokenKind::Caller))
+    {
         let text = "user: is for an issuer with names = \"viewers\"";
         findings.add(user.span().start, text);
     }
@@ -130,22 +137,32 @@ fn read_issuer(
         None => Some(DEFAULT_LONGEST_AGE),
         Some(text) => {
             let longest = humantime::parse_duration(text.get_ref()).ok();
-            let longest = longest.filter(|it| !it.is_zero());
+            let longest = longest.filter(|it| !it.is_zero() && *it <= MAX_LONGEST_AGE);
             if longest.is_none() {
-                findings.add(
-                    text.span().start,
-                    "longest: write a duration, such as \"15m\"",
-                );
+                let text_of = "longest: write a duration of a year at most, such as \"15m\"";
+                findings.add(text.span().start, text_of);
             }
             longest
         }
     };
-    let keys = surroundings.load(raw.keys.get_ref(), |json| KeySet::read(json).map(Arc::new));
+    let keys = surroundings.load(
+        raw.keys.get_ref(),
+        |json| KeySet::read(json).map(Arc::new),
+        &surroundings.last_good.keys,
+    );
     let keys = keys.map_err(|reason| {
         let text = format!("keys: {:?} {reason}", raw.keys.get_ref());
         findings.add(raw.keys.span().start, text);
     });
     let keys = keys.ok()?;
+    if keys.value.unknown > 0 {
+        let text = format!(
+            "keys: {:?} has keys of unknown kinds, which are left out: {}",
+            raw.keys.get_ref(),
+            keys.value.unknown
+        );
+        findings.note(raw.keys.span().start, text);
+    }
     Some(IssuerEntry {
         issuer: Issuer {
             name: raw.name.into_inner(),
@@ -156,7 +173,7 @@ fn read_issuer(
                 .user
                 .map_or_else(|| "sub".to_owned(), Spanned::into_inner),
             longest: longest?,
-            token_type: raw.typ.map(|it| it.get_ref().to_lowercase()),
+            token_type: raw.typ.map(|it| token_type(it.get_ref())),
             keys: Arc::clone(&keys.value),
         },
         keys,

@@ -50,6 +50,7 @@ fn parse(text: &str) -> Result<CallersFile, Problems> {
         folder: Path::new(""),
         read: &|_| Err("cannot be read: entity not found".to_owned()),
         now: SystemTime::UNIX_EPOCH,
+        last_good: &LastGoodFiles::default(),
     };
     CallersFile::parse("c.toml", text, &surroundings)
 }

@@ -36,6 +36,22 @@ impl Authority {
         authority
     }
 
+    /// One whose own certificate ends at a time.
+    pub fn until(end: SystemTime) -> Self {
+        let authority = Self::new();
+        let request = format!("req {ELLIPTIC} -keyout authority.key -out authority.csr");
+        let name = authority.path("");
+        authority.openssl(&request, &name, "");
+        fs::write(authority.path("index.txt"), "").unwrap();
+        let end = openssl_time(end);
+        let sign = format!(
+            "ca -batch -notext -config openssl.cnf -selfsign -in authority.csr \
+             -out authority.pem -startdate 20200101000000Z -enddate {end} -extensions authority"
+        );
+        authority.openssl(&sign, &name, "");
+        authority
+    }
+
     /// One that another authority has signed.
     pub fn below(parent: &Self) -> Self {
         let authority = Self::new();
@@ -86,15 +102,11 @@ impl Authority {
         let request = format!("req {ELLIPTIC} -keyout {name}.key -out {name}.csr");
         self.openssl(&request, name, extensions);
         fs::write(self.path("index.txt"), "").unwrap();
-        let time = |time| {
-            let text = humantime::format_rfc3339_seconds(time).to_string();
-            text.replace(['-', ':', 'T'], "")
-        };
         let sign = format!(
             "ca -batch -notext -config openssl.cnf -in {name}.csr -out {name}.pem \
              -startdate {} -enddate {} -extensions holder",
-            time(begin),
-            time(end)
+            openssl_time(begin),
+            openssl_time(end)
         );
         self.openssl(&sign, name, extensions);
         self.read(name)
@@ -153,4 +165,9 @@ impl Authority {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "openssl {arguments}\n{said}");
     }
+}
+
+fn openssl_time(time: SystemTime) -> String {
+    let text = humantime::format_rfc3339_seconds(time).to_string();
+    text.replace(['-', ':', 'T'], "")
 }

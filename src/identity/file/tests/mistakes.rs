@@ -125,7 +125,7 @@ pub const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "version = 1",
         "version = 1\n[[issuer]]\nname = \"a\"\nnames = \"viewer\"\niss = \"\"\naudience = \"a\"\nkeys = \"a\"\nlongest = \"x\"",
-        "8:11: longest: write a duration, such as \"15m\"",
+        "8:11: longest: write a duration of a year at most, such as \"15m\"",
     ),
     (
         "[1003]",

@@ -259,7 +259,12 @@ fn a_token_is_read_from_standard_input() {
     // One that needs a certificate, too.
     let (code, said) = ask(&KEYS.rs256.token(&claims("sender-eu")), "-");
     assert_eq!(code, Some(1));
-    assert!(said.contains("needs a certificate and a token"), "{said}");
+    assert!(
+        said.contains(
+            "it is that of \"sender-eu\", which needs a certificate or a user id beside it"
+        ),
+        "{said}"
+    );
     let (code, said) = ask("a.b.c", "-");
     assert_eq!(code, Some(1));
     assert!(said.contains("it has not the form of a token"), "{said}");

@@ -1,14 +1,26 @@
 //! Certificates and keys as files: what a start needs, and how they are renewed.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
 
 use serde_json::Value;
 
 use super::{
-    certificates::{callers, hours, outcome},
+    certificates::{callers, hours},
+    get,
     network::{DASHBOARD, Network, dns, uri},
 };
-use crate::support::{Backend, Program, program::eventually, tls::certificates};
+use crate::support::{
+    Backend, Program,
+    program::{WAIT_TIMEOUT, eventually},
+    tls::certificates,
+    viewer,
+};
 
 /// A certificate and its key are taken as a pair, without a restart and without a failed
 /// call. One bad file holds up no other.
@@ -19,16 +31,15 @@ async fn files_are_renewed_under_load() {
     let server = network.server(&database, &callers());
     let certificate = network.mesh.certificate_with("me", &uri(DASHBOARD));
     let client = network.client(&server, Some(&certificate));
+    let calls = Arc::new(AtomicUsize::new(0));
     let calling = tokio::spawn({
-        let client = client.clone();
+        let (client, calls) = (client.clone(), Arc::clone(&calls));
         async move {
-            let mut calls = 0;
             loop {
-                assert_eq!(outcome(&client).await, "is dashboard");
-                calls += 1;
-                if calls % 50 == 0 {
-                    tokio::task::yield_now().await;
-                }
+                // Of an account that no rule names. Any other error is a failed call.
+                let status = get(&client, 99, viewer::service()).await.unwrap_err();
+                assert_eq!(status.code(), tonic::Code::PermissionDenied, "{status:?}");
+                calls.fetch_add(1, Ordering::Relaxed);
             }
         }
     });
@@ -86,6 +97,9 @@ async fn files_are_renewed_under_load() {
     assert_eq!(serial().await[..], certificates(&next.text)[0][..]);
     assert!(!calling.is_finished(), "{:?}", calling.await);
     calling.abort();
+    let calls = calls.load(Ordering::Relaxed);
+    println!("renewal: {calls} calls, none of which failed");
+    assert!(calls > 100, "{calls}");
     // Each was logged once.
     for text in [
         "has no certificate in PEM",
@@ -234,6 +248,87 @@ fn commands_read_certificates() {
             .output();
         let report = String::from_utf8(output.stdout).unwrap();
         assert!(report.contains(key) && report.contains(text), "{report}");
-        assert!(code == 0 || output.status.code() == Some(code), "{report}");
+        // The database of the test has notes, and no other problem.
+        assert_eq!(output.status.code(), Some(code), "{report}");
     }
+}
+
+/// A bad file of keys or of an authority holds up no change of the callers file: a caller that
+/// is removed is gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bad_file_holds_up_no_removal() {
+    let database = Backend::Sqlite.golden();
+    let network = Network::new();
+    let server = network.server(&database, &callers());
+    let certificate = network.mesh.certificate_with("me", &uri(DASHBOARD));
+    let client = network.client(&server, Some(&certificate));
+    let code = async || {
+        get(&client, 99, viewer::service())
+            .await
+            .unwrap_err()
+            .code()
+    };
+    assert_eq!(code().await, tonic::Code::PermissionDenied);
+    let before = server.log_bytes();
+    server.replace("office.pem", "nothing");
+    server.signal("HUP");
+    eventually("it is refused", || {
+        server
+            .log_after(before)
+            .contains("its last good version stays")
+    })
+    .await;
+    server.replace_callers(&callers().replace(DASHBOARD, "spiffe://leadchat.internal/other"));
+    server.signal("HUP");
+    eventually("the callers file counts", || {
+        server
+            .log_after(before)
+            .contains("the callers file has changed")
+    })
+    .await;
+    assert_eq!(code().await, tonic::Code::Unauthenticated);
+    // The office is still trusted by its last good version.
+    let on_call = network
+        .office
+        .certificate_with("them", &dns(super::network::ON_CALL));
+    let on_call = network.client(&server, Some(&on_call));
+    let status = get(&on_call, 99, viewer::service()).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::PermissionDenied, "{status:?}");
+}
+
+/// An expired certificate of an authority is trusted no more, beside one that is good.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_expired_authority_is_not_trusted() {
+    let database = Backend::Sqlite.golden();
+    let network = Network::new();
+    let now = SystemTime::now();
+    let old = crate::support::authority::Authority::until(now + Duration::from_secs(8));
+    let bundle = format!("{}{}", old.text(), network.mesh.text());
+    let server = network
+        .program(&database, &callers())
+        .with_file("mesh.pem", &bundle)
+        .start();
+    let certificate = old.certificate_with("me", &uri(DASHBOARD));
+    let client = network.client(&server, Some(&certificate));
+    let first = get(&client, 99, viewer::service()).await.unwrap_err();
+    if SystemTime::now() < now + Duration::from_secs(8) {
+        assert_eq!(first.code(), tonic::Code::PermissionDenied, "{first:?}");
+    }
+    let ended = "a certificate of an authority has expired";
+    eventually(ended, || server.log().contains(ended)).await;
+    // Its leaf holds for a day, and does not count any more.
+    let give_up = std::time::Instant::now() + WAIT_TIMEOUT;
+    let code = async || {
+        get(&client, 99, viewer::service())
+            .await
+            .unwrap_err()
+            .code()
+    };
+    while code().await == tonic::Code::PermissionDenied {
+        assert!(std::time::Instant::now() < give_up);
+    }
+    let good = network.mesh.certificate_with("me", &uri(DASHBOARD));
+    let good = network.client(&server, Some(&good));
+    let status = get(&good, 99, viewer::service()).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::PermissionDenied, "{status:?}");
 }
