@@ -5,6 +5,7 @@
 //! mistake, all others are still read.
 
 mod authorities;
+mod callers;
 mod form;
 mod identities;
 mod issuers;
@@ -13,7 +14,7 @@ mod rules;
 
 use std::{collections::HashSet, path::Path, sync::Arc, time::SystemTime};
 
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use toml::{
     Spanned,
     de::{DeTable, DeValue, ValueDeserializer},
@@ -21,23 +22,18 @@ use toml::{
 
 use super::{
     caller::Entry,
-    credential::Identity,
     files::{Content, LastGood, Loaded, MAX_FILE_BYTES},
     keys::KeySet,
-    limiter::{Limits, Rate},
-    policy::UserScope,
     token::TokenKind,
     trust::Anchors,
 };
 pub use authorities::Authority;
-use form::{RawCaller, RawIdentities, RawLimits};
+use callers::Known;
 use identities::Identities;
 pub use issuers::IssuerEntry;
-use problems::Findings;
+use problems::{Findings, Place};
 pub use problems::{Problem, Problems};
 
-const MAX_CALLERS: usize = 256;
-const MAX_RULES: usize = 16;
 const MAX_NAME_CHARACTERS: usize = 40;
 
 /// The only version of the format.
@@ -137,15 +133,13 @@ fn read_tables(
     let issuers = issuer
         .map(|issuer| issuers::read(issuer, surroundings, findings))
         .unwrap_or_default();
-    let mut known = Known {
-        identities: Identities::of(&authorities, &issuers),
-        names_viewers: issuers
-            .iter()
-            .any(|(_, it)| it.about() == TokenKind::Viewer),
-        ..Known::default()
-    };
+    let identities = Identities::of(&authorities, &issuers);
+    let names_viewers = issuers
+        .iter()
+        .any(|(_, it)| it.about() == TokenKind::Viewer);
+    let mut known = Known::new(identities, names_viewers);
     let entries = caller
-        .map(|caller| read_callers(caller, &mut known, findings))
+        .map(|caller| callers::read(caller, &mut known, findings))
         .unwrap_or_default();
     for (place, authority) in &authorities {
         if !known.identities.uses_authority(authority) {
@@ -179,36 +173,34 @@ fn read_tables(
     }
 }
 
-fn read_callers(
+/// The entries of a list of tables that have the right form, with their places.
+fn read_entries<T: DeserializeOwned>(
     value: Spanned<DeValue<'_>>,
-    known: &mut Known,
+    key: &str,
+    max: usize,
     findings: &mut Findings<'_>,
-) -> Vec<Entry> {
+) -> Vec<(Place, T)> {
     let place = value.span().start;
-    let DeValue::Array(callers) = value.into_inner() else {
-        findings.add(place, "caller: write [[caller]], one for each");
+    let DeValue::Array(entries) = value.into_inner() else {
+        findings.add(place, format!("{key}: write [[{key}]], one for each"));
         return Vec::new();
     };
-    if callers.len() > MAX_CALLERS {
-        findings.add(place, "there are more than 256 callers");
+    if entries.len() > max {
+        findings.add(place, format!("{key}: there are more than {max}"));
     }
-    let mut entries = Vec::new();
-    for caller in callers.into_iter().take(MAX_CALLERS) {
-        entries.extend(read_caller(caller, known, findings));
-        findings.end_caller();
+    let mut read = Vec::new();
+    for entry in entries.into_iter().take(max) {
+        let place = entry.span().start;
+        if !entry.get_ref().is_table() {
+            findings.add(place, format!("{key}: each is a table: write its keys"));
+            continue;
+        }
+        match T::deserialize(ValueDeserializer::from(entry)) {
+            Ok(entry) => read.push((place, entry)),
+            Err(error) => findings.add_error(&error),
+        }
     }
-    entries
-}
-
-/// The names and identities so far.
-#[derive(Default)]
-struct Known {
-    names: HashSet<String>,
-    identities: Identities,
-    local: Option<String>,
-    /// Whether an issuer signs tokens of viewers, and whether a rule takes them.
-    names_viewers: bool,
-    takes_viewers: bool,
+    read
 }
 
 /// Finds mistakes in a name that becomes a label.
@@ -222,173 +214,6 @@ fn read_name(name: &Spanned<String>, taken: &mut HashSet<String>, findings: &mut
         );
     } else if !taken.insert(text.clone()) {
         findings.add(name.span().start, "this name is taken above");
-    }
-}
-
-fn read_caller(
-    value: Spanned<DeValue<'_>>,
-    known: &mut Known,
-    findings: &mut Findings<'_>,
-) -> Option<Entry> {
-    let place = value.span().start;
-    if let Some(name) = value
-        .get_ref()
-        .get("name")
-        .and_then(|it| it.get_ref().as_str())
-    {
-        findings.begin_caller(name);
-    }
-    if !has_tables(value.get_ref()) {
-        findings.add(
-            place,
-            "a caller, a rule, as, limits and subjects are tables: write their keys",
-        );
-        return None;
-    }
-    let raw = match RawCaller::deserialize(ValueDeserializer::from(value)) {
-        Ok(raw) => raw,
-        Err(error) => {
-            findings.add_error(&error);
-            return None;
-        }
-    };
-    let name = raw.name.get_ref().clone();
-    read_name(&raw.name, &mut known.names, findings);
-
-    let is_local = raw.local.as_ref().is_some_and(|it| *it.get_ref());
-    if let Some(local) = raw.local.filter(|_| is_local) {
-        let text = "local = true: every process of this machine may call as this caller";
-        findings.note(local.span().start, text);
-        match &known.local {
-            Some(other) => findings.add(
-                local.span().start,
-                format!("local: {other:?} is local already"),
-            ),
-            None => known.local = Some(name.clone()),
-        }
-    }
-    let identities = RawIdentities {
-        uids: raw.uids,
-        spiffe: raw.spiffe,
-        dns: raw.dns,
-        subjects: raw.subjects,
-    };
-    let names_none = identities.is_empty();
-    let identities = known.identities.read(&name, identities, findings);
-    if !is_local && names_none {
-        let text = "nothing identifies it; set uids, spiffe, dns or subjects, or local = true";
-        findings.add(place, text);
-    }
-    let needs_all = raw
-        .needs
-        .is_some_and(|needs| read_needs(&needs, &identities, findings));
-
-    let may = raw.may.unwrap_or_default();
-    if may.is_empty() {
-        findings.add(place, "it may call nothing; write [[caller.may]]");
-    } else if let Some(surplus) = may.get(MAX_RULES) {
-        findings.add(surplus.span().start, "it has more than 16 rules");
-    }
-    let mut places = Vec::new();
-    let mut rules = Vec::new();
-    for rule in may.into_iter().take(MAX_RULES) {
-        let place = rule.span().start;
-        if let Some(rule) = rules::read(rule, findings) {
-            if rule.users == UserScope::WithToken {
-                known.takes_viewers = true;
-                if !known.names_viewers {
-                    let text = "as.users = \"with-token\": there is no [[issuer]] with \
-                                names = \"viewers\"";
-                    findings.add(place, text);
-                }
-            }
-            places.push(place);
-            rules.push(rule);
-        }
-    }
-    rules::compare(&places, &rules, findings);
-    let limits = raw.limits.map_or_else(Limits::default, |limits| {
-        read_limits(limits.into_inner(), findings)
-    });
-    let mut entry = Entry::new(name, rules, limits);
-    entry.identities = identities;
-    entry.is_local = is_local;
-    entry.needs_all = needs_all;
-    Some(entry)
-}
-
-/// Whether a caller needs both a token and a credential of its connection.
-fn read_needs(
-    needs: &Spanned<String>,
-    identities: &[Identity],
-    findings: &mut Findings<'_>,
-) -> bool {
-    let place = needs.span().start;
-    match needs.get_ref().as_str() {
-        "any" => return false,
-        "all" => {}
-        other => {
-            let known = problems::suggestion(other, ["any", "all"]);
-            let text = format!("needs: {other:?} is neither \"any\" nor \"all\"{known}");
-            findings.add(place, text);
-            return false;
-        }
-    }
-    let is_token = |identity: &&Identity| matches!(identity, Identity::Subject { .. });
-    let tokens = identities.iter().filter(is_token).count();
-    if tokens == 0 {
-        findings.add(
-            place,
-            "needs = \"all\", but it has no token: write subjects",
-        );
-    } else if tokens == identities.len() {
-        let text = "needs = \"all\", but it has no certificate or uid, only a token";
-        findings.add(place, text);
-    }
-    true
-}
-
-/// Whether tables are written as tables. serde would take arrays for them, too, and read
-/// their elements without their keys.
-fn has_tables(caller: &DeValue<'_>) -> bool {
-    let is_table =
-        |value: Option<&Spanned<DeValue<'_>>>| value.is_none_or(|value| value.get_ref().is_table());
-    let rules = caller.get("may").and_then(|may| may.get_ref().as_array());
-    let mut rules = rules.into_iter().flatten().map(Spanned::get_ref);
-    let subjects = caller
-        .get("subjects")
-        .and_then(|it| it.get_ref().as_array());
-    let mut subjects = subjects.into_iter().flatten().map(Spanned::get_ref);
-    caller.is_table()
-        && is_table(caller.get("limits"))
-        && subjects.all(DeValue::is_table)
-        && rules.all(|rule| rule.is_table() && is_table(rule.get("as")))
-}
-
-fn read_limits(raw: RawLimits, findings: &mut Findings<'_>) -> Limits {
-    let RawLimits {
-        calls_per_second,
-        burst,
-        concurrent_calls,
-    } = raw;
-    if let (None, Some(burst)) = (&calls_per_second, &burst) {
-        findings.add(
-            burst.span().start,
-            "burst: needs calls_per_second beside it",
-        );
-    }
-    if let Some(zero) = concurrent_calls.as_ref().filter(|it| *it.get_ref() == 0) {
-        findings.add(zero.span().start, "concurrent_calls: must be 1 or more");
-    }
-    let default = Limits::default();
-    Limits {
-        rate: calls_per_second.map(|rate| Rate {
-            calls_per_second: *rate.get_ref(),
-            burst: burst.map_or(*rate.get_ref(), Spanned::into_inner),
-        }),
-        concurrent_calls: concurrent_calls
-            .map(Spanned::into_inner)
-            .or(default.concurrent_calls),
     }
 }
 

@@ -4,15 +4,12 @@ use std::collections::HashSet;
 
 use serde::Deserialize;
 use spiffe::TrustDomain;
-use toml::{
-    Spanned,
-    de::{DeValue, ValueDeserializer},
-};
+use toml::{Spanned, de::DeValue};
 
 use super::{
     Surroundings,
     problems::{Findings, Place},
-    read_name,
+    read_entries, read_name,
 };
 use crate::identity::{
     certificate::{EXPIRY_NOTE_WINDOW, has_ended},
@@ -45,29 +42,10 @@ pub fn read(
     surroundings: &Surroundings<'_>,
     findings: &mut Findings<'_>,
 ) -> Vec<(Place, Authority)> {
-    let place = value.span().start;
-    let DeValue::Array(entries) = value.into_inner() else {
-        findings.add(place, "authority: write [[authority]], one for each");
-        return Vec::new();
-    };
-    if entries.len() > MAX_AUTHORITIES {
-        findings.add(place, "there are more than 16 authorities");
-    }
     let (mut names, mut trust_domains) = (HashSet::new(), HashSet::new());
     let mut authorities = Vec::new();
-    for entry in entries.into_iter().take(MAX_AUTHORITIES) {
-        let place = entry.span().start;
-        if !entry.get_ref().is_table() {
-            findings.add(place, "an authority is a table: write its keys");
-            continue;
-        }
-        let raw = match RawAuthority::deserialize(ValueDeserializer::from(entry)) {
-            Ok(raw) => raw,
-            Err(error) => {
-                findings.add_error(&error);
-                continue;
-            }
-        };
+    for (place, raw) in read_entries::<RawAuthority>(value, "authority", MAX_AUTHORITIES, findings)
+    {
         read_name(&raw.name, &mut names, findings);
         let trust_domain = raw.trust_domain.map(|domain| {
             let is_domain = TrustDomain::new(domain.get_ref())

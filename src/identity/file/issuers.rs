@@ -3,15 +3,12 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use serde::Deserialize;
-use toml::{
-    Spanned,
-    de::{DeValue, ValueDeserializer},
-};
+use toml::{Spanned, de::DeValue};
 
 use super::{
     Surroundings,
     problems::{Findings, Place, suggestion},
-    read_name,
+    read_entries, read_name,
 };
 use crate::identity::{
     files::Loaded,
@@ -72,29 +69,9 @@ pub fn read(
     surroundings: &Surroundings<'_>,
     findings: &mut Findings<'_>,
 ) -> Vec<(Place, IssuerEntry)> {
-    let place = value.span().start;
-    let DeValue::Array(entries) = value.into_inner() else {
-        findings.add(place, "issuer: write [[issuer]], one for each");
-        return Vec::new();
-    };
-    if entries.len() > MAX_ISSUERS {
-        findings.add(place, "there are more than 16 issuers");
-    }
     let (mut names, mut texts) = (HashSet::new(), HashSet::new());
     let mut issuers = Vec::new();
-    for entry in entries.into_iter().take(MAX_ISSUERS) {
-        let place = entry.span().start;
-        if !entry.get_ref().is_table() {
-            findings.add(place, "an issuer is a table: write its keys");
-            continue;
-        }
-        let raw = match RawIssuer::deserialize(ValueDeserializer::from(entry)) {
-            Ok(raw) => raw,
-            Err(error) => {
-                findings.add_error(&error);
-                continue;
-            }
-        };
+    for (place, raw) in read_entries::<RawIssuer>(value, "issuer", MAX_ISSUERS, findings) {
         read_name(&raw.name, &mut names, findings);
         if !texts.insert(raw.iss.get_ref().clone()) {
             // A token would be one of both.

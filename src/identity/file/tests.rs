@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::identity::credential::Identity;
+use crate::identity::limiter::Limits;
 use mistakes::MISTAKES;
 
 mod mistakes;
