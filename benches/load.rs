@@ -395,7 +395,9 @@ impl Server {
             Some(url) => command.env("DATABASE_URL", url),
             None => command.arg("--demo"),
         };
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        // The audit has a line for each call; a file takes them, as in ordinary use.
+        let log = tempfile::tempfile().unwrap();
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut printed = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         printed.read_line(&mut line).unwrap();
