@@ -13,8 +13,8 @@ use super::{
 /// Of an unknown identity in an answer and in the log, so that both stay small.
 const MAX_IDENTITY_CHARACTERS: usize = 256;
 
-/// All that is presented with a call.
-#[derive(Clone, Copy, Debug)]
+/// All that is presented with a call. It prints nothing of itself: it has tokens.
+#[derive(Clone, Copy)]
 pub struct Presented<'p> {
     pub peer: &'p Peer,
     /// The values of `authorization`.
