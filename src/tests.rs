@@ -23,11 +23,15 @@ pub const MARK: &str = "h8NTER2";
 
 /// Tries a property on this many inputs, or on as many as PROPTEST_CASES says.
 pub fn for_all<S: Strategy>(cases: u32, inputs: S, property: impl Fn(S::Value)) {
-    let config = contextualize_config(ProptestConfig {
+    let mut config = contextualize_config(ProptestConfig {
         cases,
         failure_persistence: None,
         ..ProptestConfig::default()
     });
+    // Input that a strategy leaves out grows with the number of cases, too.
+    config.max_local_rejects = config
+        .max_local_rejects
+        .max(config.cases.saturating_mul(100));
     let tried = TestRunner::new(config).run(&inputs, |input| {
         property(input);
         Ok(())

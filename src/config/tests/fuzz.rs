@@ -214,9 +214,11 @@ fn any_text_is_a_database_or_rejected() {
     });
 }
 
-/// Spaces around a URL, and tabs and newlines in it, do not count, as the URL standard says.
+/// Spaces around a URL do not count. Controls around it, and tabs and newlines in it, do not,
+/// either, as the URL standard says.
 fn is_postgres_url(text: &str) -> bool {
     let text = text
+        .trim()
         .trim_matches(|c: char| c <= ' ')
         .replace(['\t', '\n', '\r'], "")
         .to_lowercase();
