@@ -38,7 +38,7 @@ mod trust;
 
 pub use caller::{Caller, Entry, Policy, PolicySource};
 pub use credential::{Credential, CredentialError, CredentialProblem, Identity};
-pub use file::{CallersFile, Problem, Problems};
+pub use file::{CallersFile, IssuerEntry, Problem, Problems};
 pub use identification::{IdentifyError, Presented};
 pub use limiter::{CallSlot, Limit, Rate};
 pub use pair::{PairPaths, PairReport};

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{CheckConfig, completeness::Completeness, counts::Accounts};
 use crate::{
-    identity::{CallersFile, PairReport, Problem, Problems},
+    identity::{CallersFile, IssuerEntry, PairReport, Problem, Problems},
     leadchat::links::FrontendUrl,
     store::{DatabaseSettings, Inspection, Migrations, Missing, Ownership, Sampled, Server},
 };
@@ -124,8 +124,17 @@ pub struct SampledColumn {
 #[derive(Debug, Serialize)]
 pub struct CallersReport {
     pub count: usize,
+    pub keys: Vec<KeysAge>,
     pub problems: Vec<String>,
     pub notes: Vec<String>,
+}
+
+/// A file of the keys of an issuer of tokens.
+#[derive(Debug, Serialize)]
+pub struct KeysAge {
+    pub issuer: String,
+    /// The time since its last change.
+    pub age_seconds: Option<u64>,
 }
 
 impl CallersReport {
@@ -133,14 +142,25 @@ impl CallersReport {
         match file {
             Ok(file) => Self {
                 count: file.entries.len(),
+                keys: file.issuers.iter().map(KeysAge::of).collect(),
                 problems: Vec::new(),
                 notes: texts(&file.notes),
             },
             Err(problems) => Self {
                 count: 0,
+                keys: Vec::new(),
                 problems: texts(&problems.0),
                 notes: Vec::new(),
             },
+        }
+    }
+}
+
+impl KeysAge {
+    fn of(issuer: &IssuerEntry) -> Self {
+        Self {
+            issuer: issuer.name().to_owned(),
+            age_seconds: issuer.keys_age.map(|age| age.as_secs()),
         }
     }
 }

@@ -5,13 +5,18 @@
 //! choice, or a fault of single rows: these are served, and each answer says what is
 //! missing.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use super::{
     counts::Accounts,
-    facts::{DatabaseKind, Facts, KeyState, RedisState, Tables},
+    facts::{DatabaseKind, Facts, KeyState, KeysAge, RedisState, Tables},
 };
 use crate::leadchat::links::FrontendUrl;
+
+/// The age of a file of keys that is worth a note: issuers publish new keys more often.
+const KEYS_NOTE_AGE: Duration = Duration::from_hours(30 * 24);
 
 /// One of them.
 #[derive(Debug, Serialize)]
@@ -55,6 +60,7 @@ pub enum FindingCode {
     InboxesDegraded,
     CallersInvalid,
     CallersNoted,
+    KeysOld,
     TlsInvalid,
     TlsNoted,
 }
@@ -251,6 +257,20 @@ impl Findings {
             }
             for note in &file.notes {
                 self.note(FindingCode::CallersNoted, note);
+            }
+            for KeysAge {
+                issuer,
+                age_seconds,
+            } in &file.keys
+            {
+                let age = age_seconds.map(Duration::from_secs);
+                if age.is_some_and(|age| age >= KEYS_NOTE_AGE) {
+                    let text = format!(
+                        "the keys of issuer {issuer:?} have not been fetched for 30 days or more: \
+                         tokens that are signed with newer ones are refused"
+                    );
+                    self.note(FindingCode::KeysOld, text);
+                }
             }
         }
         if let Some(tls) = &facts.settings.tls {

@@ -1,6 +1,9 @@
 //! A report as an operator reads it.
 
-use std::fmt::{self, Display, Formatter};
+use std::{
+    fmt::{self, Display, Formatter},
+    time::Duration,
+};
 
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use textwrap::{Options, WordSplitter};
@@ -8,8 +11,8 @@ use textwrap::{Options, WordSplitter};
 use super::{
     counts::{Accounts, Inboxes, UNKNOWN_KIND},
     facts::{
-        CallersReport, DatabaseKind, Encryption, Facts, KeyState, OwnershipName, Redis, RedisState,
-        Settings, StoreFacts, Tables, TlsReport,
+        CallersReport, DatabaseKind, Encryption, Facts, KeyState, KeysAge, OwnershipName, Redis,
+        RedisState, Settings, StoreFacts, Tables, TlsReport,
     },
     findings::Finding,
     report::Report,
@@ -227,12 +230,23 @@ fn write_settings(f: &mut Formatter<'_>, settings: &Settings) -> fmt::Result {
         false => "not shown (MAILER_INBOUND_EMAIL_DOMAIN is not set)",
     };
     writeln!(f, "{}", line("forwarding addresses", forwarding))?;
-    let callers = match callers {
+    let callers_text = match callers {
         None => "not set".to_owned(),
         Some(CallersReport { problems, .. }) if !problems.is_empty() => "not usable".to_owned(),
         Some(CallersReport { count, .. }) => count.to_string(),
     };
-    writeln!(f, "{}", line("callers file", &callers))?;
+    writeln!(f, "{}", line("callers file", &callers_text))?;
+    for KeysAge {
+        issuer,
+        age_seconds,
+    } in callers.iter().flat_map(|it| &it.keys)
+    {
+        // Of a mounted file, the age may not be known.
+        if let Some(seconds) = age_seconds {
+            let age = humantime::format_duration(Duration::from_mins(seconds / 60));
+            writeln!(f, "{}", line("age of keys", &format!("{age} ({issuer})")))?;
+        }
+    }
     let tls = match tls {
         None => "not set",
         Some(TlsReport { expires, .. }) => expires.as_deref().unwrap_or("not usable"),

@@ -8,7 +8,7 @@ use std::{
     io::{self, Read},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use sha2::{Digest, Sha256};
@@ -47,6 +47,13 @@ pub fn read(path: &Path) -> Content {
         return Err("is larger than 256 KiB".to_owned());
     }
     Ok(bytes)
+}
+
+/// The time since the last change of a file. `None` where the system does not tell.
+pub fn age(path: &Path, now: SystemTime) -> Option<Duration> {
+    let changed = std::fs::metadata(path).ok()?.modified().ok()?;
+    // A file from the future is new.
+    Some(now.duration_since(changed).unwrap_or_default())
 }
 
 pub fn is_writable_by_others(path: &Path) -> bool {

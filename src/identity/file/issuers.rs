@@ -11,7 +11,7 @@ use super::{
     read_entries, read_name,
 };
 use crate::identity::{
-    files::Loaded,
+    files::{self, Loaded},
     keys::KeySet,
     token::{Issuer, TokenKind, token_type},
 };
@@ -30,6 +30,8 @@ const MAX_LONGEST_AGE: Duration = Duration::from_hours(366 * 24);
 pub struct IssuerEntry {
     issuer: Issuer,
     pub keys: Loaded<Arc<KeySet>>,
+    /// The age of the file of keys, when the callers file was read.
+    pub keys_age: Option<Duration>,
 }
 
 impl IssuerEntry {
@@ -141,6 +143,7 @@ fn read_issuer(
         findings.note(raw.keys.span().start, text);
     }
     Some(IssuerEntry {
+        keys_age: files::age(keys.path(), surroundings.now),
         issuer: Issuer {
             name: raw.name.into_inner(),
             about: about?,

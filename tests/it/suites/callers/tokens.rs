@@ -1,6 +1,11 @@
 //! Tokens: the ones that prove a caller, and all that do not.
 
-use serde_json::json;
+use std::{
+    fs::File,
+    time::{Duration, SystemTime},
+};
+
+use serde_json::{Value, json};
 
 use super::{
     issuers::{ISSUERS, KEYS, claims, now, outcome},
@@ -23,6 +28,41 @@ fn callers() -> String {
 fn server(database: &Database) -> Server {
     KEYS.program(Program::caching(database).with_callers(&callers()))
         .start()
+}
+
+/// Keys that nothing fetches any more.
+#[test]
+fn the_age_of_keys_is_reported() {
+    let database = Backend::Sqlite.golden();
+    let day = Duration::from_hours(24);
+    for (age, is_noted) in [(day / 2, false), (29 * day, false), (31 * day, true)] {
+        let ask = |arguments: &[&'static str]| {
+            let program = Program::new(arguments)
+                .env("DATABASE_URL", &database.url())
+                .env("FRONTEND_URL", "https://a.example");
+            let program = KEYS.program(program.with_callers(&callers()));
+            for name in ["jobs.jwks", "login.jwks"] {
+                let file = File::options()
+                    .append(true)
+                    .open(program.folder().join(name));
+                file.unwrap().set_modified(SystemTime::now() - age).unwrap();
+            }
+            String::from_utf8(program.output().stdout).unwrap()
+        };
+        let report: Value = serde_json::from_str(&ask(&["check", "--json"])).unwrap();
+        let keys = &report["settings"]["callers"]["keys"][0];
+        assert_eq!(keys["issuer"], "jobs");
+        let seconds = keys["age_seconds"].as_u64().unwrap();
+        assert!(
+            (age.as_secs()..age.as_secs() + 60).contains(&seconds),
+            "{seconds}"
+        );
+        let notes = report["notes"].as_array().unwrap();
+        let notes = notes.iter().filter(|note| note["code"] == "KEYS_OLD");
+        assert_eq!(notes.count(), if is_noted { 2 } else { 0 });
+        let text = ask(&["check"]);
+        assert!(text.contains("age of keys"), "{text}");
+    }
 }
 
 async fn by_token(client: &Client, token: &str) -> String {

@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 use regex::Regex;
 
 use super::*;
+use crate::suites::callers::{
+    issuers::{ISSUERS, KEYS},
+    network::entry,
+};
 
 /// A stored key that stands in a path without quotes.
 const PLAIN_MARK: &str = "canary_that_is_a_key";
@@ -117,6 +121,11 @@ async fn the_document_says_all_keys_and_codes() {
             CREATE VIEW portals AS SELECT * FROM all_portals WHERE false",
         )
         .await;
+    let sender = entry(
+        "sender",
+        "subjects = [{ issuer = \"jobs\", subject = \"a\" }]",
+    );
+    let of_tokens = format!("version = 1\n{ISSUERS}{sender}");
     let reports = [
         lacking,
         report(checking(&partial)),
@@ -124,6 +133,8 @@ async fn the_document_says_all_keys_and_codes() {
         report(Program::new(&["check"]).env("DATABASE_URL", &rails.url())),
         report(checking(&failing).env("REDIS_URL", &Redis::golden().url())),
         report(Program::new(&["check"])),
+        report(KEYS.program(checking(&partial).with_callers(&of_tokens))),
+        report(checking(&partial).with_callers("version = 2")),
     ];
     let mut keys: BTreeSet<_> = reports
         .iter()
