@@ -47,3 +47,4 @@ pub use policy::{
     Ask, BotScope, Explanation, Method, Needs, Rule, SearchAsk, UserScope, permit_check,
 };
 pub use reload::{ReloadTrigger, TlsSource, WallClock, watch_files};
+pub use tls::handshake_problem;

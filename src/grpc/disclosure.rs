@@ -4,18 +4,14 @@
 //! of it. So no method can forget the audit. A disclosure writes its line when it is dropped,
 //! before the response leaves. Lines have ids and names of groups, and never a value.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    mem,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::Arc;
 
 use http::Extensions;
 use prost::Message;
 use serde::Serialize;
 use tower_http::request_id::RequestId;
 
-use super::pb;
+use super::{line_limit::LineLimit, pb};
 use crate::{
     domain::{
         access::InboxView,
@@ -43,15 +39,8 @@ pub struct Audit(Option<Arc<AuditState>>);
 struct AuditState {
     sink: AuditSink,
     clock: Clock,
-    /// Of a caller, by the missing part, since its last line.
-    denials: Mutex<HashMap<(String, &'static str), Denials>>,
-}
-
-/// Denials that have no line yet, and the line of the last of them.
-#[derive(Debug, Default)]
-struct Denials {
-    count: u64,
-    last: Line,
+    /// By caller and missing part.
+    denials: LineLimit<(String, &'static str), Line>,
 }
 
 /// A line, as JSON. An absent value is left out.
@@ -91,12 +80,12 @@ impl Audit {
             Arc::new(AuditState {
                 sink,
                 clock,
-                denials: Mutex::default(),
+                denials: LineLimit::default(),
             })
         }))
     }
 
-    /// Writes a refused question at once, or counts it if the last line is of this second.
+    /// Writes a refused question at once, or counts it if the last line is of a second ago.
     pub fn denied(&self, call: &AuditedCall, account: Option<AccountId>, needs: Needs) {
         let Some(state) = &self.0 else { return };
         let line = Line {
@@ -105,42 +94,36 @@ impl Audit {
             ..call.line("denied")
         };
         let key = (call.caller.name().to_owned(), needs.name());
-        let mut denials = state.denials.lock().unwrap_or_else(PoisonError::into_inner);
-        match denials.entry(key) {
-            Entry::Occupied(mut entry) => {
-                let denials = entry.get_mut();
-                denials.count += 1;
-                denials.last = line;
-            }
-            Entry::Vacant(entry) => {
-                entry.insert(Denials::default());
-                drop(denials);
-                state.write(Line {
-                    count: Some(1),
-                    ..line
-                });
-            }
+        if let Some(line) = state.denials.admit(key, line) {
+            state.write_denials(1, line);
         }
     }
 
-    /// Writes the denials that were counted. Called once a second, and at the end.
+    /// Writes the denials that were counted. Called once a second.
     pub fn write_counted(&self) {
         let Some(state) = &self.0 else { return };
-        let mut denials = state.denials.lock().unwrap_or_else(PoisonError::into_inner);
-        // The next denial of one that had none in this second is written at once.
-        denials.retain(|_, denials| denials.count > 0);
-        let counted: Vec<_> = denials.values_mut().map(mem::take).collect();
-        drop(denials);
-        for Denials { count, last } in counted {
-            state.write(Line {
-                count: Some(count),
-                ..last
-            });
+        for (count, last) in state.denials.take() {
+            state.write_denials(count, last);
+        }
+    }
+
+    /// Writes all denials that were counted, at the end of the server.
+    pub fn flush(&self) {
+        let Some(state) = &self.0 else { return };
+        for (count, last) in state.denials.take_all() {
+            state.write_denials(count, last);
         }
     }
 }
 
 impl AuditState {
+    fn write_denials(&self, count: u64, last: Line) {
+        self.write(Line {
+            count: Some(count),
+            ..last
+        });
+    }
+
     fn write(&self, line: Line) {
         let now = humantime::format_rfc3339_micros((self.clock.wall)());
         let line = Line {

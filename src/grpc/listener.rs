@@ -4,6 +4,8 @@
 //! tonic lacks: the number of connections, time-outs of preface, reads and writes, and
 //! the maximum age. TLS is here, too. It does not decide who a peer is.
 
+mod handshake;
+
 use std::{
     convert::Infallible,
     io,
@@ -18,16 +20,18 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream, UnixListener, UnixStream},
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
-    time::{sleep, timeout},
+    time::sleep,
 };
 use tokio_io_timeout::TimeoutStream;
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_rustls::server::TlsStream;
 use tokio_stream::{Stream, StreamExt, wrappers::ReceiverStream};
 use tokio_util::{either::Either, sync::CancellationToken};
 use tonic::transport::server::Connected;
-use tracing::{info, warn};
+use tracing::{debug, warn};
 
-use crate::identity::{Peer, PeerCertificate, TlsSource};
+use super::refusal_log::RefusalLog;
+use crate::identity::{Peer, TlsSource};
+use handshake::timed_handshake;
 
 /// The limits of connections.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +82,7 @@ pub fn incoming(
     listeners: Vec<Listener>,
     limits: ConnectionLimits,
     draining: &CancellationToken,
+    refusals: &RefusalLog,
 ) -> impl Stream<Item = Result<Connection, Infallible>> + use<> {
     // Each listener waits with a permit, and they must not take those of the others.
     let waiting = listeners.len().saturating_sub(1);
@@ -85,7 +90,8 @@ pub fn incoming(
     let (accepted, connections) = mpsc::channel(1);
     for listener in listeners {
         let (draining, permits) = (draining.clone(), Arc::clone(&permits));
-        tokio::spawn(listener.accept_all(limits, draining, permits, accepted.clone()));
+        let (accepted, refusals) = (accepted.clone(), refusals.clone());
+        tokio::spawn(listener.accept_all(limits, draining, permits, accepted, refusals));
     }
     ReceiverStream::new(connections).map(Ok)
 }
@@ -99,6 +105,7 @@ impl Listener {
         draining: CancellationToken,
         permits: Arc<Semaphore>,
         accepted: mpsc::Sender<Connection>,
+        refusals: RefusalLog,
     ) {
         loop {
             // Before accepting, so that a surplus connection waits in the kernel.
@@ -122,23 +129,27 @@ impl Listener {
                 }
                 Ok(Accepted::Tls(stream, address, tls)) => {
                     let (accepted, draining) = (accepted.clone(), draining.clone());
+                    let refusals = refusals.clone();
                     // In a task of its own, so that no client waits for another's.
                     tokio::spawn(async move {
-                        let handshake = timeout(limits.preface_timeout, handshake(stream, &tls));
+                        let handshake = timed_handshake(
+                            stream,
+                            address,
+                            &tls,
+                            limits.preface_timeout,
+                            &refusals,
+                        );
                         let done = tokio::select! {
                             done = handshake => done,
-                            () = accepted.closed() => return,
+                            () = accepted.closed() => None,
                         };
-                        match done.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
-                            Ok((stream, certificate)) => {
-                                let peer = Peer::Tls(address, certificate);
-                                let stream = Either::Right(stream);
-                                let connection =
-                                    Connection::new(stream, peer, limits, draining, permit);
-                                // A server that stops serves no new connection.
-                                let _ = accepted.send(connection).await;
-                            }
-                            Err(error) => info!(peer = %address, %error, "a handshake failed"),
+                        if let Some((stream, certificate)) = done {
+                            let peer = Peer::Tls(address, certificate);
+                            let stream = Either::Right(stream);
+                            let connection =
+                                Connection::new(stream, peer, limits, draining, permit);
+                            // A server that stops serves no new connection.
+                            let _ = accepted.send(connection).await;
                         }
                     });
                 }
@@ -169,7 +180,16 @@ impl Listener {
             }
             Self::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
-                let uid = stream.peer_cred().ok().map(|peer| peer.uid());
+                let peer = stream.peer_cred().ok();
+                if let Some(peer) = &peer {
+                    // A process id may be used again: nothing is decided by it.
+                    debug!(
+                        uid = peer.uid(),
+                        pid = peer.pid(),
+                        "a process has connected"
+                    );
+                }
+                let uid = peer.map(|peer| peer.uid());
                 // The highest one stands for none.
                 let uid = uid.filter(|uid| *uid != u32::MAX);
                 Accepted::Plain(Either::Left(Either::Right(stream)), Peer::Unix(uid))
@@ -182,25 +202,6 @@ impl Listener {
             }
         })
     }
-}
-
-/// A handshake, and the certificate of the client. The error of a refused certificate says
-/// why; the client gets an alert of TLS.
-async fn handshake(
-    stream: TcpStream,
-    tls: &TlsSource,
-) -> io::Result<(Box<TlsStream<TcpStream>>, Option<Arc<PeerCertificate>>)> {
-    let stream = TlsAcceptor::from(tls.current()).accept(stream).await?;
-    let chain = stream.get_ref().1.peer_certificates();
-    let chain = chain.map(|chain| {
-        let chain = chain
-            .iter()
-            .map(|certificate| certificate.clone().into_owned());
-        PeerCertificate::read(chain.collect())
-    });
-    // The handshake has read it before.
-    let certificate = chain.transpose().map_err(io::Error::other)?;
-    Ok((Box::new(stream), certificate.map(Arc::new)))
 }
 
 /// Whether an error concerns one peer alone, which disconnected or was rejected.

@@ -38,6 +38,7 @@ use super::{
     },
     listener::{ConnectionLimits, Listener, incoming},
     pb::{self, inbox_service_server::InboxServiceServer},
+    refusal_log::RefusalLog,
     response_limit::ResponseLimit,
     status,
 };
@@ -60,8 +61,8 @@ const MAX_CONCURRENT_STREAMS: u32 = 100;
 /// more, h2 closes the connection. (tonic's default is no limit.)
 const MAX_LOCAL_RESETS: usize = 1024;
 
-/// The interval of the lines of one kind of denial of one caller.
-const DENIAL_INTERVAL: Duration = Duration::from_secs(1);
+/// The interval of the lines of one problem of one peer or caller.
+const REFUSAL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Connections at a time, in the whole process.
 pub const MAX_CONNECTIONS: usize = 4096;
@@ -132,6 +133,7 @@ pub async fn serve<D: InboxDirectory>(
     shutdown_signals: mpsc::Receiver<()>,
 ) -> Result<(), ServeError> {
     let audit = Audit::new(settings.audit, settings.clock);
+    let refusals = RefusalLog::default();
     let inboxes = InboxServiceServer::new(InboxService {
         directory: Arc::new(directory),
         etags,
@@ -162,7 +164,7 @@ pub async fn serve<D: InboxDirectory>(
             TraceLayer::new_for_grpc()
                 .make_span_with(access_log::CallSpan::new()?)
                 .on_request(())
-                .on_response(access_log::log_answered)
+                .on_response(access_log::log_answered(refusals.clone()))
                 .on_body_chunk(())
                 .on_eos(())
                 .on_failure(()),
@@ -205,7 +207,7 @@ pub async fn serve<D: InboxDirectory>(
         .max_connection_age(settings.max_connection_age)
         .serve_with_incoming_shutdown(
             Routes::from(routes).prepare(),
-            incoming(listeners, settings.connections(), &draining),
+            incoming(listeners, settings.connections(), &draining, &refusals),
             draining.cancelled(),
         );
     let drained = drain(
@@ -219,17 +221,19 @@ pub async fn serve<D: InboxDirectory>(
     tokio::select! {
         served = server => served?,
         () = drained => info!("calls in flight were interrupted"),
-        () = write_counted(&audit) => {}
+        () = write_counted(&audit, &refusals) => {}
     }
-    audit.write_counted();
+    audit.flush();
+    refusals.flush();
     Ok(())
 }
 
-/// Writes counted denials, for ever.
-async fn write_counted(audit: &Audit) {
+/// Writes counted refusals, for ever.
+async fn write_counted(audit: &Audit, refusals: &RefusalLog) {
     loop {
-        sleep(DENIAL_INTERVAL).await;
+        sleep(REFUSAL_INTERVAL).await;
         audit.write_counted();
+        refusals.write_counted();
     }
 }
 

@@ -30,7 +30,8 @@ pub struct Leaf {
 }
 
 /// The reasons why a certificate names nobody.
-#[derive(thiserror::Error)]
+#[derive(thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum LeafError {
     #[error("the certificate cannot be read: {0}")]
     Encoding(String),
@@ -81,6 +82,17 @@ impl Leaf {
             _ => None,
         })
     }
+}
+
+/// The SPIFFE ID in a certificate that is refused, for the log. Nothing has proved it.
+pub fn claimed_id(der: &[u8]) -> Option<SpiffeId> {
+    let certificate = Certificate::from_der(der).ok()?;
+    let names = certificate.tbs_certificate().get_extension();
+    let (_, SubjectAltName(names)) = names.ok()??;
+    names.iter().find_map(|name| match name {
+        GeneralName::UniformResourceIdentifier(uri) => SpiffeId::new(uri.as_str()).ok(),
+        _ => None,
+    })
 }
 
 fn read_names(names: &[GeneralName]) -> Result<Vec<Identity>, LeafError> {

@@ -4,11 +4,11 @@
 //! connection, and health is for everybody. No session is resumed, because a resumed one
 //! would skip the verification.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use rustls::{
-    DigitallySignedStruct, DistinguishedName, Error, InconsistentKeys, ServerConfig,
-    SignatureScheme,
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, InconsistentKeys,
+    ServerConfig, SignatureScheme,
     client::danger::HandshakeSignatureValid,
     crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject},
@@ -17,9 +17,12 @@ use rustls::{
         danger::{ClientCertVerified, ClientCertVerifier},
     },
 };
+use tracing::{Span, field::display};
 
 use super::{
     caller::PolicySource,
+    certificate::{LeafError, claimed_id},
+    credential::CredentialProblem,
     trust::{provider, read_certificates},
 };
 
@@ -69,6 +72,32 @@ pub fn server_config(
     Ok(config)
 }
 
+/// The reason why a handshake failed, in a word for the log.
+pub fn handshake_problem(error: &io::Error) -> &'static str {
+    let tls = error.get_ref().and_then(|error| error.downcast_ref());
+    let certificate = match tls {
+        Some(Error::InvalidCertificate(error)) => error,
+        Some(Error::AlertReceived(_)) => return "alert",
+        Some(_) => return "protocol",
+        None if error.kind() == io::ErrorKind::TimedOut => return "timed-out",
+        None => return "connection",
+    };
+    match certificate {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            CredentialProblem::Expired.name()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            CredentialProblem::NotYet.name()
+        }
+        CertificateError::UnknownIssuer => CredentialProblem::Issuer.name(),
+        CertificateError::Other(error) => match error.0.downcast_ref::<LeafError>() {
+            Some(error) => error.into(),
+            None => "certificate",
+        },
+        _ => "certificate",
+    }
+}
+
 /// Verifies clients by the authorities of the policy that counts now.
 #[derive(Debug)]
 struct Clients {
@@ -94,8 +123,14 @@ impl ClientCertVerifier for Clients {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         let policy = self.policy.current();
-        policy.authorities().verify(leaf, intermediates, now)?;
-        Ok(ClientCertVerified::assertion())
+        let verified = policy.authorities().verify(leaf, intermediates, now);
+        if verified.is_err() {
+            // The handshake is over then, and its error tells no name.
+            if let Some(id) = claimed_id(leaf) {
+                Span::current().record("claimed_id", display(id));
+            }
+        }
+        verified.map(|()| ClientCertVerified::assertion())
     }
 
     fn verify_tls12_signature(

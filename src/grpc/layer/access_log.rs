@@ -12,7 +12,7 @@ use tonic::{Code, Status};
 use tower_http::{
     on_early_drop::{OnBodyDrop, OnBodyDropFn, OnEarlyDropLayer, OnFutureDrop},
     request_id::RequestId,
-    trace::MakeSpan,
+    trace::{MakeSpan, OnResponse},
 };
 use tracing::{
     Span, error_span,
@@ -22,7 +22,11 @@ use tracing::{
 
 use crate::{
     domain::{id::AccountId, viewer::Viewer},
-    grpc::{descriptors, status::CallError},
+    grpc::{
+        descriptors,
+        refusal_log::{RefusalLog, UnidentifiedCall},
+        status::CallError,
+    },
     identity::{Caller, Peer},
 };
 
@@ -136,12 +140,18 @@ pub fn log_cancelled<B>()
         .on_body_drop(within_answer)
 }
 
-/// Logs how a call ended.
-pub fn log_answered<B>(response: &Response<B>, took: Duration, _: &Span) {
-    // An error comes in the headers; a stream's end is not waited for.
-    let code = response.headers().get(Status::GRPC_STATUS);
-    let code = code.map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()));
-    info!(code = %code_name(code), took_us = microseconds(took), "answered");
+/// Logs how a call ended. Calls without a known caller cannot fill the log.
+pub fn log_answered<B>(refusals: RefusalLog) -> impl OnResponse<B> + Clone {
+    move |response: &Response<B>, took: Duration, call: &Span| {
+        let unidentified = response.extensions().get::<UnidentifiedCall>();
+        if unidentified.is_some_and(|it| !refusals.admit_call(it, call)) {
+            return;
+        }
+        // An error comes in the headers; a stream's end is not waited for.
+        let code = response.headers().get(Status::GRPC_STATUS);
+        let code = code.map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()));
+        info!(code = %code_name(code), took_us = microseconds(took), "answered");
+    }
 }
 
 /// As a number that JSON has: it has none of 128 bits.

@@ -16,6 +16,7 @@ use crate::{
     grpc::{
         disclosure::{Audit, AuditedCall},
         pb::inbox_service_server::SERVICE_NAME,
+        refusal_log::UnidentifiedCall,
         status::{self, CallError},
     },
     identity::{CallSlot, Caller, Method, Peer, PolicySource, Presented},
@@ -46,11 +47,21 @@ pub async fn identify(guard: &Guard, mut request: Request, next: Next) -> Respon
             hold(next.run(request).await, slot)
         }
         Err(error) => {
-            if let Some(peer) = request.extensions().get::<Peer>() {
+            let peer = request.extensions().get::<Peer>();
+            if let Some(peer) = peer {
                 record_peer(peer);
             }
             record_refusal(&error);
-            status::response(error)
+            let call = peer.zip(problem(&error));
+            let call = call.map(|(peer, problem)| UnidentifiedCall {
+                peer: peer.to_string(),
+                problem,
+            });
+            let mut response = status::response(error);
+            if let Some(call) = call {
+                response.extensions_mut().insert(call);
+            }
+            response
         }
     }
 }
@@ -83,6 +94,17 @@ fn begin(guard: &Guard, request: &Request) -> Result<(Caller, CallSlot), CallErr
         })?;
     }
     Ok((caller, slot))
+}
+
+/// The problem of a call without a known caller, as the log has it.
+fn problem(error: &CallError) -> Option<&'static str> {
+    match error {
+        CallError::CredentialsRefused(error) => Some(error.problem.name()),
+        CallError::CredentialsMissing { .. } | CallError::CallerUnknown { .. } => {
+            Some(error.reason())
+        }
+        _ => None,
+    }
 }
 
 /// The method of a path, by its exact text.

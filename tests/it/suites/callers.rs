@@ -16,6 +16,7 @@ pub mod issuers;
 mod limits;
 pub mod network;
 mod quota;
+mod refusals;
 mod reload;
 mod renewal;
 mod rules;
