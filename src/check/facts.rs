@@ -129,11 +129,11 @@ pub struct CallersReport {
     pub notes: Vec<String>,
 }
 
-/// A file of the keys of an issuer of tokens.
+/// The age of the file of keys of an issuer of tokens.
 #[derive(Debug, Serialize)]
 pub struct KeysAge {
     pub issuer: String,
-    /// The time since its last change.
+    /// Since its last change. `None` if the system does not tell.
     pub age_seconds: Option<u64>,
 }
 

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::leadchat::links::FrontendUrl;
 
-/// The age of a file of keys that is worth a note: issuers publish new keys more often.
+/// From this age on, a file of keys has a note: nothing may fetch it any more.
 const KEYS_NOTE_AGE: Duration = Duration::from_hours(30 * 24);
 
 /// One of them.
@@ -266,8 +266,8 @@ impl Findings {
                 let age = age_seconds.map(Duration::from_secs);
                 if age.is_some_and(|age| age >= KEYS_NOTE_AGE) {
                     let text = format!(
-                        "the keys of issuer {issuer:?} have not been fetched for 30 days or more: \
-                         tokens that are signed with newer ones are refused"
+                        "the file of keys of issuer {issuer:?} has not changed for 30 days or more: \
+                         check that it is fetched; tokens with keys that it lacks are refused"
                     );
                     self.note(FindingCode::KeysOld, text);
                 }

@@ -1,9 +1,6 @@
 //! A report as an operator reads it.
 
-use std::{
-    fmt::{self, Display, Formatter},
-    time::Duration,
-};
+use std::fmt::{self, Display, Formatter};
 
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use textwrap::{Options, WordSplitter};
@@ -241,9 +238,10 @@ fn write_settings(f: &mut Formatter<'_>, settings: &Settings) -> fmt::Result {
         age_seconds,
     } in callers.iter().flat_map(|it| &it.keys)
     {
-        // Of a mounted file, the age may not be known.
+        // The system may not tell when a file was changed.
         if let Some(seconds) = age_seconds {
-            let age = humantime::format_duration(Duration::from_mins(seconds / 60));
+            let hours = seconds / 3600;
+            let age = format!("{} days, {} hours", hours / 24, hours % 24);
             writeln!(f, "{}", line("age of keys", &format!("{age} ({issuer})")))?;
         }
     }

@@ -85,7 +85,8 @@ impl Audit {
         }))
     }
 
-    /// Writes a refused question at once, or counts it if the last line is of a second ago.
+    /// Writes a refused question at once. If its caller and missing part had a line less than a
+    /// second ago, it is counted instead.
     pub fn denied(&self, call: &AuditedCall, account: Option<AccountId>, needs: Needs) {
         let Some(state) = &self.0 else { return };
         let line = Line {
@@ -95,11 +96,11 @@ impl Audit {
         };
         let key = (call.caller.name().to_owned(), needs.name());
         if let Some(line) = state.denials.admit(key, line) {
-            state.write_denials(1, line);
+            state.write_denials(1, Some(line));
         }
     }
 
-    /// Writes the denials that were counted. Called once a second.
+    /// Writes counted denials whose line before is a second old. Called once a second.
     pub fn write_counted(&self) {
         let Some(state) = &self.0 else { return };
         for (count, last) in state.denials.take() {
@@ -107,7 +108,7 @@ impl Audit {
         }
     }
 
-    /// Writes all denials that were counted, at the end of the server.
+    /// Writes all counted denials, at the end of the server.
     pub fn flush(&self) {
         let Some(state) = &self.0 else { return };
         for (count, last) in state.denials.take_all() {
@@ -117,11 +118,15 @@ impl Audit {
 }
 
 impl AuditState {
-    fn write_denials(&self, count: u64, last: Line) {
-        self.write(Line {
-            count: Some(count),
-            ..last
-        });
+    /// `line` is the last of these denials. There are fewer callers and parts than a limit of
+    /// lines has keys, so there is always one.
+    fn write_denials(&self, count: u64, line: Option<Line>) {
+        if let Some(line) = line {
+            self.write(Line {
+                count: Some(count),
+                ..line
+            });
+        }
     }
 
     fn write(&self, line: Line) {

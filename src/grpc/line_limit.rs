@@ -1,8 +1,9 @@
-//! Limits the lines of the log that one peer or caller can cause. Of lines with the same key, one
-//! a second is written, and the others are counted. It does not know what a line says.
+//! Limits the lines of the log that one peer or caller causes. Of lines with the same key, one an
+//! interval is written, and the rest are counted. The interval is that of the calls of `take`. It
+//! knows neither what a line says nor how it is written.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     hash::Hash,
     mem,
     sync::{Mutex, PoisonError},
@@ -11,74 +12,85 @@ use std::{
 /// Keys at a time. Lines of further ones are counted together.
 const MAX_KEYS: usize = 2048;
 
-/// The lines of each key since the last one that was written.
+/// A limit of lines, by key. It keeps a count and the last line of each key.
 #[derive(Debug)]
 pub struct LineLimit<K, L> {
     /// `None` has the lines of all keys that were too many.
-    held: Mutex<HashMap<Option<K>, HeldLines<L>>>,
+    counted: Mutex<HashMap<Option<K>, CountedLines<L>>>,
 }
 
 #[derive(Debug)]
-struct HeldLines<L> {
-    /// Whether a line was written in this interval.
-    is_recent: bool,
+struct CountedLines<L> {
+    /// Whether the first line was written since the last `take`: an interval has not passed.
+    is_new: bool,
+    /// Lines that were not written.
     count: u64,
     last: Option<L>,
 }
 
+/// A number of lines that were not written, and the last of them. There is no last one for the
+/// keys that were too many.
+pub type Counted<L> = (u64, Option<L>);
+
 impl<K, L> Default for LineLimit<K, L> {
     fn default() -> Self {
         Self {
-            held: Mutex::default(),
+            counted: Mutex::default(),
         }
     }
 }
 
 impl<K: Eq + Hash, L> LineLimit<K, L> {
-    /// Returns the line if it is to be written at once. Otherwise it is counted.
+    /// Returns the line if it is to be written at once, because its key had none lately.
+    /// Otherwise it is counted, and takes the place of the last line of its key.
     pub fn admit(&self, key: K, line: L) -> Option<L> {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         let key = Some(key);
-        let has_room = held.len() < MAX_KEYS || held.contains_key(&key);
+        let has_room = counted.len() < MAX_KEYS || counted.contains_key(&key);
         let key = key.filter(|_| has_room);
-        if let Some(lines) = held.get_mut(&key) {
-            lines.count += 1;
-            lines.last = Some(line);
-            return None;
+        let is_known = key.is_some();
+        match counted.entry(key) {
+            Entry::Occupied(mut entry) => {
+                let lines = entry.get_mut();
+                lines.count += 1;
+                // The last line of another key would say too much.
+                lines.last = Some(line).filter(|_| is_known);
+                None
+            }
+            Entry::Vacant(entry) => {
+                entry.insert(CountedLines {
+                    is_new: true,
+                    count: 0,
+                    last: None,
+                });
+                Some(line)
+            }
         }
-        let lines = HeldLines {
-            is_recent: true,
-            count: 0,
-            last: None,
-        };
-        held.insert(key, lines);
-        Some(line)
     }
 
-    /// The last line of each key that may have one again, with the number of all of them.
-    /// Called at each end of an interval.
-    pub fn take(&self) -> Vec<(u64, L)> {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The counted lines of each key whose line before is an interval old. Called at the end of
+    /// each interval.
+    pub fn take(&self) -> Vec<Counted<L>> {
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         let mut taken = Vec::new();
-        held.retain(|_, lines| {
-            if mem::take(&mut lines.is_recent) {
+        counted.retain(|_, lines| {
+            if mem::take(&mut lines.is_new) {
                 return true;
             }
-            let last = lines.last.take();
-            lines.is_recent = last.is_some();
-            taken.extend(last.map(|last| (mem::take(&mut lines.count), last)));
-            lines.is_recent
+            let count = mem::take(&mut lines.count);
+            if count > 0 {
+                taken.push((count, lines.last.take()));
+            }
+            count > 0
         });
         taken
     }
 
-    /// The same of every key, at the end of the server.
-    pub fn take_all(&self) -> Vec<(u64, L)> {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let all = held
-            .drain()
-            .filter_map(|(_, lines)| Some((lines.count, lines.last?)));
-        all.collect()
+    /// The counted lines of every key, at the end of the server.
+    pub fn take_all(&self) -> Vec<Counted<L>> {
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = counted.drain().map(|(_, lines)| (lines.count, lines.last));
+        all.filter(|(count, _)| *count > 0).collect()
     }
 }
 
@@ -95,15 +107,14 @@ mod tests {
         // The first line may be of this very moment.
         assert_eq!(limit.take(), []);
         assert_eq!(limit.admit("a", 4), None);
-        assert_eq!(limit.take(), [(2, 4)]);
+        assert_eq!(limit.take(), [(2, Some(4))]);
+        // In a flood, each interval has one.
         assert_eq!(limit.admit("a", 5), None);
-        assert_eq!(limit.take(), []);
-        assert_eq!(limit.take(), [(1, 5)]);
-        assert_eq!(limit.take(), []);
+        assert_eq!(limit.take(), [(1, Some(5))]);
         assert_eq!(limit.take(), []);
         assert_eq!(limit.admit("a", 6), Some(6));
         assert_eq!(limit.admit("a", 7), None);
-        assert_eq!(limit.take_all(), [(1, 7)]);
+        assert_eq!(limit.take_all(), [(1, Some(7))]);
         assert_eq!(limit.take_all(), []);
     }
 
@@ -117,6 +128,6 @@ mod tests {
         limit.take();
         let mut taken = limit.take();
         taken.sort_unstable();
-        assert_eq!(taken, [(1, 0), (9, lines - 1)]);
+        assert_eq!(taken, [(1, Some(0)), (9, None)]);
     }
 }

@@ -61,8 +61,8 @@ const MAX_CONCURRENT_STREAMS: u32 = 100;
 /// more, h2 closes the connection. (tonic's default is no limit.)
 const MAX_LOCAL_RESETS: usize = 1024;
 
-/// The interval of the lines of one problem of one peer or caller.
-const REFUSAL_INTERVAL: Duration = Duration::from_secs(1);
+/// The interval at which counted denials, refused calls and failed handshakes are written.
+const COUNTED_LINES_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Connections at a time, in the whole process.
 pub const MAX_CONNECTIONS: usize = 4096;
@@ -218,20 +218,23 @@ pub async fn serve<D: InboxDirectory>(
         &draining,
         &cancelled,
     );
-    tokio::select! {
-        served = server => served?,
-        () = drained => info!("calls in flight were interrupted"),
-        () = write_counted(&audit, &refusals) => {}
-    }
+    let served = tokio::select! {
+        served = server => served,
+        () = drained => {
+            info!("calls in flight were interrupted");
+            Ok(())
+        }
+        () = write_counted(&audit, &refusals) => Ok(()),
+    };
     audit.flush();
     refusals.flush();
-    Ok(())
+    Ok(served?)
 }
 
-/// Writes counted refusals, for ever.
+/// Writes counted denials, refused calls and failed handshakes, for ever.
 async fn write_counted(audit: &Audit, refusals: &RefusalLog) {
     loop {
-        sleep(REFUSAL_INTERVAL).await;
+        sleep(COUNTED_LINES_INTERVAL).await;
         audit.write_counted();
         refusals.write_counted();
     }

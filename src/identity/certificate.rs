@@ -20,6 +20,9 @@ use super::credential::Identity;
 /// Before it ends, a certificate of a file is worth a note for so long.
 pub const EXPIRY_NOTE_WINDOW: Duration = Duration::from_hours(7 * 24);
 
+/// Of the SPIFFE ID of a refused certificate, in the log.
+const MAX_ID_CHARACTERS: usize = 256;
+
 /// The names of a certificate, and its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leaf {
@@ -84,15 +87,16 @@ impl Leaf {
     }
 }
 
-/// The SPIFFE ID in a certificate that is refused, for the log. Nothing has proved it.
-pub fn claimed_id(der: &[u8]) -> Option<SpiffeId> {
+/// The SPIFFE ID in a certificate that is refused, cut, for the log. Nothing has proved it.
+pub fn claimed_id(der: &[u8]) -> Option<String> {
     let certificate = Certificate::from_der(der).ok()?;
     let names = certificate.tbs_certificate().get_extension();
     let (_, SubjectAltName(names)) = names.ok()??;
-    names.iter().find_map(|name| match name {
+    let id = names.iter().find_map(|name| match name {
         GeneralName::UniformResourceIdentifier(uri) => SpiffeId::new(uri.as_str()).ok(),
         _ => None,
-    })
+    })?;
+    Some(id.to_string().chars().take(MAX_ID_CHARACTERS).collect())
 }
 
 fn read_names(names: &[GeneralName]) -> Result<Vec<Identity>, LeafError> {

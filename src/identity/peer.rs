@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     path::Path,
     sync::{
         Arc,
@@ -39,6 +39,19 @@ impl fmt::Display for Peer {
             Self::Loopback => f.write_str("loopback"),
             Self::Unix(_) => f.write_str("unix"),
             Self::Tls(address, _) => address.fmt(f),
+        }
+    }
+}
+
+impl Peer {
+    /// The peers that one machine may be: an address, or the /64 of an address of IPv6.
+    pub fn network(&self) -> String {
+        match self {
+            Self::Tls(IpAddr::V6(address), _) => {
+                let network = address.to_bits() & !u128::from(u64::MAX);
+                format!("{}/64", Ipv6Addr::from_bits(network))
+            }
+            other => other.to_string(),
         }
     }
 }

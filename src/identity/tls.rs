@@ -17,7 +17,7 @@ use rustls::{
         danger::{ClientCertVerified, ClientCertVerifier},
     },
 };
-use tracing::{Span, field::display};
+use tracing::Span;
 
 use super::{
     caller::PolicySource,
@@ -72,7 +72,9 @@ pub fn server_config(
     Ok(config)
 }
 
-/// The reason why a handshake failed, in a word for the log.
+/// The problem of a failed handshake, for the log. It is `timed-out`, `connection` (it broke),
+/// `alert` (of the client) or `protocol`. Of a certificate, it is `unknown-authority`, `signature`,
+/// `expired`, `not-yet`, the name of a [`LeafError`], or `certificate` for the rest.
 pub fn handshake_problem(error: &io::Error) -> &'static str {
     let tls = error.get_ref().and_then(|error| error.downcast_ref());
     let certificate = match tls {
@@ -89,13 +91,24 @@ pub fn handshake_problem(error: &io::Error) -> &'static str {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             CredentialProblem::NotYet.name()
         }
-        CertificateError::UnknownIssuer => CredentialProblem::Issuer.name(),
+        CertificateError::BadSignature => CredentialProblem::Signature.name(),
+        CertificateError::UnknownIssuer => "unknown-authority",
         CertificateError::Other(error) => match error.0.downcast_ref::<LeafError>() {
             Some(error) => error.into(),
             None => "certificate",
         },
         _ => "certificate",
     }
+}
+
+/// Records the SPIFFE ID of a certificate that is refused, which the error does not have. The
+/// listener opens a span with this field.
+fn recorded<T>(verified: Result<T, Error>, leaf: &CertificateDer<'_>) -> Result<T, Error> {
+    verified.inspect_err(|_| {
+        if let Some(id) = claimed_id(leaf) {
+            Span::current().record("claimed_id", id);
+        }
+    })
 }
 
 /// Verifies clients by the authorities of the policy that counts now.
@@ -124,13 +137,7 @@ impl ClientCertVerifier for Clients {
     ) -> Result<ClientCertVerified, Error> {
         let policy = self.policy.current();
         let verified = policy.authorities().verify(leaf, intermediates, now);
-        if verified.is_err() {
-            // The handshake is over then, and its error tells no name.
-            if let Some(id) = claimed_id(leaf) {
-                Span::current().record("claimed_id", display(id));
-            }
-        }
-        verified.map(|()| ClientCertVerified::assertion())
+        recorded(verified, leaf).map(|()| ClientCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
@@ -140,7 +147,8 @@ impl ClientCertVerifier for Clients {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signed, algorithms)
+        let verified = verify_tls12_signature(message, certificate, signed, algorithms);
+        recorded(verified, certificate)
     }
 
     fn verify_tls13_signature(
@@ -150,7 +158,8 @@ impl ClientCertVerifier for Clients {
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
         let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signed, algorithms)
+        let verified = verify_tls13_signature(message, certificate, signed, algorithms);
+        recorded(verified, certificate)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

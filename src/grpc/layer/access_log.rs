@@ -140,7 +140,7 @@ pub fn log_cancelled<B>()
         .on_body_drop(within_answer)
 }
 
-/// Logs how a call ended. Calls without a known caller cannot fill the log.
+/// Logs how a call ended. Calls that are refused for want of a known caller share lines.
 pub fn log_answered<B>(refusals: RefusalLog) -> impl OnResponse<B> + Clone {
     move |response: &Response<B>, took: Duration, call: &Span| {
         let unidentified = response.extensions().get::<UnidentifiedCall>();

@@ -52,10 +52,10 @@ pub async fn identify(guard: &Guard, mut request: Request, next: Next) -> Respon
                 record_peer(peer);
             }
             record_refusal(&error);
-            let call = peer.zip(problem(&error));
-            let call = call.map(|(peer, problem)| UnidentifiedCall {
-                peer: peer.to_string(),
-                problem,
+            let call = peer.zip(refusal_cause(&error));
+            let call = call.map(|(peer, cause)| UnidentifiedCall {
+                peer: peer.clone(),
+                cause,
             });
             let mut response = status::response(error);
             if let Some(call) = call {
@@ -96,8 +96,8 @@ fn begin(guard: &Guard, request: &Request) -> Result<(Caller, CallSlot), CallErr
     Ok((caller, slot))
 }
 
-/// The problem of a call without a known caller, as the log has it.
-fn problem(error: &CallError) -> Option<&'static str> {
+/// The cause of a refusal for want of a known caller. `None` if the caller is known.
+fn refusal_cause(error: &CallError) -> Option<&'static str> {
     match error {
         CallError::CredentialsRefused(error) => Some(error.problem.name()),
         CallError::CredentialsMissing { .. } | CallError::CallerUnknown { .. } => {

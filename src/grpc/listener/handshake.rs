@@ -1,32 +1,34 @@
-//! Handshakes of TLS: each has a time, and one that fails is logged.
+//! Handshakes of TLS: each has a time, and one that fails goes to the log of refusals. This module
+//! does not decide which certificates are good.
 
 use std::{io, net::IpAddr, sync::Arc, time::Duration};
 
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
-use tracing::{
-    Instrument, error_span,
-    field::{Empty, display},
-};
+use tracing::{Instrument, error_span, field::Empty};
 
 use crate::{
     grpc::refusal_log::RefusalLog,
-    identity::{PeerCertificate, TlsSource, handshake_problem},
+    identity::{Peer, PeerCertificate, TlsSource, handshake_problem},
 };
 
-/// A stream within TLS, and the certificate of the client.
-pub type Handshake = (Box<TlsStream<TcpStream>>, Option<Arc<PeerCertificate>>);
+/// Of an error in the log.
+const MAX_ERROR_BYTES: usize = 256;
 
-/// A handshake within its time. One that fails is logged, with the SPIFFE ID of a refused
-/// certificate.
+/// A stream within TLS, and the certificate of the client.
+pub type SecureStream = (Box<TlsStream<TcpStream>>, Option<Arc<PeerCertificate>>);
+
+/// A handshake within a time. `None` if it fails or takes longer: then it is logged, with the
+/// SPIFFE ID of a refused certificate if it has one.
 pub async fn timed_handshake(
     stream: TcpStream,
     address: IpAddr,
     tls: &TlsSource,
     limit: Duration,
     refusals: &RefusalLog,
-) -> Option<Handshake> {
-    // The highest level, so that the span is there with RUST_LOG=error, too.
+) -> Option<SecureStream> {
+    // The highest level: the line has the target of another module, and needs the span whatever
+    // level this one has. The verifier of `identity::tls` records `claimed_id`.
     let span = error_span!(
         "handshake",
         peer = %address,
@@ -37,20 +39,26 @@ pub async fn timed_handshake(
     let handshake = handshake(stream, tls).instrument(span.clone());
     let done = timeout(limit, handshake).await;
     match done.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
-        Ok(handshake) => Some(handshake),
+        Ok(stream) => Some(stream),
         Err(error) => {
             let problem = handshake_problem(&error);
             span.record("problem", problem)
-                .record("error", display(error));
-            refusals.handshake_failed(address.to_string(), problem, span);
+                .record("error", cut(error.to_string()));
+            refusals.handshake_failed(&Peer::Tls(address, None), problem, span);
             None
         }
     }
 }
 
+/// An error may quote a certificate, which may be large.
+fn cut(mut error: String) -> String {
+    error.truncate(error.floor_char_boundary(MAX_ERROR_BYTES));
+    error
+}
+
 /// A handshake, and the certificate of the client. The error of a refused certificate says
 /// why; the client gets an alert of TLS.
-async fn handshake(stream: TcpStream, tls: &TlsSource) -> io::Result<Handshake> {
+async fn handshake(stream: TcpStream, tls: &TlsSource) -> io::Result<SecureStream> {
     let stream = TlsAcceptor::from(tls.current()).accept(stream).await?;
     let chain = stream.get_ref().1.peer_certificates();
     let chain = chain.map(|chain| {

@@ -9,6 +9,7 @@ use hyper_util::rt::TokioIo;
 use rustls::{
     ClientConfig, RootCertStore, SupportedProtocolVersion,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+    sign::{CertifiedKey, SingleCertAndKey},
 };
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
@@ -48,16 +49,17 @@ impl Tls {
         let mut roots = RootCertStore::empty();
         roots.add(certificates(authority).remove(0)).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
+        let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(versions)
             .unwrap()
             .with_root_certificates(roots);
         let mut config = match presented {
             Some((chain, key)) => {
                 let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
-                config
-                    .with_client_auth_cert(certificates(chain), key)
-                    .unwrap()
+                let key = provider.key_provider.load_private_key(key).unwrap();
+                // Not compared: a test may present a certificate without its key.
+                let pair = CertifiedKey::new(certificates(chain), key);
+                config.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(pair)))
             }
             None => config.with_no_client_auth(),
         };

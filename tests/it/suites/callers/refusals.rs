@@ -13,6 +13,7 @@ use super::{
 };
 use crate::support::{
     Backend, Program,
+    authority::Certificate,
     program::{Server, eventually},
     viewer,
 };
@@ -82,6 +83,8 @@ async fn refused_calls_have_a_line_a_second() {
         count(&lines(&server, "answered")) == REFUSALS + 1
     })
     .await;
+    let at_once = lines(&server, "answered").pop().unwrap();
+    assert!(at_once["count"].is_null(), "{at_once}");
     get(&client, 1, viewer::user(1)).await.unwrap_err();
     server.signal("TERM");
     eventually("it is written", || {
@@ -107,10 +110,10 @@ async fn refused_handshakes_have_a_line_a_second_and_name_the_certificate() {
         let line = lines.iter().find(|line| line["span"]["problem"] == problem);
         line.unwrap_or_else(|| panic!("{problem}: {lines:#?}"))["span"].clone()
     };
-    assert_eq!(of("issuer")["peer"], "127.0.0.1");
-    assert_eq!(of("issuer")["claimed_id"], DASHBOARD);
+    assert_eq!(of("unknown-authority")["peer"], "127.0.0.1");
+    assert_eq!(of("unknown-authority")["claimed_id"], DASHBOARD);
     assert_eq!(
-        of("issuer")["error"],
+        of("unknown-authority")["error"],
         "invalid peer certificate: UnknownIssuer"
     );
     // Another problem of the same peer has its own line.
@@ -125,6 +128,20 @@ async fn refused_handshakes_have_a_line_a_second_and_name_the_certificate() {
     })
     .await;
     assert_eq!(of("signs")["claimed_id"], DASHBOARD);
+    // A certificate that was copied, without its key.
+    let own = network.mesh.certificate_with("own", &uri(DASHBOARD));
+    let copied = Certificate {
+        key: foreign.key.clone(),
+        ..own
+    };
+    outcome(&network.client(&server, Some(&copied))).await;
+    eventually("it is written", || {
+        lines(&server, FAILED)
+            .iter()
+            .any(|line| line["span"]["problem"] == "signature")
+    })
+    .await;
+    assert_eq!(of("signature")["claimed_id"], DASHBOARD);
 }
 
 /// A process id may be used again, so that nothing is decided by it.
@@ -138,5 +155,11 @@ async fn the_process_of_a_unix_socket_is_logged() {
     let client = server.client().await;
     get(&client, 1, viewer::service()).await.ok();
     let pid = format!("pid={}", std::process::id());
-    eventually("it is logged", || server.log().contains(&pid)).await;
+    let is_logged = || {
+        server
+            .log()
+            .lines()
+            .any(|line| line.contains(&pid) && line.contains("DEBUG"))
+    };
+    eventually("it is logged", is_logged).await;
 }

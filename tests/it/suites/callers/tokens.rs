@@ -61,7 +61,13 @@ fn the_age_of_keys_is_reported() {
         let notes = notes.iter().filter(|note| note["code"] == "KEYS_OLD");
         assert_eq!(notes.count(), if is_noted { 2 } else { 0 });
         let text = ask(&["check"]);
-        assert!(text.contains("age of keys"), "{text}");
+        let days = age.as_secs() / day.as_secs();
+        let hours = age.as_secs() / 3600 % 24;
+        let shown = format!("{days} days, {hours} hours");
+        assert!(
+            text.contains(&format!("{:<24}{shown}", "  age of keys")),
+            "{text}"
+        );
     }
 }
 
