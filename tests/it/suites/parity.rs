@@ -6,7 +6,7 @@
 
 mod compare;
 mod dice;
-mod table;
+pub mod table;
 
 use std::{
     collections::BTreeMap,

@@ -9,6 +9,7 @@ pub struct Authority {
 }
 
 /// A certificate and its key, as texts and as files.
+#[derive(Clone)]
 pub struct Certificate {
     pub text: String,
     pub key: String,

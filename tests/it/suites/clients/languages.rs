@@ -1,0 +1,260 @@
+//! Each client, built as a package and tried against real servers.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env, fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use serde_json::Value;
+
+use super::{
+    contracts, root,
+    servers::{Servers, built},
+};
+
+const LANGUAGES: [&str; 5] = ["go", "python", "typescript", "java", "ruby"];
+
+/// Languages that are also tried with an old contract.
+const WITH_OLD_CONTRACT: [&str; 2] = ["go", "python"];
+
+/// By case and endpoint: what is wrong, or nothing.
+type Outcomes = BTreeMap<(String, String), Option<String>>;
+
+/// The languages that the environment asks for: all, unless CLIENTS says otherwise.
+fn languages() -> Vec<&'static str> {
+    let asked = env::var("CLIENTS").unwrap_or_else(|_| LANGUAGES.join(" "));
+    let asked: BTreeSet<_> = asked.split_whitespace().collect();
+    for language in &asked {
+        assert!(
+            LANGUAGES.contains(language),
+            "there is no client in {language}"
+        );
+    }
+    let languages = LANGUAGES.into_iter();
+    languages
+        .filter(|language| asked.contains(language))
+        .collect()
+}
+
+fn script(language: &str, name: &str) -> Command {
+    Command::new(root().join("clients").join(language).join(name))
+}
+
+/// Builds the package of a client. Its reason is one line if a tool is missing.
+fn build(language: &str, more: &[(&str, &Path)]) -> Result<(), String> {
+    let output = script(language, "build")
+        .envs(more.iter().copied())
+        .output();
+    let output = output.map_err(|error| error.to_string())?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    ))
+}
+
+/// The lines of a mode, as JSON.
+fn lines(language: &str, mode: &str, servers: &Path, more: &[(&str, &Path)]) -> Vec<Value> {
+    let output = script(language, "conformance")
+        .arg(mode)
+        .arg(servers)
+        .envs(more.iter().copied())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{language} {mode}: {said}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let parse = |line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{language}: {line}"));
+    text.lines().map(parse).collect()
+}
+
+fn outcomes(lines: &[Value]) -> Outcomes {
+    let text = |line: &Value, key: &str| line[key].as_str().unwrap().to_owned();
+    let outcome = |line: &Value| {
+        let is_ok = line["ok"].as_bool().unwrap();
+        let problem = line["problem"].as_str().unwrap_or("it says no problem");
+        let problem = (!is_ok).then(|| problem.to_owned());
+        ((text(line, "case"), text(line, "endpoint")), problem)
+    };
+    lines.iter().map(outcome).collect()
+}
+
+/// All that a client has to report: each case at each of its endpoints.
+fn expected() -> BTreeSet<(String, String)> {
+    let file = fs::read_to_string(root().join("clients/conformance.json")).unwrap();
+    let file: Value = serde_json::from_str(&file).unwrap();
+    let mut expected = BTreeSet::new();
+    for case in file["cases"].as_array().unwrap() {
+        let endpoints: &[&str] = if case["bytes"].is_string() || case["status"].is_object() {
+            &["-"]
+        } else if case["caller"].is_string() {
+            &["tls"]
+        } else {
+            &["plain", "unix"]
+        };
+        let name = case["name"].as_str().unwrap();
+        expected.extend(
+            endpoints
+                .iter()
+                .map(|it| (name.to_owned(), (*it).to_owned())),
+        );
+    }
+    expected
+}
+
+/// Calls two replicas, one of which is stopped in the middle. Returns the number of calls.
+fn replicas(language: &str, servers: &Servers) -> Result<u64, String> {
+    let (replicas, file) = servers.replicas();
+    let mut child = script(language, "conformance")
+        .arg("replicas")
+        .arg(&file)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut line = || lines.next().and_then(Result::ok).unwrap_or_default();
+    let ready = line();
+    if !ready.contains("\"ready\"") {
+        child.wait().unwrap();
+        return Err(format!("it is not ready: {ready}"));
+    }
+    replicas[0].signal("TERM");
+    let last = line();
+    child.wait().unwrap();
+    let report: Value = serde_json::from_str(&last).map_err(|_| format!("it says {last:?}"))?;
+    let answered = replicas.each_ref().map(Servers::has_answered);
+    match (report["failed"].as_u64(), report["calls"].as_u64()) {
+        (Some(0), Some(calls)) if calls > 40 && answered == [true, true] => Ok(calls),
+        _ => Err(format!("{report}; replicas that answered: {answered:?}")),
+    }
+}
+
+/// With a contract that lacks the newest kind and the newest fields, every inbox is read, and
+/// that of the newest kind says its class.
+fn reads_with_an_old_contract(language: &str, servers: &Path) -> Result<(), String> {
+    let contract = contracts::old();
+    let out = built(&format!("{language}-old"));
+    let more = [("PROTO", contract.path()), ("OUT", out.as_path())];
+    build(language, &more)?;
+    let inboxes = lines(language, "old", servers, &more);
+    let tiktok = inboxes
+        .iter()
+        .find(|it| it["channel_type"] == "Channel::Tiktok");
+    let Some(tiktok) = tiktok else {
+        return Err(format!("there is no inbox of the newest kind: {inboxes:?}"));
+    };
+    let names_its_class =
+        tiktok["channel_kind"] == 6 && tiktok["channel"].is_null() && tiktok["name"].is_string();
+    let others = inboxes
+        .iter()
+        .filter(|it| it["channel"].is_string())
+        .count();
+    if names_its_class && inboxes.len() == 13 && others == 12 {
+        Ok(())
+    } else {
+        Err(format!("{inboxes:?}"))
+    }
+}
+
+/// The committed code is what the generator makes.
+fn assert_not_drifted() {
+    let folder = tempfile::tempdir().unwrap();
+    let proto = root().join("proto");
+    let status = script("go", "generate")
+        .arg(proto)
+        .arg(folder.path())
+        .status();
+    assert!(status.unwrap().success());
+    let difference = Command::new("diff")
+        .arg("-r")
+        .arg(root().join("clients/go/inboxpb"))
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&difference.stdout);
+    assert!(
+        difference.status.success(),
+        "run clients/go/generate\n{text}"
+    );
+}
+
+/// A table of languages and cases.
+fn print(of_languages: &BTreeMap<&str, Outcomes>) {
+    let cases: BTreeSet<_> = of_languages.values().flat_map(BTreeMap::keys).collect();
+    print!("\n{:<52}", "case, endpoint");
+    for language in of_languages.keys() {
+        print!("{language:>12}");
+    }
+    println!();
+    for case in cases {
+        print!("{:<52}", format!("{}, {}", case.0, case.1));
+        for outcomes in of_languages.values() {
+            let mark = match outcomes.get(case) {
+                Some(None) => "ok",
+                Some(Some(_)) => "WRONG",
+                None => "-",
+            };
+            print!("{mark:>12}");
+        }
+        println!();
+    }
+}
+
+#[ignore = "make clients"]
+#[test]
+fn clients_conform() {
+    let servers = Servers::start();
+    let (_replicas, file) = servers.replicas();
+    let expected = expected();
+    let mut of_languages = BTreeMap::new();
+    let mut problems = Vec::new();
+    for language in languages() {
+        if let Err(problem) = build(language, &[]) {
+            problems.push(format!("{language}: {}", problem.trim()));
+            continue;
+        }
+        let mut outcomes = outcomes(&lines(language, "cases", &file, &[]));
+        for case in &expected {
+            outcomes
+                .entry(case.clone())
+                .or_insert(Some("it was not tried".to_owned()));
+        }
+        let idioms = self::outcomes(&lines(language, "idioms", &file, &[]));
+        assert!(!idioms.is_empty(), "{language} has no idioms");
+        outcomes.extend(
+            idioms.into_iter().map(|((name, _), outcome)| {
+                ((format!("idiom/{name}"), language.to_owned()), outcome)
+            }),
+        );
+        let mut add = |name: &str, outcome: Result<(), String>| {
+            outcomes.insert((name.to_owned(), "-".to_owned()), outcome.err());
+        };
+        let calls = replicas(language, &servers);
+        if let Ok(calls) = calls {
+            println!(
+                "{language}: {calls} calls of two replicas, one of which stopped: none failed"
+            );
+        }
+        add("replicas", calls.map(drop));
+        if WITH_OLD_CONTRACT.contains(&language) {
+            add("old-contract", reads_with_an_old_contract(language, &file));
+        }
+        for ((case, endpoint), outcome) in &outcomes {
+            if let Some(problem) = outcome {
+                problems.push(format!("{language}: {case} ({endpoint}): {problem}"));
+            }
+        }
+        of_languages.insert(language, outcomes);
+    }
+    if of_languages.contains_key("go") {
+        assert_not_drifted();
+    }
+    print(&of_languages);
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
