@@ -1,0 +1,229 @@
+// The client: one method for each RPC, and an iterator over all pages of a list.
+import {
+  clone,
+  create,
+  fromBinary,
+  toBinary,
+  type DescMessage,
+  type DescMethodUnary,
+  type MessageInitShape,
+  type MessageShape,
+} from "@bufbuild/protobuf";
+import {
+  CallCredentials,
+  Client,
+  Metadata,
+  status as Code,
+  type ChannelOptions,
+  type ServiceError,
+} from "@grpc/grpc-js";
+import { channelCredentials, channelOptions, parseAddress, type TlsOptions } from "./channel.js";
+import { inboxError, type InboxError } from "./error.js";
+import type { Inbox } from "./gen/leadchat/inbox/v1/inbox_pb.js";
+import * as api from "./gen/leadchat/inbox/v1/inbox_service_pb.js";
+
+const DEFAULT_TIMEOUT_MS = 5000;
+
+/** A token without `Bearer`, or its supplier, which is asked for each attempt of a call. */
+export type Token = string | (() => string | Promise<string>);
+
+export interface InboxClientOptions {
+  /** TLS. Without it, the connection is plaintext, for Unix sockets and loopback. */
+  readonly tls?: TlsOptions | undefined;
+  /** The token of the caller, for the header `authorization`. */
+  readonly token?: Token | undefined;
+  /** The default deadline of a call. By default 5000. */
+  readonly timeoutMs?: number | undefined;
+  /** The largest response. By default the 4 MiB of the library. */
+  readonly maxResponseBytes?: number | undefined;
+  /** Further options of the channel of grpc-js. They replace those of this client. */
+  readonly channelOptions?: ChannelOptions | undefined;
+}
+
+export interface CallOptions {
+  /** The deadline, from now; for an iterator that of each page. `Infinity` is none. */
+  readonly timeoutMs?: number | undefined;
+  /** Cancels the call. */
+  readonly signal?: AbortSignal | undefined;
+  /** The token of the viewer, for the header `viewer-authorization`. */
+  readonly viewerToken?: Token | undefined;
+  /** Headers of the request, such as `x-request-id`. */
+  readonly metadata?: Readonly<Record<string, string>> | undefined;
+  /** Gets the headers of a response. */
+  readonly onMetadata?: ((metadata: Metadata) => void) | undefined;
+}
+
+/** A client of leadchat-inbox. It keeps its connections until it is closed. */
+export class InboxClient {
+  readonly #grpc: Client;
+  readonly #token: Token | undefined;
+  readonly #timeoutMs: number;
+  readonly #mayPassTokens: boolean;
+  #closed = false;
+
+  /** `address` is `host:port`, `unix:/path`, or a list of `host:port`, one for each replica. */
+  constructor(address: string | readonly string[], options: InboxClientOptions = {}) {
+    const [target, local] = parseAddress(address);
+    this.#mayPassTokens = local || options.tls !== undefined;
+    if (options.token !== undefined && !this.#mayPassTokens) throw new TypeError(TOKENS_NEED_TLS);
+    this.#token = options.token;
+    this.#timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    this.#grpc = new Client(target, channelCredentials(options.tls), {
+      ...channelOptions(options.maxResponseBytes, options.tls?.serverName),
+      ...options.channelOptions,
+    });
+  }
+
+  /** The client of grpc-js, for calls that this class does not have. */
+  get grpc(): Client {
+    return this.#grpc;
+  }
+
+  /** Ends the connections after the calls under way. No call begins afterwards. */
+  close(): void {
+    this.#closed = true;
+    this.#grpc.close();
+  }
+
+  /** GetInbox: one inbox. */
+  get(request: MessageInitShape<typeof api.GetInboxRequestSchema>, options?: CallOptions) {
+    return this.call(api.InboxService.method.getInbox, request, options);
+  }
+
+  /** ListInboxes: one page. */
+  list(request: MessageInitShape<typeof api.ListInboxesRequestSchema>, options?: CallOptions) {
+    return this.call(api.InboxService.method.listInboxes, request, options);
+  }
+
+  /** ListInboxes to the end. A page is requested when its first inbox is needed. */
+  async *inboxes(
+    request: MessageInitShape<typeof api.ListInboxesRequestSchema>,
+    options?: CallOptions,
+  ): AsyncGenerator<Inbox, void, undefined> {
+    const schema = api.ListInboxesRequestSchema;
+    const next = clone(schema, create(schema, request));
+    do {
+      const page = await this.list(next, options);
+      yield* page.inboxes;
+      next.pageToken = page.nextPageToken;
+    } while (next.pageToken !== "");
+  }
+
+  /** BatchGetInboxes: up to 100 inboxes of an account. */
+  batch(request: MessageInitShape<typeof api.BatchGetInboxesRequestSchema>, options?: CallOptions) {
+    return this.call(api.InboxService.method.batchGetInboxes, request, options);
+  }
+
+  /** FindInboxes: the inboxes that own an external address. */
+  find(request: MessageInitShape<typeof api.FindInboxesRequestSchema>, options?: CallOptions) {
+    return this.call(api.InboxService.method.findInboxes, request, options);
+  }
+
+  /** ExplainAccess: what this caller may ask, and what the viewer would get. */
+  explain(request: MessageInitShape<typeof api.ExplainAccessRequestSchema>, options?: CallOptions) {
+    return this.call(api.InboxService.method.explainAccess, request, options);
+  }
+
+  /** Calls any unary method of a generated service. A failed call rejects with InboxError. */
+  async call<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodUnary<I, O>,
+    request: MessageInitShape<I>,
+    options: CallOptions = {},
+  ): Promise<MessageShape<O>> {
+    const { signal, timeoutMs = this.#timeoutMs, viewerToken } = options;
+    if (viewerToken !== undefined && !this.#mayPassTokens) {
+      throw inboxError(Code.UNAUTHENTICATED, TOKENS_NEED_TLS);
+    }
+    if (this.#closed) throw inboxError(Code.CANCELLED, "the client is closed");
+    if (signal?.aborted) throw aborted(signal);
+    const tokens = { authorization: this.#token, "viewer-authorization": viewerToken };
+    const failure: { cause?: unknown } = {};
+    const message = create(method.input, request);
+    const metadata = toMetadata(options.metadata);
+    const settings = {
+      deadline: Date.now() + timeoutMs,
+      credentials: CallCredentials.createFromMetadataGenerator((_, callback) => {
+        tokenMetadata(tokens).then(
+          (generated) => callback(null, generated),
+          (cause: unknown) => {
+            failure.cause = cause;
+            callback(Object.assign(new Error(TOKEN_FAILED), { code: Code.UNAUTHENTICATED }));
+          },
+        );
+      }),
+    };
+    let headers: Metadata | undefined;
+    const [error, response] = await new Promise<Outcome<MessageShape<O>>>((done) => {
+      const call = this.#grpc.makeUnaryRequest(
+        `/${method.parent.typeName}/${method.name}`,
+        (value: MessageShape<I>) => Buffer.from(toBinary(method.input, value)),
+        (bytes) => fromBinary(method.output, bytes),
+        message,
+        metadata,
+        settings,
+        (failed, value) => {
+          signal?.removeEventListener("abort", cancel);
+          done([failed, value]);
+        },
+      );
+      const cancel = () => call.cancel();
+      signal?.addEventListener("abort", cancel, { once: true });
+      call.on("metadata", (received: Metadata) => (headers = received));
+    });
+    if (headers !== undefined) options.onMetadata?.(headers);
+    if (response !== undefined) return response;
+    if (signal?.aborted && error?.code === Code.CANCELLED) throw aborted(signal);
+    throw toInboxError(error, headers, failure.cause);
+  }
+}
+
+type Outcome<T> = [error: ServiceError | null, response: T | undefined];
+
+const TOKENS_NEED_TLS = "a token is sent over TLS, a Unix socket or loopback only";
+const TOKEN_FAILED = "there is no usable token";
+
+// The error of grpc-js would quote the value.
+function toMetadata(headers: Readonly<Record<string, string>> = {}): Metadata {
+  const metadata = new Metadata();
+  for (const [name, value] of Object.entries(headers)) {
+    try {
+      metadata.set(name, value);
+    } catch {
+      throw inboxError(Code.INVALID_ARGUMENT, `the header ${name} is malformed`);
+    }
+  }
+  return metadata;
+}
+
+// An error of a supplier becomes the cause of the InboxError.
+async function tokenMetadata(tokens: Record<string, Token | undefined>): Promise<Metadata> {
+  const metadata = new Metadata();
+  for (const [name, token] of Object.entries(tokens)) {
+    if (token === undefined) continue;
+    const text = typeof token === "string" ? token : await token();
+    if (!/^[\x21-\x7e]+$/.test(text)) throw new TypeError(`the token for ${name} is malformed`);
+    metadata.set(name, `Bearer ${text}`);
+  }
+  return metadata;
+}
+
+function aborted(signal: AbortSignal): InboxError {
+  return inboxError(Code.CANCELLED, "the call was cancelled", undefined, undefined, signal.reason);
+}
+
+function toInboxError(
+  error: ServiceError | null,
+  headers: Metadata | undefined,
+  cause: unknown,
+): InboxError {
+  if (error === null) return inboxError(Code.INTERNAL, "the response is missing");
+  const details = error.metadata.get("grpc-status-details-bin")[0];
+  const id = error.metadata.get("x-request-id")[0] ?? headers?.get("x-request-id")[0];
+  return inboxError(
+    error.code,
+    error.details,
+    typeof details === "string" ? undefined : details,
+    id?.toString(),
+    cause,
+  );
+}

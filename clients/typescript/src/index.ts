@@ -1,0 +1,16 @@
+// The public names: the client, its errors, and all generated messages, enums and schemas.
+export { status as Code } from "@grpc/grpc-js";
+export type { TlsOptions } from "./channel.js";
+export { InboxClient, type CallOptions, type InboxClientOptions, type Token } from "./client.js";
+export {
+  InboxError,
+  inboxError,
+  type FieldViolation,
+  type KnownReason,
+  type OtherReason,
+  type Reason,
+} from "./error.js";
+export * from "./gen/leadchat/inbox/v1/channel_pb.js";
+export * from "./gen/leadchat/inbox/v1/inbox_pb.js";
+export * from "./gen/leadchat/inbox/v1/inbox_service_pb.js";
+export * from "./gen/leadchat/inbox/v1/visibility_pb.js";
