@@ -22,7 +22,10 @@ for language in "$@"; do
     go) has go || packages+=(golang-go) ;;
     python) python3 -c 'import venv, ensurepip' 2>/dev/null || packages+=(python3 python3-venv) ;;
     typescript) has npm || packages+=(nodejs npm) ;;
-    java) has javac && has mvn || packages+=(default-jdk-headless maven) ;;
+    java)
+      has javac && has mvn || packages+=(default-jdk-headless maven)
+      has grpc_java_plugin || packages+=(protobuf-compiler-grpc-java-plugin)
+      ;;
     ruby)
       # Debian's gRPC, which leadchat's own Rails may have.
       ruby -e 'require "grpc"' 2>/dev/null && has grpc_tools_ruby_protoc || packages+=(ruby ruby-grpc ruby-grpc-tools)

@@ -27,7 +27,7 @@ const SERVICE_CONFIG = JSON.stringify({
     {
       name: [{ service: InboxService.typeName }],
       retryPolicy: {
-        maxAttempts: 4,
+        maxAttempts: 3,
         initialBackoff: "1s",
         maxBackoff: "10s",
         backoffMultiplier: 2,

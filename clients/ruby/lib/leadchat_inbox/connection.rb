@@ -10,7 +10,7 @@ module LeadchatInbox
     methodConfig: [{
       name: [{ service: V1::InboxService::Service.service_name }],
       retryPolicy: {
-        maxAttempts: 4, initialBackoff: "1s", maxBackoff: "10s", backoffMultiplier: 2,
+        maxAttempts: 3, initialBackoff: "1s", maxBackoff: "10s", backoffMultiplier: 2,
         retryableStatusCodes: ["UNAVAILABLE"]
       }
     }]

@@ -39,38 +39,45 @@ fn languages() -> Vec<&'static str> {
         .collect()
 }
 
+/// The seconds after which a script has failed.
+const SCRIPT_TIMEOUT: &str = "600";
+
+/// A script of a client.
 fn script(language: &str, name: &str) -> Command {
-    Command::new(root().join("clients").join(language).join(name))
+    let mut command = Command::new("timeout");
+    command
+        .args(["--kill-after=5", SCRIPT_TIMEOUT])
+        .arg(root().join("clients").join(language).join(name));
+    command
 }
 
-/// Builds the package of a client. Its reason is one line if a tool is missing.
-fn build(language: &str, more: &[(&str, &Path)]) -> Result<(), String> {
-    let output = script(language, "build")
-        .envs(more.iter().copied())
-        .output();
-    let output = output.map_err(|error| error.to_string())?;
-    if output.status.success() {
-        return Ok(());
+/// The output of a script; otherwise what it said, which is one line if a tool is missing.
+fn output(script: &mut Command) -> Result<String, String> {
+    let output = script.output().map_err(|error| error.to_string())?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    match output.status.code() {
+        Some(0) => Ok(text),
+        code => Err(format!("exit code {code:?}\n{said}{text}")),
     }
-    Err(format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    ))
+}
+
+/// Builds the package of a client.
+fn build(language: &str, more: &[(&str, &Path)]) -> Result<(), String> {
+    output(script(language, "build").envs(more.iter().copied())).map(drop)
 }
 
 /// The lines of a mode, as JSON.
-fn lines(language: &str, mode: &str, servers: &Path, more: &[(&str, &Path)]) -> Vec<Value> {
-    let output = script(language, "conformance")
-        .arg(mode)
-        .arg(servers)
-        .envs(more.iter().copied())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{language} {mode}: {said}");
-    let text = String::from_utf8(output.stdout).unwrap();
-    let parse = |line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{language}: {line}"));
+fn lines(
+    language: &str,
+    mode: &str,
+    servers: &Path,
+    more: &[(&str, &Path)],
+) -> Result<Vec<Value>, String> {
+    let mut script = script(language, "conformance");
+    let script = script.arg(mode).arg(servers).envs(more.iter().copied());
+    let text = output(script)?;
+    let parse = |line| serde_json::from_str(line).map_err(|_| format!("it says {line}"));
     text.lines().map(parse).collect()
 }
 
@@ -142,7 +149,7 @@ fn reads_with_an_old_contract(language: &str, servers: &Path) -> Result<(), Stri
     let out = built(&format!("{language}-old"));
     let more = [("PROTO", contract.path()), ("OUT", out.as_path())];
     build(language, &more)?;
-    let inboxes = lines(language, "old", servers, &more);
+    let inboxes = lines(language, "old", servers, &more)?;
     let tiktok = inboxes
         .iter()
         .find(|it| it["channel_type"] == "Channel::Tiktok");
@@ -206,51 +213,55 @@ fn print(of_languages: &BTreeMap<&str, Outcomes>) {
     }
 }
 
+/// Builds the client in a language, and tries all of it.
+fn try_client(language: &str, servers: &Servers) -> Result<Outcomes, String> {
+    build(language, &[])?;
+    let (_replicas, file) = servers.replicas();
+    let mut of_client = outcomes(&lines(language, "cases", &file, &[])?);
+    for case in expected() {
+        let not_tried = Some("it was not tried".to_owned());
+        of_client.entry(case).or_insert(not_tried);
+    }
+    let idioms = outcomes(&lines(language, "idioms", &file, &[])?);
+    assert!(!idioms.is_empty(), "{language} has no idioms");
+    let idioms = idioms.into_iter();
+    of_client.extend(
+        idioms
+            .map(|((name, _), outcome)| ((format!("idiom/{name}"), language.to_owned()), outcome)),
+    );
+    let mut add = |name: &str, outcome: Result<(), String>| {
+        of_client.insert((name.to_owned(), "-".to_owned()), outcome.err());
+    };
+    let calls = replicas(language, servers);
+    if let Ok(calls) = calls {
+        println!("{language}: {calls} calls of two replicas, one of which stopped: none failed");
+    }
+    add("replicas", calls.map(drop));
+    if WITH_OLD_CONTRACT.contains(&language) {
+        add("old-contract", reads_with_an_old_contract(language, &file));
+    }
+    Ok(of_client)
+}
+
 #[ignore = "make clients"]
 #[test]
 fn clients_conform() {
     let servers = Servers::start();
-    let (_replicas, file) = servers.replicas();
-    let expected = expected();
     let mut of_languages = BTreeMap::new();
     let mut problems = Vec::new();
     for language in languages() {
-        if let Err(problem) = build(language, &[]) {
-            problems.push(format!("{language}: {}", problem.trim()));
-            continue;
-        }
-        let mut outcomes = outcomes(&lines(language, "cases", &file, &[]));
-        for case in &expected {
-            outcomes
-                .entry(case.clone())
-                .or_insert(Some("it was not tried".to_owned()));
-        }
-        let idioms = self::outcomes(&lines(language, "idioms", &file, &[]));
-        assert!(!idioms.is_empty(), "{language} has no idioms");
-        outcomes.extend(
-            idioms.into_iter().map(|((name, _), outcome)| {
-                ((format!("idiom/{name}"), language.to_owned()), outcome)
-            }),
-        );
-        let mut add = |name: &str, outcome: Result<(), String>| {
-            outcomes.insert((name.to_owned(), "-".to_owned()), outcome.err());
-        };
-        let calls = replicas(language, &servers);
-        if let Ok(calls) = calls {
-            println!(
-                "{language}: {calls} calls of two replicas, one of which stopped: none failed"
-            );
-        }
-        add("replicas", calls.map(drop));
-        if WITH_OLD_CONTRACT.contains(&language) {
-            add("old-contract", reads_with_an_old_contract(language, &file));
-        }
-        for ((case, endpoint), outcome) in &outcomes {
-            if let Some(problem) = outcome {
-                problems.push(format!("{language}: {case} ({endpoint}): {problem}"));
+        match try_client(language, &servers) {
+            Ok(outcomes) => {
+                let wrong = outcomes
+                    .iter()
+                    .filter_map(|(case, outcome)| Some((case, outcome.as_ref()?)));
+                problems.extend(wrong.map(|((case, endpoint), problem)| {
+                    format!("{language}: {case} ({endpoint}): {problem}")
+                }));
+                of_languages.insert(language, outcomes);
             }
+            Err(problem) => problems.push(format!("{language}: {}", problem.trim())),
         }
-        of_languages.insert(language, outcomes);
     }
     if of_languages.contains_key("go") {
         assert_not_drifted();

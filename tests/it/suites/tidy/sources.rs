@@ -86,6 +86,14 @@ pub fn documents() -> Vec<PathBuf> {
     for folder in ["docs", "migrations", "tests"] {
         documents.extend(files(Path::new(folder), "md"));
     }
+    // Not what the package managers of the clients put there.
+    let clients = fs::read_dir(crate_folder().join("clients")).unwrap();
+    let clients = clients.map(|entry| Path::new("clients").join(entry.unwrap().file_name()));
+    let mut readmes: Vec<_> = clients.map(|client| client.join("README.md")).collect();
+    readmes.retain(|readme| crate_folder().join(readme).exists());
+    readmes.sort();
+    documents.push(PathBuf::from("clients/README.md"));
+    documents.extend(readmes);
     documents
 }
 

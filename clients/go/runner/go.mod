@@ -1,0 +1,20 @@
+module leadchat.internal/inbox-go/runner
+
+go 1.26.0
+
+require (
+	google.golang.org/genproto/googleapis/rpc v0.0.0-20261110000943-09e21b237f2c
+	google.golang.org/grpc v1.85.0
+	google.golang.org/protobuf v1.36.12
+	leadchat.internal/inbox-go v0.1.0
+)
+
+require (
+	golang.org/x/mod v0.43.0
+	golang.org/x/net v0.60.0 // indirect
+	golang.org/x/sys v0.48.0 // indirect
+	golang.org/x/text v0.42.0 // indirect
+)
+
+// The script build replaces it by the module that it has installed.
+replace leadchat.internal/inbox-go => ../

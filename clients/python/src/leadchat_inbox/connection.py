@@ -1,0 +1,201 @@
+"""The part that both clients share: addresses, credentials, options of channels and calls."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import re
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypedDict, TypeGuard
+
+import grpc
+
+Path = str | os.PathLike[str]
+Pem = bytes | Path
+Address = str | Sequence[str]
+Header = tuple[str, str | bytes]
+
+# Every RPC only reads. RESOURCE_EXHAUSTED is left out: it is the code of REQUEST_TOO_LARGE, too.
+SERVICE_CONFIG = {
+    "loadBalancingConfig": [{"round_robin": {}}],
+    "methodConfig": [
+        {
+            "name": [{"service": "leadchat.inbox.v1.InboxService"}],
+            "retryPolicy": {
+                "maxAttempts": 3,
+                "initialBackoff": "1s",
+                "maxBackoff": "10s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ],
+}
+
+
+@dataclass(frozen=True)
+class Tls:
+    """TLS, with a certificate of the caller or without. gRPC's own roots count where `ca` is None.
+
+    Each PEM is given as bytes, or as the path of a file, which is read again once it changes.
+    `server_name` is the name in the server's certificate, if that is not the host of the address.
+    """
+
+    ca: Pem | None = None
+    certificate: Pem | None = None
+    key: Pem | None = field(default=None, repr=False)
+    server_name: str | None = None
+
+    def _state(self) -> object:
+        """Differs once a file has been written or replaced."""
+        stats = [os.stat(it) for it in (self.ca, self.certificate, self.key) if _is_path(it)]
+        return [(it.st_dev, it.st_ino, it.st_size, it.st_mtime_ns) for it in stats]
+
+    def _credentials(self) -> grpc.ChannelCredentials:
+        ca, certificate, key = map(_read, (self.ca, self.certificate, self.key))
+        # Fails if the files are half written, or the key is not yet that of the certificate.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if _is_path(self.ca):
+            context.load_verify_locations(self.ca)
+        if _is_path(self.certificate) and _is_path(self.key):
+            context.load_cert_chain(self.certificate, self.key, password=lambda: "")
+        return grpc.ssl_channel_credentials(ca, key, certificate)
+
+
+class CallOptions(TypedDict, total=False):
+    """The keyword arguments of every method."""
+
+    # Seconds; by default, those of the client.
+    timeout: float
+    # The token of the user on whose behalf the call is made.
+    viewer_token: str
+    # Further headers, such as `x-request-id`.
+    metadata: Sequence[Header]
+    # Gets the headers of the response.
+    on_headers: Callable[[dict[str, str | bytes]], object]
+
+
+class Connection:
+    """An address with the credentials for it. It has no channel yet."""
+
+    def __init__(
+        self,
+        address: Address,
+        tls: Tls | None,
+        has_token: bool,
+        max_response_bytes: int | None,
+        options: Sequence[tuple[str, Any]],
+    ) -> None:
+        addresses = [address] if isinstance(address, str) else list(address)
+        self.target, authority = _target(addresses, isinstance(address, str))
+        if tls is not None and tls.server_name is not None:
+            authority = tls.server_name
+        self._may_send_tokens = tls is not None or all(map(_is_local, addresses))
+        if has_token:
+            self._check_token_may_be_sent()
+        self.options: list[tuple[str, Any]] = [
+            ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
+            *([("grpc.default_authority", authority)] if authority else []),
+            *options,
+        ]
+        if max_response_bytes is not None:
+            self.options.append(("grpc.max_receive_message_length", max_response_bytes))
+        self._tls = tls
+        self._state: object = None
+        self.credentials: grpc.ChannelCredentials | None = None
+        if tls is not None:
+            self._state = tls._state()
+            self.credentials = tls._credentials()
+
+    def reload(self) -> bool:
+        """Whether a file has changed, so that there are new credentials.
+
+        The old ones stay while the new ones are unusable.
+        """
+        if self._tls is None:
+            return False
+        try:
+            state = self._tls._state()
+            if state == self._state:
+                return False
+            self.credentials = self._tls._credentials()
+        except OSError:  # Also the class of ssl.SSLError. The next call tries again.
+            return False
+        self._state = state
+        return True
+
+    def metadata(self, token: str | None, options: CallOptions) -> tuple[Header, ...]:
+        """The headers of a call."""
+        headers = list(options.get("metadata", ()))
+        for key, value in headers:
+            # gRPC's own errors name no header, and differ between threads and asyncio.
+            is_valid = isinstance(value, bytes) or re.fullmatch(r"[\x20-\x7e]*", value)
+            if not is_valid or not re.fullmatch(r"[0-9a-z_.-]+", key):
+                raise ValueError(f"{key!r} is not a lower-case header with printable ASCII")
+        if token is not None:
+            headers.append(("authorization", _bearer(token)))
+        if "viewer_token" in options:
+            self._check_token_may_be_sent()
+            headers.append(("viewer-authorization", _bearer(options["viewer_token"])))
+        return tuple(headers)
+
+    def _check_token_may_be_sent(self) -> None:
+        if not self._may_send_tokens:
+            raise ValueError("tokens need TLS, a loopback address or a Unix socket")
+
+
+def _bearer(token: str) -> str:
+    token = token.strip()
+    if not re.fullmatch(r"[\x21-\x7e]+", token):
+        raise ValueError("a token is empty, or has characters other than visible ASCII")
+    return f"Bearer {token}"
+
+
+def _is_path(pem: Pem | None) -> TypeGuard[Path]:
+    return pem is not None and not isinstance(pem, bytes) and "-----BEGIN" not in os.fspath(pem)
+
+
+def _read(pem: Pem | None) -> bytes | None:
+    if pem is None or isinstance(pem, bytes):
+        return pem
+    if _is_path(pem):
+        with open(pem, "rb") as file:
+            return file.read()
+    return os.fspath(pem).encode()
+
+
+def _is_local(address: str) -> bool:
+    host = address.rpartition(":")[0].strip("[]")
+    if address.startswith("unix:") or host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _target(addresses: list[str], is_one: bool) -> tuple[str, str | None]:
+    """The target of the channel, and the authority where the library's default is unsuitable."""
+    if is_one:
+        return addresses[0], "localhost" if addresses[0].startswith("unix:") else None
+    if not addresses:
+        raise ValueError("the list of addresses is empty")
+    # The library takes lists of IP addresses only, all of one family.
+    found: dict[socket.AddressFamily, dict[str, None]] = {socket.AF_INET: {}, socket.AF_INET6: {}}
+    complete = set(found)
+    for address in addresses:
+        host, _, port = address.rpartition(":")
+        hits = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+        for family, _, _, _, where in hits:
+            ip, port_number = where[:2]
+            brackets = "[{}]:{}" if family == socket.AF_INET6 else "{}:{}"
+            found[family][brackets.format(ip, port_number)] = None
+        complete &= {hit[0] for hit in hits}
+    for family, scheme in ((socket.AF_INET, "ipv4:"), (socket.AF_INET6, "ipv6:")):
+        if family in complete:
+            return scheme + ",".join(found[family]), addresses[0]
+    raise ValueError("a list of addresses needs IPv4 for all, or IPv6 for all")
