@@ -34,7 +34,7 @@ type idiom struct {
 }
 
 func runIdioms(at *servers) error {
-	for _, each := range slices.Concat(idioms, credentialIdioms, ownServerIdioms) {
+	for _, each := range slices.Concat(idioms, credentialIdioms, ownServerIdioms, exampleIdioms) {
 		printResult(each.name, "-", each.check(at))
 	}
 	return nil
