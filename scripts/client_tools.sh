@@ -16,12 +16,19 @@ as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
 }
 
+go_fetches_others() {
+  has go && [[ $(GOTOOLCHAIN=local go env GOVERSION) =~ ^go1\.([0-9]+) ]] && [ "${BASH_REMATCH[1]}" -ge 21 ]
+}
+
+node_is_new() { has npm && [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 20 ]; }
+
 packages=()
 for language in "$@"; do
   case $language in
-    go) has go || packages+=(golang-go) ;;
+    # From 1.21 on, Go fetches the version that a module asks for.
+    go) go_fetches_others || fail 'please install Go 1.21 or newer, or leave go out with CLIENTS' ;;
     python) python3 -c 'import venv, ensurepip' 2>/dev/null || packages+=(python3 python3-venv) ;;
-    typescript) has npm || packages+=(nodejs npm) ;;
+    typescript) node_is_new || fail 'please install Node.js 20 or newer with npm, or leave typescript out with CLIENTS' ;;
     java)
       has javac && has mvn || packages+=(default-jdk-headless maven)
       has grpc_java_plugin || packages+=(protobuf-compiler-grpc-java-plugin)

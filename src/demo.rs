@@ -62,7 +62,9 @@ Demonstration data, gone when this stops:
   account 1, Paper Lantern Books: an inbox of every kind, ids 1 to 13
     user 1       Ada, administrator
     user 2       Ben, agent, member of inboxes 1 (web widget), 3 (email) and 7 (Twilio)
+    user 4       Dora, agent, member of every inbox
     agent bot 1  Lantern, active in inbox 1
+    agent bot 2  Compass, active in every inbox
   account 2, Harbour Bikes: inboxes 21 (web widget), 22 (WhatsApp), 23 (Facebook) and 24 (email)
     user 3       Cleo, administrator; in account 1 an agent, member of no inbox
   account 3, Tide Tours, suspended: inbox 31 (Facebook)

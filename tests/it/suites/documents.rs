@@ -14,7 +14,7 @@ use crate::support::wire;
 /// The files of the contract, in the order in which a caller reads them.
 const FILES: [&str; 4] = ["inbox_service", "inbox", "channel", "visibility"];
 
-fn made(file: &str, text: &str) {
+fn assert_current(file: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     if env::var_os("ACCEPT").is_some() {
         fs::write(&path, text).unwrap();
@@ -30,16 +30,17 @@ fn made(file: &str, text: &str) {
 fn the_api_is_documented() {
     let mut text = String::from(
         "# The API\n\n\
-         A test makes this page from the descriptors of the contract, with the comments of its files.\n\
-         [errors.md](errors.md) has the reasons of errors, [limits.md](limits.md) the limits.\n\n\
-         `optional` fields tell absent from empty. A field for *administrators* is absent for all other\n\
-         viewers, and where the caller may not pass on its *group* of secrets.\n",
+         A test makes this page from the descriptors of the contract, the package `leadchat.inbox.v1` in\n\
+         [proto](../proto). [errors.md](errors.md) has the reasons of errors, [limits.md](limits.md) the\n\
+         limits.\n\n\
+         An `optional` field distinguishes absent from empty. A field for *administrators* is absent for\n\
+         all other viewers, and where the caller may not pass on its *group* of secrets.\n",
     );
     for name in FILES {
         let file = wire::POOL.get_file_by_name(&format!("leadchat/inbox/v1/{name}.proto"));
         add_file(&mut text, &file.unwrap());
     }
-    made("docs/api.md", &text);
+    assert_current("docs/api.md", &text);
 }
 
 fn add_file(text: &mut String, file: &FileDescriptor) {
@@ -205,10 +206,11 @@ fn every_key_of_the_rails_json_is_documented() {
          leadchat renders an inbox as JSON. This page says where each of its keys is in\n\
          [`Inbox`](api.md#inbox). A test makes it from the table by which the responses are compared with\n\
          leadchat's own view, so no key is missing.\n\n\
-         Three rules hold for all of them:\n\n\
+         These rules hold for all of them:\n\n\
          * A key that is null in JSON is an absent field. Empty texts and lists stay empty.\n\
          * A key that leadchat renders for administrators only is absent for all other viewers. It is also\n\
-           absent where the rules of the caller withhold its group.\n\
+\x20 absent where the rules of the caller withhold its group.\n\
+         * A key with several rows has one for each kind of channel.\n\
          * Ids are `int64`. A JSON library that reads numbers as doubles is wrong beyond 2^53.\n\n\
          | key | field | how | seen by | group |\n|---|---|---|---|---|\n",
     );
@@ -216,13 +218,9 @@ fn every_key_of_the_rails_json_is_documented() {
     let mut keys: Vec<_> = KEYS.iter().collect();
     keys.sort_by_key(|(key, ..)| *key);
     for (key, fields, form) in keys {
-        let how = match form {
-            As::Value => "the same value",
-            As::Name => "an enum: the name in upper case, with a prefix",
-            As::Required => "`REAUTHORIZATION_REQUIRED` for true",
-        };
         for field in *fields {
             let (_, descriptor) = paths.iter().find(|(path, _)| path == field).unwrap();
+            let how = how(*form, descriptor);
             let (seen_by, group) = (seen_by(descriptor), group(descriptor));
             writeln!(
                 text,
@@ -235,5 +233,20 @@ fn every_key_of_the_rails_json_is_documented() {
     let without = WITHOUT_KEY.map(|field| format!("`{field}`"));
     text.push_str(&without.join(", "));
     text.push_str(".\n");
-    made("docs/from-rails.md", &text);
+    assert_current("docs/from-rails.md", &text);
+}
+
+/// How a field has the value of a key.
+fn how(form: As, field: &FieldDescriptor) -> String {
+    match (form, field.kind()) {
+        (As::Name, Kind::Enum(of)) => {
+            let values = of.values().skip(1);
+            let values: Vec<_> = values.map(|value| format!("`{}`", value.name())).collect();
+            format!("an enum: {}", values.join(", "))
+        }
+        (As::Required, _) => "`REAUTHORIZATION_REQUIRED` for true, `REAUTHORIZATION_NOT_REQUIRED` \
+                              for false; `REAUTHORIZATION_UNKNOWN` has no counterpart"
+            .to_owned(),
+        _ => "the same value".to_owned(),
+    }
 }

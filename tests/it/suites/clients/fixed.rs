@@ -118,10 +118,31 @@ pub fn reasons() -> Vec<Question> {
         status("of-the-future".to_owned(), tonic::Code::FailedPrecondition, of("FROM_THE_FUTURE"), false),
         status("of-a-proxy".to_owned(), tonic::Code::Unavailable, foreign, false),
         status("without-details".to_owned(), tonic::Code::Unavailable, ErrorDetails::new(), false),
+        two_error_infos(),
         fixed("status/odd-details", json!({
             "status": { "code": 13, "message": "a text", "details": STANDARD.encode(b"\xff\xff\xff") },
             "error": { "code": "INTERNAL", "reason": "", "known": false, "metadata": {}, "fields": [] },
         })),
     ]);
     questions
+}
+
+/// A proxy has put its own details before those of the service.
+fn two_error_infos() -> Question {
+    let info = |reason: &str, domain: &str| {
+        let details = ErrorDetails::with_error_info(reason, domain, [] as [(String, String); 0]);
+        let status = tonic::Status::with_error_details(tonic::Code::NotFound, "a text", details);
+        status.details().to_vec()
+    };
+    // Messages that are joined are merged: the details are those of both.
+    let proxy = info("QUOTA", "proxy.example");
+    let details = [proxy, info("INBOX_NOT_FOUND", "inbox.leadchat")].concat();
+    let case = json!({
+        "status": { "code": 5, "message": "a text", "details": STANDARD.encode(details) },
+        "error": {
+            "code": "NOT_FOUND", "reason": "INBOX_NOT_FOUND", "known": true,
+            "metadata": {}, "fields": [],
+        },
+    });
+    fixed("status/two-error-infos", case)
 }

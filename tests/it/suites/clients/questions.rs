@@ -100,8 +100,8 @@ pub fn all() -> Vec<Question> {
 fn kinds() -> Vec<Question> {
     let viewers = [
         ("administrator", user(1)),
-        ("agent", user(2)),
-        ("bot", json!({ "agentBotId": "1" })),
+        ("agent", user(4)),
+        ("bot", json!({ "agentBotId": "2" })),
         ("service", service()),
     ];
     let mut questions = Vec::new();
@@ -111,28 +111,38 @@ fn kinds() -> Vec<Question> {
             questions.push(call(name, "GetInbox", get(index + 1, viewer)));
         }
     }
+    // Ben and Lantern are in inbox 1, and not in inbox 2.
+    for (role, viewer) in [("agent", user(2)), ("bot", json!({ "agentBotId": "1" }))] {
+        let name = format!("not-visible/{role}");
+        questions.push(call(name, "GetInbox", get(2, &viewer)));
+    }
     questions
+}
+
+/// An object with further keys.
+fn merged(mut base: Value, more: &Value) -> Value {
+    for (key, value) in more.as_object().unwrap() {
+        base[key] = value.clone();
+    }
+    base
 }
 
 fn methods() -> Vec<Question> {
     let list = |more: Value| {
-        let mut request =
-            json!({ "accountId": "1", "viewer": user(1), "detail": "INBOX_DETAIL_BASIC" });
-        for (key, value) in more.as_object().unwrap() {
-            request[key] = value.clone();
-        }
-        request
+        merged(
+            json!({ "accountId": "1", "viewer": user(1), "detail": "INBOX_DETAIL_BASIC" }),
+            &more,
+        )
     };
     let batch = json!({
         "accountId": "1", "viewer": user(1), "inboxIds": ["3", "99", "1"],
         "detail": "INBOX_DETAIL_BASIC",
     });
     let find = |more: Value| {
-        let mut request = json!({ "viewer": service(), "detail": "INBOX_DETAIL_BASIC" });
-        for (key, value) in more.as_object().unwrap() {
-            request[key] = value.clone();
-        }
-        request
+        merged(
+            json!({ "viewer": service(), "detail": "INBOX_DETAIL_BASIC" }),
+            &more,
+        )
     };
     let mut latest = get(1, &user(1));
     latest["freshness"] = "FRESHNESS_LATEST".into();
@@ -148,7 +158,7 @@ fn methods() -> Vec<Question> {
             "ListInboxes",
             list(json!({ "pageSize": 2 })),
         ),
-        call("list/last-page", "ListInboxes", list(json!({}))),
+        call("list/whole", "ListInboxes", list(json!({}))),
         call(
             "list/nothing-visible",
             "ListInboxes",
@@ -201,13 +211,7 @@ fn methods() -> Vec<Question> {
 
 fn errors() -> Vec<Question> {
     let of_account = |account: u32, viewer: Value| json!({ "accountId": account.to_string(), "inboxId": "31", "viewer": viewer });
-    let list = |more: Value| {
-        let mut request = json!({ "accountId": "1", "viewer": user(1) });
-        for (key, value) in more.as_object().unwrap() {
-            request[key] = value.clone();
-        }
-        request
-    };
+    let list = |more: Value| merged(json!({ "accountId": "1", "viewer": user(1) }), &more);
     vec![
         call("error/inbox-not-found", "GetInbox", get(99, &user(1))),
         call("error/several-fields", "GetInbox", json!({})),

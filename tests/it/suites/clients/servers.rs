@@ -2,7 +2,7 @@
 //! callers file, on a loopback address and a Unix socket, one with TLS and a callers file, and two
 //! replicas. A file tells clients the addresses and credentials.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -209,15 +209,8 @@ impl Servers {
         folder.join("servers.json")
     }
 
-    /// Whether a replica has answered a call.
-    pub fn has_answered(replica: &Server) -> bool {
-        replica.log().contains("answered")
+    /// The calls that a server has answered.
+    pub fn answers(server: &Server) -> usize {
+        server.log().matches(": answered ").count()
     }
-}
-
-/// The folder that a client in this language is built into.
-pub fn built(language: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("target/clients")
-        .join(language)
 }
