@@ -1,5 +1,6 @@
-# The gem: the thin layer, and the generated code that `build` puts beside it.
 # frozen_string_literal: true
+
+# The gem: the thin layer, and the generated code that `build` puts beside it.
 
 require_relative "lib/leadchat_inbox/version"
 

@@ -29,10 +29,11 @@ async def main(address: str) -> None:
             [channel_pb2.CHANNEL_KIND_SMS, channel_pb2.CHANNEL_KIND_TWILIO_SMS]
         )
         print("with t:", [inbox.name async for inbox in client.inboxes(filtered)])
-        # All pages, and the key of each inbox in a cache: it is for one role.
-        async for inbox in client.inboxes(request):
-            kind = channel_pb2.ChannelKind.Name(inbox.channel_kind)
-            print(f"{inbox.id:3} {inbox.name} ({kind}, etag {inbox.etag[:6]}…)")
+        # All pages, for a cache. Its keys have the role, which is the number of `disclosed_as`.
+        async for page in client.pages(request):
+            for inbox in page.inboxes:
+                key = f"{inbox.id}:{page.disclosed_as}"
+                print(f"key {key:4} {inbox.name} ({inbox.channel_type}, etag {inbox.etag[:6]}…)")
         # An error is not an empty list: the last list of the user stays on display.
         try:
             await client.list(pb.ListInboxesRequest(account_id=3, viewer=pb.Viewer(user_id=3)))

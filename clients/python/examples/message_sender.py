@@ -7,7 +7,7 @@ Secrets are disclosed to a service only by a server with `--local-role administr
 
 import sys
 
-from leadchat.inbox.v1 import channel_pb2, inbox_pb2
+from leadchat.inbox.v1 import channel_pb2, inbox_pb2, visibility_pb2
 from leadchat.inbox.v1 import inbox_service_pb2 as pb
 from leadchat_inbox import InboxClient, InboxError, Reason
 
@@ -15,7 +15,7 @@ SERVICE = pb.Viewer(service=pb.ServiceViewer())
 
 
 def may_send(client: InboxClient, user_id: int, inbox_id: int) -> bool:
-    """Whether the user sees the inbox."""
+    """Whether the user belongs to the account, and sees the inbox."""
     request = pb.GetInboxRequest(
         account_id=1,
         inbox_id=inbox_id,
@@ -25,7 +25,7 @@ def may_send(client: InboxClient, user_id: int, inbox_id: int) -> bool:
     try:
         client.get(request)
     except InboxError as error:
-        if error.reason is Reason.INBOX_NOT_FOUND:
+        if error.reason in (Reason.INBOX_NOT_FOUND, Reason.ACCESS_DENIED):
             return False
         raise
     return True
@@ -34,7 +34,8 @@ def may_send(client: InboxClient, user_id: int, inbox_id: int) -> bool:
 def auth_token(response: pb.GetInboxResponse) -> str:
     """The state of Twilio's token, and never the token itself."""
     inbox = response.inbox
-    if response.disclosed_as != pb.ROLE_ADMINISTRATOR or response.caller_withheld:
+    by_caller = visibility_pb2.SECRET_GROUP_TWILIO in response.caller_withheld
+    if response.disclosed_as != pb.ROLE_ADMINISTRATOR or by_caller:
         return "withheld"
     if any(it.field.startswith("twilio_sms") for it in inbox.degradations):
         return "broken"
@@ -58,8 +59,10 @@ def sender(inbox: inbox_pb2.Inbox) -> str:
 
 def main(address: str) -> None:
     with InboxClient(address) as client:
-        for inbox_id in (7, 4):
-            print(f"user 2, inbox {inbox_id}: may send: {may_send(client, 2, inbox_id)}")
+        # Ben is a member of inbox 7, and not of inbox 4. There is no user 99 in the account.
+        for user_id, inbox_id in ((2, 7), (2, 4), (99, 7)):
+            may = may_send(client, user_id, inbox_id)
+            print(f"user {user_id}, inbox {inbox_id}: may send: {may}")
         response = client.get(pb.GetInboxRequest(account_id=1, inbox_id=7, viewer=SERVICE))
         print("send from", sender(response.inbox), "with a token that is", auth_token(response))
         batch = client.batch(

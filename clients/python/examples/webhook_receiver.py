@@ -5,8 +5,9 @@ python webhook_receiver.py 127.0.0.1:50051
 
 import sys
 
+from leadchat.inbox.v1 import inbox_pb2
 from leadchat.inbox.v1 import inbox_service_pb2 as pb
-from leadchat_inbox import InboxClient, InboxError
+from leadchat_inbox import InboxClient, InboxError, Reason
 
 SERVICE = pb.Viewer(service=pb.ServiceViewer())
 
@@ -15,19 +16,35 @@ def receive(client: InboxClient, request: pb.FindInboxesRequest) -> str:
     """The answer to the platform."""
     try:
         found = client.find(request)
+        inboxes = list(found.inboxes)
+        for rest in found.remaining:
+            inboxes.extend(get(client, request, rest))
     except InboxError as error:
         # An error does not mean that no inbox was found: the platform delivers the event again.
         return f"refused: {error}"
-    if not found.inboxes and not found.remaining:
+    if not inboxes:
         # Another delivery would change nothing.
         return "accepted, address recorded"
-    inboxes = [(inbox.account_id, inbox.id, inbox.name) for inbox in found.inboxes]
-    for rest in found.remaining:
-        one = pb.GetInboxRequest(account_id=rest.account_id, inbox_id=rest.inbox_id, viewer=SERVICE)
-        inbox = client.get(one).inbox
-        inboxes.append((inbox.account_id, inbox.id, inbox.name))
     # The account and the id together identify an inbox.
-    return "accepted for " + ", ".join(f"{name} ({a}/{id})" for a, id, name in inboxes)
+    return "accepted for " + ", ".join(f"{it.name} ({it.account_id}/{it.id})" for it in inboxes)
+
+
+def get(
+    client: InboxClient, search: pb.FindInboxesRequest, rest: pb.InboxReference
+) -> list[inbox_pb2.Inbox]:
+    """An inbox that did not fit into the response, or none if it has been deleted since."""
+    request = pb.GetInboxRequest(
+        account_id=rest.account_id,
+        inbox_id=rest.inbox_id,
+        viewer=SERVICE,
+        detail=search.detail,
+    )
+    try:
+        return [client.get(request).inbox]
+    except InboxError as error:
+        if error.reason is Reason.INBOX_NOT_FOUND:
+            return []
+        raise
 
 
 def main(address: str) -> None:

@@ -1,6 +1,8 @@
 """Calls: pages, deadlines, retries, cancellation, replicas, sizes."""
 
 import asyncio
+import os
+import threading
 import time
 from typing import Any
 
@@ -39,6 +41,22 @@ def pages_are_lazy(_: Servers) -> None:
             expect.equal([it.id for it in client.inboxes(request)], [1, 2, 3, 4, 5, 6, 7])
 
 
+def pages_are_an_iterator(_: Servers) -> None:
+    request = pb.ListInboxesRequest(account_id=1, viewer=pb.Viewer(user_id=1), page_size=3)
+
+    def sizes(client: InboxClient) -> list[int]:
+        return [len(page.inboxes) for page in client.pages(request)]
+
+    async def sizes_async(client: AsyncInboxClient) -> list[int]:
+        return [len(page.inboxes) async for page in client.pages(request)]
+
+    with served() as fake:
+        expect.equal(expect.both({"address": fake.address}, sizes, sizes_async), [[3, 3, 1]] * 2)
+        with InboxClient(fake.address) as client:
+            next(client.pages(request))
+        expect.equal(len(fake.headers), 7)
+
+
 def default_deadline(_: Servers) -> None:
     with served() as fake:
         expect.both_get({"address": fake.address}, expect.request())
@@ -55,6 +73,18 @@ def unavailable_is_retried(_: Servers) -> None:
             expect.equal(client.get(expect.request()).inbox.id, 3)
         expect.equal(len(fake.headers), 3)
         expect.that(time.monotonic() - began > 1.5, "a delay between the attempts")
+
+
+def proxies_of_the_environment_are_not_used(servers: Servers) -> None:
+    before = os.environ.pop("no_proxy", None)
+    os.environ["http_proxy"] = "http://127.0.0.1:9"
+    try:
+        with InboxClient(servers["plain"]["address"]) as client:
+            expect.equal(client.get(expect.request()).inbox.id, 3)
+    finally:
+        del os.environ["http_proxy"]
+        if before is not None:
+            os.environ["no_proxy"] = before
 
 
 def exhausted_is_not_retried(_: Servers) -> None:
@@ -83,7 +113,7 @@ def a_cancelled_task_cancels_its_call(_: Servers) -> None:
         expect.that(fake.cancelled.wait(3), "the server to learn of it")
 
 
-def replicas_take_turns(_: Servers) -> None:
+def replicas_are_round_robin(_: Servers) -> None:
     with served() as one, served() as other:
         addresses = [one.address, other.address]
         with InboxClient(addresses) as client:
@@ -155,16 +185,32 @@ def a_closed_client_refuses_calls(servers: Servers) -> None:
     expect.raises(ValueError, lambda: asyncio.run(run()))
 
 
+def close_cancels_calls_in_flight(_: Servers) -> None:
+    def code(client: InboxClient) -> grpc.StatusCode:
+        threading.Timer(0.3, client.close).start()
+        error = expect.raises(InboxError, lambda: client.get(expect.request()))
+        assert isinstance(error, InboxError)
+        return error.code
+
+    with served() as fake, InboxClient(fake.address) as client:
+        fake.behaviours = [fake.wait]
+        expect.equal(code(client), grpc.StatusCode.CANCELLED)
+        expect.that(fake.cancelled.wait(3), "the server to learn of it")
+
+
 CHECKS = [
     pages_are_lazy,
+    pages_are_an_iterator,
     default_deadline,
     unavailable_is_retried,
+    proxies_of_the_environment_are_not_used,
     exhausted_is_not_retried,
     a_cancelled_task_cancels_its_call,
-    replicas_take_turns,
+    replicas_are_round_robin,
     large_responses,
     headers_of_request_and_response,
     oneof_in_match,
     stub_is_reachable,
     a_closed_client_refuses_calls,
+    close_cancels_calls_in_flight,
 ]

@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,28 +53,82 @@ def viewer_token_is_per_call(_: Servers) -> None:
         expect.equal(seen, ["Bearer one", None])
 
 
-def tokens_need_a_private_connection(_: Servers) -> None:
-    for kind in (InboxClient, AsyncInboxClient):
-        expect.raises(ValueError, lambda: kind("inbox.example:1", token=lambda: "secret"))
-        expect.raises(ValueError, lambda: kind(["127.0.0.1:1", "192.0.2.1:1"], token=str))
-        for address in ("unix:/socket", "localhost:1", "127.0.0.1:1", "[::1]:1", ["127.0.0.1:1"]):
-            kind(address, token=lambda: "secret")
-        kind("inbox.example:1", tls=Tls(), token=lambda: "secret")
-    with InboxClient("inbox.example:1") as client:
-        error = expect.raises(
-            ValueError, lambda: client.get(expect.request(), viewer_token="secret")
+def bad_tokens_are_unauthenticated(_: Servers) -> None:
+    def fail() -> str:
+        raise OSError("down")
+
+    async def fail_async() -> str:
+        raise OSError("down")
+
+    suppliers: list[Any] = [lambda it=it: it for it in ("", " ", "a b", "a\x01", "é", None, 1)]
+    with served() as fake:
+        for supplier in (*suppliers, fail):
+            arguments = {"address": fake.address, "token": supplier}
+            check_token_error(expect.both_get(arguments, expect.request()), supplier is fail)
+        errors = expect.both(
+            {"address": fake.address, "token": fail_async},
+            lambda client: None,
+            lambda client: client.get(expect.request()),
         )
-        expect.that("secret" not in str(error), "no token in the error")
+        check_token_error(errors[1:], True)
+        check_token_error(
+            expect.both_get({"address": fake.address}, expect.request(), viewer_token="a b"), False
+        )
+        expect.equal(fake.headers, [])
+        expect.both_get({"address": fake.address, "token": lambda: " a\r\n"}, expect.request())
+        expect.equal([it["authorization"] for it in fake.headers], ["Bearer a"] * 2)
+
+
+def check_token_error(errors: Sequence[object], has_cause: bool) -> None:
+    for error in errors:
+        assert isinstance(error, InboxError), error
+        expect.equal((error.code.name, error.reason), ("UNAUTHENTICATED", None))
+        expect.equal(isinstance(error.__cause__, OSError), has_cause)
+
+
+def plaintext_is_for_this_machine(_: Servers) -> None:
+    for kind in (InboxClient, AsyncInboxClient):
+        for remote in ("inbox.example:1", "192.0.2.1:1", "[fe80::1]:1"):
+            for address in (remote, ["127.0.0.1:1", remote]):
+                error = expect.raises(ValueError, lambda: kind(address))
+                expect.equal(str(error), f"{remote} is no loopback address, so it needs TLS")
+        for local in ("unix:/socket", "localhost:1", "127.0.0.2:1", "[::1]:1"):
+            kind(local)
+        kind(["127.0.0.1:1", "localhost:1"])
+        kind("inbox.example:1", tls=Tls())
+
+
+def replicas_over_tls_need_one_name(servers: Servers) -> None:
+    port = servers["tls"]["address"].rpartition(":")[2]
+    addresses = [f"localhost:{port}", f"127.0.0.1:{port}"]
+    ca = servers["tls"]["ca"]
+    for kind in (InboxClient, AsyncInboxClient):
+        expect.raises(ValueError, lambda: kind(addresses, tls=Tls(ca)))
+    for name, code in (("localhost", "UNAUTHENTICATED"), ("wrong.example", "UNAVAILABLE")):
+        arguments = {
+            "address": addresses,
+            "tls": Tls(ca, server_name=name),
+            "options": [("grpc.enable_retries", 0)],
+        }
+        for error in expect.both_get(arguments, expect.request()):
+            assert isinstance(error, InboxError)
+            expect.equal(error.code.name, code)
+
+
+def a_certificate_needs_its_key(_: Servers) -> None:
+    for arguments, missing in (({"certificate": "x"}, "key"), ({"key": "x"}, "certificate")):
+        error = expect.raises(ValueError, lambda: Tls(**arguments))
+        expect.that(f"the {missing} is missing" in str(error), f"the {missing} in the error")
 
 
 def secrets_are_in_no_text(servers: Servers) -> None:
     caller = servers["callers"]["dashboard"]
     key = Path(caller["key"]).read_text()
-    # A key as text is not taken for a path, which the error would quote.
+    # A key as a string is not taken for a path, which the error would quote.
     tls = Tls(Path(servers["tls"]["ca"]), Path(caller["certificate"]), key)
     expect.that(key not in repr(tls), "no key")
     with InboxClient(servers["tls"]["address"], tls=tls, token=lambda: "secret\x00") as client:
-        error = expect.raises(ValueError, lambda: client.get(expect.request()))
+        error = expect.raises(InboxError, lambda: client.get(expect.request()))
     expect.that("secret" not in f"{error}{error!r}{client!r}", "no token")
     viewer = Path(servers["viewer_tokens"]["1"]).read_text()
     forged = viewer[:-8] + "AAAAAAAA"
@@ -143,7 +198,10 @@ def pem_may_be_bytes(servers: Servers) -> None:
 CHECKS = [
     supplier_is_asked_for_each_call,
     viewer_token_is_per_call,
-    tokens_need_a_private_connection,
+    bad_tokens_are_unauthenticated,
+    plaintext_is_for_this_machine,
+    replicas_over_tls_need_one_name,
+    a_certificate_needs_its_key,
     secrets_are_in_no_text,
     renewed_certificate_is_used,
     pem_may_be_bytes,

@@ -6,6 +6,7 @@ from typing import Any
 import expect
 import grpc
 from fake import failure, pack, served
+from google.protobuf.duration_pb2 import Duration
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
 from leadchat.inbox.v1 import inbox_service_pb2 as pb
@@ -85,10 +86,46 @@ def details_that_cannot_be_decoded(_: Servers) -> None:
     )
 
 
+def several_details(_: Servers) -> None:
+    def bad(field: str) -> error_details_pb2.BadRequest:
+        violation = error_details_pb2.BadRequest.FieldViolation(field=field, description="bad")
+        return error_details_pb2.BadRequest(field_violations=[violation])
+
+    status = status_pb2.Status()
+    pack(status, error_details_pb2.ErrorInfo(reason="QUOTA", domain="proxy.example"), bad("a"))
+    for reason, seconds in (("OVERLOADED", 1), ("INTERNAL", 2)):
+        pack(status, error_details_pb2.ErrorInfo(reason=reason, domain="inbox.leadchat"))
+        pack(status, error_details_pb2.RetryInfo(retry_delay=Duration(seconds=seconds)))
+    pack(status, bad("b"))
+    error = error_from_status(8, "two\nlines", status.SerializeToString(), "17")
+    expect.equal((error.reason, error.retry_delay), (Reason.OVERLOADED, 1.0))
+    text = "RESOURCE_EXHAUSTED OVERLOADED: two lines; a bad; b bad (request id 17)"
+    expect.equal(str(error), text)
+
+
+def request_id_of_trailers_before_headers(_: Servers) -> None:
+    def fail(context: Any) -> None:
+        context.send_initial_metadata((("x-request-id", "header"),))
+        context.set_trailing_metadata(trailers.pop())
+        context.abort(grpc.StatusCode.INTERNAL, "a text")
+
+    trailers: list[tuple[tuple[str, str], ...]] = []
+    with served() as fake:
+        for request_id in ("trailer", "header"):
+            fake.behaviours = [fail, fail]
+            is_trailer = request_id == "trailer"
+            trailers = [(("x-request-id", "trailer"),) if is_trailer else ()] * 2
+            for error in expect.both_get({"address": fake.address}, expect.request()):
+                assert isinstance(error, InboxError)
+                expect.equal(error.request_id, request_id)
+
+
 CHECKS = [
     typed,
     can_be_pickled,
     other_reason_in_match,
     reasons_are_those_of_the_contract,
     details_that_cannot_be_decoded,
+    several_details,
+    request_id_of_trailers_before_headers,
 ]

@@ -1,7 +1,8 @@
+# frozen_string_literal: true
+
 # A client of leadchat-inbox: a thin layer over the generated stub.
 #
 # Loading it does not start gRPC. The first call does, in the process that makes it.
-# frozen_string_literal: true
 
 require "grpc"
 # The generated messages, `LeadchatInbox::V1`. They are the types of the client.

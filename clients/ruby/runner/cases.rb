@@ -1,5 +1,6 @@
-# The mode `cases`: each case of the conformance file, through the public API.
 # frozen_string_literal: true
+
+# The mode `cases`: each case of the conformance file, through the public API.
 
 METHODS = { "GetInbox" => :get, "ListInboxes" => :list, "BatchGetInboxes" => :batch,
             "FindInboxes" => :find, "ExplainAccess" => :explain }.freeze
@@ -75,7 +76,7 @@ def error_difference(expected, error)
   difference(expected, got.slice(*expected.keys), "error")
 end
 
-# Returns the first difference, or nil. The expected text "…" is any text that is not empty.
+# Returns the first difference, or nil. The expected string "…" is any but the empty one.
 def difference(expected, got, path = "response")
   return if expected == "…" && got.is_a?(String) && !got.empty?
 

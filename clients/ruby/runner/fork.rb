@@ -1,5 +1,6 @@
-# A process that forks, as puma and Sidekiq do: fork.rb ADDRESS. Prints one JSON object.
 # frozen_string_literal: true
+
+# A process that forks, as puma and Sidekiq do: fork.rb ADDRESS. Prints one JSON object.
 
 require "json"
 gem "leadchat-inbox-client"
@@ -11,7 +12,7 @@ MISSING = FIELDS.merge(inbox_id: 99).freeze
 
 def clock = Process.clock_gettime(Process::CLOCK_MONOTONIC)
 
-# Forks a process that writes the block's text, and returns the text, its status and its seconds.
+# Forks a process that writes the block's string, and returns that, its status and its seconds.
 def child(hard_exit: false)
   reader, writer = IO.pipe
   start = clock
@@ -44,7 +45,7 @@ late = child(hard_exit: true) do
   name(CLIENT)
 rescue LeadchatInbox::ForkError => e
   GC.start
-  "#{e.code} #{e.message}"
+  e.message
 end
 again = Array.new(5) { name(CLIENT) }.uniq
 

@@ -1,5 +1,6 @@
-# The conformance runner: main.rb MODE SERVERS_FILE CONFORMANCE_FILE.
 # frozen_string_literal: true
+
+# The conformance runner: main.rb MODE SERVERS_FILE CONFORMANCE_FILE.
 
 require "json"
 gem "leadchat-inbox-client"
@@ -10,7 +11,7 @@ mode, servers, conformance = ARGV
 SERVERS = JSON.parse(File.read(servers))
 SERVERS_FILE = File.expand_path(servers)
 
-# Prints the line of a case. The block returns a text that says what is wrong, or nil.
+# Prints the line of a case. The block returns what is wrong, or nil.
 def report(name, endpoint)
   problem = begin
     yield

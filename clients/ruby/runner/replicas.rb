@@ -1,5 +1,6 @@
-# The mode `replicas`: calls to a list of replicas, one of which is stopped meanwhile.
 # frozen_string_literal: true
+
+# The mode `replicas`: calls to a list of replicas, while one of them is stopped.
 
 LOOPS = 4
 SECONDS = 4
@@ -18,7 +19,7 @@ def run_replicas
           client.get(account_id: 1, inbox_id: 1, viewer: { user_id: 1 })
           nil
         rescue LeadchatInbox::Error => e
-          e.inspect
+          e.message
         end
         lock.synchronize do
           calls += 1

@@ -10,7 +10,15 @@ from typing_extensions import Self, Unpack
 
 from leadchat.inbox.v1 import inbox_pb2, inbox_service_pb2_grpc
 from leadchat.inbox.v1 import inbox_service_pb2 as pb
-from leadchat_inbox.connection import Address, CallOptions, Connection, Tls
+from leadchat_inbox.connection import (
+    Address,
+    CallOptions,
+    Connection,
+    Tls,
+    bearer,
+    metadata_of,
+    supplying_token,
+)
 from leadchat_inbox.errors import error_from_call
 
 if TYPE_CHECKING:
@@ -36,7 +44,7 @@ class AsyncInboxClient:
         max_response_bytes: int | None = None,
         options: Sequence[tuple[str, Any]] = (),
     ) -> None:
-        self._connection = Connection(address, tls, token is not None, max_response_bytes, options)
+        self._connection = Connection(address, tls, max_response_bytes, options)
         self._token = token
         self._timeout = timeout
         self._channel: grpc.aio.Channel | None = None
@@ -78,19 +86,26 @@ class AsyncInboxClient:
         """One page of the inboxes that the viewer sees."""
         return await self._call(lambda stub: stub.ListInboxes, request, options)
 
-    async def inboxes(
+    async def pages(
         self, request: pb.ListInboxesRequest, **options: Unpack[CallOptions]
-    ) -> AsyncIterator[inbox_pb2.Inbox]:
-        """All inboxes, from the page of the request on. Each page is requested when needed."""
+    ) -> AsyncIterator[pb.ListInboxesResponse]:
+        """The pages of all inboxes, from that of the request on. Each is requested when needed."""
         page = pb.ListInboxesRequest()
         page.CopyFrom(request)
         while True:
             response = await self.list(page, **options)
-            for inbox in response.inboxes:
-                yield inbox
-            if not response.next_page_token:
-                return
             page.page_token = response.next_page_token
+            yield response
+            if not page.page_token:
+                return
+
+    async def inboxes(
+        self, request: pb.ListInboxesRequest, **options: Unpack[CallOptions]
+    ) -> AsyncIterator[inbox_pb2.Inbox]:
+        """The inboxes of these pages."""
+        async for page in self.pages(request, **options):
+            for inbox in page.inboxes:
+                yield inbox
 
     async def batch(
         self, request: pb.BatchGetInboxesRequest, **options: Unpack[CallOptions]
@@ -118,25 +133,27 @@ class AsyncInboxClient:
         request: Request,
         options: CallOptions,
     ) -> Response:
-        token = self._token() if self._token else None
-        if token is not None and not isinstance(token, str):
-            token = await token
-        metadata = self._connection.metadata(token, options)
+        metadata = metadata_of(options)
+        if self._token is not None:
+            with supplying_token():
+                token = self._token()
+                if isinstance(token, Awaitable):
+                    token = await token
+            metadata.append(("authorization", bearer(token)))
         timeout = options.get("timeout", self._timeout)
         # The call keeps the channel: one without references closes, and cancels its calls.
-        channel, stub = self._current()
+        _channel, stub = self._current()
         try:
-            call = method(stub)(request, timeout=timeout, metadata=metadata)
+            call = method(stub)(request, timeout=timeout, metadata=tuple(metadata))
             response = await call
         except grpc.aio.AioRpcError as error:
             raise error_from_call(error) from error
         if "on_headers" in options:
             options["on_headers"](dict(await call.initial_metadata()))
-        del channel
         return response
 
     async def close(self) -> None:
-        """Closes the channel. Calls under way are cancelled."""
+        """Closes the channel. Calls in flight are cancelled."""
         self._closed = True
         if self._channel is not None:
             await self._channel.close()

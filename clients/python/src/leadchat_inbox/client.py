@@ -11,7 +11,15 @@ from typing_extensions import Self, Unpack
 
 from leadchat.inbox.v1 import inbox_pb2, inbox_service_pb2_grpc
 from leadchat.inbox.v1 import inbox_service_pb2 as pb
-from leadchat_inbox.connection import Address, CallOptions, Connection, Tls
+from leadchat_inbox.connection import (
+    Address,
+    CallOptions,
+    Connection,
+    Tls,
+    bearer,
+    metadata_of,
+    supplying_token,
+)
 from leadchat_inbox.errors import error_from_call
 
 # The server ends every call before.
@@ -40,7 +48,7 @@ class InboxClient:
         max_response_bytes: int | None = None,
         options: Sequence[tuple[str, Any]] = (),
     ) -> None:
-        self._connection = Connection(address, tls, token is not None, max_response_bytes, options)
+        self._connection = Connection(address, tls, max_response_bytes, options)
         self._token = token
         self._timeout = timeout
         self._lock = threading.Lock()
@@ -67,7 +75,7 @@ class InboxClient:
             if self._closed:
                 raise ValueError("the client is closed")
             if self._connection.reload():
-                # Calls under way end on the old channel.
+                # Calls in flight end on the old channel.
                 timer = threading.Timer(MAX_CALL_SECONDS, self._channel.close)
                 timer.daemon = True
                 timer.start()
@@ -86,18 +94,25 @@ class InboxClient:
         """One page of the inboxes that the viewer sees."""
         return self._call(self.stub.ListInboxes, request, options)
 
-    def inboxes(
+    def pages(
         self, request: pb.ListInboxesRequest, **options: Unpack[CallOptions]
-    ) -> Iterator[inbox_pb2.Inbox]:
-        """All inboxes, from the page of the request on. Each page is requested when needed."""
+    ) -> Iterator[pb.ListInboxesResponse]:
+        """The pages of all inboxes, from that of the request on. Each is requested when needed."""
         page = pb.ListInboxesRequest()
         page.CopyFrom(request)
         while True:
             response = self.list(page, **options)
-            yield from response.inboxes
-            if not response.next_page_token:
-                return
             page.page_token = response.next_page_token
+            yield response
+            if not page.page_token:
+                return
+
+    def inboxes(
+        self, request: pb.ListInboxesRequest, **options: Unpack[CallOptions]
+    ) -> Iterator[inbox_pb2.Inbox]:
+        """The inboxes of these pages."""
+        for page in self.pages(request, **options):
+            yield from page.inboxes
 
     def batch(
         self, request: pb.BatchGetInboxesRequest, **options: Unpack[CallOptions]
@@ -123,10 +138,14 @@ class InboxClient:
         request: Request,
         options: CallOptions,
     ) -> Response:
-        metadata = self._connection.metadata(self._token() if self._token else None, options)
+        metadata = metadata_of(options)
+        if self._token is not None:
+            with supplying_token():
+                token = self._token()
+            metadata.append(("authorization", bearer(token)))
         timeout = options.get("timeout", self._timeout)
         try:
-            response, call = method.with_call(request, timeout=timeout, metadata=metadata)
+            response, call = method.with_call(request, timeout=timeout, metadata=tuple(metadata))
         except grpc.RpcError as error:
             if not isinstance(error, grpc.Call):
                 raise
@@ -136,7 +155,7 @@ class InboxClient:
         return response
 
     def close(self) -> None:
-        """Closes the channel. Calls under way are cancelled."""
+        """Closes the channel. Calls in flight are cancelled."""
         with self._lock:
             self._closed = True
             self._channel.close()

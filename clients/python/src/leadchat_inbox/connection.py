@@ -8,14 +8,17 @@ import os
 import re
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, TypeGuard
 
 import grpc
 
-Path = str | os.PathLike[str]
-Pem = bytes | Path
+from leadchat_inbox.errors import error_from_status
+
+StrPath = str | os.PathLike[str]
+Pem = bytes | StrPath
 Address = str | Sequence[str]
 Header = tuple[str, str | bytes]
 
@@ -41,7 +44,7 @@ SERVICE_CONFIG = {
 class Tls:
     """TLS, with a certificate of the caller or without. gRPC's own roots count where `ca` is None.
 
-    Each PEM is given as bytes, or as the path of a file, which is read again once it changes.
+    PEM is given as bytes, as a string, or as the path of a file, which is reread once it changes.
     `server_name` is the name in the server's certificate, if that is not the host of the address.
     """
 
@@ -49,6 +52,11 @@ class Tls:
     certificate: Pem | None = None
     key: Pem | None = field(default=None, repr=False)
     server_name: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.certificate is None) != (self.key is None):
+            missing = "key" if self.key is None else "certificate"
+            raise ValueError(f"a certificate and its key belong together: the {missing} is missing")
 
     def _state(self) -> object:
         """Differs once a file has been written or replaced."""
@@ -86,19 +94,22 @@ class Connection:
         self,
         address: Address,
         tls: Tls | None,
-        has_token: bool,
         max_response_bytes: int | None,
         options: Sequence[tuple[str, Any]],
     ) -> None:
         addresses = [address] if isinstance(address, str) else list(address)
+        for each in addresses:
+            if tls is None and not _is_local(each):
+                raise ValueError(f"{each} is no loopback address, so it needs TLS")
+        server_name = None if tls is None else tls.server_name
+        if tls is not None and server_name is None and len(set(map(_host, addresses))) > 1:
+            raise ValueError("replicas on several hosts need server_name of Tls")
         self.target, authority = _target(addresses, isinstance(address, str))
-        if tls is not None and tls.server_name is not None:
-            authority = tls.server_name
-        self._may_send_tokens = tls is not None or all(map(_is_local, addresses))
-        if has_token:
-            self._check_token_may_be_sent()
+        authority = server_name or authority
         self.options: list[tuple[str, Any]] = [
             ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
+            # C core would send loopback calls, tokens included, to a proxy of the environment.
+            ("grpc.enable_http_proxy", 0),
             *([("grpc.default_authority", authority)] if authority else []),
             *options,
         ]
@@ -128,34 +139,41 @@ class Connection:
         self._state = state
         return True
 
-    def metadata(self, token: str | None, options: CallOptions) -> tuple[Header, ...]:
-        """The headers of a call."""
-        headers = list(options.get("metadata", ()))
-        for key, value in headers:
-            # gRPC's own errors name no header, and differ between threads and asyncio.
-            is_valid = isinstance(value, bytes) or re.fullmatch(r"[\x20-\x7e]*", value)
-            if not is_valid or not re.fullmatch(r"[0-9a-z_.-]+", key):
-                raise ValueError(f"{key!r} is not a lower-case header with printable ASCII")
-        if token is not None:
-            headers.append(("authorization", _bearer(token)))
-        if "viewer_token" in options:
-            self._check_token_may_be_sent()
-            headers.append(("viewer-authorization", _bearer(options["viewer_token"])))
-        return tuple(headers)
 
-    def _check_token_may_be_sent(self) -> None:
-        if not self._may_send_tokens:
-            raise ValueError("tokens need TLS, a loopback address or a Unix socket")
+def metadata_of(options: CallOptions) -> list[Header]:
+    """The headers of a call, without the caller's token."""
+    headers = list(options.get("metadata", ()))
+    for key, value in headers:
+        # gRPC's own errors name no header, and differ between threads and asyncio.
+        is_valid = isinstance(value, bytes) or re.fullmatch(r"[\x20-\x7e]*", value)
+        if not is_valid or not re.fullmatch(r"[0-9a-z_.-]+", key):
+            raise ValueError(f"{key!r} is not a lower-case header with printable ASCII")
+    if "viewer_token" in options:
+        headers.append(("viewer-authorization", bearer(options["viewer_token"])))
+    return headers
 
 
-def _bearer(token: str) -> str:
-    token = token.strip()
-    if not re.fullmatch(r"[\x21-\x7e]+", token):
-        raise ValueError("a token is empty, or has characters other than visible ASCII")
-    return f"Bearer {token}"
+@contextmanager
+def supplying_token() -> Iterator[None]:
+    """Turns a failure of the supplier of the token into the error of a call."""
+    try:
+        yield
+    except Exception as error:
+        message = "the supplier of the token failed"
+        raise error_from_status(grpc.StatusCode.UNAUTHENTICATED, message) from error
 
 
-def _is_path(pem: Pem | None) -> TypeGuard[Path]:
+def bearer(token: object) -> str:
+    """The value of a header with a token. The error never quotes it."""
+    pattern = r"\s*([\x21-\x7e]+)\s*"
+    match = re.fullmatch(pattern, token, re.ASCII) if isinstance(token, str) else None
+    if match is None:
+        message = "a token is not 1 or more visible ASCII characters"
+        raise error_from_status(grpc.StatusCode.UNAUTHENTICATED, message)
+    return f"Bearer {match[1]}"
+
+
+def _is_path(pem: Pem | None) -> TypeGuard[StrPath]:
     return pem is not None and not isinstance(pem, bytes) and "-----BEGIN" not in os.fspath(pem)
 
 
@@ -168,8 +186,12 @@ def _read(pem: Pem | None) -> bytes | None:
     return os.fspath(pem).encode()
 
 
+def _host(address: str) -> str:
+    return address.rpartition(":")[0].strip("[]")
+
+
 def _is_local(address: str) -> bool:
-    host = address.rpartition(":")[0].strip("[]")
+    host = _host(address)
     if address.startswith("unix:") or host == "localhost":
         return True
     try:

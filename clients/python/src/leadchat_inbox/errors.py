@@ -56,12 +56,12 @@ class FieldViolation(NamedTuple):
 
 @dataclass(repr=False, eq=False)
 class InboxError(Exception):
-    """A call that failed. `__cause__` is the error of gRPC."""
+    """A call that failed. `__cause__` is the error of gRPC, or of the supplier of the token."""
 
     code: grpc.StatusCode
     # For people. It never quotes a stored value.
     message: str
-    # None: the error comes from the library or from a proxy.
+    # None: the error comes from the library, from a proxy, or from the credentials of the client.
     reason: Reason | Other | None
     metadata: Mapping[str, str]
     fields: tuple[FieldViolation, ...]
@@ -72,8 +72,9 @@ class InboxError(Exception):
     def __str__(self) -> str:
         words = [self.code.name, *([self.reason.value] if self.reason else [])]
         fields = "".join(f"; {it.field} {it.description}" for it in self.fields)
-        request = f" (request {self.request_id})" if self.request_id else ""
-        return f"{' '.join(words)}: {self.message}{fields}{request}"
+        request = f" (request id {self.request_id})" if self.request_id else ""
+        # In one line.
+        return " ".join(f"{' '.join(words)}: {self.message}{fields}{request}".split())
 
 
 def error_from_status(
@@ -135,7 +136,7 @@ def error_from_call(call: grpc.Call | grpc.aio.AioRpcError) -> InboxError:
     """The error of a call that gRPC reports as failed."""
     trailers = dict(call.trailing_metadata() or ())
     details = trailers.get("grpc-status-details-bin")
-    request_id = (trailers | dict(call.initial_metadata() or ())).get("x-request-id")
+    request_id = (dict(call.initial_metadata() or ()) | trailers).get("x-request-id")
     return error_from_status(
         call.code(),
         call.details() or "",

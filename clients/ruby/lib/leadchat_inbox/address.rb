@@ -1,5 +1,6 @@
-# Addresses of servers, and the targets of gRPC that they make.
 # frozen_string_literal: true
+
+# Addresses of servers, and the targets of gRPC that they make.
 
 require "ipaddr"
 require "socket"
@@ -12,7 +13,7 @@ module LeadchatInbox
     # Whether the address is a Unix socket.
     def unix?(address) = address.start_with?("unix:")
 
-    # Whether the address cannot leave this machine.
+    # Whether calls to the address stay on this machine.
     def local?(address)
       return true if unix?(address)
 

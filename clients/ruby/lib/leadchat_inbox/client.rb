@@ -1,11 +1,13 @@
-# The client: one method for each RPC, and iterators for pages.
 # frozen_string_literal: true
+
+# The client: one method for each RPC, and iterators for pages.
 
 module LeadchatInbox
   # The answer of a call: the generated message, and the headers of the response.
   Reply = Struct.new(:message, :headers)
 
-  # A client of leadchat-inbox. It is safe for threads, and survives a fork (see the README).
+  # A client of leadchat-inbox. It is safe for threads. It may be made before a fork; the README
+  # says when it may be used on both sides.
   #
   # Each method takes the generated request, or its fields as keyword arguments.
   class Client
@@ -13,14 +15,13 @@ module LeadchatInbox
     TIMEOUT = 5
 
     # The address is `host:port`, `unix:/path`, or an array of `host:port`, which are replicas.
-    # A token is a text, or answers `call` with one and is then asked before each call.
-    def initialize(address, tls: nil, server_name: nil, token: nil, viewer_token: nil, timeout: TIMEOUT,
-                   metadata: {}, max_response_bytes: nil, service_config: SERVICE_CONFIG)
+    # A token is a string, or answers `call` with one and is then asked before each call.
+    def initialize(address, tls: nil, token: nil, viewer_token: nil, timeout: TIMEOUT, metadata: {},
+                   max_response_bytes: nil, service_config: SERVICE_CONFIG)
       addresses = Array(address)
       raise ArgumentError, "an address is required" if addresses.empty?
 
-      @connection = Connection.new(addresses, tls: tls, server_name: server_name,
-                                              max_response_bytes: max_response_bytes,
+      @connection = Connection.new(addresses, tls: tls, max_response_bytes: max_response_bytes,
                                               service_config: service_config)
       @isolated = false
       set(token: token, viewer_token: viewer_token, timeout: timeout, metadata: metadata)
@@ -32,7 +33,7 @@ module LeadchatInbox
 
     # Returns a client that makes each call in a process of its own. It is for a process that
     # forks later, and slow.
-    def isolated = dup.tap { |client| client.instance_variable_set(:@isolated, true) }
+    def isolated = dup.tap { |client| client.isolated = true }
 
     # Returns one inbox.
     def get(request = nil, **fields) = call(:GetInbox, request, **fields).message
@@ -52,15 +53,13 @@ module LeadchatInbox
     # Returns an enumerator of all visible inboxes. It requests each page when it is needed.
     def inboxes(request = nil, **fields, &block)
       all = pages(request, **fields)
-      return all.each { |page| page.inboxes.each(&block) } if block
-
-      Enumerator.new { |inboxes| all.each { |page| page.inboxes.each { |inbox| inboxes << inbox } } }
+      each_of(block) { |inboxes| all.each { |page| page.inboxes.each { |inbox| inboxes << inbox } } }
     end
 
     # Returns an enumerator of the pages.
-    def pages(request = nil, **fields)
+    def pages(request = nil, **fields, &block)
       first = message(V1::ListInboxesRequest, request, fields)
-      Enumerator.new do |pages|
+      each_of(block) do |pages|
         request = first.dup
         loop do
           page = list(request)
@@ -76,10 +75,11 @@ module LeadchatInbox
     def call(rpc, request = nil, **fields)
       description = V1::InboxService::Service.rpc_descs.fetch(rpc)
       request = message(description.input, request, fields)
-      options = { metadata: headers, deadline: Time.now + @timeout }
+      options = { metadata: metadata, deadline: Time.now + @timeout }
       return exchange(rpc, request, options) unless @isolated
 
-      bytes, received = Isolation.run do
+      # A second more, so that the process itself can report its deadline.
+      bytes, received = Isolation.run(@timeout + 1) do
         reply = exchange(rpc, request, options)
         [reply.message.to_proto, reply.headers]
       end
@@ -90,20 +90,22 @@ module LeadchatInbox
     def stub = @connection.stub
 
     # Returns the metadata of a call, with the present tokens.
-    def headers
+    def metadata
       { "authorization" => @token, "viewer-authorization" => @viewer_token }.compact
         .transform_values { |token| bearer(token) }.merge(@metadata)
     end
+
+    # Closes the connection, also for the clients that `with` and `isolated` have made. Calls in
+    # flight end; those that still wait for a connection fail. A later call raises IOError.
+    def close = @connection.close
 
     def inspect = "#<#{self.class} #{@connection.inspect}>"
 
     protected
 
-    def set(token: @token, viewer_token: @viewer_token, timeout: @timeout, metadata: @metadata)
-      if (token || viewer_token) && !@connection.private?
-        raise ArgumentError, "a token is sent only over TLS, a loopback address or a Unix socket"
-      end
+    attr_writer :isolated
 
+    def set(token: @token, viewer_token: @viewer_token, timeout: @timeout, metadata: @metadata)
       @token = token
       @viewer_token = viewer_token
       @timeout = timeout
@@ -120,22 +122,34 @@ module LeadchatInbox
       request
     end
 
+    def each_of(block, &elements)
+      all = Enumerator.new(&elements)
+      block ? all.each(&block) : all
+    end
+
     def exchange(rpc, request, options)
       name = GRPC::GenericService.underscore(rpc.to_s)
       operation = stub.public_send(name, request, return_op: true, **options)
       Reply.new(operation.execute, operation.metadata)
     rescue GRPC::BadStatus, GRPC::Core::CallError, Google::Protobuf::ParseError => e
-      raise Error.from_grpc(e)
+      raise Error.from_grpc(e, operation&.metadata)
     rescue SocketError => e # A name among replicas was not found.
       raise Error.new(e.message, code: :UNAVAILABLE)
     end
 
     # The library quotes a value that no header may have, so the token is checked here.
     def bearer(token)
-      text = (token.respond_to?(:call) ? token.call : token).to_s.strip
-      raise ArgumentError, "the token is empty, or has characters of no token" unless /\A[!-~]+\z/.match?(text)
+      string = token.respond_to?(:call) ? supplied(token) : token
+      visible = string.to_s.b[/\A\s*([!-~]+)\s*\z/, 1]
+      return "Bearer #{visible}" if visible
 
-      "Bearer #{text}"
+      raise Error.new("a token is not 1 or more visible ASCII characters", code: :UNAUTHENTICATED)
+    end
+
+    def supplied(token)
+      token.call
+    rescue StandardError # It is the cause of the error.
+      raise Error.new("the supplier of a token failed", code: :UNAUTHENTICATED)
     end
   end
 end

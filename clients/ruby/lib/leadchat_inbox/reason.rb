@@ -1,5 +1,6 @@
-# The reasons of errors: the values of `ErrorReason` without their prefix.
 # frozen_string_literal: true
+
+# The reasons of errors: the values of `ErrorReason` without their prefix.
 
 module LeadchatInbox
   # The reason of a failed call. Each known reason is a constant: `Reason::INBOX_NOT_FOUND`.
@@ -34,7 +35,7 @@ module LeadchatInbox
       [name, const_set(name, new(name))]
     end.to_h.freeze
 
-    # Returns the constant of a text, or an `Other` with it.
-    def self.of(text) = KNOWN.fetch(text) { Other.new(text) }
+    # Returns the constant of a string, or an `Other` with it. The empty string is no reason.
+    def self.of(name) = name.empty? ? nil : KNOWN.fetch(name) { Other.new(name) }
   end
 end

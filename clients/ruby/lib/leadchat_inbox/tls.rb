@@ -1,18 +1,24 @@
-# Certificates for TLS, from texts or from files that are reread after a change.
 # frozen_string_literal: true
+
+# Certificates for TLS, from strings or from files that are reread after a change.
 
 require "openssl"
 
 module LeadchatInbox
   # The authority of the server, and optionally the certificate and key of the caller, in PEM.
-  # Without an authority, the roots of the grpc gem count.
+  # Without an authority, the roots of the grpc gem count. `server_name` is the name in the
+  # certificate of the server, if that is not the host of the address.
   class TLS
-    def initialize(ca: nil, certificate: nil, key: nil, ca_file: nil, certificate_file: nil, key_file: nil)
-      @texts = { ca: ca, key: key, certificate: certificate }
-      @files = { ca: ca_file, key: key_file, certificate: certificate_file }.compact
-      return if (@texts[:key] || @files[:key]).nil? == (@texts[:certificate] || @files[:certificate]).nil?
+    attr_reader :server_name
 
-      raise ArgumentError, "a certificate and its key belong together"
+    def initialize(ca: nil, certificate: nil, key: nil, ca_file: nil, certificate_file: nil, key_file: nil,
+                   server_name: nil)
+      @server_name = server_name
+      @strings = { ca: ca, key: key, certificate: certificate }
+      @files = { ca: ca_file, key: key_file, certificate: certificate_file }.compact
+      return if (@strings[:key] || @files[:key]).nil? == (@strings[:certificate] || @files[:certificate]).nil?
+
+      raise ArgumentError, "a certificate and its key belong together: one of them is missing"
     end
 
     # Returns a value that changes when a file changes.
@@ -25,12 +31,12 @@ module LeadchatInbox
 
     # Makes credentials of gRPC from the present contents. A key of another certificate is an error.
     def credentials
-      pem = @texts.merge(@files.transform_values { |file| File.read(file) })
+      pem = @strings.merge(@files.transform_values { |file| File.read(file) })
       check(pem[:certificate], pem[:key]) if pem[:key]
       GRPC::Core::ChannelCredentials.new(pem[:ca], pem[:key], pem[:certificate])
     end
 
-    def inspect = "#<#{self.class}#{" with a certificate" if @texts[:certificate] || @files[:certificate]}>"
+    def inspect = "#<#{self.class}#{" with a certificate" if @strings[:certificate] || @files[:certificate]}>"
 
     private
 

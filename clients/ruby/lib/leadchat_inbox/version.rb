@@ -1,5 +1,6 @@
-# The version of the gem.
 # frozen_string_literal: true
+
+# The version of the gem.
 
 module LeadchatInbox
   VERSION = "0.1.0"
