@@ -32,7 +32,7 @@ import (
 // DefaultTimeout is the time of a call whose context has no deadline.
 const DefaultTimeout = 5 * time.Second
 
-// Every RPC only reads, so every call may be repeated. RESOURCE_EXHAUSTED is not repeated, since a
+// Every RPC only reads, so every call may be retried. RESOURCE_EXHAUSTED is not retried, since a
 // request that is too large has that code too.
 const serviceConfig = `{
 	"loadBalancingConfig": [{"round_robin": {}}],
@@ -50,13 +50,14 @@ const serviceConfig = `{
 
 // Config says where the service is, and what proves the caller. Only Addresses is required.
 type Config struct {
-	// One "host:port", several of them (replicas), or one "unix:/path". Calls go to all addresses
-	// in turn; one host name stands for all addresses that it has in DNS.
+	// One "host:port", several of them (replicas), or one "unix:/path". Calls go round-robin to all
+	// addresses; one host name stands for all addresses that it has in DNS.
 	Addresses []string
-	// TLS is for all addresses; [LoadTLS] makes it from files. Only loopback addresses and Unix
-	// sockets do without.
+	// TLS is for all addresses; [LoadTLS] makes it from files. Plaintext is for loopback addresses
+	// and Unix sockets only. The certificate of each replica has to be for its own host, unless
+	// ServerName is set.
 	TLS *tls.Config
-	// Token is the caller's token. It is sent over TLS and within this machine only.
+	// Token is the caller's token.
 	Token TokenSource
 	// Timeout is for calls whose context has no deadline. 0 is [DefaultTimeout]; below 0 is none.
 	Timeout time.Duration
@@ -76,7 +77,7 @@ type Client struct {
 
 // New makes a client. It connects with the first call.
 func New(config Config) (*Client, error) {
-	target, options, err := dialAddresses(config.Addresses, config.TLS == nil)
+	target, options, err := dialAddresses(config.Addresses, config.TLS)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +106,7 @@ func New(config Config) (*Client, error) {
 
 // dialAddresses returns gRPC's target for the addresses. A list has a resolver of its own, because
 // gRPC for Go has none for lists.
-func dialAddresses(addresses []string, plain bool) (string, []grpc.DialOption, error) {
+func dialAddresses(addresses []string, over *tls.Config) (string, []grpc.DialOption, error) {
 	if len(addresses) == 1 && strings.HasPrefix(addresses[0], "unix:") {
 		return addresses[0], nil, nil
 	}
@@ -118,10 +119,12 @@ func dialAddresses(addresses []string, plain bool) (string, []grpc.DialOption, e
 		if err != nil {
 			return "", nil, fmt.Errorf("inbox: %w; use host:port, a list of it, or unix:/path", err)
 		}
-		if ip, _ := netip.ParseAddr(host); plain && host != "localhost" && !ip.IsLoopback() {
+		if ip, _ := netip.ParseAddr(host); over == nil && host != "localhost" && !ip.IsLoopback() {
 			return "", nil, fmt.Errorf("inbox: %s is no loopback address, so it needs TLS", address)
 		}
-		// The certificate of each replica has to be for its own host.
+		if over != nil && over.ServerName != "" {
+			host = over.ServerName
+		}
 		state.Addresses = append(state.Addresses, resolver.Address{Addr: address, ServerName: host})
 	}
 	if len(addresses) == 1 {
@@ -150,7 +153,10 @@ func complete(timeout time.Duration) grpc.UnaryClientInterceptor {
 		if err == nil {
 			return nil
 		}
-		typed := newError(status.Convert(err))
+		typed, ok := errors.AsType[*Error](err) // A token could not be sent.
+		if !ok {
+			typed = newError(status.Convert(err))
+		}
 		ids := slices.Concat(trailer.Get("x-request-id"), header.Get("x-request-id"))
 		if len(ids) > 0 {
 			typed.RequestID = ids[0]

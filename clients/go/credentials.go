@@ -14,24 +14,23 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 )
 
-// TokenSource returns a token, without "Bearer". It is asked for each attempt of each call, so a
-// source that fetches tokens has to keep them until they expire.
+// TokenSource returns a token, without "Bearer". White space around it is left out. It is asked for
+// each attempt of each call, so a source that fetches tokens has to keep them until they expire. If
+// it fails, the call ends with UNAUTHENTICATED, and the error of the source is the cause.
 type TokenSource func(ctx context.Context) (string, error)
 
 // TokenFile is a source that reads a file anew for each call.
 func TokenFile(path string) TokenSource {
 	return func(context.Context) (string, error) {
 		token, err := os.ReadFile(path)
-		return strings.TrimSpace(string(token)), err
+		return string(token), err
 	}
 }
 
-// ViewerToken is an option of a call: the token of the user on whose behalf it is made. It is sent
-// over TLS and within this machine only.
+// ViewerToken is an option of a call: the token of the user on whose behalf it is made.
 func ViewerToken(token string) grpc.CallOption {
 	source := func(context.Context) (string, error) { return token, nil }
 	return grpc.PerRPCCredentials(bearer{"viewer-authorization", source})
@@ -43,26 +42,26 @@ type bearer struct {
 	token  TokenSource
 }
 
-// GetRequestMetadata returns the header. A connection that others could read gets none, whatever
-// options it was made with.
+// GetRequestMetadata returns the header.
 func (b bearer) GetRequestMetadata(ctx context.Context, _ ...string) (map[string]string, error) {
-	connection, _ := credentials.RequestInfoFromContext(ctx)
-	if info := connection.AuthInfo; info == nil || info.AuthType() != "local" &&
-		credentials.CheckSecurityLevel(info, credentials.PrivacyAndIntegrity) != nil {
-		return nil, status.Errorf(codes.Unauthenticated,
-			"%s was not sent: the connection is neither TLS nor local", b.header)
-	}
 	token, err := b.token(ctx)
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		return nil, status.FromContextError(ctx.Err()).Err()
-	case err != nil:
-		return nil, status.Errorf(codes.Unauthenticated, "%s was not sent: %v", b.header, err)
+	}
+	token = strings.TrimSpace(token)
+	if err == nil && (token == "" || strings.ContainsFunc(token, invisible)) {
+		err = errors.New("the token is not 1 or more visible ASCII characters")
+	}
+	if err != nil {
+		message := fmt.Sprintf("%s was not sent: %v", b.header, err)
+		return nil, &Error{Code: codes.Unauthenticated, Message: message, cause: err}
 	}
 	return map[string]string{b.header: "Bearer " + token}, nil
 }
 
-// RequireTransportSecurity is false, since GetRequestMetadata allows local connections too.
+func invisible(r rune) bool { return r < '!' || r > '~' }
+
+// RequireTransportSecurity is false: [New] allows TLS and connections within this machine only.
 func (b bearer) RequireTransportSecurity() bool { return false }
 
 // TLSFiles are the paths of PEM files for [LoadTLS].

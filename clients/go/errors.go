@@ -5,8 +5,6 @@ package inbox
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -23,7 +21,7 @@ import (
 type Error struct {
 	// Code is the class of the error.
 	Code codes.Code
-	// Reason is the value of ErrorReason without its prefix.
+	// Reason is the value of ErrorReason without its prefix. It is empty where there is none.
 	Reason Reason
 	// Message is for people. It quotes no stored value.
 	Message string
@@ -37,13 +35,14 @@ type Error struct {
 	RequestID string
 
 	status *statuspb.Status
+	cause  error
 }
 
 // FieldViolation says that a field of the request is invalid.
 type FieldViolation struct{ Field, Description string }
 
-// Reason is the reason of a failed call. It is one of the constants, empty, or the text of a reason
-// that this client does not know yet.
+// Reason is the reason of a failed call. It is one of the constants, empty, or a reason that this
+// client does not know yet.
 type Reason string
 
 // Known reports whether the contract of this client has the reason.
@@ -51,8 +50,8 @@ func (r Reason) Known() bool {
 	return inboxpb.ErrorReason_value["ERROR_REASON_"+string(r)] != 0
 }
 
-// Other returns the text of a reason that this client does not know.
-func (r Reason) Other() (text string, ok bool) {
+// Other returns a reason that this client does not know, as a string.
+func (r Reason) Other() (reason string, ok bool) {
 	if r == "" || r.Known() {
 		return "", false
 	}
@@ -68,9 +67,9 @@ func ReasonOf(err error) Reason {
 	return ""
 }
 
-// StatusError makes the error of a code, a message and the bytes of a google.rpc.Status, which are
-// the trailer grpc-status-details-bin. Details that cannot be decoded are left out.
-func StatusError(code codes.Code, message string, details []byte) *Error {
+// ErrorFromStatus makes the error of a code, a message and the bytes of a google.rpc.Status, which
+// are the trailer grpc-status-details-bin. Details that cannot be decoded are left out.
+func ErrorFromStatus(code codes.Code, message string, details []byte) *Error {
 	decoded := &statuspb.Status{}
 	if proto.Unmarshal(details, decoded) != nil {
 		decoded = &statuspb.Status{}
@@ -79,41 +78,47 @@ func StatusError(code codes.Code, message string, details []byte) *Error {
 	return newError(status.FromProto(decoded))
 }
 
+// newError takes the first ErrorInfo of the service, all invalid fields, and the first RetryInfo.
 func newError(of *status.Status) *Error {
 	e := &Error{Code: of.Code(), Message: of.Message(), status: of.Proto()}
+	var info *errdetails.ErrorInfo
+	var retry *errdetails.RetryInfo
 	for _, detail := range of.Details() {
 		switch detail := detail.(type) {
 		case *errdetails.ErrorInfo:
-			if detail.Domain == "inbox.leadchat" {
-				e.Reason, e.Metadata = Reason(detail.Reason), detail.Metadata
+			if info == nil && detail.Domain == "inbox.leadchat" {
+				info = detail
+				e.Reason, e.Metadata = Reason(info.Reason), info.Metadata
 			}
 		case *errdetails.BadRequest:
 			for _, violation := range detail.FieldViolations {
 				e.Fields = append(e.Fields, FieldViolation{violation.Field, violation.Description})
 			}
 		case *errdetails.RetryInfo:
-			e.RetryDelay = detail.RetryDelay.AsDuration()
+			if retry == nil {
+				retry = detail
+				e.RetryDelay = retry.RetryDelay.AsDuration()
+			}
 		}
 	}
 	return e
 }
 
-// Error names code, reason, message, fields and the request id.
+// Error returns code, reason, message and the request id in one line.
 func (e *Error) Error() string {
-	var text strings.Builder
-	fmt.Fprintf(&text, "inbox: %v", e.Code)
+	text := "inbox: " + e.Code.String()
 	if e.Reason != "" {
-		fmt.Fprintf(&text, " %s", e.Reason)
+		text += " " + string(e.Reason)
 	}
-	fmt.Fprintf(&text, ": %s", e.Message)
-	for _, field := range e.Fields {
-		fmt.Fprintf(&text, "; %s %s", field.Field, field.Description)
-	}
+	text += ": " + e.Message
 	if e.RequestID != "" {
-		fmt.Fprintf(&text, " (request id %s)", e.RequestID)
+		text += " (request id " + e.RequestID + ")"
 	}
-	return text.String()
+	return text
 }
+
+// Unwrap returns the cause, if a token could not be sent.
+func (e *Error) Unwrap() error { return e.cause }
 
 // GRPCStatus returns the status as the service sent it, for status.FromError and status.Code.
 func (e *Error) GRPCStatus() *status.Status {

@@ -83,7 +83,7 @@ func runCases(at *servers, cases []conformanceCase) error {
 	for _, c := range cases {
 		switch {
 		case c.Status != nil:
-			problem := c.checkError(inbox.StatusError(c.Status.Code, c.Status.Message, c.Status.Details))
+			problem := c.checkError(inbox.ErrorFromStatus(c.Status.Code, c.Status.Message, c.Status.Details))
 			printResult(c.Name, "-", problem)
 		case c.Message != "":
 			printResult(c.Name, "-", c.decode())
@@ -151,7 +151,7 @@ func (c *conformanceCase) call(at *servers, client *inbox.Client) error {
 		if err != nil {
 			return err
 		}
-		options = append(options, inbox.ViewerToken(strings.TrimSpace(string(token))))
+		options = append(options, inbox.ViewerToken(string(token)))
 	}
 	if c.Pages {
 		return c.pages(ctx, client, options)

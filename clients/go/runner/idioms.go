@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"slices"
 	"strings"
 	"time"
@@ -22,6 +21,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	inbox "leadchat.internal/inbox-go"
 	"leadchat.internal/inbox-go/inboxpb"
@@ -43,6 +43,7 @@ func runIdioms(at *servers) error {
 var idioms = []idiom{
 	{"errors-as", errorsAs},
 	{"errors-other-reason", otherReason},
+	{"errors-first-details", firstDetails},
 	{"errors-every-reason-is-known", everyReason},
 	{"errors-of-the-library", libraryError},
 	{"errors-is-canceled", canceled},
@@ -51,7 +52,7 @@ var idioms = []idiom{
 	{"oneof-switch", oneofSwitch},
 	{"deadline-default", deadlineDefault},
 	{"stub-and-connection", stubAndConnection},
-	{"replicas-in-turn", replicasInTurn},
+	{"replicas-round-robin", replicasRoundRobin},
 	{"addresses-with-mistakes", addressMistakes},
 }
 
@@ -89,31 +90,79 @@ func errorsAs(at *servers) error {
 			expect(inbox.ReasonOf(wrapped) == inbox.ReasonInboxNotFound, "the reason, got %v", err),
 			expect(status.Code(wrapped) == codes.NotFound, "gRPC's code, got %v", status.Code(wrapped)),
 			expect(len(status.Convert(err).Details()) == 1, "the details of gRPC's status"),
-			expect(strings.Contains(err.Error(), "INBOX_NOT_FOUND"), "the reason in %q", err),
+			expect(e != nil && err.Error() == fmt.Sprintf(
+				"inbox: NotFound INBOX_NOT_FOUND: %s (request id %s)", e.Message, e.RequestID),
+				"code, reason, message and request id, got %q", err),
 			expect(inbox.ReasonOf(nil) == "" && inbox.ReasonOf(fs.ErrNotExist) == "", "no reason"),
 		)
 	})
 }
 
+// statusOf returns the error of a status with these details.
+func statusOf(details ...proto.Message) (*inbox.Error, error) {
+	of := &statuspb.Status{}
+	for _, detail := range details {
+		packed, err := anypb.New(detail)
+		if err != nil {
+			return nil, err
+		}
+		of.Details = append(of.Details, packed)
+	}
+	bytes, err := proto.Marshal(of)
+	return inbox.ErrorFromStatus(codes.Aborted, "later", bytes), err
+}
+
+func info(domain, reason, key string) *errdetails.ErrorInfo {
+	return &errdetails.ErrorInfo{
+		Domain: domain, Reason: reason, Metadata: map[string]string{key: "is there"},
+	}
+}
+
 func otherReason(*servers) error {
-	info, err := anypb.New(&errdetails.ErrorInfo{Domain: "inbox.leadchat", Reason: "FROM_THE_FUTURE"})
+	future, err := statusOf(info("inbox.leadchat", "FROM_THE_FUTURE", "key"))
 	if err != nil {
 		return err
 	}
-	bytes, err := proto.Marshal(&statuspb.Status{Details: []*anypb.Any{info}})
-	if err != nil {
-		return err
-	}
-	future := inbox.StatusError(codes.Aborted, "later", bytes)
-	text, other := future.Reason.Other()
+	reason, other := future.Reason.Other()
 	_, known := inbox.ReasonInboxNotFound.Other()
-	_, none := inbox.StatusError(codes.Aborted, "later", []byte("no status")).Reason.Other()
+	_, none := inbox.ErrorFromStatus(codes.Aborted, "later", []byte("no status")).Reason.Other()
 	return errors.Join(
-		expect(other && text == "FROM_THE_FUTURE", "another reason, got %q", text),
+		expect(other && reason == "FROM_THE_FUTURE", "another reason, got %q", reason),
 		expect(!known, "a known reason not to be another"),
 		expect(!none, "no reason not to be another"),
 		expect(!inbox.Reason("UNSPECIFIED").Known(), "UNSPECIFIED, which is never sent, to be unknown"),
 		expect(status.Code(future) == codes.Aborted, "gRPC's code, got %v", status.Code(future)),
+	)
+}
+
+// A proxy may add details before those of the service, and after them.
+func firstDetails(*servers) error {
+	violation := func(field string) *errdetails.BadRequest {
+		return &errdetails.BadRequest{
+			FieldViolations: []*errdetails.BadRequest_FieldViolation{{Field: field}},
+		}
+	}
+	delay := func(seconds int64) *errdetails.RetryInfo {
+		return &errdetails.RetryInfo{RetryDelay: &durationpb.Duration{Seconds: seconds}}
+	}
+	several, err := statusOf(info("proxy.example", "QUOTA", "proxy"), violation("viewer"), delay(1),
+		info("inbox.leadchat", "OVERLOADED", "first"), info("inbox.leadchat", "INTERNAL", "second"),
+		violation("detail"), delay(2))
+	if err != nil {
+		return err
+	}
+	empty, err := statusOf(
+		info("inbox.leadchat", "", "first"), info("inbox.leadchat", "INTERNAL", "second"))
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		expect(several.Reason == inbox.ReasonOverloaded, "OVERLOADED, got %q", several.Reason),
+		expect(len(several.Metadata) == 1 && several.Metadata["first"] != "",
+			"the metadata of the reason alone, got %v", several.Metadata),
+		expect(len(several.Fields) == 2, "two fields, got %v", several.Fields),
+		expect(several.RetryDelay == time.Second, "1 s, got %v", several.RetryDelay),
+		expect(empty.Reason == "", "no reason, got %q", empty.Reason),
 	)
 }
 
@@ -154,14 +203,9 @@ func everyReason(*servers) error {
 	return nil
 }
 
-// Nothing listens at the address, so that gRPC itself makes the error.
+// Nothing listens on port 1, so that gRPC itself makes the error.
 func libraryError(*servers) error {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	config := inbox.Config{Addresses: []string{listener.Addr().String()}}
-	listener.Close()
+	config := inbox.Config{Addresses: []string{"127.0.0.1:1"}}
 	return with(config, func(ctx context.Context, client *inbox.Client) error {
 		_, err := client.Get(ctx, get(1))
 		e, ok := errors.AsType[*inbox.Error](err)
@@ -307,21 +351,21 @@ func stubAndConnection(at *servers) error {
 	})
 }
 
-func replicasInTurn(at *servers) error {
+func replicasRoundRobin(at *servers) error {
 	config := inbox.Config{Addresses: at.Replicas}
 	return with(config, func(ctx context.Context, client *inbox.Client) error {
 		answers := map[string]int{}
-		for range 200 { // Until all connections are there, the first ones answer.
+		few := func(replica string) bool { return answers[replica] < 50 }
+		// Until all connections are there, the first ones answer.
+		for begin := time.Now(); slices.ContainsFunc(at.Replicas, few); {
+			if time.Since(begin) > 10*time.Second {
+				return fmt.Errorf("expected answers of all replicas, got %v", answers)
+			}
 			var from peer.Peer
 			if _, err := client.Get(ctx, get(1), grpc.Peer(&from)); err != nil {
 				return err
 			}
 			answers[from.Addr.String()]++
-		}
-		for _, replica := range at.Replicas {
-			if answers[replica] < 50 {
-				return fmt.Errorf("expected answers of %s, got %v", replica, answers)
-			}
 		}
 		return nil
 	})
@@ -330,12 +374,25 @@ func replicasInTurn(at *servers) error {
 func addressMistakes(at *servers) error {
 	for _, mistake := range [][]string{
 		nil, {""}, {"localhost"}, {"tls:" + at.TLS.Address}, {at.Unix.Address, at.Unix.Address},
-		{"192.0.2.1:50051"}, {"inbox.example:50051"},
 	} {
 		if client, err := inbox.New(inbox.Config{Addresses: mistake}); err == nil {
 			client.Close()
 			return fmt.Errorf("expected an error of New for %q", mistake)
 		}
+	}
+	for _, remote := range []string{"192.0.2.1:50051", "inbox.example:50051", "[2001:db8::1]:50051"} {
+		text := "inbox: " + remote + " is no loopback address, so it needs TLS"
+		_, err := inbox.New(inbox.Config{Addresses: []string{"127.0.0.1:50051", remote}})
+		if err == nil || err.Error() != text {
+			return fmt.Errorf("expected %q, got %v", text, err)
+		}
+	}
+	for _, local := range []string{"127.0.0.2:50051", "[::1]:50051", "localhost:50051"} {
+		client, err := inbox.New(inbox.Config{Addresses: []string{local}})
+		if err != nil {
+			return err
+		}
+		client.Close()
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -14,7 +15,6 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
 	inbox "leadchat.internal/inbox-go"
@@ -24,11 +24,13 @@ import (
 var credentialIdioms = []idiom{
 	{"token-asked-for-each-call", tokenEachCall},
 	{"token-that-is-not-there", tokenMissing},
-	{"token-stays-within-the-machine", tokenLocal},
+	{"token-stripped-and-checked", tokenChecked},
+	{"token-over-plaintext-within-the-machine", tokenLocal},
 	{"viewer-token-of-each-call", viewerTokens},
 	{"secrets-are-not-printed", secretsHidden},
 	{"certificate-renewed", certificateRenewed},
 	{"certificate-without-key", certificateMistakes},
+	{"replicas-each-with-its-own-name", replicasOverTLS},
 }
 
 func find() *inboxpb.FindInboxesRequest {
@@ -42,7 +44,7 @@ func find() *inboxpb.FindInboxesRequest {
 
 func (s *servers) viewerToken(user string) (string, error) {
 	token, err := os.ReadFile(s.ViewerTokens[user])
-	return strings.TrimSpace(string(token)), err
+	return string(token), err
 }
 
 func tokenEachCall(at *servers) error {
@@ -79,30 +81,58 @@ func tokenMissing(at *servers) error {
 	config.Token = inbox.TokenFile("/nowhere/token")
 	return with(config, func(ctx context.Context, client *inbox.Client) error {
 		_, err := client.Find(ctx, find())
-		return expect(status.Code(err) == codes.Unauthenticated && inbox.ReasonOf(err) == "" &&
-			strings.Contains(err.Error(), "/nowhere/token"), "UNAUTHENTICATED with the path, got %v", err)
+		return errors.Join(
+			expect(unsent(err), "UNAUTHENTICATED, got %v", err),
+			expect(errors.Is(err, fs.ErrNotExist), "the error of the file as the cause, got %v", err))
+	})
+}
+
+// unsent reports whether it is the error of a token that was not sent.
+func unsent(err error) bool {
+	e, ok := errors.AsType[*inbox.Error](err)
+	return ok && e.Code == codes.Unauthenticated && e.Reason == "" &&
+		status.Code(err) == codes.Unauthenticated && strings.Contains(e.Message, "was not sent")
+}
+
+func tokenChecked(at *servers) error {
+	config, err := at.caller("webhooks")
+	if err != nil {
+		return err
+	}
+	token, source := "", config.Token
+	config.Token = func(context.Context) (string, error) { return token, nil }
+	return with(config, func(ctx context.Context, client *inbox.Client) error {
+		var problems []error
+		mistakes := []string{"", " \n", "bad token", "bad\ntoken", "bad-tökén", "bad\x00token"}
+		for _, token = range mistakes {
+			_, err := client.Find(ctx, find())
+			_, ofViewer := client.Find(ctx, find(), inbox.ViewerToken(token))
+			problems = append(problems,
+				expect(unsent(err) && errors.Unwrap(err) != nil, "a cause for %q, got %v", token, err),
+				expect(unsent(ofViewer), "the same for the viewer, got %v", ofViewer),
+				expect(!strings.Contains(err.Error(), "bad"), "no token in %q", err))
+		}
+		good, err := source(ctx)
+		token = "\t " + good + " \r\n"
+		_, stripped := client.Find(ctx, find())
+		return errors.Join(append(problems, err, stripped)...)
 	})
 }
 
 func tokenLocal(at *servers) error {
 	asked := 0
 	token := func(context.Context) (string, error) { asked++; return "secret", nil }
-	local, unix, open := at.plain(), at.plain(), at.plain()
-	local.Token, unix.Token, open.Token = token, token, token
+	local, unix := at.plain(), at.plain()
+	local.Token, unix.Token = token, token
 	unix.Addresses = []string{at.Unix.Address}
-	open.DialOptions = []grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials())}
-	once := func(config inbox.Config) (err error) {
-		_ = with(config, func(ctx context.Context, client *inbox.Client) error {
-			_, err = client.Get(ctx, get(1))
+	once := func(config inbox.Config) error {
+		return with(config, func(ctx context.Context, client *inbox.Client) error {
+			_, err := client.Get(ctx, get(1))
 			return err
 		})
-		return err
 	}
-	problems := errors.Join(once(local), once(unix),
+	return errors.Join(once(local), once(unix),
 		expect(asked == 2, "a token over the loopback and a Unix socket, asked %d times", asked))
-	err := once(open)
-	return errors.Join(problems, expect(asked == 2 && status.Code(err) == codes.Unauthenticated,
-		"no token over an insecure connection, asked %d times, got %v", asked, err))
 }
 
 func viewerTokens(at *servers) error {
@@ -233,4 +263,33 @@ func certificateMistakes(at *servers) error {
 		}
 	}
 	return nil
+}
+
+// The certificate is for both names. It is not for the last one.
+func replicasOverTLS(at *servers) error {
+	config, err := at.caller("webhooks")
+	if err != nil {
+		return err
+	}
+	_, port, err := net.SplitHostPort(at.TLS.Address)
+	if err != nil {
+		return err
+	}
+	own := []string{at.TLS.Address, net.JoinHostPort("127.0.0.1", port)}
+	call := func(name string, addresses []string) error {
+		config := config
+		config.Addresses, config.TLS = addresses, config.TLS.Clone()
+		config.TLS.ServerName = name
+		return with(config, func(ctx context.Context, client *inbox.Client) error {
+			var problems []error
+			for range 4 {
+				_, err := client.Find(ctx, find())
+				problems = append(problems, err)
+			}
+			return errors.Join(problems...)
+		})
+	}
+	wrong := call("other.example", own)
+	return errors.Join(call("", own), call("localhost", own),
+		expect(status.Code(wrong) == codes.Unavailable, "UNAVAILABLE for another name, got %v", wrong))
 }

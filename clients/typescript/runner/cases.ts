@@ -11,7 +11,7 @@ import {
   type MessageShape,
 } from "@bufbuild/protobuf";
 import * as api from "@leadchat/inbox-client";
-import { Code, InboxClient, InboxError, InboxService, inboxError } from "@leadchat/inbox-client";
+import { Code, InboxClient, InboxError, InboxService } from "@leadchat/inbox-client";
 import { callerClient, print, viewerToken, type Servers } from "./servers.js";
 
 interface Case {
@@ -66,7 +66,7 @@ async function report(c: Case, endpoint: string, run: () => Promise<string | und
 function checkOffline(c: Case): string | undefined {
   if (c.status !== undefined) {
     const { code, message, details } = c.status;
-    return checkError(c, inboxError(code, message, Buffer.from(details, "base64")));
+    return checkError(c, InboxError.fromStatus(code, message, Buffer.from(details, "base64")));
   }
   const schema = schemaOf(c.message ?? "");
   const json = toJson(schema, fromBinary(schema, Buffer.from(c.bytes ?? "", "base64")));
@@ -140,7 +140,7 @@ function checkError(c: Case, error: InboxError): string | undefined {
     fields: error.fields.map(({ field }) => field),
     retry_delay_seconds: error.retryDelayMs === undefined ? null : error.retryDelayMs / 1000,
     request_id: error.requestId ?? "",
-    message: error.message,
+    message: error.description,
   };
   for (const [key, expected] of Object.entries(c.error ?? {})) {
     const found = difference(expected, all[key] ?? null, `error.${key}`);

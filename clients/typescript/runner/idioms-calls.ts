@@ -35,10 +35,9 @@ function addressOf({ channel }: Inbox): string | undefined {
 }
 
 export const callChecks: Record<string, Check> = {
-  "call/oneof-enums-and-bigints": async (servers) => {
-    const client = new InboxClient(servers.plain.address);
+  "call/oneof-enums-and-bigints": async (servers, keep) => {
+    const client = keep(new InboxClient(servers.plain.address));
     const { inbox, disclosedAs } = await client.get(emailInbox);
-    client.close();
     assert.ok(inbox);
     const id: bigint = inbox.id;
     assert.equal(id, 3n);
@@ -47,16 +46,15 @@ export const callChecks: Record<string, Check> = {
     assert.equal(addressOf(inbox), "hello@paperlantern.example");
   },
 
-  "call/any-generated-method": async (servers) => {
-    const client = new InboxClient(servers.unix.address);
+  "call/any-generated-method": async (servers, keep) => {
+    const client = keep(new InboxClient(servers.unix.address));
     const answer = await client.call(InboxService.method.explainAccess, emailInbox);
     assert.equal(answer.permitted, true);
     assert.match(client.grpc.getChannel().getTarget(), /^unix:/);
-    client.close();
   },
 
-  "pages/stop-early": async (servers) => {
-    const client = new InboxClient(servers.plain.address);
+  "pages/stop-early": async (servers, keep) => {
+    const client = keep(new InboxClient(servers.plain.address));
     const request = create(ListInboxesRequestSchema, {
       accountId: 1n,
       viewer: missingInbox.viewer,
@@ -72,39 +70,48 @@ export const callChecks: Record<string, Check> = {
       seen.push(id);
       if (seen.length === 3) break;
     }
-    client.close();
     assert.deepEqual([seen, pages], [[3n, 4n, 5n], 2]);
     assert.deepEqual(await iterator.next(), { value: undefined, done: true });
     assert.equal(request.pageToken, "");
   },
 
-  "deadline/default-is-five-seconds": async () => {
-    const silent = new Proxy();
-    const client = new InboxClient(`127.0.0.1:${await silent.listen()}`);
+  "pages/with-role": async (servers, keep) => {
+    const client = keep(new InboxClient(servers.plain.address));
+    const request = { accountId: 1n, viewer: missingInbox.viewer, pageSize: 2 };
+    let calls = 0;
+    const pages = client.pages(request, { onMetadata: () => (calls += 1) });
+    const sizes: number[] = [];
+    for await (const page of pages) {
+      sizes.push(page.inboxes.length);
+      assert.equal(page.disclosedAs, Role.ADMINISTRATOR);
+      assert.equal(calls, sizes.length);
+    }
+    assert.deepEqual(sizes, [2, 2, 2, 2, 2, 2, 1]);
+  },
+
+  "deadline/default-is-five-seconds": async (_, keep) => {
+    const silent = keep(new Proxy());
+    const client = keep(new InboxClient(`127.0.0.1:${await silent.listen()}`));
     const begin = Date.now();
     const error = await failure(client.get(emailInbox));
     const elapsed = Date.now() - begin;
-    client.close();
-    silent.close();
     assert.equal(error.code, Code.DEADLINE_EXCEEDED);
-    assert.ok(elapsed > 4900 && elapsed < 7000, `after ${elapsed} ms`);
+    assert.ok(elapsed > 4900 && elapsed < 9900, `after ${elapsed} ms`);
   },
 
-  "deadline/of-the-client-and-of-the-call": async () => {
-    const silent = new Proxy();
-    const client = new InboxClient(`127.0.0.1:${await silent.listen()}`, { timeoutMs: 200 });
+  "deadline/of-the-client-and-of-the-call": async (_, keep) => {
+    const silent = keep(new Proxy());
+    const client = keep(new InboxClient(`127.0.0.1:${await silent.listen()}`, { timeoutMs: 200 }));
     const begin = Date.now();
     const error = await failure(client.get(emailInbox));
     assert.equal(error.code, Code.DEADLINE_EXCEEDED);
     await failure(client.get(emailInbox, { timeoutMs: 100 }));
-    assert.ok(Date.now() - begin < 2000);
-    client.close();
-    silent.close();
+    assert.ok(Date.now() - begin < 4900);
   },
 
-  "call/cancelled-by-a-signal": async () => {
-    const silent = new Proxy();
-    const client = new InboxClient(`127.0.0.1:${await silent.listen()}`);
+  "call/cancelled-by-a-signal": async (_, keep) => {
+    const silent = keep(new Proxy());
+    const client = keep(new InboxClient(`127.0.0.1:${await silent.listen()}`));
     const controller = new AbortController();
     const call = failure(client.get(emailInbox, { signal: controller.signal }));
     setTimeout(() => controller.abort("typed on"), 50);
@@ -112,40 +119,55 @@ export const callChecks: Record<string, Check> = {
     assert.deepEqual([error.code, error.cause], [Code.CANCELLED, "typed on"]);
     const late = await failure(client.get(emailInbox, { signal: controller.signal }));
     assert.equal(late.code, Code.CANCELLED);
-    client.close();
-    silent.close();
   },
 
-  "retry/until-the-server-listens": async (servers) => {
-    const first = new Proxy();
-    const port = await first.listen();
-    first.close();
-    const client = new InboxClient(`127.0.0.1:${port}`);
-    const call = client.get(emailInbox);
-    const proxy = new Proxy(servers.plain.address);
-    setTimeout(() => void proxy.listen(port), 300);
-    const answer = await call;
-    client.close();
-    proxy.close();
-    assert.equal(answer.inbox?.id, 3n);
+  "retry/until-the-server-accepts": async (servers, keep) => {
+    const proxy = keep(new Proxy(servers.plain.address));
+    proxy.refusing = true;
+    const client = keep(new InboxClient(`127.0.0.1:${await proxy.listen()}`));
+    const call = client.get(emailInbox, { timeoutMs: 30_000 });
+    setTimeout(() => (proxy.refusing = false), 300);
+    assert.equal((await call).inbox?.id, 3n);
+    assert.ok(proxy.refused > 0);
   },
 
-  "replicas/round-robin-over-names": async (servers) => {
-    const proxies = servers.replicas.map((address) => new Proxy(address));
+  "replicas/round-robin-over-names": async (servers, keep) => {
+    const proxies = servers.replicas.map((address) => keep(new Proxy(address)));
     const ports = await Promise.all(proxies.map((proxy) => proxy.listen()));
-    const client = new InboxClient(ports.map((port) => `localhost:${port}`));
-    for (let i = 0; i < 40; i += 1) await client.get(emailInbox);
-    client.close();
-    const bytes = proxies.map((proxy) => proxy.bytes);
-    for (const proxy of proxies) proxy.close();
+    const client = keep(new InboxClient(ports.map((port) => `localhost:${port}`)));
+    // Until all connections are there, the first one has all calls.
+    const end = Date.now() + 10_000;
+    let bytes: number[];
+    do {
+      for (const proxy of proxies) proxy.bytes = 0;
+      for (let i = 0; i < 40; i += 1) await client.get(emailInbox);
+      bytes = proxies.map((proxy) => proxy.bytes);
+    } while (Math.min(...bytes) <= Math.max(...bytes) / 2 && Date.now() < end);
     const least = Math.min(...bytes) / Math.max(...bytes);
     assert.ok(least > 0.5, `bytes to the replicas: ${bytes.join(", ")}`);
   },
 
-  "replicas/a-name-without-address-is-no-hindrance": async (servers) => {
-    const client = new InboxClient([...servers.replicas, "no-such-name.invalid:50051"]);
-    for (let i = 0; i < 10; i += 1) await client.get(emailInbox);
-    client.close();
+  // The time of a resolver that does not answer is in the first call.
+  "replicas/a-name-without-address-is-no-hindrance": async (servers, keep) => {
+    const addresses = [servers.tls.address, "no-such-name.invalid:50051"];
+    const { certificate, key } = servers.callers["dashboard"] ?? {};
+    const tls = { ca: servers.tls.ca, serverName: "localhost", certificate, key };
+    const client = keep(new InboxClient(addresses, { tls, timeoutMs: 30_000 }));
+    for (let i = 0; i < 10; i += 1) await client.explain(emailInbox);
+  },
+
+  "address/plaintext-is-for-this-machine": () => {
+    for (const address of ["192.0.2.1:50051", "inbox.example:50051", "[2001:db8::1]:50051"]) {
+      const message = `${address} is no loopback address, so it needs TLS`;
+      const error = { name: "TypeError", message };
+      assert.throws(() => new InboxClient(address), error);
+      assert.throws(() => new InboxClient(["127.0.0.1:1", address]), error);
+      new InboxClient(address, { tls: {} }).close();
+    }
+    for (const address of ["unix:/nowhere", "127.0.0.2:1", "[::1]:1", "localhost:1"]) {
+      new InboxClient(address, { token: "token" }).close();
+    }
+    new InboxClient(["127.0.0.2:1", "[::1]:1", "localhost:1"]).close();
   },
 
   "address/malformed": () => {
@@ -154,10 +176,9 @@ export const callChecks: Record<string, Check> = {
     }
   },
 
-  "limit/largest-response": async (servers) => {
-    const client = new InboxClient(servers.plain.address, { maxResponseBytes: 64 });
+  "limit/largest-response": async (servers, keep) => {
+    const client = keep(new InboxClient(servers.plain.address, { maxResponseBytes: 64 }));
     const error = await failure(client.get(emailInbox));
-    client.close();
     assert.deepEqual([error.code, error.reason], [Code.RESOURCE_EXHAUSTED, undefined]);
   },
 
@@ -176,7 +197,7 @@ export const callChecks: Record<string, Check> = {
       const { inbox } = await client.get({ accountId: 1n, inboxId: 3n, viewer });
       console.log(inbox.name);`;
     const arguments_ = ["--input-type=module", "--eval", program, servers.plain.address];
-    const options = { timeout: 10000, cwd: new URL(".", import.meta.url) };
+    const options = { timeout: 30_000, cwd: new URL(".", import.meta.url) };
     const { stdout } = await promisify(execFile)(process.execPath, arguments_, options);
     assert.equal(stdout, "Customer mail\n");
   },

@@ -6,11 +6,20 @@ export class Proxy {
   readonly #sockets = new Set<Socket>();
   /** The bytes from clients so far. */
   bytes = 0;
+  /** Whether new connections end at once. Meanwhile no other program can have the port. */
+  refusing = false;
+  /** The connections that ended so. */
+  refused = 0;
 
   /** Without a target, the proxy accepts connections and stays silent. */
   constructor(target?: string) {
     this.#server = createServer((client) => {
       this.#keep(client);
+      if (this.refusing) {
+        this.refused += 1;
+        client.destroy();
+        return;
+      }
       client.on("data", (chunk) => (this.bytes += chunk.length));
       if (target === undefined) return;
       const end = target.lastIndexOf(":");
@@ -20,9 +29,9 @@ export class Proxy {
     });
   }
 
-  /** Listens, by default on a free port, and returns the port. */
-  async listen(port = 0): Promise<number> {
-    await new Promise<void>((done) => this.#server.listen(port, "127.0.0.1", done));
+  /** Listens on a free port, and returns the port. */
+  async listen(): Promise<number> {
+    await new Promise<void>((done) => this.#server.listen(0, "127.0.0.1", done));
     return (this.#server.address() as AddressInfo).port;
   }
 

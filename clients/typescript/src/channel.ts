@@ -7,9 +7,9 @@ import {
   type ChannelOptions,
 } from "@grpc/grpc-js";
 import { InboxService } from "./gen/leadchat/inbox/v1/inbox_service_pb.js";
-import { replicasTarget } from "./replicas.js";
+import { replicasTarget, splitAddress } from "./replicas.js";
 
-/** TLS. A text is the path of a PEM file, or the PEM itself; bytes are PEM. */
+/** TLS. A string is the path of a PEM file, or the PEM itself; bytes are PEM. */
 export interface TlsOptions {
   /** The authorities of the server. By default those of Node.js. */
   readonly ca?: string | Uint8Array | undefined;
@@ -17,7 +17,7 @@ export interface TlsOptions {
   readonly certificate?: string | Uint8Array | undefined;
   /** The key of this certificate. */
   readonly key?: string | Uint8Array | undefined;
-  /** The name in the certificate of the server. By default the first host. */
+  /** The name in the certificate. By default the host. A list of several hosts needs it. */
   readonly serverName?: string | undefined;
 }
 
@@ -50,22 +50,24 @@ export function channelOptions(
   };
 }
 
-/** The target of the channel, and whether all its addresses are of this machine. */
-export function parseAddress(
+/** The target of the channel. Plaintext is for this machine only. */
+export function channelTarget(
   address: string | readonly string[],
-): [target: string, local: boolean] {
-  if (typeof address === "string" && address.startsWith("unix:")) return [address, true];
+  tls: TlsOptions | undefined,
+): string {
+  if (typeof address === "string" && address.startsWith("unix:")) return address;
   const addresses = typeof address === "string" ? [address] : address;
-  const hosts = addresses.map((text) => {
-    const parsed = experimental.splitHostPort(text);
-    if (!parsed?.host || parsed.port === undefined || /[,/]/.test(text)) {
-      throw new TypeError("an address is host:port, or unix:/path alone");
-    }
-    return parsed.host;
-  });
-  if (hosts.length === 0) throw new TypeError("a list of replicas has at least one address");
-  const target = typeof address === "string" ? `dns:${address}` : replicasTarget(addresses);
-  return [target, hosts.every((host) => /^(localhost|127(\.\d{1,3}){3}|::1)$/i.test(host))];
+  if (addresses.length === 0) throw new TypeError("a list of replicas has at least one address");
+  const hosts = addresses.map((text) => splitAddress(text).host.toLowerCase());
+  const remote = hosts.findIndex((host) => !/^(localhost|127(\.\d{1,3}){3}|::1)$/.test(host));
+  if (tls === undefined && remote >= 0) {
+    throw new TypeError(`${addresses[remote]} is no loopback address, so it needs TLS`);
+  }
+  // grpc-js verifies one name for all.
+  if (tls !== undefined && tls.serverName === undefined && new Set(hosts).size > 1) {
+    throw new TypeError("replicas on several hosts need tls.serverName");
+  }
+  return typeof address === "string" ? `dns:${address}` : replicasTarget(addresses);
 }
 
 /** The credentials of the channel. */

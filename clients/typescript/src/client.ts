@@ -1,4 +1,4 @@
-// The client: one method for each RPC, and an iterator over all pages of a list.
+// The client: one method for each RPC, and iterators over all pages of a list.
 import {
   clone,
   create,
@@ -17,18 +17,21 @@ import {
   type ChannelOptions,
   type ServiceError,
 } from "@grpc/grpc-js";
-import { channelCredentials, channelOptions, parseAddress, type TlsOptions } from "./channel.js";
-import { inboxError, type InboxError } from "./error.js";
+import { channelCredentials, channelOptions, channelTarget, type TlsOptions } from "./channel.js";
+import { InboxError } from "./error.js";
 import type { Inbox } from "./gen/leadchat/inbox/v1/inbox_pb.js";
 import * as api from "./gen/leadchat/inbox/v1/inbox_service_pb.js";
 
 const DEFAULT_TIMEOUT_MS = 5000;
 
-/** A token without `Bearer`, or its supplier, which is asked for each attempt of a call. */
+/**
+ * A token without `Bearer`, or its supplier, which is asked for each attempt of a call. White space
+ * around a token is left out.
+ */
 export type Token = string | (() => string | Promise<string>);
 
 export interface InboxClientOptions {
-  /** TLS. Without it, the connection is plaintext, for Unix sockets and loopback. */
+  /** TLS. Without it, the connection is plaintext, for loopback and Unix sockets only. */
   readonly tls?: TlsOptions | undefined;
   /** The token of the caller, for the header `authorization`. */
   readonly token?: Token | undefined;
@@ -58,14 +61,11 @@ export class InboxClient {
   readonly #grpc: Client;
   readonly #token: Token | undefined;
   readonly #timeoutMs: number;
-  readonly #mayPassTokens: boolean;
   #closed = false;
 
   /** `address` is `host:port`, `unix:/path`, or a list of `host:port`, one for each replica. */
   constructor(address: string | readonly string[], options: InboxClientOptions = {}) {
-    const [target, local] = parseAddress(address);
-    this.#mayPassTokens = local || options.tls !== undefined;
-    if (options.token !== undefined && !this.#mayPassTokens) throw new TypeError(TOKENS_NEED_TLS);
+    const target = channelTarget(address, options.tls);
     this.#token = options.token;
     this.#timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
     this.#grpc = new Client(target, channelCredentials(options.tls), {
@@ -79,7 +79,7 @@ export class InboxClient {
     return this.#grpc;
   }
 
-  /** Ends the connections after the calls under way. No call begins afterwards. */
+  /** Ends the connections after the calls in flight. No call begins afterwards. */
   close(): void {
     this.#closed = true;
     this.#grpc.close();
@@ -100,11 +100,19 @@ export class InboxClient {
     request: MessageInitShape<typeof api.ListInboxesRequestSchema>,
     options?: CallOptions,
   ): AsyncGenerator<Inbox, void, undefined> {
+    for await (const page of this.pages(request, options)) yield* page.inboxes;
+  }
+
+  /** ListInboxes to the end, page by page. A page is requested when it is needed. */
+  async *pages(
+    request: MessageInitShape<typeof api.ListInboxesRequestSchema>,
+    options?: CallOptions,
+  ): AsyncGenerator<api.ListInboxesResponse, void, undefined> {
     const schema = api.ListInboxesRequestSchema;
     const next = clone(schema, create(schema, request));
     do {
       const page = await this.list(next, options);
-      yield* page.inboxes;
+      yield page;
       next.pageToken = page.nextPageToken;
     } while (next.pageToken !== "");
   }
@@ -131,10 +139,7 @@ export class InboxClient {
     options: CallOptions = {},
   ): Promise<MessageShape<O>> {
     const { signal, timeoutMs = this.#timeoutMs, viewerToken } = options;
-    if (viewerToken !== undefined && !this.#mayPassTokens) {
-      throw inboxError(Code.UNAUTHENTICATED, TOKENS_NEED_TLS);
-    }
-    if (this.#closed) throw inboxError(Code.CANCELLED, "the client is closed");
+    if (this.#closed) throw InboxError.fromStatus(Code.CANCELLED, "the client is closed");
     if (signal?.aborted) throw aborted(signal);
     const tokens = { authorization: this.#token, "viewer-authorization": viewerToken };
     const failure: { cause?: unknown } = {};
@@ -179,7 +184,6 @@ export class InboxClient {
 
 type Outcome<T> = [error: ServiceError | null, response: T | undefined];
 
-const TOKENS_NEED_TLS = "a token is sent over TLS, a Unix socket or loopback only";
 const TOKEN_FAILED = "there is no usable token";
 
 // The error of grpc-js would quote the value.
@@ -189,7 +193,7 @@ function toMetadata(headers: Readonly<Record<string, string>> = {}): Metadata {
     try {
       metadata.set(name, value);
     } catch {
-      throw inboxError(Code.INVALID_ARGUMENT, `the header ${name} is malformed`);
+      throw InboxError.fromStatus(Code.INVALID_ARGUMENT, `the header ${name} is malformed`);
     }
   }
   return metadata;
@@ -200,7 +204,7 @@ async function tokenMetadata(tokens: Record<string, Token | undefined>): Promise
   const metadata = new Metadata();
   for (const [name, token] of Object.entries(tokens)) {
     if (token === undefined) continue;
-    const text = typeof token === "string" ? token : await token();
+    const text = (typeof token === "string" ? token : await token()).trim();
     if (!/^[\x21-\x7e]+$/.test(text)) throw new TypeError(`the token for ${name} is malformed`);
     metadata.set(name, `Bearer ${text}`);
   }
@@ -208,7 +212,13 @@ async function tokenMetadata(tokens: Record<string, Token | undefined>): Promise
 }
 
 function aborted(signal: AbortSignal): InboxError {
-  return inboxError(Code.CANCELLED, "the call was cancelled", undefined, undefined, signal.reason);
+  return InboxError.fromStatus(
+    Code.CANCELLED,
+    "the call was cancelled",
+    undefined,
+    undefined,
+    signal.reason,
+  );
 }
 
 function toInboxError(
@@ -216,10 +226,10 @@ function toInboxError(
   headers: Metadata | undefined,
   cause: unknown,
 ): InboxError {
-  if (error === null) return inboxError(Code.INTERNAL, "the response is missing");
+  if (error === null) return InboxError.fromStatus(Code.INTERNAL, "the response is missing");
   const details = error.metadata.get("grpc-status-details-bin")[0];
   const id = error.metadata.get("x-request-id")[0] ?? headers?.get("x-request-id")[0];
-  return inboxError(
+  return InboxError.fromStatus(
     error.code,
     error.details,
     typeof details === "string" ? undefined : details,

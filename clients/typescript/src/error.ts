@@ -30,17 +30,19 @@ export interface FieldViolation {
 }
 
 interface Details {
-  reason?: Reason;
+  reason: Reason | undefined;
   metadata: Record<string, string>;
   fields: FieldViolation[];
-  retryDelayMs?: number;
+  retryDelayMs: number | undefined;
 }
 
-/** The error of a failed call. `message` is the text of the server, or of the library. */
+/** The error of a failed call. `message` has code, reason, description and request id. */
 export class InboxError extends Error {
   override readonly name = "InboxError";
   /** The gRPC code. `Code[error.code]` is its name. */
   readonly code: Code;
+  /** The message of the server, or of the library. */
+  readonly description: string;
   /** Undefined if the error comes from the library or a proxy. */
   readonly reason: Reason | undefined;
   /** The metadata of the reason. */
@@ -52,9 +54,19 @@ export class InboxError extends Error {
   /** The id of the call in the log of the server. */
   readonly requestId: string | undefined;
 
-  constructor(code: Code, message: string, details: Details, requestId?: string, cause?: unknown) {
+  private constructor(
+    code: Code,
+    description: string,
+    details: Details,
+    requestId: string | undefined,
+    cause: unknown,
+  ) {
+    const reason = reasonText(details.reason);
+    const id = requestId === undefined ? "" : ` (request id ${requestId})`;
+    const message = `${Code[code]}${reason && ` ${reason}`}: ${description}${id}`;
     super(message, cause === undefined ? undefined : { cause });
     this.code = code;
+    this.description = description;
     this.reason = details.reason;
     this.metadata = details.metadata;
     this.fields = details.fields;
@@ -62,43 +74,46 @@ export class InboxError extends Error {
     this.requestId = requestId;
   }
 
-  /** The reason as a text, known or not. Empty if there is none. */
+  /**
+   * Makes the error of a call. `details` are the bytes of the google.rpc.Status in the trailer
+   * `grpc-status-details-bin`. Bytes that cannot be decoded count as absent.
+   */
+  static fromStatus(
+    code: number,
+    description: string,
+    details?: Uint8Array,
+    requestId?: string,
+    cause?: unknown,
+  ): InboxError {
+    const known = code in Code ? (code as Code) : Code.UNKNOWN;
+    return new InboxError(known, description, decodeDetails(details), requestId, cause);
+  }
+
+  /** The reason as a string, known or not. Empty if there is none. */
   get reasonText(): string {
-    return typeof this.reason === "object" ? this.reason.other : (this.reason ?? "");
+    return reasonText(this.reason);
   }
 }
 
-/**
- * Makes the error of a call. `details` are the bytes of the google.rpc.Status in the trailer
- * `grpc-status-details-bin`. Bytes that cannot be decoded count as absent.
- */
-export function inboxError(
-  code: number,
-  message: string,
-  details?: Uint8Array,
-  requestId?: string,
-  cause?: unknown,
-): InboxError {
-  const known = code in Code ? (code as Code) : Code.UNKNOWN;
-  return new InboxError(known, message, decodeDetails(details), requestId, cause);
+function reasonText(reason: Reason | undefined): string {
+  return typeof reason === "object" ? reason.other : (reason ?? "");
 }
 
+// The first ErrorInfo of the service, all invalid fields, and the first RetryInfo.
 function decodeDetails(bytes: Uint8Array | undefined): Details {
-  const details: Details = { metadata: {}, fields: [] };
   const status = attempt(() => bytes && fromBinary(StatusSchema, bytes));
-  for (const any of status?.details ?? []) {
-    const info = unpack(any, ErrorInfoSchema);
-    if (info?.domain === DOMAIN && details.reason === undefined && info.reason !== "") {
-      details.reason = toReason(info.reason);
-      details.metadata = info.metadata;
-    }
-    for (const { field, description } of unpack(any, BadRequestSchema)?.fieldViolations ?? []) {
-      details.fields.push({ field, description });
-    }
-    const delay = unpack(any, RetryInfoSchema)?.retryDelay;
-    if (delay !== undefined) details.retryDelayMs = Number(delay.seconds) * 1e3 + delay.nanos / 1e6;
-  }
-  return details;
+  const all = <S extends DescMessage>(schema: S) =>
+    (status?.details ?? []).flatMap((any) => unpack(any, schema) ?? []);
+  const info = all(ErrorInfoSchema).find(({ domain }) => domain === DOMAIN);
+  const delay = all(RetryInfoSchema)[0]?.retryDelay;
+  return {
+    reason: info?.reason ? toReason(info.reason) : undefined,
+    metadata: info?.metadata ?? {},
+    fields: all(BadRequestSchema).flatMap(({ fieldViolations }) =>
+      fieldViolations.map(({ field, description }) => ({ field, description })),
+    ),
+    retryDelayMs: delay && Number(delay.seconds) * 1e3 + delay.nanos / 1e6,
+  };
 }
 
 function toReason(text: string): Reason {

@@ -4,7 +4,6 @@ export type { TlsOptions } from "./channel.js";
 export { InboxClient, type CallOptions, type InboxClientOptions, type Token } from "./client.js";
 export {
   InboxError,
-  inboxError,
   type FieldViolation,
   type KnownReason,
   type OtherReason,

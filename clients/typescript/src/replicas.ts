@@ -1,8 +1,23 @@
-// Resolves a list of replicas, each `host:port`, to their endpoints.
+// Addresses `host:port`, and the resolver of a list of them.
 import { lookup } from "node:dns/promises";
 import { experimental } from "@grpc/grpc-js";
 
 const SCHEME = "leadchat-inbox-replicas";
+
+/** The host, without the brackets of IPv6, and the port. */
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Splits `host:port`. */
+export function splitAddress(text: string): HostPort {
+  const { host = "", port } = { ...experimental.splitHostPort(text) };
+  if (host === "" || port === undefined || /[,/]/.test(text)) {
+    throw new TypeError("an address is host:port, or unix:/path alone");
+  }
+  return { host, port };
+}
 
 /** The target of a channel over these addresses. */
 export function replicasTarget(addresses: readonly string[]): string {
@@ -11,14 +26,14 @@ export function replicasTarget(addresses: readonly string[]): string {
 }
 
 class ReplicaResolver implements experimental.Resolver {
-  readonly #addresses: string[];
+  readonly #addresses: HostPort[];
   readonly #listener: experimental.ResolverListener;
   #running = false;
   #destroyed = false;
   #reported = "";
 
   constructor(target: experimental.GrpcUri, listener: experimental.ResolverListener) {
-    this.#addresses = target.path.split(",");
+    this.#addresses = target.path.split(",").map(splitAddress);
     this.#listener = listener;
   }
 
@@ -50,8 +65,7 @@ class ReplicaResolver implements experimental.Resolver {
 }
 
 // A name without an address stays a name, which each attempt to connect looks up again.
-async function resolveAddress(text: string): Promise<experimental.Endpoint> {
-  const { host, port = 443 } = experimental.splitHostPort(text) ?? { host: text };
+async function resolveAddress({ host, port }: HostPort): Promise<experimental.Endpoint> {
   const found = await lookup(host, { all: true }).catch(() => [{ address: host }]);
   return { addresses: found.map(({ address }) => ({ host: address, port })) };
 }

@@ -36,11 +36,13 @@ func main() {
 	case inbox.ReasonAccessDenied, inbox.ReasonAccountSuspended:
 		fmt.Println("account 2: nothing to choose from")
 	default:
-		log.Fatalf("account 2: %v", err)
+		if err != nil {
+			log.Fatalf("account 2: %v", err)
+		}
 	}
 }
 
-// show prints the inboxes of a user. Each error but cancellation means that the last list of the
+// show prints one page of the inboxes of a user. Each error but cancellation means that the last list of the
 // user stays on display; it is no empty list.
 func show(client *inbox.Client, account, user int64, typed string) error {
 	// Cancelled when the user types on.
@@ -50,21 +52,25 @@ func show(client *inbox.Client, account, user int64, typed string) error {
 		AccountId:  account,
 		Viewer:     &inboxpb.Viewer{Principal: &inboxpb.Viewer_UserId{UserId: user}},
 		Detail:     inboxpb.InboxDetail_INBOX_DETAIL_BASIC,
-		PageSize:   2,
+		PageSize:   2, // As many as the picker shows.
 		NamePrefix: typed,
 	}
-	for each, err := range client.Inboxes(ctx, request) {
-		if errors.Is(err, context.Canceled) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+	page, err := client.List(ctx, request)
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, each := range page.Inboxes {
 		kind := each.ChannelKind.String()
 		if each.ChannelKind == inboxpb.ChannelKind_CHANNEL_KIND_UNSPECIFIED {
 			kind = each.GetChannelType() // A channel that the service does not know.
 		}
 		fmt.Printf("%d  %s  (%s)\n", each.Id, each.Name, kind)
+	}
+	if page.NextPageToken != "" {
+		fmt.Println("and more")
 	}
 	return nil
 }

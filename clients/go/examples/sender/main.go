@@ -68,8 +68,9 @@ func send(ctx context.Context, client *inbox.Client, account, id, user int64) (s
 			channel.TwilioSms.AuthToken != nil), nil
 	case *inboxpb.Inbox_Email:
 		const field = "email.smtp.password"
+		smtp := channel.Email.GetSmtp() // A password of "" is a stored value.
 		return state(response, field, inboxpb.SecretGroup_SECRET_GROUP_SMTP,
-			channel.Email.GetSmtp().GetPassword() != ""), nil
+			smtp != nil && smtp.Password != nil), nil
 	default:
 		return "this example cannot send from " + response.Inbox.GetChannelType(), nil
 	}

@@ -54,7 +54,7 @@ public final class InboxClient implements AutoCloseable {
 
   /**
    * Returns a builder for one {@code host:port}, several of them (replicas), or one
-   * {@code unix:/path}. Calls go to all addresses in turn.
+   * {@code unix:/path}. Calls go round-robin to all addresses.
    */
   public static InboxClientBuilder builder(String... addresses) {
     return new InboxClientBuilder(List.of(addresses));
@@ -116,11 +116,15 @@ public final class InboxClient implements AutoCloseable {
   }
 
   /**
-   * Returns a client for one viewer, whose token goes along with each call. The supplier is asked
-   * for each attempt of each call. Derived clients share the connections of the first one, which is
-   * to be closed.
+   * Returns a client for one viewer, whose token goes along with each call. Derived clients share
+   * the connections of the first one, which is to be closed.
    */
-  public InboxClient forViewer(Supplier<String> token) {
+  public InboxClient withViewerToken(String token) {
+    return withViewerToken(() -> token);
+  }
+
+  /** Returns a client for one viewer. The supplier is asked for each attempt of each call. */
+  public InboxClient withViewerToken(Supplier<String> token) {
     return with(stub -> stub.withCallCredentials(new Bearer("viewer-authorization", token)));
   }
 
@@ -131,7 +135,8 @@ public final class InboxClient implements AutoCloseable {
 
   /**
    * Returns a client with another stub, for all that a stub can have: interceptors, metadata,
-   * options. A deadline of the stub replaces the time-out.
+   * options. A deadline of the stub replaces the time-out. It is a point in time, after which each
+   * call of the returned client fails; {@link #withTimeout} is for each call anew.
    */
   public InboxClient with(UnaryOperator<InboxServiceBlockingStub> change) {
     return new InboxClient(channel, change.apply(stub), true);

@@ -14,7 +14,9 @@ import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
 import io.grpc.ManagedChannelBuilder;
 import io.grpc.MethodDescriptor;
+import io.grpc.NameResolverRegistry;
 import io.grpc.TlsChannelCredentials;
+import io.grpc.util.CertificateUtils;
 import io.leadchat.inbox.v1.InboxServiceGrpc;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -22,18 +24,22 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
+import java.security.cert.CertificateException;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 
-/** Makes an {@link InboxClient}. Without TLS, only addresses of this machine are allowed. */
+/**
+ * Makes an {@link InboxClient}. Plaintext is for loopback addresses and Unix sockets only. A file
+ * that cannot be read or used makes an IllegalArgumentException, whose cause has more.
+ */
 public final class InboxClientBuilder {
   /** The time-out of a call that has no other. */
   public static final Duration DEFAULT_TIMEOUT = Duration.ofSeconds(5);
 
-  // Every RPC only reads, so every call may be repeated. RESOURCE_EXHAUSTED is not repeated, since
+  // Every RPC only reads, so every call may be retried. RESOURCE_EXHAUSTED is not retried, since
   // a request that is too large has that code too.
   private static final Map<String, ?> SERVICE_CONFIG = Map.of(
       "loadBalancingConfig", List.of(Map.of("round_robin", Map.of())),
@@ -51,6 +57,7 @@ public final class InboxClientBuilder {
   private byte[] ca;
   private Path certificate;
   private Path key;
+  private String serverName;
   private Supplier<String> token;
   private Duration timeout = DEFAULT_TIMEOUT;
   private int maxResponseBytes = 4 * 1024 * 1024;
@@ -71,14 +78,31 @@ public final class InboxClientBuilder {
     return tls();
   }
 
-  /** Connects over TLS, with the authorities of a file in PEM. The file is read once. */
-  public InboxClientBuilder tls(Path ca) throws IOException {
-    return tls(Files.readAllBytes(ca));
+  /**
+   * Connects over TLS, with the authorities of a file in PEM. The file is read once.
+   *
+   * @throws IllegalArgumentException if the file cannot be read
+   */
+  public InboxClientBuilder tls(Path ca) {
+    try {
+      return tls(Files.readAllBytes(ca));
+    } catch (IOException e) {
+      throw new IllegalArgumentException("the authorities cannot be read", e);
+    }
+  }
+
+  /**
+   * Connects over TLS, and sets the name that all certificates of the server have to be for. By
+   * default the certificate of each replica has to be for its own host.
+   */
+  public InboxClientBuilder serverName(String name) {
+    serverName = name;
+    return tls();
   }
 
   /**
    * Presents a certificate of the caller, over TLS. Both files are in PEM; the key is in PKCS #8,
-   * RSA or EC. They are read anew for each connection.
+   * RSA or EC. They are read by {@link #build}, and anew for each connection.
    */
   public InboxClientBuilder certificate(Path certificate, Path key) {
     this.certificate = certificate;
@@ -86,7 +110,11 @@ public final class InboxClientBuilder {
     return tls();
   }
 
-  /** Sends the caller's token. The supplier is asked for each attempt of each call. */
+  /**
+   * Sends the caller's token, without white space around it. The supplier is asked for each attempt
+   * of each call. If it fails, or its token is not visible ASCII, the call fails with
+   * UNAUTHENTICATED.
+   */
   public InboxClientBuilder token(Supplier<String> token) {
     this.token = token;
     return this;
@@ -118,7 +146,7 @@ public final class InboxClientBuilder {
   /**
    * Makes the client, which connects with the first call.
    *
-   * @throws IllegalArgumentException if an address or a credential cannot be used
+   * @throws IllegalArgumentException if an address, or a file of TLS, cannot be used
    */
   public InboxClient build() {
     Addresses.check(addresses, tls);
@@ -127,11 +155,14 @@ public final class InboxClientBuilder {
       credentials =
           CompositeChannelCredentials.create(credentials, new Bearer("authorization", token));
     }
-    ManagedChannel channel = channelBuilder(credentials)
+    ManagedChannelBuilder<?> builder = channelBuilder(credentials)
         .defaultServiceConfig(SERVICE_CONFIG)
         .maxInboundMessageSize(maxResponseBytes)
-        .intercept(new Timeout(timeout))
-        .build();
+        .intercept(new Timeout(timeout));
+    if (serverName != null) {
+      builder.overrideAuthority(serverName);
+    }
+    ManagedChannel channel = builder.build();
     return new InboxClient(channel, InboxServiceGrpc.newBlockingStub(channel), false);
   }
 
@@ -144,20 +175,27 @@ public final class InboxClientBuilder {
     // A target of gRPC's own resolver cannot have an IPv6 address in brackets.
     return addresses.size() == 1 && !first.startsWith("[")
         ? Grpc.newChannelBuilder("dns:///" + first, credentials)
-        : Grpc.newChannelBuilder(Replicas.TARGET, credentials, Replicas.registry(addresses));
+        : Grpc.newChannelBuilder(Replicas.TARGET, credentials, replicas());
+  }
+
+  private NameResolverRegistry replicas() {
+    return Replicas.registry(addresses, serverName == null);
   }
 
   private ChannelCredentials tlsCredentials() {
     TlsChannelCredentials.Builder builder = TlsChannelCredentials.newBuilder();
     try {
       if (ca != null) {
+        if (CertificateUtils.getX509Certificates(new ByteArrayInputStream(ca)).length == 0) {
+          throw new CertificateException("there is no authority");
+        }
         builder.trustManager(new ByteArrayInputStream(ca));
       }
       if (certificate != null) {
         builder.keyManager(new FileKeyManager(certificate, key));
       }
     } catch (IOException | GeneralSecurityException e) {
-      throw new IllegalArgumentException("certificate and key cannot be used", e);
+      throw new IllegalArgumentException("authorities, certificate or key cannot be used", e);
     }
     return builder.build();
   }
@@ -173,17 +211,15 @@ public final class InboxClientBuilder {
     @Override
     public <Q, A> ClientCall<Q, A> interceptCall(
         MethodDescriptor<Q, A> method, CallOptions options, Channel next) {
+      if (options.getDeadline() != null) {
+        return next.newCall(method, options);
+      }
       Duration timeout = options.getOption(InboxClient.TIMEOUT);
-      boolean hasDeadline =
-          options.getDeadline() != null || Context.current().getDeadline() != null;
-      if (timeout == null && !hasDeadline) {
+      if (timeout == null && Context.current().getDeadline() == null) {
         timeout = byDefault;
       }
-      return next.newCall(
-          method,
-          timeout == null || options.getDeadline() != null
-              ? options
-              : options.withDeadlineAfter(timeout.toNanos(), TimeUnit.NANOSECONDS));
+      return next.newCall(method, timeout == null
+          ? options : options.withDeadlineAfter(timeout.toNanos(), TimeUnit.NANOSECONDS));
     }
   }
 }

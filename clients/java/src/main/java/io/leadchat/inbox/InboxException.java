@@ -4,6 +4,7 @@ package io.leadchat.inbox;
 
 import com.google.protobuf.Any;
 import com.google.protobuf.InvalidProtocolBufferException;
+import com.google.protobuf.Message;
 import com.google.rpc.BadRequest;
 import com.google.rpc.ErrorInfo;
 import com.google.rpc.RetryInfo;
@@ -17,10 +18,12 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /**
  * The error of a failed call. Programs decide by {@link #reason()}, and by {@link #code()} where
- * that is {@link Reason#NONE}. The cause is gRPC's own exception.
+ * that is {@link Reason#NONE}. The cause is gRPC's own exception. If a token could not be sent, the
+ * cause of that is the exception of its supplier.
  */
 public final class InboxException extends RuntimeException {
   private static final long serialVersionUID = 1;
@@ -32,44 +35,44 @@ public final class InboxException extends RuntimeException {
 
   private final Status.Code code;
   private final String requestId;
-  private String reason = "";
+  private final String reason;
   private final HashMap<String, String> metadata = new HashMap<>();
   private final ArrayList<BadRequest.FieldViolation> fields = new ArrayList<>();
-  private Duration retryDelay;
+  private final Duration retryDelay;
 
   private InboxException(
       Status.Code code, String message, byte[] details, String requestId, Throwable cause) {
     super(message, cause);
     this.code = code;
     this.requestId = requestId;
+    List<Any> decoded = decode(details);
+    Optional<ErrorInfo> info = all(decoded, ErrorInfo.class)
+        .filter(each -> each.getDomain().equals(DOMAIN)).findFirst();
+    reason = info.map(ErrorInfo::getReason).orElse("");
+    info.ifPresent(each -> metadata.putAll(each.getMetadataMap()));
+    all(decoded, BadRequest.class).forEach(each -> fields.addAll(each.getFieldViolationsList()));
+    retryDelay = all(decoded, RetryInfo.class).findFirst().map(RetryInfo::getRetryDelay)
+        .map(delay -> Duration.ofSeconds(delay.getSeconds(), delay.getNanos())).orElse(null);
+  }
+
+  // Without its details, an error still has its code and message.
+  private static List<Any> decode(byte[] details) {
     try {
-      com.google.rpc.Status.parseFrom(details).getDetailsList().forEach(this::read);
+      return com.google.rpc.Status.parseFrom(details).getDetailsList();
     } catch (InvalidProtocolBufferException e) {
-      // Without its details, an error still has its code and message.
+      return List.of();
     }
   }
 
-  private void read(Any detail) {
-    try {
-      unpack(detail);
-    } catch (InvalidProtocolBufferException e) {
-      // The other details remain.
-    }
-  }
-
-  private void unpack(Any detail) throws InvalidProtocolBufferException {
-    if (detail.is(ErrorInfo.class)) {
-      ErrorInfo info = detail.unpack(ErrorInfo.class);
-      if (info.getDomain().equals(DOMAIN)) {
-        reason = info.getReason();
-        metadata.putAll(info.getMetadataMap());
+  // Without those that are damaged.
+  private static <T extends Message> Stream<T> all(List<Any> details, Class<T> type) {
+    return details.stream().filter(detail -> detail.is(type)).flatMap(detail -> {
+      try {
+        return Stream.of(detail.unpack(type));
+      } catch (InvalidProtocolBufferException e) {
+        return Stream.empty();
       }
-    } else if (detail.is(BadRequest.class)) {
-      fields.addAll(detail.unpack(BadRequest.class).getFieldViolationsList());
-    } else if (detail.is(RetryInfo.class)) {
-      com.google.protobuf.Duration delay = detail.unpack(RetryInfo.class).getRetryDelay();
-      retryDelay = Duration.ofSeconds(delay.getSeconds(), delay.getNanos());
-    }
+    });
   }
 
   /**
@@ -77,7 +80,7 @@ public final class InboxException extends RuntimeException {
    * the trailer {@code grpc-status-details-bin}. Details that cannot be decoded are left out.
    */
   public static InboxException of(Status.Code code, String message, byte[] details) {
-    return new InboxException(code, message, details, "", null);
+    return new InboxException(code, message, details, null, null);
   }
 
   /** Makes the error from gRPC's own, which the calls of {@link InboxClient#stub()} throw. */
@@ -97,7 +100,7 @@ public final class InboxException extends RuntimeException {
         error.getStatus().getCode(),
         message == null ? "" : message,
         details == null ? new byte[0] : details,
-        requestId == null ? "" : requestId,
+        requestId,
         error);
   }
 
@@ -136,22 +139,15 @@ public final class InboxException extends RuntimeException {
     return Optional.ofNullable(retryDelay);
   }
 
-  /** Returns the id of the call in the log of the service; empty if there is none. */
-  public String requestId() {
-    return requestId;
+  /** Returns the id of the call in the log of the service. */
+  public Optional<String> requestId() {
+    return Optional.ofNullable(requestId);
   }
 
-  /** Returns code, reason, description, fields and the request id in one line. */
+  /** Returns code, reason, description and the request id in one line. */
   @Override
   public String getMessage() {
-    StringBuilder text = new StringBuilder(code.name());
-    if (!reason.isEmpty()) {
-      text.append(' ').append(reason);
-    }
-    text.append(": ").append(description());
-    for (BadRequest.FieldViolation field : fields) {
-      text.append("; ").append(field.getField()).append(' ').append(field.getDescription());
-    }
-    return requestId.isEmpty() ? text.toString() : text + " (request id " + requestId + ")";
+    return code + (reason.isEmpty() ? "" : " " + reason) + ": " + description()
+        + (requestId == null ? "" : " (request id " + requestId + ")");
   }
 }

@@ -9,7 +9,7 @@ package io.leadchat.inbox;
 public enum Reason {
   /** The error is not one of the service: it comes from the library or a proxy. */
   NONE,
-  /** This version does not know the reason. {@link InboxException#reasonText()} has its text. */
+  /** This version does not know the reason. {@link InboxException#reasonText()} has it. */
   OTHER,
   INVALID_REQUEST,
   INVALID_PAGE_TOKEN,

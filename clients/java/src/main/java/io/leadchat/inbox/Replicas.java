@@ -22,14 +22,17 @@ final class Replicas extends NameResolverProvider {
   static final String TARGET = SCHEME + ":///";
 
   private final List<String> addresses;
+  private final boolean ownNames;
 
-  private Replicas(List<String> addresses) {
+  private Replicas(List<String> addresses, boolean ownNames) {
     this.addresses = addresses;
+    this.ownNames = ownNames;
   }
 
-  static NameResolverRegistry registry(List<String> addresses) {
+  /** With own names, the certificate of each replica has to be for its own host. */
+  static NameResolverRegistry registry(List<String> addresses, boolean ownNames) {
     NameResolverRegistry registry = new NameResolverRegistry();
-    registry.register(new Replicas(addresses));
+    registry.register(new Replicas(addresses, ownNames));
     return registry;
   }
 
@@ -102,10 +105,9 @@ final class Replicas extends NameResolverProvider {
   private StatusOr<List<EquivalentAddressGroup>> resolve() {
     List<EquivalentAddressGroup> groups = new ArrayList<>();
     for (String address : addresses) {
-      // The certificate of each replica has to be for its own host.
-      Attributes attributes = Attributes.newBuilder()
-          .set(EquivalentAddressGroup.ATTR_AUTHORITY_OVERRIDE, address)
-          .build();
+      Attributes attributes = !ownNames ? Attributes.EMPTY
+          : Attributes.newBuilder()
+              .set(EquivalentAddressGroup.ATTR_AUTHORITY_OVERRIDE, address).build();
       try {
         for (InetAddress resolved : InetAddress.getAllByName(Addresses.host(address))) {
           groups.add(new EquivalentAddressGroup(

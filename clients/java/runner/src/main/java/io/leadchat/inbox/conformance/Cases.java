@@ -62,7 +62,7 @@ final class Cases {
     Main.print(one.get("name").getAsString(), endpoint, problem);
   }
 
-  private InboxClient client(JsonObject one, String endpoint) throws IOException {
+  private InboxClient client(JsonObject one, String endpoint) {
     String name = endpoint.equals("tls") ? one.get("caller").getAsString() : endpoint;
     InboxClient client = clients.get(name);
     if (client == null) {
@@ -117,7 +117,7 @@ final class Cases {
         MetadataUtils.newAttachHeadersInterceptor(metadata),
         MetadataUtils.newCaptureMetadataInterceptor(headers, new AtomicReference<>())));
     if (one.has("viewer_token")) {
-      adapted = adapted.forViewer(servers.viewerToken(one.get("viewer_token").getAsString()));
+      adapted = adapted.withViewerToken(servers.viewerToken(one.get("viewer_token").getAsString()));
     }
     if (one.has("timeout_ms")) {
       adapted = adapted.withTimeout(Duration.ofMillis(one.get("timeout_ms").getAsLong()));
@@ -166,7 +166,7 @@ final class Cases {
     got.add("fields", fields);
     error.retryDelay().ifPresent(delay ->
         got.addProperty("retry_delay_seconds", delay.toNanos() / 1e9));
-    got.addProperty("request_id", error.requestId());
+    got.addProperty("request_id", error.requestId().orElse(""));
     got.addProperty("message", error.description());
     for (Map.Entry<String, JsonElement> expected : one.getAsJsonObject("error").entrySet()) {
       String problem = compare(expected.getValue(), got.get(expected.getKey()), expected.getKey());

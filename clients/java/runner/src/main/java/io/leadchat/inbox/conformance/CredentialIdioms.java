@@ -6,13 +6,8 @@ import static io.leadchat.inbox.conformance.Idioms.REQUEST;
 import static io.leadchat.inbox.conformance.Idioms.check;
 import static io.leadchat.inbox.conformance.Idioms.expect;
 import static io.leadchat.inbox.conformance.Idioms.thrown;
+import static java.nio.charset.StandardCharsets.UTF_8;
 
-import io.grpc.Attributes;
-import io.grpc.CallCredentials;
-import io.grpc.Grpc;
-import io.grpc.Metadata;
-import io.grpc.MethodDescriptor;
-import io.grpc.SecurityLevel;
 import io.grpc.Status;
 import io.leadchat.inbox.InboxClient;
 import io.leadchat.inbox.InboxClientBuilder;
@@ -21,17 +16,15 @@ import io.leadchat.inbox.Reason;
 import io.leadchat.inbox.v1.ExplainAccessRequest;
 import io.leadchat.inbox.v1.FindInboxesRequest;
 import io.leadchat.inbox.v1.GetInboxRequest;
-import io.leadchat.inbox.v1.InboxServiceGrpc;
 import io.leadchat.inbox.v1.ServiceViewer;
 import io.leadchat.inbox.v1.Viewer;
 import java.io.IOException;
-import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Supplier;
 
 /** Runs the checks of credentials. */
@@ -56,16 +49,20 @@ final class CredentialIdioms {
     check("credentials/unusable-files", this::unusableFiles);
     check("token/supplier-is-asked-for-each-call", this::tokenSupplier);
     check("token/supplier-fails", this::supplierFails);
-    check("token/only-over-tls-or-local", this::onlyOverTls);
+    check("token/stripped-and-checked", this::checkedTokens);
+    check("token/over-plaintext-within-this-machine", this::plaintextTokens);
     check("token/not-in-texts", this::notInTexts);
     check("viewer/client-for-each-viewer", this::viewers);
     check("certificate/renewed-file", this::renewedCertificate);
     check("replicas/each-with-its-own-name", this::replicasOverTls);
+    check("replicas/server-name", this::serverName);
   }
 
   private static void plaintext() throws Exception {
     for (String address : List.of("192.0.2.1:50051", "inbox.example:50051", "[2001:db8::1]:1")) {
-      thrown(IllegalArgumentException.class, () -> InboxClient.builder(address).build());
+      expect("text", address + " is no loopback address, so it needs TLS",
+          thrown(IllegalArgumentException.class, () -> InboxClient.builder(address).build())
+              .getMessage());
       InboxClient.builder(address).tls().build().close();
     }
     for (String address : List.of("127.0.0.2:50051", "localhost:50051", "[::1]:50051")) {
@@ -81,9 +78,18 @@ final class CredentialIdioms {
   private void unusableFiles() throws Exception {
     Path certificate = servers.caller("dashboard", "certificate");
     Path other = servers.caller("sender", "key");
-    for (Path key : List.of(other, certificate, Path.of("missing.key"))) {
+    Path missing = Path.of("missing.pem");
+    for (Path key : List.of(other, certificate, missing)) {
       thrown(IllegalArgumentException.class,
           () -> InboxClient.builder("localhost:1").certificate(certificate, key).build());
+    }
+    for (Path ca : List.of(other, missing)) {
+      thrown(IllegalArgumentException.class,
+          () -> InboxClient.builder("localhost:1").tls(ca).build());
+    }
+    for (String ca : List.of("", "no certificate")) {
+      thrown(IllegalArgumentException.class,
+          () -> InboxClient.builder("localhost:1").tls(ca.getBytes(UTF_8)).build());
     }
   }
 
@@ -101,7 +107,7 @@ final class CredentialIdioms {
     }
   }
 
-  private InboxClient tlsWithToken(Supplier<String> token) throws IOException {
+  private InboxClient tlsWithToken(Supplier<String> token) {
     return InboxClient.builder(servers.address("tls")).tls(servers.ca()).token(token).build();
   }
 
@@ -116,72 +122,45 @@ final class CredentialIdioms {
         expect("code", Status.Code.UNAUTHENTICATED, error.code());
         expect("reason", Reason.NONE, error.reason());
         expect("secret in the text", false, error.getMessage().contains(SECRET));
+        expect("cause", true, error.getCause().getCause() instanceof RuntimeException);
       }
     }
   }
 
-  private void onlyOverTls() {
-    try (InboxClient client = servers.plain()) {
-      CallCredentials token =
-          client.forViewer(() -> SECRET).stub().getCallOptions().getCredentials();
-      expect("remote", "UNAUTHENTICATED", sent(token, "192.0.2.1", SecurityLevel.NONE));
-      expect("local", "Bearer " + SECRET, sent(token, "127.0.0.1", SecurityLevel.NONE));
-      expect("TLS", "Bearer " + SECRET,
-          sent(token, "192.0.2.1", SecurityLevel.PRIVACY_AND_INTEGRITY));
-    }
-    try (InboxClient client = servers.unix()) {
-      expect("unix", 3L, client.forViewer(() -> SECRET).get(REQUEST).getInbox().getId());
+  private void checkedTokens() throws Exception {
+    AtomicReference<String> token = new AtomicReference<>();
+    try (InboxClient client = tlsWithToken(token::get)) {
+      for (String bad :
+          List.of("", " \n", "bad token", "bad\ntoken", "bad-t\u00f6ken", "bad\0token")) {
+        token.set(bad);
+        for (InboxClient each : List.of(client, client.withViewerToken(bad))) {
+          InboxException error = thrown(InboxException.class, () -> each.find(FIND));
+          expect("code", Status.Code.UNAUTHENTICATED, error.code());
+          expect("reason", Reason.NONE, error.reason());
+          Throwable cause = error.getCause().getCause();
+          expect("cause", IllegalArgumentException.class, cause.getClass());
+          expect("token in the texts", false, (error + " " + cause).contains("bad"));
+        }
+      }
+      token.set("\t " + Files.readString(servers.caller("webhooks", "token")) + " \r\n");
+      expect("inboxes", 0, client.find(FIND).getInboxesCount());
     }
   }
 
-  // Returns the sent header, or the code of the failure.
-  private static String sent(CallCredentials token, String peer, SecurityLevel level) {
-    List<String> results = new ArrayList<>();
-    token.applyRequestMetadata(
-        new CallCredentials.RequestInfo() {
-          @Override
-          public MethodDescriptor<?, ?> getMethodDescriptor() {
-            return InboxServiceGrpc.getGetInboxMethod();
-          }
-
-          @Override
-          public SecurityLevel getSecurityLevel() {
-            return level;
-          }
-
-          @Override
-          public String getAuthority() {
-            return peer;
-          }
-
-          @Override
-          public Attributes getTransportAttrs() {
-            return Attributes.newBuilder()
-                .set(Grpc.TRANSPORT_ATTR_REMOTE_ADDR, new InetSocketAddress(peer, 1))
-                .build();
-          }
-        },
-        Runnable::run,
-        new CallCredentials.MetadataApplier() {
-          @Override
-          public void apply(Metadata headers) {
-            results.add(headers.get(
-                Metadata.Key.of("viewer-authorization", Metadata.ASCII_STRING_MARSHALLER)));
-          }
-
-          @Override
-          public void fail(Status status) {
-            results.add(status.getCode().name());
-          }
-        });
-    return results.get(0);
+  private void plaintextTokens() {
+    for (String endpoint : List.of("plain", "unix")) {
+      try (InboxClient client =
+          InboxClient.builder(servers.address(endpoint)).token(() -> SECRET).build()) {
+        expect(endpoint, 3L, client.withViewerToken(SECRET).get(REQUEST).getInbox().getId());
+      }
+    }
   }
 
   private void notInTexts() throws Exception {
     InboxClientBuilder builder =
         InboxClient.builder(servers.address("tls")).tls(servers.ca()).token(() -> SECRET);
     try (InboxClient client = builder.build()) {
-      InboxClient viewer = client.forViewer(() -> SECRET);
+      InboxClient viewer = client.withViewerToken(SECRET);
       InboxException error = thrown(InboxException.class, () -> viewer.get(REQUEST));
       for (Object shown : List.of(
           builder, client, viewer, viewer.stub(), viewer.stub().getCallOptions(),
@@ -193,8 +172,8 @@ final class CredentialIdioms {
 
   private void viewers() throws Exception {
     try (InboxClient client = servers.tls("dashboard")) {
-      InboxClient one = client.forViewer(servers.viewerToken("1"));
-      InboxClient two = one.forViewer(servers.viewerToken("2"));
+      InboxClient one = client.withViewerToken(servers.viewerToken("1"));
+      InboxClient two = one.withViewerToken(servers.viewerToken("2"));
       expect("one", 3L, one.get(REQUEST).getInbox().getId());
       expect("two", 3L, two.get(OF_TWO).getInbox().getId());
       InboxException error = thrown(InboxException.class, () -> one.get(OF_TWO));
@@ -212,7 +191,7 @@ final class CredentialIdioms {
     renew(servers.caller("sender", "key"), key);
     try (InboxClient first = InboxClient.builder(servers.address("tls"))
         .tls(servers.ca()).certificate(certificate, key).build()) {
-      InboxClient client = first.forViewer(servers.viewerToken("1"));
+      InboxClient client = first.withViewerToken(servers.viewerToken("1"));
       // The sender needs a token beside its certificate.
       InboxException error = thrown(InboxException.class, () -> client.explain(EXPLAIN));
       expect("reason", Reason.CREDENTIALS_MISSING, error.reason());
@@ -239,14 +218,38 @@ final class CredentialIdioms {
   }
 
   // The certificate is for both names; a shared name of the list would be that of the first.
-  private void replicasOverTls() throws Exception {
-    String address = servers.address("tls");
-    String inDigits = "127.0.0.1" + address.substring(address.lastIndexOf(':'));
-    try (InboxClient client = InboxClient.builder(address, inDigits).tls(servers.ca())
-        .token(InboxClientBuilder.tokenFile(servers.caller("webhooks", "token"))).build()) {
-      for (int i = 0; i < 4; i++) {
-        expect("inboxes", 0, client.find(FIND).getInboxesCount());
+  private void replicasOverTls() {
+    try (InboxClient client = replicas().build()) {
+      findSeveral(client);
+    }
+  }
+
+  private void serverName() throws Exception {
+    try (InboxClient client = replicas().serverName("localhost").build()) {
+      findSeveral(client);
+    }
+    String address = servers.address("tls").replace("localhost", "127.0.0.1");
+    for (InboxClientBuilder builder : List.of(replicas(), webhooks(address))) {
+      try (InboxClient client = builder.serverName("other.example").build()) {
+        expect("code", Status.Code.UNAVAILABLE,
+            thrown(InboxException.class, () -> client.find(FIND)).code());
       }
+    }
+  }
+
+  private InboxClientBuilder replicas() {
+    String address = servers.address("tls");
+    return webhooks(address, address.replace("localhost", "127.0.0.1"));
+  }
+
+  private InboxClientBuilder webhooks(String... addresses) {
+    return InboxClient.builder(addresses).tls(servers.ca())
+        .token(InboxClientBuilder.tokenFile(servers.caller("webhooks", "token")));
+  }
+
+  private static void findSeveral(InboxClient client) {
+    for (int i = 0; i < 4; i++) {
+      expect("inboxes", 0, client.find(FIND).getInboxesCount());
     }
   }
 }

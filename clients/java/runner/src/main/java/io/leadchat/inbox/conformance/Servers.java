@@ -6,7 +6,6 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import io.leadchat.inbox.InboxClient;
 import io.leadchat.inbox.InboxClientBuilder;
-import java.io.IOException;
 import java.nio.file.Path;
 import java.util.function.Supplier;
 import java.util.stream.StreamSupport;
@@ -50,7 +49,7 @@ final class Servers {
     return InboxClient.builder(address("unix")).build();
   }
 
-  InboxClient tls(String caller) throws IOException {
+  InboxClient tls(String caller) {
     JsonObject files = file.getAsJsonObject("callers").getAsJsonObject(caller);
     if (files == null) {
       throw new IllegalArgumentException("the servers file has no caller " + caller);
