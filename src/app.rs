@@ -107,6 +107,7 @@ async fn check(settings: Check) -> Result<ExitCode, AppError> {
         secrets,
         callers,
         pair,
+        secret_files,
         as_json,
     } = settings;
     let now = (clock::system().wall)();
@@ -119,6 +120,7 @@ async fn check(settings: Check) -> Result<ExitCode, AppError> {
         keys: derive_keys(secrets).await?,
         callers: callers.map(|path| CallersFile::read(&path, now)),
         tls: pair.map(|pair| pair.inspect(now)),
+        secret_files,
     };
     // A progress bar and log lines would overwrite each other.
     let is_logging = LevelFilter::current() > LevelFilter::ERROR;
@@ -134,11 +136,8 @@ async fn check(settings: Check) -> Result<ExitCode, AppError> {
     } else {
         report.to_string()
     })?;
-    Ok(if report.serves_well {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    // 1 if there are problems.
+    Ok(ExitCode::from(u8::from(!report.serves_well)))
 }
 
 async fn serve(settings: Serve) -> Result<(), AppError> {

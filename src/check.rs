@@ -41,6 +41,8 @@ pub struct CheckConfig {
     pub callers: Option<Result<CallersFile, Problems>>,
     /// Certificate and key of the server, if they are set.
     pub tls: Option<Result<PairReport, Problems>>,
+    /// The variables whose secrets come from files.
+    pub secret_files: Vec<&'static str>,
 }
 
 /// Runs all steps of the check, or those before `stop`.
@@ -104,6 +106,7 @@ async fn inspect(
         keys,
         callers: _,
         tls: _,
+        secret_files: _,
     } = config;
     facts.store.set_server(&inspection);
     let mut tables = Tables::of(&inspection);

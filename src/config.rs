@@ -2,9 +2,9 @@
 //!
 //! A flag takes precedence over its variable. Variables have leadchat's names where
 //! leadchat has them, so that the service starts with the environment of Rails. Secrets
-//! come from the environment alone, because every process can read an argument list. An
-//! empty variable counts as unset, except FRONTEND_URL and REDIS_SENTINEL_PASSWORD, as in
-//! Rails, and CALLERS_FILE, which must not be empty.
+//! come from the environment, or from files that it names, because every process can read
+//! an argument list. An empty variable counts as unset, except FRONTEND_URL and
+//! REDIS_SENTINEL_PASSWORD, as in Rails, and CALLERS_FILE, which must not be empty.
 
 mod arguments;
 mod callers;
@@ -15,6 +15,7 @@ mod log;
 mod numbers;
 mod redis;
 mod role;
+mod secret_files;
 mod switch;
 mod timeouts;
 
@@ -26,12 +27,13 @@ use secrecy::SecretString;
 use crate::{
     identity::PairPaths,
     leadchat::{Installation, Secrets, encryption::Digest, is_blank, is_true, links::Links},
-    store::{DatabaseSettings, PostgresSettings, RedisSettings},
+    store::{DatabaseSettings, PostgresSettings, RedisSettings, SecretFile, SecretFileError},
 };
 use arguments::{Arguments, Command, DataArguments};
 pub use callers::{CallerAsk, CallerQuestion, Callers, CallersSettings};
 pub use listen::ListenAddress;
 pub use log::LogFormat;
+use secret_files::SecretFiles;
 use switch::Switch;
 pub use timeouts::Timeouts;
 
@@ -102,6 +104,8 @@ pub struct Check {
     pub secrets: Secrets,
     pub callers: Option<PathBuf>,
     pub pair: Option<PairPaths>,
+    /// The variables whose secrets come from files.
+    pub secret_files: Vec<&'static str>,
     /// Whether to print one JSON document.
     pub as_json: bool,
 }
@@ -124,6 +128,13 @@ pub enum ConfigError {
     Setting {
         setting: &'static str,
         reason: String,
+    },
+    #[error("{0} and {0}_FILE are both set; leave one of them out")]
+    SecretTwice(&'static str),
+    #[error("{variable}_FILE: {path} {error}", variable = file.variable, path = file.path.display())]
+    SecretFile {
+        file: SecretFile,
+        error: SecretFileError,
     },
     #[error(transparent)]
     Usage(#[from] clap::Error),
@@ -159,7 +170,7 @@ impl ConfigError {
                 );
                 ExitCode::from(2)
             }
-            Self::Setting { .. } => {
+            Self::Setting { .. } | Self::SecretTwice(_) | Self::SecretFile { .. } => {
                 eprintln!("leadchat-inbox: {self}");
                 ExitCode::from(2)
             }
@@ -175,8 +186,11 @@ pub fn read(
     arguments: impl IntoIterator<Item = OsString>,
     environment: Environment<'_>,
 ) -> Result<Settings, ConfigError> {
-    let set = |name: &str| environment(name).filter(|value| !value.is_empty());
     let command = Arguments::try_parse_from(arguments)?.command;
+    let files = SecretFiles::read(&command, environment)?;
+    // The secret in a file counts as the value of its variable.
+    let environment: Environment<'_> = &|name| files.secret(name).or_else(|| environment(name));
+    let set = |name: &str| environment(name).filter(|value| !value.is_empty());
     let log_format = LogFormat::read(command.log_format(), &set)?;
     let task = match command {
         Command::Serve(flags) => {
@@ -186,8 +200,8 @@ pub fn read(
                 (None, None)
             } else {
                 (
-                    Some(database(&flags.data, &set)?),
-                    redis::read(&set, environment)?,
+                    Some(database(&flags.data, &set, &files)?),
+                    redis::read(&set, environment, &files)?,
                 )
             };
             let timeouts = flags.timeouts.read(&mut database, &mut redis)?;
@@ -222,20 +236,21 @@ pub fn read(
             }))
         }
         Command::Check(flags) => Task::Check(Box::new(Check {
-            database: database(&flags.data, &set)?,
+            database: database(&flags.data, &set, &files)?,
             database_connections: numbers::DATABASE_CONNECTIONS
                 .read(flags.data.database_connections, &set)?,
-            redis: redis::read(&set, environment)?,
+            redis: redis::read(&set, environment, &files)?,
             installation: installation(environment),
             secrets: secrets(flags.data.encryption_digest, environment, &set)?,
             callers: callers::path(flags.callers, environment)?,
             pair: listen::read_pair(flags.tls.certificate, flags.tls.key, &set)?,
+            secret_files: files.variables(),
             as_json: flags.json,
         })),
         Command::Callers(flags) => {
             Task::Callers(Box::new(callers::read_command(flags, environment)?))
         }
-        Command::Migrate(flags) => match database::read(flags.database_url, &set)? {
+        Command::Migrate(flags) => match database::read(flags.database_url, &set, &files)? {
             Some(database) => Task::Migrate(database),
             None => {
                 return Err(ConfigError::setting(
@@ -246,7 +261,7 @@ pub fn read(
         },
         Command::Grants(flags) => Task::Grants {
             role: role::read(flags.role)?,
-            database: match database::read(flags.database_url, &set)? {
+            database: match database::read(flags.database_url, &set, &files)? {
                 Some(DatabaseSettings::Postgres(database)) => database,
                 Some(DatabaseSettings::Sqlite(_)) => {
                     return Err(ConfigError::setting(
@@ -267,8 +282,12 @@ pub fn read(
 }
 
 /// The database of the settings, or the default one.
-fn database(flags: &DataArguments, set: Environment<'_>) -> Result<DatabaseSettings, ConfigError> {
-    let database = database::read(flags.database_url.clone(), set)?;
+fn database(
+    flags: &DataArguments,
+    set: Environment<'_>,
+    files: &SecretFiles,
+) -> Result<DatabaseSettings, ConfigError> {
+    let database = database::read(flags.database_url.clone(), set, files)?;
     let database = database.unwrap_or_else(database::default);
     Ok(if flags.pgbouncer {
         database::with_pgbouncer(database)

@@ -11,6 +11,7 @@
 //! administrators. Rights are decided in the domain alone.
 
 mod assemble;
+mod credentials;
 mod error;
 mod fingerprint;
 mod grants;
@@ -21,6 +22,7 @@ mod open;
 mod postgres;
 mod redis;
 mod schema;
+mod secret_file;
 mod snapshot;
 mod sql;
 mod sqlite;
@@ -33,6 +35,7 @@ use tokio::sync::watch;
 use crate::leadchat::{Installation, avatar::Signer};
 use assemble::secrets::Decryption;
 pub use assemble::secrets::DecryptionFailures;
+pub use credentials::{Credentials, CredentialsFile};
 pub use error::{StoreError, open::OpenError};
 pub use grants::Grants;
 pub use inspect::{
@@ -46,6 +49,7 @@ pub use postgres::{
 };
 pub use redis::{RedisAddress, RedisSettings, Sentinels, flags::RedisFlags};
 pub use schema::Missing;
+pub use secret_file::{SecretFile, SecretFileError};
 pub use snapshot::context::ReadContext;
 use snapshot::{
     Pool, Snapshot,

@@ -204,6 +204,8 @@ pub struct Settings {
     pub frontend_url: FrontendUrl,
     pub secret_key_base_set: bool,
     pub forwarding_addresses: bool,
+    /// The variables whose secrets come from files.
+    pub secret_files: Vec<&'static str>,
 }
 
 impl Facts {
@@ -217,6 +219,7 @@ impl Facts {
             keys,
             callers,
             tls,
+            secret_files,
         } = config;
         Self {
             store: StoreFacts {
@@ -253,6 +256,7 @@ impl Facts {
                 frontend_url: installation.links.frontend_url(),
                 secret_key_base_set: keys.signer.is_some(),
                 forwarding_addresses: installation.forwarding_enabled,
+                secret_files: secret_files.clone(),
             },
             accounts: None,
         }

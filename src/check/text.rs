@@ -208,6 +208,7 @@ fn write_settings(f: &mut Formatter<'_>, settings: &Settings) -> fmt::Result {
         frontend_url,
         secret_key_base_set,
         forwarding_addresses,
+        secret_files,
     } = settings;
     let url = match frontend_url {
         FrontendUrl::NotSet => "not set",
@@ -227,6 +228,9 @@ fn write_settings(f: &mut Formatter<'_>, settings: &Settings) -> fmt::Result {
         false => "not shown (MAILER_INBOUND_EMAIL_DOMAIN is not set)",
     };
     writeln!(f, "{}", line("forwarding addresses", forwarding))?;
+    if !secret_files.is_empty() {
+        writeln!(f, "{}", line("secrets in files", &secret_files.join(", ")))?;
+    }
     let callers_text = match callers {
         None => "not set".to_owned(),
         Some(CallersReport { problems, .. }) if !problems.is_empty() => "not usable".to_owned(),

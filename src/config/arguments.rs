@@ -192,7 +192,7 @@ pub struct TlsArguments {
 pub struct DataArguments {
     /// The database: `postgres://USER@HOST/NAME` or `sqlite://PATH` [default: sqlite://leadchat-inbox.db]
     ///
-    /// A password is taken from the environment alone.
+    /// A password is taken from the environment, or from a file that it names.
     #[arg(long, value_name = "URL")]
     pub database_url: Option<String>,
 
@@ -211,7 +211,7 @@ pub struct DataArguments {
 
     /// Digest for deriving the keys of encrypted columns [default: sha1]
     ///
-    /// The keys themselves are taken from the environment alone.
+    /// The keys themselves are taken from the environment, or from files that it names.
     #[arg(long, value_name = "DIGEST", ignore_case = true)]
     pub encryption_digest: Option<Digest>,
 }
@@ -300,7 +300,7 @@ impl From<CallersDetail> for Detail {
 pub struct MigrateArguments {
     /// The database: `postgres://USER@HOST/NAME` or `sqlite://PATH`.
     ///
-    /// A password is taken from the environment alone.
+    /// A password is taken from the environment, or from a file that it names.
     #[arg(long, value_name = "URL")]
     pub database_url: Option<String>,
 
@@ -316,7 +316,7 @@ pub struct GrantsArguments {
 
     /// The database: `postgres://USER@HOST/NAME`.
     ///
-    /// A password is taken from the environment alone.
+    /// A password is taken from the environment, or from a file that it names.
     #[arg(long, value_name = "URL")]
     pub database_url: Option<String>,
 

@@ -5,15 +5,17 @@
 mod hosts;
 mod url;
 
-use super::{ConfigError, Environment};
+use super::{ConfigError, Environment, secret_files::SecretFiles};
 use crate::store::{
-    DatabaseSettings, PostgresParts, PostgresPlace, PostgresSettings, SearchPath, TargetSession,
-    TlsFile,
+    Credentials, CredentialsFile, DatabaseSettings, PostgresParts, PostgresPlace, PostgresSettings,
+    SearchPath, TargetSession, TlsFile,
 };
 use hosts::NamedText;
 use url::PostgresUrl;
 
 const DEFAULT_FILE: &str = "leadchat-inbox.db";
+
+const URL: &str = "DATABASE_URL";
 
 /// leadchat's variables with leadchat's defaults. Any of them selects PostgreSQL.
 const HOST: (&str, &str) = ("POSTGRES_HOST", "localhost");
@@ -24,6 +26,9 @@ const PASSWORD: (&str, &str) = ("POSTGRES_PASSWORD", "chatwoot_prod");
 /// The default, empty, is the database's own search path.
 const SCHEMA: (&str, &str) = ("POSTGRES_SCHEMA", "");
 const PARTS: [(&str, &str); 6] = [HOST, PORT, DATABASE, USERNAME, PASSWORD, SCHEMA];
+
+/// libpq's variable of the password. sqlx reads it, but not its file.
+const LIBPQ_PASSWORD: &str = "PGPASSWORD";
 
 /// Rails' names of the search path in a URL.
 const SEARCH_PATH: [&str; 2] = ["schema_search_path", "schema_order"];
@@ -51,6 +56,7 @@ type NamedUrl = (&'static str, PostgresUrl);
 pub fn read(
     flag: Option<String>,
     environment: Environment<'_>,
+    files: &SecretFiles,
 ) -> Result<Option<DatabaseSettings>, ConfigError> {
     let (setting, url) = match flag {
         Some(url) if has_password(&url) => {
@@ -61,10 +67,10 @@ pub fn read(
             ));
         }
         Some(url) => ("--database-url", url),
-        None => match environment("DATABASE_URL") {
-            Some(url) => ("DATABASE_URL", url),
+        None => match environment(URL) {
+            Some(url) => (URL, url),
             None if PARTS.iter().any(|(name, _)| environment(name).is_some()) => {
-                return postgres(None, environment).map(Some);
+                return postgres(None, environment, files).map(Some);
             }
             None => return Ok(None),
         },
@@ -87,7 +93,7 @@ pub fn read(
              or sqlite://PATH",
         ));
     };
-    postgres(Some((setting, url)), environment).map(Some)
+    postgres(Some((setting, url)), environment, files).map(Some)
 }
 
 /// The same database, reached through PgBouncer.
@@ -106,6 +112,7 @@ pub fn with_pgbouncer(database: DatabaseSettings) -> DatabaseSettings {
 fn postgres(
     url: Option<NamedUrl>,
     environment: Environment<'_>,
+    files: &SecretFiles,
 ) -> Result<DatabaseSettings, ConfigError> {
     // With a URL, a schema alone does not bring leadchat's defaults for the other parts.
     let is_counted = |part: &&(&str, &str)| url.is_none() || **part != SCHEMA;
@@ -124,13 +131,21 @@ fn postgres(
     let tls_files = tls_files(url.as_ref(), environment)?;
     let search_path = search_path(url.as_ref(), environment)?;
     let target = target(url.as_ref())?;
+    let password_variable = if has_parts {
+        PASSWORD.0
+    } else {
+        LIBPQ_PASSWORD
+    };
+    let credentials_file = credentials_file(url.as_ref(), password_variable, files);
     let mut host = host_list(HOST, &["PGHOSTADDR", "PGHOST"]);
     let mut port = host_list(PORT, &["PGPORT"]);
     let mut parts = PostgresParts {
         hosts: Vec::new(),
         database: part(DATABASE),
         username: part(USERNAME),
-        password: part(PASSWORD).map(Into::into),
+        password: part(PASSWORD)
+            .or_else(|| files.secret(password_variable))
+            .map(Into::into),
         parameters: Vec::new(),
     };
     let mut named = ("POSTGRES_HOST", "POSTGRES_HOST");
@@ -149,12 +164,42 @@ fn postgres(
         .ok_or_else(|| ConfigError::setting(named.0, "has a part that cannot be used"))?;
     Ok(DatabaseSettings::Postgres(PostgresSettings {
         place,
+        credentials_file,
         target,
         search_path,
         pgbouncer: pgbouncer(environment)?,
         tls_files,
         connection_retry_interval: PostgresSettings::CONNECTION_RETRY_INTERVAL,
     }))
+}
+
+/// The file of the password that counts, if it comes from one.
+fn credentials_file(
+    url: Option<&NamedUrl>,
+    password_variable: &str,
+    files: &SecretFiles,
+) -> Option<CredentialsFile> {
+    let of_password = || files.password(password_variable);
+    match url {
+        Some((URL, url)) => {
+            let of_url = || files.credentials(URL, credentials);
+            // A password in the URL takes precedence, also one that is added later.
+            match url.password {
+                Some(_) => of_url(),
+                None => of_password().or_else(of_url),
+            }
+        }
+        Some((_, PostgresUrl { password: None, .. })) | None => of_password(),
+        Some(_) => None,
+    }
+}
+
+/// User and password of a URL.
+fn credentials(url: &str) -> Option<Credentials> {
+    let PostgresUrl {
+        username, password, ..
+    } = PostgresUrl::parse(url)?;
+    Some(Credentials { username, password })
 }
 
 /// The kind of server to connect to.

@@ -7,10 +7,10 @@
 use percent_encoding::percent_decode_str;
 use url::{Host, Url};
 
-use super::{ConfigError, Environment};
+use super::{ConfigError, Environment, secret_files::SecretFiles};
 use crate::{
     leadchat::is_blank,
-    store::{RedisAddress, RedisSettings, Sentinels},
+    store::{Credentials, RedisAddress, RedisSettings, Sentinels},
 };
 
 const DEFAULT_PORT: u16 = 6379;
@@ -21,23 +21,32 @@ const DEFAULT_MASTER_NAME: &str = "mymaster";
 pub fn read(
     environment: Environment<'_>,
     raw: Environment<'_>,
+    files: &SecretFiles,
 ) -> Result<Option<RedisSettings>, ConfigError> {
     let text = |name| environment(name).filter(|value| !is_blank(value));
     let password = text("REDIS_PASSWORD");
+    let password_file = files.password("REDIS_PASSWORD");
     if let Some(sentinels) = text("REDIS_SENTINELS") {
         // Sentinels use the password of Redis unless they have their own; an empty one is
         // none.
-        let sentinel_password = raw("REDIS_SENTINEL_PASSWORD").or_else(|| password.clone());
+        let sentinel_password = raw("REDIS_SENTINEL_PASSWORD");
+        let sentinel_password_file = match sentinel_password {
+            Some(_) => files.password("REDIS_SENTINEL_PASSWORD"),
+            None => password_file.clone(),
+        };
+        let sentinel_password = sentinel_password.or_else(|| password.clone());
         let sentinel_password = sentinel_password.filter(|password| !is_blank(password));
         return Ok(Some(RedisSettings {
             address: RedisAddress::Sentinels(Sentinels {
                 addresses: parse_addresses(&sentinels)?,
                 password: sentinel_password.map(Into::into),
+                credentials_file: sentinel_password_file,
                 master_name: text("REDIS_SENTINEL_MASTER_NAME")
                     .unwrap_or_else(|| DEFAULT_MASTER_NAME.to_owned()),
             }),
             username: None,
             password: password.map(Into::into),
+            credentials_file: password_file,
             timeout: RedisSettings::DEFAULT_TIMEOUT,
         }));
     }
@@ -51,10 +60,22 @@ pub fn read(
              special characters of a password escaped",
         )
     })?;
-    if let Some(password) = password {
-        settings.password = Some(password.into());
-    }
+    settings.credentials_file = match password {
+        Some(password) => {
+            settings.password = Some(password.into());
+            password_file
+        }
+        None => files.credentials("REDIS_URL", credentials),
+    };
     Ok(Some(settings))
+}
+
+/// User and password of a URL.
+fn credentials(url: &str) -> Option<Credentials> {
+    let RedisSettings {
+        username, password, ..
+    } = parse(url)?;
+    Some(Credentials { username, password })
 }
 
 /// `None` for any other URL, without a reason, which might quote a password.
@@ -68,6 +89,7 @@ fn parse(url: &str) -> Option<RedisSettings> {
             address: RedisAddress::Socket(path.into()),
             username: None,
             password: None,
+            credentials_file: None,
             timeout: RedisSettings::DEFAULT_TIMEOUT,
         });
     }
@@ -110,6 +132,7 @@ fn parse(url: &str) -> Option<RedisSettings> {
             Some(password) => Some(decode(password)?.into()),
             None => None,
         },
+        credentials_file: None,
         timeout: RedisSettings::DEFAULT_TIMEOUT,
     })
 }

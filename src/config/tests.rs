@@ -8,6 +8,7 @@ mod listen;
 mod numbers;
 mod postgres;
 mod redis;
+mod secret_files;
 
 use std::collections::HashMap;
 
@@ -48,8 +49,8 @@ fn postgres(serve: &Serve) -> &PostgresSettings {
 
 fn rejection(arguments: &[&str], variables: &[(&str, &str)]) -> String {
     match read_settings(&[&["serve"], arguments].concat(), variables) {
-        Err(error @ ConfigError::Setting { .. }) => error.to_string(),
         Err(ConfigError::Usage(error)) => arguments::describe_error(&error),
+        Err(error) => error.to_string(),
         Ok(settings) => panic!("{settings:?}"),
     }
 }

@@ -20,6 +20,7 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info, warn};
 
+use super::credentials::{Credentials, CredentialsFile};
 use connect::{Failure, connect};
 
 /// The value of a key, if it has one, or the error reply.
@@ -42,6 +43,8 @@ pub struct RedisSettings {
     pub address: RedisAddress,
     pub username: Option<String>,
     pub password: Option<SecretString>,
+    /// The file of the password, if it comes from one.
+    pub credentials_file: Option<CredentialsFile>,
     /// The time-out of a read.
     pub timeout: Duration,
 }
@@ -57,6 +60,23 @@ impl RedisSettings {
             Ok((_, refusals)) => Ok(describe(&refusals)),
             Err(failure) => Err(failure.to_string()),
         }
+    }
+
+    /// With the credentials that are in their files now.
+    async fn with_current_credentials(&self) -> Self {
+        let mut settings = self.clone();
+        if let Some(file) = &self.credentials_file {
+            let Credentials { username, password } = file.read().await;
+            settings.username = username.or(settings.username);
+            settings.password = password.or(settings.password);
+        }
+        if let RedisAddress::Sentinels(sentinels) = &mut settings.address
+            && let Some(file) = &sentinels.credentials_file
+        {
+            let password = file.read().await.password;
+            sentinels.password = password.or(sentinels.password.take());
+        }
+        settings
     }
 }
 
@@ -78,6 +98,8 @@ pub struct Sentinels {
     /// Hosts and ports.
     pub addresses: Vec<(String, u16)>,
     pub password: Option<SecretString>,
+    /// The file of the password, if it comes from one.
+    pub credentials_file: Option<CredentialsFile>,
     pub master_name: String,
 }
 

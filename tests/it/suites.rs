@@ -35,6 +35,7 @@ mod reasons;
 mod reauthorization;
 mod rereads;
 mod schema_changes;
+mod secret_files;
 mod server;
 mod shutdown;
 mod sizes;

@@ -8,7 +8,10 @@ Environment:
   POSTGRES_HOST, POSTGRES_PORT, POSTGRES_DATABASE, POSTGRES_USERNAME, POSTGRES_PASSWORD
                                the database in parts; DATABASE_URL is laid over them
   POSTGRES_SCHEMA              the schemas that tables are searched in, as
-                               schema_search_path in the URL"
+                               schema_search_path in the URL
+  DATABASE_URL_FILE, POSTGRES_PASSWORD_FILE, PGPASSWORD_FILE
+                               files with the values of DATABASE_URL and so on; the password
+                               is read anew for each connection"
     };
 }
 
@@ -27,7 +30,10 @@ macro_rules! data_environment {
   PGBOUNCER                    true, as for --pgbouncer
   REDIS_URL, REDIS_PASSWORD    leadchat's Redis, which tells what has to be authorized again
   REDIS_SENTINELS, REDIS_SENTINEL_MASTER_NAME, REDIS_SENTINEL_PASSWORD
-                               the same by way of sentinels, which count before the URL"
+                               the same by way of sentinels, which count before the URL
+  REDIS_URL_FILE, REDIS_PASSWORD_FILE, REDIS_SENTINEL_PASSWORD_FILE
+                               files with the values of REDIS_URL and so on; the password
+                               is read anew for each connection"
     };
 }
 
@@ -46,7 +52,13 @@ macro_rules! installation_environment {
   ACTIVE_RECORD_ENCRYPTION_KEY_DERIVATION_SALT
                                what leadchat encrypted is read with; all three or none
   ACTIVE_RECORD_ENCRYPTION_HASH_DIGEST_CLASS
-                               SHA1 or SHA256, as for --encryption-digest"
+                               SHA1 or SHA256, as for --encryption-digest
+  SECRET_KEY_BASE_FILE
+  ACTIVE_RECORD_ENCRYPTION_PRIMARY_KEY_FILE
+  ACTIVE_RECORD_ENCRYPTION_DETERMINISTIC_KEY_FILE
+  ACTIVE_RECORD_ENCRYPTION_KEY_DERIVATION_SALT_FILE
+                               files with the values of SECRET_KEY_BASE and so on, which are
+                               read at the start"
     };
 }
 

@@ -72,8 +72,15 @@ fn display(setting: Result<impl fmt::Debug, ConfigError>) -> String {
     }
 }
 
+fn read_database(
+    flag: Option<String>,
+    environment: Environment<'_>,
+) -> Result<Option<DatabaseSettings>, ConfigError> {
+    database::read(flag, environment, &SecretFiles::default())
+}
+
 fn database(flag: Option<String>, url: Option<&str>) -> Result<impl fmt::Debug, ConfigError> {
-    database::read(flag, &|name| {
+    read_database(flag, &|name| {
         url.filter(|_| name == "DATABASE_URL").map(str::to_owned)
     })
 }
@@ -108,7 +115,11 @@ fn no_address_of_redis_shows_its_password() {
                 .filter(|_| is_read)
                 .map(|(_, value)| (*value).clone())
         };
-        let shown = display(super::super::redis::read(&environment, &environment));
+        let shown = display(super::super::redis::read(
+            &environment,
+            &environment,
+            &SecretFiles::default(),
+        ));
         assert!(!shown.contains(MARK), "{shown}");
     });
 }
@@ -162,7 +173,7 @@ fn no_part_of_a_database_shows_the_password() {
             ("POSTGRES_USERNAME", username),
             ("POSTGRES_PASSWORD", password),
         ];
-        let read = database::read(None, &|name| {
+        let read = read_database(None, &|name| {
             let part = parts.iter().find(|(part, _)| *part == name);
             part.map(|(_, value)| value.clone())
         });
@@ -199,7 +210,7 @@ fn any_text_is_a_database_or_rejected() {
     let texts = prop_oneof![4 => damaged_one_of(&ADDRESSES), 1 => text(30)];
     for_all(1000, texts, |text| {
         let is_sqlite = text.starts_with("sqlite:");
-        match database::read(None, &|name| (name == "DATABASE_URL").then(|| text.clone())) {
+        match read_database(None, &|name| (name == "DATABASE_URL").then(|| text.clone())) {
             Ok(Some(DatabaseSettings::Sqlite(path))) => {
                 assert!(is_sqlite && text.ends_with(path.to_str().unwrap()));
                 assert!(!path.as_os_str().is_empty());

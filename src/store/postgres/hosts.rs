@@ -3,9 +3,10 @@
 //! As with libpq, hosts are tried in their order. The first that answers and meets
 //! `target_session_attrs` is used. A later one that was used is tried first for a while,
 //! so that a host that is away delays few connections. Open connections stay where they
-//! are.
+//! are. Where the password comes from a file, each connection reads it anew.
 
 use std::{
+    borrow::Cow,
     collections::BTreeSet,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -15,8 +16,14 @@ use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
-use super::{HAS_SESSION_MARK, PostgresSettings, TargetSession, place::address};
-use crate::store::error::{POOLED_SESSION, WRONG_TARGET, describe};
+use super::{
+    HAS_SESSION_MARK, PostgresSettings, TargetSession,
+    place::{address, with_credentials},
+};
+use crate::store::{
+    credentials::CredentialsFile,
+    error::{POOLED_SESSION, WRONG_TARGET, describe},
+};
 
 /// How long a later host is tried first, before the earlier ones are tried again.
 const FAILBACK_INTERVAL: Duration = Duration::from_secs(5);
@@ -27,6 +34,7 @@ const IS_STANDBY: &str = "SELECT pg_is_in_recovery()";
 pub(super) struct Hosts {
     /// One entry for each host.
     all: Vec<PgConnectOptions>,
+    credentials_file: Option<CredentialsFile>,
     requirements: SessionRequirements,
     last: Mutex<Option<Last>>,
     /// Whether it was logged that none can be used.
@@ -108,6 +116,7 @@ impl Hosts {
     pub fn new(settings: &PostgresSettings) -> Self {
         Self {
             all: settings.options(),
+            credentials_file: settings.credentials_file.clone(),
             requirements: SessionRequirements {
                 may_be_pooled: settings.pgbouncer,
                 target: settings.target,
@@ -144,6 +153,7 @@ impl Hosts {
     }
 
     async fn try_all(&self, attempt_timeout: Duration) -> Result<Connected, HostError> {
+        let hosts = self.with_current_credentials().await;
         let last = *lock(&self.last);
         let passes = self.requirements.target.passes().iter();
         let preferred = passes.flat_map(|target| (0..self.all.len()).map(|it| (it, *target)));
@@ -152,7 +162,7 @@ impl Hosts {
         let (mut failure, mut silent) = (None, BTreeSet::new());
         let (mut reasons, mut pass) = (Vec::new(), self.requirements.target);
         for (order, (number, target)) in first.into_iter().chain(preferred).enumerate() {
-            let Some(options) = self.all.get(number) else {
+            let Some(options) = hosts.get(number) else {
                 continue;
             };
             // A host that is silent is not waited for twice.
@@ -199,6 +209,17 @@ impl Hosts {
             is_pooled: false,
             error: failure.map_or(sqlx::Error::PoolClosed, Into::into),
         })
+    }
+
+    async fn with_current_credentials(&self) -> Cow<'_, [PgConnectOptions]> {
+        let Some(file) = &self.credentials_file else {
+            return Cow::Borrowed(&self.all);
+        };
+        let credentials = file.read().await;
+        let hosts = self.all.iter();
+        hosts
+            .map(|host| with_credentials(host, &credentials))
+            .collect()
     }
 
     /// Remembers which host was used.

@@ -7,6 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use super::{SESSION_MARK, SearchPath};
+use crate::store::credentials::{Credentials, CredentialsFile};
 
 /// Parameters of a URL that are meant for a connection. Other parameters are meant for
 /// Rails (`pool`, `prepared_statements`), and would be logged with their values.
@@ -29,6 +30,8 @@ const PARAMETERS: [&str; 12] = [
 #[derive(Clone)]
 pub struct PostgresSettings {
     pub place: PostgresPlace,
+    /// The file of the password, if it comes from one.
+    pub credentials_file: Option<CredentialsFile>,
     /// The kind of server to connect to.
     pub target: TargetSession,
     /// The schemas of the tables; `None` for the database's own search path.
@@ -228,6 +231,22 @@ impl TargetSession {
             _ => "it is a standby, but target_session_attrs requires a primary",
         }
     }
+}
+
+/// A host with the credentials that are in their file now.
+pub(super) fn with_credentials(
+    host: &PgConnectOptions,
+    credentials: &Credentials,
+) -> PgConnectOptions {
+    let Credentials { username, password } = credentials;
+    let mut options = host.clone();
+    if let Some(username) = username {
+        options = options.username(username);
+    }
+    if let Some(password) = password {
+        options = options.password(password.expose_secret());
+    }
+    options
 }
 
 /// Host and port, or the folder of a socket.

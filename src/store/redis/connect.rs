@@ -149,6 +149,7 @@ pub(super) async fn connect(
 async fn try_connect(
     settings: &RedisSettings,
 ) -> Result<(MultiplexedConnection, BTreeSet<Refusal>), Failure> {
+    let settings = &settings.with_current_credentials().await;
     let username = settings.username.as_deref();
     let password = settings.password.as_ref();
     let redis = match &settings.address {

@@ -26,7 +26,7 @@ use super::{cluster::free_port, golden, program::WAIT_TIMEOUT};
 /// A running server, or a sentinel.
 pub struct Redis {
     pub port: u16,
-    password: Option<String>,
+    password: Mutex<Option<String>>,
     /// Before the folder, which it is in.
     keeper: Mutex<Keeper>,
     folder: TempDir,
@@ -91,7 +91,7 @@ impl Redis {
         let password = |line: &&str| line.strip_prefix("requirepass ").map(str::to_owned);
         let redis = Self {
             port,
-            password: lines.iter().find_map(password),
+            password: Mutex::new(lines.iter().find_map(password)),
             keeper: Mutex::new(Keeper::new(folder.path(), kind)),
             folder,
         };
@@ -131,7 +131,7 @@ impl Redis {
 
     fn try_run<T: FromRedisValue>(&self, command: &[&str]) -> Result<T, RedisError> {
         let mut settings = RedisConnectionInfo::default();
-        if let Some(password) = &self.password {
+        if let Some(password) = &*self.password.lock().unwrap() {
             settings = settings.set_password(password);
         }
         let info = ("127.0.0.1", self.port).into_connection_info()?;
@@ -145,6 +145,15 @@ impl Redis {
         for (key, value) in values {
             self.run::<()>(&["SET", key, value]);
         }
+    }
+
+    /// Changes the password by this command, which ends with it, and then closes every
+    /// connection but this one.
+    pub fn change_password(&self, command: &[&str], password: &str) {
+        self.run::<()>(&[command, &[password]].concat());
+        let password = password.trim_start_matches('>').to_owned();
+        *self.password.lock().unwrap() = Some(password);
+        self.run::<()>(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
     }
 
     /// How often each command was called since the server started.

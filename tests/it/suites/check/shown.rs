@@ -132,7 +132,11 @@ async fn the_document_says_all_keys_and_codes() {
         report(checking(&rails).with_keys()),
         report(Program::new(&["check"]).env("DATABASE_URL", &rails.url())),
         report(checking(&failing).env("REDIS_URL", &Redis::golden().url())),
-        report(Program::new(&["check"])),
+        report(
+            Program::new(&["check"])
+                .with_file("secret", "of a file")
+                .env("SECRET_KEY_BASE_FILE", "secret"),
+        ),
         report(KEYS.program(checking(&partial).with_callers(&of_tokens))),
         report(checking(&partial).with_callers("version = 2")),
     ];

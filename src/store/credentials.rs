@@ -1,0 +1,199 @@
+//! Credentials in files, read anew for each connection.
+//!
+//! A file that cannot be used leaves the last good credentials, so that a rotation in
+//! progress ends no service. This module does not know what is connected to.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use tokio::task::spawn_blocking;
+use tracing::{info, warn};
+
+use super::secret_file::{SecretFile, SecretFileError, secret_in};
+
+/// A user and a password. A part that is not given stays as it was at the start.
+#[derive(Clone)]
+pub struct Credentials {
+    pub username: Option<String>,
+    pub password: Option<SecretString>,
+}
+
+/// Takes credentials from the content of a file. `None` if it has none.
+type Parse = fn(&str) -> Option<Credentials>;
+
+/// A file of credentials. Clones share the last good version.
+#[derive(Clone)]
+pub struct CredentialsFile {
+    file: SecretFile,
+    parse: Parse,
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    last_good: Credentials,
+    /// The failure that was logged, until a version is good again.
+    logged: Option<Failure>,
+}
+
+/// A version of a file that cannot be used. The content is compared by its hash, so that
+/// it does not stay in memory.
+#[derive(PartialEq)]
+struct Failure {
+    error: SecretFileError,
+    content: Option<[u8; 32]>,
+}
+
+impl Credentials {
+    pub const fn of_password(password: SecretString) -> Self {
+        Self {
+            username: None,
+            password: Some(password),
+        }
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.username == other.username && self.exposed() == other.exposed()
+    }
+
+    fn exposed(&self) -> Option<&str> {
+        self.password.as_ref().map(ExposeSecret::expose_secret)
+    }
+}
+
+impl CredentialsFile {
+    /// `None` if the content at the start has no credentials.
+    pub fn new(file: SecretFile, parse: Parse, content: &str) -> Option<Self> {
+        let state = State {
+            last_good: parse(content)?,
+            logged: None,
+        };
+        Some(Self {
+            file,
+            parse,
+            state: Arc::new(Mutex::new(state)),
+        })
+    }
+
+    /// The credentials in the file now, or the last good ones.
+    pub(super) async fn read(&self) -> Credentials {
+        let (file, parse) = (self.file.clone(), self.parse);
+        let read = spawn_blocking(move || read(&file, parse)).await;
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match read {
+            Ok(Ok(credentials)) => {
+                if !credentials.is_same(&state.last_good) {
+                    info!(
+                        setting = self.setting(),
+                        "a connection is opened with new credentials"
+                    );
+                }
+                state.last_good = credentials;
+                state.logged = None;
+            }
+            Ok(Err(failure)) => {
+                if state.logged.as_ref() != Some(&failure) {
+                    warn!(
+                        setting = self.setting(),
+                        path = %self.file.path.display(),
+                        reason = %failure.error,
+                        "the file of a password cannot be used; the last good password counts"
+                    );
+                }
+                state.logged = Some(failure);
+            }
+            // The runtime is stopping.
+            Err(_) => {}
+        }
+        state.last_good.clone()
+    }
+
+    fn setting(&self) -> String {
+        format!("{}_FILE", self.file.variable)
+    }
+}
+
+fn read(file: &SecretFile, parse: Parse) -> Result<Credentials, Failure> {
+    let without_content = |error| Failure {
+        error,
+        content: None,
+    };
+    let bytes = file.bytes().map_err(without_content)?;
+    let secret = secret_in(&bytes);
+    let credentials = secret.and_then(|text| parse(&text).ok_or(SecretFileError::Invalid));
+    credentials.map_err(|error| Failure {
+        error,
+        content: Some(Sha256::digest(&*bytes).into()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn number(text: &str) -> Option<Credentials> {
+        let is_number = text.parse::<u32>().is_ok();
+        is_number.then(|| Credentials::of_password(text.to_owned().into()))
+    }
+
+    fn of(path: &Path) -> CredentialsFile {
+        let file = SecretFile {
+            variable: "NAME",
+            path: path.to_owned(),
+        };
+        CredentialsFile::new(file, number, "1").unwrap()
+    }
+
+    async fn password(file: &CredentialsFile) -> String {
+        let password = file.read().await.password.unwrap();
+        password.expose_secret().to_owned()
+    }
+
+    #[tokio::test]
+    async fn a_bad_version_leaves_the_last_good_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("password");
+        let file = of(&path);
+        assert_eq!(password(&file).await, "1", "there is no file");
+        for (content, expected) in [
+            ("2\n", "2"),
+            ("", "2"),
+            ("x", "2"),
+            ("y", "2"),
+            ("3", "3"),
+            ("\0", "3"),
+        ] {
+            std::fs::write(&path, content).unwrap();
+            assert_eq!(password(&file).await, expected, "{content:?}");
+            assert_eq!(password(&file.clone()).await, expected, "{content:?}");
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(password(&file).await, "3");
+    }
+
+    /// The log has a line for each failure.
+    #[tokio::test]
+    async fn failures_differ_by_content() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("password");
+        let file = of(&path).file;
+        let failure = |content: &str| {
+            std::fs::write(&path, content).unwrap();
+            read(&file, number).err().unwrap()
+        };
+        assert!(failure("x") == failure("x"));
+        assert!(failure("x") != failure("y"));
+        assert!(failure("") != failure(" "));
+    }
+
+    #[test]
+    fn a_file_begins_with_credentials() {
+        let file = SecretFile {
+            variable: "NAME",
+            path: "unused".into(),
+        };
+        assert!(CredentialsFile::new(file, number, "x").is_none());
+    }
+}
