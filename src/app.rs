@@ -2,6 +2,8 @@
 
 mod bind;
 mod callers;
+mod health;
+mod limits;
 
 use std::{
     io::{self, Write},
@@ -9,7 +11,6 @@ use std::{
     process::ExitCode,
 };
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
@@ -23,7 +24,10 @@ use crate::{
     config::{Check, ListenAddress, Serve, Task},
     demo::{Demo, DemoError},
     directory::{CacheSettings, LoadLimit, directory},
-    grpc::{self, AuditSink, EtagKey, MAX_CONNECTIONS, ResponseLimit, ServeError, ServerSettings},
+    grpc::{
+        self, AuditSink, EtagKey, MAX_CONNECTIONS, ProbeError, ResponseLimit, ServeError,
+        ServerSettings,
+    },
     identity::{CallersFile, Problems},
     leadchat::{Installation, Keys, Secrets},
     store::{
@@ -32,6 +36,7 @@ use crate::{
     },
 };
 use bind::{Bound, bind_all};
+use limits::{forbid_core_files, raise_open_files_limit};
 
 /// Open files beside the connections of callers and to the database.
 const OTHER_OPEN_FILES: usize = 64;
@@ -56,6 +61,8 @@ pub enum AppError {
     Callers(#[from] Problems),
     #[error("{0}: there is no caller {1:?}")]
     NoSuchCaller(String, String),
+    #[error("{0}: {1}")]
+    Health(ListenAddress, ProbeError),
     #[error("the system refuses {what}: {reason}")]
     System { what: &'static str, reason: String },
 }
@@ -86,6 +93,7 @@ pub async fn run(task: Task) -> Result<ExitCode, AppError> {
     match task {
         Task::Serve(settings) => serve(*settings).await?,
         Task::Check(settings) => return check(*settings).await,
+        Task::Health(address) => return health::ask(address).await,
         Task::Callers(settings) => return callers::answer(&settings, (clock::system().wall)()),
         Task::Migrate(database) => {
             Store::migrate(&database).await?;
@@ -266,35 +274,6 @@ fn default_concurrent_reads(is_embedded: bool) -> usize {
     let per_processor = if is_embedded { 1 } else { 2 };
     std::thread::available_parallelism()
         .map_or(per_processor, |processors| per_processor * processors.get())
-}
-
-/// Raises the soft limit of open files. Warns if the limit is too low for all connections
-/// of clients and of the store.
-fn raise_open_files_limit(wanted: u64) {
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    // The soft limit stays as it was where the system refuses.
-    let _ = setrlimit(Resource::Nofile, limit);
-    // `None` is no limit.
-    if let Some(available) = getrlimit(Resource::Nofile).current
-        && available < wanted
-    {
-        warn!(
-            available,
-            wanted, "too few open files for all connections; raise the hard limit (ulimit -n)"
-        );
-    }
-}
-
-/// A core file would hold the secrets of inboxes and keys.
-fn forbid_core_files() {
-    let none = Rlimit {
-        current: Some(0),
-        maximum: Some(0),
-    };
-    if let Err(error) = setrlimit(Resource::Core, none) {
-        warn!(%error, "core files cannot be forbidden; they would hold secrets");
-    }
 }
 
 /// The store to serve, and what keeps demonstration data alive.

@@ -51,6 +51,8 @@ pub enum Task {
     Check(Box<Check>),
     /// Check a callers file, or answer a question about it.
     Callers(Box<Callers>),
+    /// Ask a server whether it takes calls.
+    Health(ListenAddress),
     Migrate(DatabaseSettings),
     /// Print the SQL that creates a user with the rights that the service needs.
     Grants {
@@ -116,6 +118,8 @@ impl Task {
         match self {
             // Findings are in the report, not in the log.
             Self::Check(_) => "error",
+            // An answer is one line.
+            Self::Health(_) => "off",
             Self::Serve(_) | Self::Callers(_) | Self::Migrate(_) | Self::Grants { .. } => "info",
         }
     }
@@ -250,6 +254,7 @@ pub fn read(
         Command::Callers(flags) => {
             Task::Callers(Box::new(callers::read_command(flags, environment)?))
         }
+        Command::Health(flags) => Task::Health(listen::read_probed(flags.address, &set)?),
         Command::Migrate(flags) => match database::read(flags.database_url, &set, &files)? {
             Some(database) => Task::Migrate(database),
             None => {

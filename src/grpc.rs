@@ -13,6 +13,7 @@ mod layer;
 mod line_limit;
 mod listener;
 mod page_token;
+mod probe;
 mod refusal_log;
 mod response_limit;
 mod server;
@@ -22,6 +23,7 @@ mod wire;
 pub use disclosure::AuditSink;
 pub use etag::EtagKey;
 pub use listener::Listener;
+pub use probe::{ProbeError, ProbeTarget, probe};
 pub use response_limit::ResponseLimit;
 pub use server::{MAX_CONNECTIONS, ServeError, ServerSettings, serve};
 

@@ -8,6 +8,7 @@
 //! | `trust` | the authorities that sign certificates |
 //! | `keys`, `token` | the keys of issuers, and the tokens that they verify |
 //! | `tls` | TLS of the server, and which certificates of clients it takes |
+//! | `probe` | TLS of `health`, which trusts any server |
 //! | `pair` | the files of the server's certificate and key |
 //! | `caller` | the entries of a policy, and what each may ask |
 //! | `identification` | from all that is presented with a call to its caller |
@@ -31,6 +32,7 @@ mod limiter;
 mod pair;
 mod peer;
 mod policy;
+mod probe;
 mod reload;
 mod tls;
 mod token;
@@ -46,5 +48,6 @@ pub use peer::{Peer, PeerCertificate};
 pub use policy::{
     Ask, BotScope, Explanation, Method, Needs, Rule, SearchAsk, UserScope, permit_check,
 };
+pub use probe::probe_config;
 pub use reload::{ReloadTrigger, TlsSource, WallClock, watch_files};
 pub use tls::handshake_problem;

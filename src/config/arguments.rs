@@ -13,7 +13,8 @@ use crate::{
     leadchat::encryption::Digest,
 };
 use environment::{
-    CALLERS_ENVIRONMENT, CHECK_ENVIRONMENT, ENVIRONMENT, GRANTS_ENVIRONMENT, MIGRATE_ENVIRONMENT,
+    CALLERS_ENVIRONMENT, CHECK_ENVIRONMENT, ENVIRONMENT, GRANTS_ENVIRONMENT, HEALTH_ENVIRONMENT,
+    MIGRATE_ENVIRONMENT,
 };
 
 /// Answers "this inbox, as this viewer may see it, now" for leadchat, over gRPC.
@@ -52,6 +53,12 @@ pub enum Command {
     /// depends on the file alone.
     #[command(after_long_help = CALLERS_ENVIRONMENT)]
     Callers(CallersArguments),
+    /// Ask a server of this machine whether it takes calls, as a probe does.
+    ///
+    /// The exit code is 0 if it does, and 1 otherwise. Nothing but the question is sent, so
+    /// a certificate is not verified. It takes three seconds at most.
+    #[command(after_long_help = HEALTH_ENVIRONMENT)]
+    Health(HealthArguments),
     /// Create the tables of an own PostgreSQL database, or bring them up to date.
     ///
     /// A database of Rails' is refused: it is served as it is. An SQLite file
@@ -72,7 +79,7 @@ impl Command {
         match self {
             Self::Serve(arguments) => arguments.log.log_format,
             Self::Check(arguments) => arguments.log.log_format,
-            Self::Callers(_) => None,
+            Self::Callers(_) | Self::Health(_) => None,
             Self::Migrate(arguments) => arguments.log.log_format,
             Self::Grants(arguments) => arguments.log.log_format,
         }
@@ -294,6 +301,15 @@ impl From<CallersDetail> for Detail {
             CallersDetail::Full => Self::Full,
         }
     }
+}
+
+#[derive(Debug, Args)]
+pub struct HealthArguments {
+    /// The address: `ADDRESS:PORT`, `unix:PATH` or `tls:ADDRESS:PORT` [default: 127.0.0.1:50051]
+    ///
+    /// If it is that of all interfaces, the loopback address is asked.
+    #[arg(value_name = "ADDRESS")]
+    pub address: Option<String>,
 }
 
 #[derive(Debug, Args)]

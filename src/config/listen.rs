@@ -1,6 +1,10 @@
 //! The addresses to listen on, with the certificate of those with TLS.
 
-use std::{fmt, net::SocketAddr, path::PathBuf};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+};
 
 use super::{CallersSettings, ConfigError, Environment, may_hold_password};
 use crate::identity::PairPaths;
@@ -18,14 +22,45 @@ pub enum ListenAddress {
 
 /// The addresses of the flags, or else of the variable, separated by commas.
 pub fn read(flags: &[String], set: Environment<'_>) -> Result<Vec<ListenAddress>, ConfigError> {
+    read_as("--listen", flags, set)
+}
+
+/// The same with another name of the flags.
+fn read_as(
+    flag: &'static str,
+    flags: &[String],
+    set: Environment<'_>,
+) -> Result<Vec<ListenAddress>, ConfigError> {
     if !flags.is_empty() {
-        let parse = |address: &String| ListenAddress::parse("--listen", address);
+        let parse = |address: &String| ListenAddress::parse(flag, address);
         return flags.iter().map(parse).collect();
     }
     let addresses = set("LISTEN_ADDR");
     let addresses = addresses.as_deref().unwrap_or(DEFAULT_ADDRESS).split(',');
     let parse = |address: &str| ListenAddress::parse("LISTEN_ADDR", address.trim());
     addresses.map(parse).collect()
+}
+
+/// The address of a server of this machine: that of the argument, or else the first one of the
+/// variable.
+pub fn read_probed(
+    argument: Option<String>,
+    set: Environment<'_>,
+) -> Result<ListenAddress, ConfigError> {
+    let flags: Vec<_> = argument.into_iter().collect();
+    let addresses = read_as("ADDRESS", &flags, set)?;
+    let first = addresses.into_iter().next();
+    let first = first.ok_or_else(|| ConfigError::setting("LISTEN_ADDR", "has no address"))?;
+    Ok(match first {
+        ListenAddress::Tls(address) if address.ip().is_unspecified() => {
+            let loopback: IpAddr = match address {
+                SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+                SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+            };
+            ListenAddress::Tls(SocketAddr::new(loopback, address.port()))
+        }
+        other => other,
+    })
 }
 
 /// The paths of the server's certificate and key.

@@ -46,7 +46,10 @@ impl Group {
             (Command::Serve(flags), Self::Database | Self::Redis) => !flags.demo,
             (Command::Serve(_) | Command::Check(_), _)
             | (Command::Migrate(_) | Command::Grants(_), Self::Database) => true,
-            (Command::Migrate(_) | Command::Grants(_) | Command::Callers(_), _) => false,
+            (
+                Command::Migrate(_) | Command::Grants(_) | Command::Callers(_) | Command::Health(_),
+                _,
+            ) => false,
         }
     }
 }

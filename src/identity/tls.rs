@@ -27,7 +27,7 @@ use super::{
 };
 
 /// The protocol of all connections.
-const PROTOCOL: &[u8] = b"h2";
+pub const PROTOCOL: &[u8] = b"h2";
 
 /// The reasons why a certificate and a key cannot be served with.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

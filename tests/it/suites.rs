@@ -16,6 +16,7 @@ mod field;
 mod finding;
 mod freshness;
 mod grants;
+mod health;
 mod histories;
 mod leadchat_versions;
 mod limits;

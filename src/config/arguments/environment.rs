@@ -138,3 +138,7 @@ pub const GRANTS_ENVIRONMENT: &str = concat!(
 
 Exit code: 0 when the SQL is printed, 1 when the tables cannot be read, 2 for a wrong setting."
 );
+
+pub const HEALTH_ENVIRONMENT: &str = "\
+Environment:
+  LISTEN_ADDR                  the addresses of `serve`; the first one is asked";

@@ -232,6 +232,7 @@ fn help_is_reviewed() {
         (vec!["check", "--help"], "help_check.txt"),
         (vec!["migrate", "--help"], "help_migrate.txt"),
         (vec!["grants", "--help"], "help_grants.txt"),
+        (vec!["health", "--help"], "help_health.txt"),
     ] {
         let output = Program::new(&arguments).output();
         assert_eq!(output.status.code(), Some(0));

@@ -27,7 +27,7 @@ const ONLY_IN: [(&str, &[&str], &str); 17] = [
     ),
     (
         r"\btokio_rustls::",
-        &["grpc/listener"],
+        &["grpc/listener", "grpc/probe"],
         "connections come from one place",
     ),
     (

@@ -1,0 +1,33 @@
+//! The limits that the system gives this process.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tracing::warn;
+
+/// Raises the soft limit of open files. Warns if the limit is too low for all connections
+/// of clients and of the store.
+pub fn raise_open_files_limit(wanted: u64) {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // The soft limit stays as it was where the system refuses.
+    let _ = setrlimit(Resource::Nofile, limit);
+    // `None` is no limit.
+    if let Some(available) = getrlimit(Resource::Nofile).current
+        && available < wanted
+    {
+        warn!(
+            available,
+            wanted, "too few open files for all connections; raise the hard limit (ulimit -n)"
+        );
+    }
+}
+
+/// A core file would hold the secrets of inboxes and keys.
+pub fn forbid_core_files() {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    if let Err(error) = setrlimit(Resource::Core, none) {
+        warn!(%error, "core files cannot be forbidden; they would hold secrets");
+    }
+}
