@@ -25,7 +25,7 @@ BUF := target/tools/node_modules/.bin/buf
 CLIENTS ?= go python typescript java ruby
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow clients soak fuzz bench load callers secrets lint deny tools
+.PHONY: help run test test-slow clients deploy-check soak fuzz bench load callers secrets lint deny tools
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -42,6 +42,9 @@ test-slow: test-tools ## Tests of minutes: mistakes, versions of PostgreSQL, ran
 
 clients: test-tools client-tools ## Build the clients in CLIENTS, and try each against real servers
 	CLIENTS="$(CLIENTS)" cargo test --locked --test it -- --ignored clients_conform --nocapture
+
+deploy-check: ## Check the files for deployment
+	@deploy/check
 
 soak: test-tools ## Rights and content under random writers, for hours
 	ROUNDS=$(SOAK_ROUNDS) HISTORY_SECONDS=$(SOAK_SECONDS) TMPDIR=$(TEST_TMPDIR) cargo test --locked --test it -- \
