@@ -127,12 +127,13 @@ def names_are_known(files):
     named = [it["targetPort"] for service in files.of_kind("Service") for it in service["spec"]["ports"]]
     [policy] = files.of_kind("NetworkPolicy")
     named += [it["port"] for rule in policy["spec"]["ingress"] for it in rule["ports"]]
-    named += [files.container[f"{probe}Probe"]["httpGet"]["port"] for probe in ("readiness", "liveness")]
     assert set(named) == set(ports), (named, ports)
     arguments = " ".join(files.container["args"])
     for port in ports.values():
         assert f"0.0.0.0:{port}" in arguments, f"nothing listens on {port}"
-    loopback = files.container["startupProbe"]["exec"]["command"][-1]
+    probes = [files.container[f"{probe}Probe"]["exec"]["command"] for probe in ("startup", "readiness", "liveness")]
+    assert probes[0] == probes[1] == probes[2], probes
+    loopback = probes[0][-1]
     assert f"--listen={loopback}" in files.container["args"], loopback
     assert f"CMD [\"leadchat-inbox\", \"health\", \"{loopback}\"]" in files.dockerfile
     maps = {it["metadata"]["name"] for it in files.of_kind("ConfigMap")}
