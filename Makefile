@@ -28,7 +28,7 @@ CLIENTS ?= go python typescript java ruby
 .PHONY: help run test test-slow clients deploy-check soak fuzz bench load callers secrets lint deny tools
 
 help: ## List the targets
-	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 run: ## Serve demonstration data from a throw-away store
 	cargo run --release --locked -- serve --demo
