@@ -61,8 +61,9 @@ async fn calls_at_a_time_are_counted() {
     let refused: Vec<_> = refused
         .filter(|status| reason(status) == "CALLER_LIMIT_EXCEEDED")
         .collect();
-    // On a busy machine one may come when another is over.
-    assert!((1..=4).contains(&refused.len()), "{}", refused.len());
+    // On a busy machine one may come when another is over, or while the very first one still
+    // holds its place: that is given back a moment after its answer.
+    assert!((1..=5).contains(&refused.len()), "{}", refused.len());
     for status in refused {
         assert_eq!(metadata(&status)["limit"], "concurrent_calls");
     }
