@@ -65,10 +65,21 @@ def output(*arguments: str | Path) -> str:
     return result.stdout
 
 
+# A part of the output of each example.
+EXAMPLES = {
+    "inbox_picker.py": "account 3: ",
+    "message_sender.py": "user 2, inbox 4: may send: False",
+    "webhook_receiver.py": "accepted for Facebook page (1/4), Shared page (2/23)",
+}
+
+
 def examples_run(servers: Servers) -> None:
-    for example in sorted((FOLDER / "examples").glob("*.py")):
+    examples = sorted((FOLDER / "examples").glob("*.py"))
+    expect.equal([it.name for it in examples], sorted(EXAMPLES))
+    for example in examples:
         lines = output(example, servers["plain"]["address"])
-        expect.that(lines.count("\n") >= 2, f"some lines of {example.name}")
+        part = EXAMPLES[example.name]
+        expect.that(part in lines, f"{part!r} in the output of {example.name}: {lines}")
 
 
 def readme_runs(servers: Servers) -> None:
