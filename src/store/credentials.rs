@@ -3,14 +3,20 @@
 //! A file that cannot be used leaves the last good credentials, so that a rotation in
 //! progress ends no service. This module does not know what is connected to.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
-use tokio::task::spawn_blocking;
+use tokio::{task::spawn_blocking, time::timeout};
 use tracing::{info, warn};
 
 use super::secret_file::{SecretFile, SecretFileError, secret_in};
+
+/// The longest time to read a file. A mount may hang.
+const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A user and a password. A part that is not given stays as it was at the start.
 #[derive(Clone)]
@@ -28,6 +34,7 @@ pub struct CredentialsFile {
     file: SecretFile,
     parse: Parse,
     state: Arc<Mutex<State>>,
+    reading: Arc<tokio::sync::Mutex<()>>,
 }
 
 struct State {
@@ -72,13 +79,25 @@ impl CredentialsFile {
             file,
             parse,
             state: Arc::new(Mutex::new(state)),
+            reading: Arc::default(),
         })
     }
 
     /// The credentials in the file now, or the last good ones.
     pub(super) async fn read(&self) -> Credentials {
         let (file, parse) = (self.file.clone(), self.parse);
-        let read = spawn_blocking(move || read(&file, parse)).await;
+        // One at a time, so that an older version never replaces a newer one.
+        let reading = async {
+            let _reading = self.reading.lock().await;
+            spawn_blocking(move || read(&file, parse)).await
+        };
+        let Ok(read) = timeout(READ_TIMEOUT, reading).await else {
+            warn!(
+                setting = self.setting(),
+                "the file of a password cannot be read in time"
+            );
+            return self.last_good();
+        };
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match read {
             Ok(Ok(credentials)) => {
@@ -105,6 +124,11 @@ impl CredentialsFile {
             // The runtime is stopping.
             Err(_) => {}
         }
+        state.last_good.clone()
+    }
+
+    fn last_good(&self) -> Credentials {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.last_good.clone()
     }
 

@@ -38,25 +38,25 @@ async fn a_server_that_serves_is_healthy_at_each_kind_of_address() {
         .program_with(Program::serving(&database), &callers)
         .start();
     let address = &plain.address;
-    assert_eq!(
-        said(&health(address)),
-        (Some(0), format!("{address} takes calls"))
-    );
-    assert_eq!(said(&health(&socket)).0, Some(0));
-    // Without a certificate, as a probe.
-    assert_eq!(said(&health(&tls.address)).0, Some(0));
     let (_, port) = tls.address.rsplit_once(':').unwrap();
-    let everywhere = format!("tls:0.0.0.0:{port}");
-    assert_eq!(
-        said(&health(&everywhere)),
-        (Some(0), format!("tls:127.0.0.1:{port} takes calls"))
-    );
+    for (asked, named) in [
+        (address.clone(), address.clone()),
+        (socket.clone(), socket),
+        // Without a certificate, as a probe.
+        (tls.address.clone(), tls.address.clone()),
+        (
+            format!("tls:0.0.0.0:{port}"),
+            format!("tls:127.0.0.1:{port}"),
+        ),
+    ] {
+        // On a busy machine a probe may take too long.
+        let expected = (Some(0), format!("{named} takes calls"));
+        eventually("it takes calls", || said(&health(&asked)) == expected).await;
+    }
     // The addresses of `serve`, of which the first one is asked.
     let addresses = format!("{address},tls:127.0.0.1:1");
-    let output = Program::new(&["health"])
-        .env("LISTEN_ADDR", &addresses)
-        .output();
-    assert_eq!(output.status.code(), Some(0));
+    let ask = || Program::new(&["health"]).env("LISTEN_ADDR", &addresses);
+    eventually("it takes calls", || ask().output().status.success()).await;
     // A plain probe of an address with TLS.
     let (code, line) = said(&health(&format!("127.0.0.1:{port}")));
     assert_eq!(code, Some(1), "{line}");
@@ -87,10 +87,9 @@ fn a_server_that_is_away_or_silent_is_not_healthy() {
         "{line}"
     );
     assert!(began.elapsed() < WAIT_TIMEOUT);
-    drop(listener);
-    let (code, line) = said(&health(&address));
+    let (code, line) = said(&health("unix:/nowhere/socket"));
     assert_eq!(code, Some(1));
-    assert!(line.contains("no connection: Connection refused"), "{line}");
+    assert!(line.contains("no connection: No such file"), "{line}");
     let (code, line) = said(&health("somewhere"));
     assert_eq!(code, Some(2));
     assert!(line.contains("ADDRESS: "), "{line}");
