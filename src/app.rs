@@ -144,8 +144,11 @@ async fn check(settings: Check) -> Result<ExitCode, AppError> {
     } else {
         report.to_string()
     })?;
-    // 1 if there are problems.
-    Ok(ExitCode::from(u8::from(!report.serves_well)))
+    Ok(if report.serves_well {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 async fn serve(settings: Serve) -> Result<(), AppError> {

@@ -118,15 +118,13 @@ impl Audit {
 }
 
 impl AuditState {
-    /// `line` is the last of these denials. There are fewer callers and parts than a limit of
-    /// lines has keys, so there is always one.
-    fn write_denials(&self, count: u64, line: Option<Line>) {
-        if let Some(line) = line {
-            self.write(Line {
-                count: Some(count),
-                ..line
-            });
-        }
+    /// `last` is the last of these denials. Those of too many callers have a count alone.
+    fn write_denials(&self, count: u64, last: Option<Line>) {
+        self.write(Line {
+            event: "denied",
+            count: Some(count),
+            ..last.unwrap_or_default()
+        });
     }
 
     fn write(&self, line: Line) {

@@ -15,13 +15,10 @@ use x509_cert::{
     ext::pkix::{BasicConstraints, KeyUsage, SubjectAltName, name::GeneralName},
 };
 
-use super::credential::Identity;
+use super::credential::{Identity, MAX_IDENTITY_CHARACTERS};
 
 /// Before it ends, a certificate of a file is worth a note for so long.
 pub const EXPIRY_NOTE_WINDOW: Duration = Duration::from_hours(7 * 24);
-
-/// Of the SPIFFE ID of a refused certificate, in the log.
-const MAX_ID_CHARACTERS: usize = 256;
 
 /// The names of a certificate, and its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,7 +93,12 @@ pub fn claimed_id(der: &[u8]) -> Option<String> {
         GeneralName::UniformResourceIdentifier(uri) => SpiffeId::new(uri.as_str()).ok(),
         _ => None,
     })?;
-    Some(id.to_string().chars().take(MAX_ID_CHARACTERS).collect())
+    Some(
+        id.to_string()
+            .chars()
+            .take(MAX_IDENTITY_CHARACTERS)
+            .collect(),
+    )
 }
 
 fn read_names(names: &[GeneralName]) -> Result<Vec<Identity>, LeafError> {

@@ -5,6 +5,9 @@ use std::fmt;
 
 use spiffe::SpiffeId;
 
+/// Of an identity in an answer and in the log, so that both stay small.
+pub const MAX_IDENTITY_CHARACTERS: usize = 256;
+
 /// A name that a credential has proved. The callers file gives each to one entry.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Identity {

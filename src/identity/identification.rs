@@ -5,13 +5,12 @@ use std::{sync::Arc, time::SystemTime};
 
 use super::{
     caller::{Caller, Entry, Policy},
-    credential::{Credential, CredentialError, CredentialProblem, Identity},
+    credential::{
+        Credential, CredentialError, CredentialProblem, Identity, MAX_IDENTITY_CHARACTERS,
+    },
     peer::Peer,
     token::{TokenKind, VerifiedToken, bearer},
 };
-
-/// Of an unknown identity in an answer and in the log, so that both stay small.
-const MAX_IDENTITY_CHARACTERS: usize = 256;
 
 /// All that is presented with a call. It prints nothing of itself: it has tokens.
 #[derive(Clone, Copy)]

@@ -1,7 +1,7 @@
 //! Documents that are made from the contract and from the tables of the tests. With ACCEPT=1 they
 //! are written anew.
 
-use std::{env, fmt::Write, fs, path::Path};
+use std::fmt::Write;
 
 use prost_reflect::{
     Cardinality, EnumDescriptor, FieldDescriptor, FileDescriptor, Kind, MessageDescriptor,
@@ -9,22 +9,10 @@ use prost_reflect::{
 };
 
 use super::parity::table::{As, KEYS, WITHOUT_KEY};
-use crate::support::wire;
+use crate::support::{reviewed::reviewed_at, wire};
 
 /// The files of the contract, in the order in which a caller reads them.
 const FILES: [&str; 4] = ["inbox_service", "inbox", "channel", "visibility"];
-
-fn assert_current(file: &str, text: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
-    if env::var_os("ACCEPT").is_some() {
-        fs::write(&path, text).unwrap();
-    }
-    let found = fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        found == text,
-        "{file} is not that of the contract; run again with ACCEPT=1"
-    );
-}
 
 #[test]
 fn the_api_is_documented() {
@@ -40,7 +28,7 @@ fn the_api_is_documented() {
         let file = wire::POOL.get_file_by_name(&format!("leadchat/inbox/v1/{name}.proto"));
         add_file(&mut text, &file.unwrap());
     }
-    assert_current("docs/api.md", &text);
+    reviewed_at("docs/api.md", &text);
 }
 
 fn add_file(text: &mut String, file: &FileDescriptor) {
@@ -233,7 +221,7 @@ fn every_key_of_the_rails_json_is_documented() {
     let without = WITHOUT_KEY.map(|field| format!("`{field}`"));
     text.push_str(&without.join(", "));
     text.push_str(".\n");
-    assert_current("docs/from-rails.md", &text);
+    reviewed_at("docs/from-rails.md", &text);
 }
 
 /// How a field has the value of a key.

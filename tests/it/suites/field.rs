@@ -9,7 +9,7 @@ mod encodings;
 mod hidden_rows;
 mod hosts;
 mod ordinary_load;
-mod parts;
+pub mod parts;
 mod redis_refusals;
 mod response_limit;
 mod rights;

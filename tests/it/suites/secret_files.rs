@@ -6,33 +6,19 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use regex::Regex;
 
-use super::check::{checking, problems, report};
+use super::{
+    check::{checking, problems, report},
+    field::parts::{NAME, with_passwords},
+};
 use crate::support::{
-    Backend, Program, answers,
+    Backend, Program,
     canary::{PASSWORD, REDIS_PASSWORD},
-    cluster::{Cluster, Setup},
+    cluster::Cluster,
     golden,
     program::KEY_PART,
     redis::Redis,
     viewer,
 };
-
-const NAME: &str = "leadchat";
-
-/// A server whose user `rails` needs its password.
-fn with_passwords() -> Cluster {
-    let cluster = Cluster::with(&Setup {
-        hba: vec![
-            "host all postgres 127.0.0.1/32 trust",
-            "host all all 127.0.0.1/32 scram-sha-256",
-        ],
-        ..Setup::default()
-    });
-    answers::fill(&cluster, NAME);
-    let sql = format!("CREATE ROLE rails SUPERUSER LOGIN PASSWORD '{PASSWORD}'");
-    cluster.psql(NAME, &sql);
-    cluster
-}
 
 /// A URL without a password.
 fn url(cluster: &Cluster) -> String {

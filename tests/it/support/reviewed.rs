@@ -2,12 +2,15 @@
 
 use std::{env, fs, path::Path};
 
-/// Compares with a file of `tests/golden`. With ACCEPT=1 in the environment the
-/// file is written anew instead.
+/// Compares with a file of `tests/golden`.
 pub fn reviewed(file: &str, content: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
-        .join(file);
+    reviewed_at(&format!("tests/golden/{file}"), content);
+}
+
+/// Compares with a file of the crate. With ACCEPT=1 in the environment the file is written
+/// anew instead.
+pub fn reviewed_at(file: &str, content: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     let content = format!("{}\n", content.trim_end());
     if env::var_os("ACCEPT").is_some() {
         fs::write(&path, &content).unwrap();
@@ -15,7 +18,7 @@ pub fn reviewed(file: &str, content: &str) {
     let expected = fs::read_to_string(&path).unwrap_or_default();
     assert!(
         content == expected,
-        "tests/golden/{file} says otherwise; if this is meant, run again with ACCEPT=1\n{}",
+        "{file} says otherwise; if this is meant, run again with ACCEPT=1\n{}",
         changed_lines(&expected, &content)
     );
 }

@@ -7,14 +7,14 @@ use crate::support::{
     viewer,
 };
 
-const NAME: &str = "leadchat";
+pub const NAME: &str = "leadchat";
 
-/// A server whose user `rails` needs its password.
-fn with_passwords() -> Cluster {
+/// A server whose users need their passwords, of which `rails` is one.
+pub fn with_passwords() -> Cluster {
     let cluster = Cluster::with(&Setup {
         hba: vec![
             "host all postgres 127.0.0.1/32 trust",
-            "host all rails 127.0.0.1/32 scram-sha-256",
+            "host all all 127.0.0.1/32 scram-sha-256",
         ],
         ..Setup::default()
     });
