@@ -169,6 +169,52 @@ def the_callers_file_is_toml(files):
     assert [it["file"] for it in callers["authority"]] == ["mesh-ca.pem"]
 
 
+def settings_exist(files):
+    """each variable and flag in these files, and in docs/operations.md, is one of docs/settings.md"""
+    document = pathlib.Path("docs/settings.md").read_text()
+    section = document.split("\n## Settings\n")[1].split("\n## ")[0]
+    rows = [row.split("|")[1:3] for row in section.splitlines() if row.startswith("|")]
+    cells = " ".join(cell for row in rows for cell in row)
+    flags, variables = (set(re.findall(it, cells)) for it in (r"`(--[a-z-]+)`", r"`([A-Z]+(?:_[A-Z]+)+)`"))
+    assert len(flags) > 15 and len(variables) > 35, (flags, variables)
+
+    used = list(re.findall(r"^ENV (\w+)=", files.dockerfile, re.M))
+    settings = next(it for it in files.of_kind("ConfigMap") if it["metadata"]["name"].endswith("settings"))
+    used += list(settings["data"]) + [it["name"] for it in files.container["env"]]
+    services = [it for it in files.compose["services"].values() if it["image"].startswith("leadchat-inbox:")]
+    used += [name for service in services for name in service["environment"]]
+    systemd = [files.unit, pathlib.Path("deploy/systemd/encryption.conf").read_text()]
+    used += re.findall(r"^Environment=(\w+)=", "\n".join(systemd), re.M)
+    used += re.findall(r"^(\w+)=", pathlib.Path("deploy/systemd/environment").read_text(), re.M)
+    operations = pathlib.Path("docs/operations.md").read_text()
+    blocks = "\n".join(re.findall(r"^```\w+\n(.*?)^```", operations, re.M | re.S))
+    used += re.findall(r"--env (\w+)=", blocks) + re.findall(r"^ *- \{name: (\w+), value:", blocks, re.M)
+    used += re.findall(r"^Environment=(\w+)=", blocks, re.M)
+    assert len(set(used)) >= 20, f"only {len(set(used))} variables were found"
+    assert not set(used) - variables, set(used) - variables
+
+    arguments = files.container["args"] + [it for service in services for it in service["command"]]
+    arguments += re.search(r"^ExecStart=(.*)$", files.unit, re.M)[1].split()
+    arguments += re.search(r"^CMD \[(.*)\]$", files.dockerfile, re.M)[1].replace('"', "").split(", ")
+    given = {it.partition("=")[0] for it in arguments if it.startswith("--")}
+    assert given, "no flags were found"
+    assert not given - flags, given - flags
+
+
+def metrics_are_for_prometheus_alone(files):
+    """the address of metrics is published on loopback addresses, and in a cluster for the monitoring"""
+    variables = files.compose["services"]["leadchat-inbox"]
+    port = variables["environment"]["ADMIN_LISTEN"].rpartition(":")[2]
+    assert f"127.0.0.1:{port}:{port}" in variables["ports"], variables["ports"]
+    assert f"--admin-listen=0.0.0.0:{port}" in files.container["args"]
+    assert {"name": "metrics", "containerPort": int(port), "protocol": "TCP"} in files.container["ports"]
+    assert f"\nADMIN_LISTEN=127.0.0.1:{port}\n" in pathlib.Path("deploy/systemd/environment").read_text()
+    [policy] = files.of_kind("NetworkPolicy")
+    [rule] = [it for it in policy["spec"]["ingress"] if any(port["port"] == "metrics" for port in it["ports"])]
+    assert len(rule["ports"]) == 1 and all("namespaceSelector" in it for it in rule["from"]), rule
+    assert not any(it["targetPort"] == "metrics" for service in files.of_kind("Service") for it in service["spec"]["ports"])
+
+
 def agree():
     files = Files()
     is_good = True
@@ -180,6 +226,8 @@ def agree():
         names_are_known,
         files_are_mounted,
         the_callers_file_is_toml,
+        settings_exist,
+        metrics_are_for_prometheus_alone,
     ):
         try:
             rule(files)
