@@ -35,7 +35,7 @@ use tokio::sync::watch;
 use crate::leadchat::{Installation, avatar::Signer};
 use assemble::secrets::Decryption;
 pub use assemble::secrets::DecryptionFailures;
-pub use credentials::{Credentials, CredentialsFile};
+pub use credentials::{Credentials, CredentialsFile, CredentialsFiles};
 pub use error::{StoreError, open::OpenError};
 pub use grants::Grants;
 pub use inspect::{

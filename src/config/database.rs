@@ -7,15 +7,15 @@ mod url;
 
 use super::{ConfigError, Environment, secret_files::SecretFiles};
 use crate::store::{
-    Credentials, CredentialsFile, DatabaseSettings, PostgresParts, PostgresPlace, PostgresSettings,
-    SearchPath, TargetSession, TlsFile,
+    Credentials, CredentialsFile, CredentialsFiles, DatabaseSettings, PostgresParts, PostgresPlace,
+    PostgresSettings, SearchPath, SecretFileError, TargetSession, TlsFile,
 };
 use hosts::NamedText;
 use url::PostgresUrl;
 
 const DEFAULT_FILE: &str = "leadchat-inbox.db";
 
-const URL: &str = "DATABASE_URL";
+pub const URL: &str = "DATABASE_URL";
 
 /// leadchat's variables with leadchat's defaults. Any of them selects PostgreSQL.
 const HOST: (&str, &str) = ("POSTGRES_HOST", "localhost");
@@ -136,7 +136,7 @@ fn postgres(
     } else {
         LIBPQ_PASSWORD
     };
-    let credentials_file = credentials_file(url.as_ref(), password_variable, files);
+    let credentials_files = credentials_files(url.as_ref(), password_variable, files);
     let mut host = host_list(HOST, &["PGHOSTADDR", "PGHOST"]);
     let mut port = host_list(PORT, &["PGPORT"]);
     let mut parts = PostgresParts {
@@ -164,7 +164,7 @@ fn postgres(
         .ok_or_else(|| ConfigError::setting(named.0, "has a part that cannot be used"))?;
     Ok(DatabaseSettings::Postgres(PostgresSettings {
         place,
-        credentials_file,
+        credentials_files,
         target,
         search_path,
         pgbouncer: pgbouncer(environment)?,
@@ -173,33 +173,35 @@ fn postgres(
     }))
 }
 
-/// The file of the password that counts, if it comes from one.
-fn credentials_file(
+/// The files of the user and of the password that counts, if these come from files.
+fn credentials_files(
     url: Option<&NamedUrl>,
     password_variable: &str,
     files: &SecretFiles,
-) -> Option<CredentialsFile> {
-    let of_password = || files.password(password_variable);
-    match url {
-        Some((URL, url)) => {
-            let of_url = || files.credentials(URL, credentials);
-            // A password in the URL takes precedence, also one that is added later.
-            match url.password {
-                Some(_) => of_url(),
-                None => of_password().or_else(of_url),
-            }
-        }
-        Some((_, PostgresUrl { password: None, .. })) | None => of_password(),
-        Some(_) => None,
-    }
+) -> CredentialsFiles {
+    let of_url = url.and_then(|(setting, url)| {
+        let is_in_file = *setting == URL;
+        is_in_file.then(|| of_url(url.clone(), files)).flatten()
+    });
+    // A password in the URL takes precedence, also one that is added later.
+    let has_password = url.is_some_and(|(_, url)| url.password.is_some());
+    let of_password = (!has_password).then(|| files.password(password_variable));
+    of_url.into_iter().chain(of_password.flatten()).collect()
 }
 
-/// User and password of a URL.
-fn credentials(url: &str) -> Option<Credentials> {
-    let PostgresUrl {
-        username, password, ..
-    } = PostgresUrl::parse(url)?;
-    Some(Credentials { username, password })
+/// The file of a URL. Another place, or the lack of a part, is no rotation.
+fn of_url(first: PostgresUrl, files: &SecretFiles) -> Option<CredentialsFile> {
+    files.credentials(URL, move |text| {
+        let url = PostgresUrl::parse(text).ok_or(SecretFileError::Invalid)?;
+        if !url.is_same_place(&first) {
+            return Err(SecretFileError::OtherPlace);
+        }
+        Credentials {
+            username: url.username,
+            password: url.password,
+        }
+        .with_parts_of(first.username.is_some(), first.password.is_some())
+    })
 }
 
 /// The kind of server to connect to.

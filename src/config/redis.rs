@@ -10,7 +10,10 @@ use url::{Host, Url};
 use super::{ConfigError, Environment, secret_files::SecretFiles};
 use crate::{
     leadchat::is_blank,
-    store::{Credentials, RedisAddress, RedisSettings, Sentinels},
+    store::{
+        Credentials, CredentialsFile, CredentialsFiles, RedisAddress, RedisSettings,
+        SecretFileError, Sentinels,
+    },
 };
 
 const DEFAULT_PORT: u16 = 6379;
@@ -40,13 +43,13 @@ pub fn read(
             address: RedisAddress::Sentinels(Sentinels {
                 addresses: parse_addresses(&sentinels)?,
                 password: sentinel_password.map(Into::into),
-                credentials_file: sentinel_password_file,
+                credentials_files: sentinel_password_file.into_iter().collect(),
                 master_name: text("REDIS_SENTINEL_MASTER_NAME")
                     .unwrap_or_else(|| DEFAULT_MASTER_NAME.to_owned()),
             }),
             username: None,
             password: password.map(Into::into),
-            credentials_file: password_file,
+            credentials_files: password_file.into_iter().collect(),
             timeout: RedisSettings::DEFAULT_TIMEOUT,
         }));
     }
@@ -60,22 +63,35 @@ pub fn read(
              special characters of a password escaped",
         )
     })?;
-    settings.credentials_file = match password {
-        Some(password) => {
-            settings.password = Some(password.into());
-            password_file
-        }
-        None => files.credentials("REDIS_URL", credentials),
-    };
+    let of_url = of_url(&settings, password.is_some(), files);
+    if let Some(password) = password {
+        settings.password = Some(password.into());
+    }
+    settings.credentials_files = password_file.into_iter().chain(of_url).collect();
     Ok(Some(settings))
 }
 
-/// User and password of a URL.
-fn credentials(url: &str) -> Option<Credentials> {
-    let RedisSettings {
-        username, password, ..
-    } = parse(url)?;
-    Some(Credentials { username, password })
+/// The file of a URL. Another place, or the lack of a part, is no rotation. A password
+/// beside the URL takes precedence over the one in it.
+fn of_url(
+    first: &RedisSettings,
+    has_password_beside: bool,
+    files: &SecretFiles,
+) -> Option<CredentialsFile> {
+    let place = first.to_string();
+    let has_username = first.username.is_some();
+    let has_password = first.password.is_some() && !has_password_beside;
+    files.credentials("REDIS_URL", move |text| {
+        let url = parse(text).ok_or(SecretFileError::Invalid)?;
+        if url.to_string() != place {
+            return Err(SecretFileError::OtherPlace);
+        }
+        Credentials {
+            username: url.username,
+            password: url.password.filter(|_| !has_password_beside),
+        }
+        .with_parts_of(has_username, has_password)
+    })
 }
 
 /// `None` for any other URL, without a reason, which might quote a password.
@@ -89,7 +105,7 @@ fn parse(url: &str) -> Option<RedisSettings> {
             address: RedisAddress::Socket(path.into()),
             username: None,
             password: None,
-            credentials_file: None,
+            credentials_files: CredentialsFiles::default(),
             timeout: RedisSettings::DEFAULT_TIMEOUT,
         });
     }
@@ -132,7 +148,7 @@ fn parse(url: &str) -> Option<RedisSettings> {
             Some(password) => Some(decode(password)?.into()),
             None => None,
         },
-        credentials_file: None,
+        credentials_files: CredentialsFiles::default(),
         timeout: RedisSettings::DEFAULT_TIMEOUT,
     })
 }

@@ -7,7 +7,7 @@
 use zeroize::Zeroizing;
 
 use super::{ConfigError, Environment, arguments::Command};
-use crate::store::{Credentials, CredentialsFile, SecretFile};
+use crate::store::{Credentials, CredentialsFile, SecretFile, SecretFileError};
 
 /// Every variable that holds a secret, and the settings that it belongs to.
 pub const SECRETS: [(&str, Group); 10] = [
@@ -90,7 +90,7 @@ impl SecretFiles {
 
     /// The file of a variable that holds a password alone.
     pub fn password(&self, variable: &str) -> Option<CredentialsFile> {
-        let parse = |text: &str| Some(Credentials::of_password(text.to_owned().into()));
+        let parse = |text: &str| Ok(Credentials::of_password(text.to_owned().into()));
         self.credentials(variable, parse)
     }
 
@@ -98,7 +98,7 @@ impl SecretFiles {
     pub fn credentials(
         &self,
         variable: &str,
-        parse: fn(&str) -> Option<Credentials>,
+        parse: impl Fn(&str) -> Result<Credentials, SecretFileError> + Send + Sync + 'static,
     ) -> Option<CredentialsFile> {
         let (file, secret) = self.find(variable)?;
         CredentialsFile::new(file.clone(), parse, secret)

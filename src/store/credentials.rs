@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::join_all;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use tokio::{task::spawn_blocking, time::timeout};
@@ -25,8 +26,8 @@ pub struct Credentials {
     pub password: Option<SecretString>,
 }
 
-/// Takes credentials from the content of a file. `None` if it has none.
-type Parse = fn(&str) -> Option<Credentials>;
+/// Takes credentials from the content of a file.
+type Parse = Arc<dyn Fn(&str) -> Result<Credentials, SecretFileError> + Send + Sync>;
 
 /// A file of credentials. Clones share the last good version.
 #[derive(Clone)]
@@ -36,6 +37,10 @@ pub struct CredentialsFile {
     state: Arc<Mutex<State>>,
     reading: Arc<tokio::sync::Mutex<()>>,
 }
+
+/// The files of one connection, of which the first one with a part counts.
+#[derive(Clone, Default)]
+pub struct CredentialsFiles(Vec<CredentialsFile>);
 
 struct State {
     last_good: Credentials,
@@ -59,6 +64,19 @@ impl Credentials {
         }
     }
 
+    /// Fails without a part that the credentials have to have.
+    pub fn with_parts_of(
+        self,
+        has_username: bool,
+        has_password: bool,
+    ) -> Result<Self, SecretFileError> {
+        let lacks_username = has_username && self.username.is_none();
+        if lacks_username || has_password && self.password.is_none() {
+            return Err(SecretFileError::Incomplete);
+        }
+        Ok(self)
+    }
+
     fn is_same(&self, other: &Self) -> bool {
         self.username == other.username && self.exposed() == other.exposed()
     }
@@ -70,26 +88,30 @@ impl Credentials {
 
 impl CredentialsFile {
     /// `None` if the content at the start has no credentials.
-    pub fn new(file: SecretFile, parse: Parse, content: &str) -> Option<Self> {
+    pub fn new(
+        file: SecretFile,
+        parse: impl Fn(&str) -> Result<Credentials, SecretFileError> + Send + Sync + 'static,
+        content: &str,
+    ) -> Option<Self> {
         let state = State {
-            last_good: parse(content)?,
+            last_good: parse(content).ok()?,
             logged: None,
         };
         Some(Self {
             file,
-            parse,
+            parse: Arc::new(parse),
             state: Arc::new(Mutex::new(state)),
             reading: Arc::default(),
         })
     }
 
     /// The credentials in the file now, or the last good ones.
-    pub(super) async fn read(&self) -> Credentials {
-        let (file, parse) = (self.file.clone(), self.parse);
+    async fn read(&self) -> Credentials {
+        let (file, parse) = (self.file.clone(), Arc::clone(&self.parse));
         // One at a time, so that an older version never replaces a newer one.
         let reading = async {
             let _reading = self.reading.lock().await;
-            spawn_blocking(move || read(&file, parse)).await
+            spawn_blocking(move || read(&file, &*parse)).await
         };
         let Ok(read) = timeout(READ_TIMEOUT, reading).await else {
             warn!(
@@ -137,14 +159,39 @@ impl CredentialsFile {
     }
 }
 
-fn read(file: &SecretFile, parse: Parse) -> Result<Credentials, Failure> {
+impl CredentialsFiles {
+    /// The variables whose files are read.
+    pub fn variables(&self) -> Vec<&'static str> {
+        self.0.iter().map(|it| it.file.variable).collect()
+    }
+
+    /// The credentials in the files now, or the last good ones. `None` without files.
+    pub(super) async fn read(&self) -> Option<Credentials> {
+        let read = join_all(self.0.iter().map(CredentialsFile::read)).await;
+        read.into_iter().reduce(|first, then| Credentials {
+            username: first.username.or(then.username),
+            password: first.password.or(then.password),
+        })
+    }
+}
+
+impl FromIterator<CredentialsFile> for CredentialsFiles {
+    fn from_iter<T: IntoIterator<Item = CredentialsFile>>(files: T) -> Self {
+        Self(files.into_iter().collect())
+    }
+}
+
+fn read(
+    file: &SecretFile,
+    parse: impl Fn(&str) -> Result<Credentials, SecretFileError>,
+) -> Result<Credentials, Failure> {
     let without_content = |error| Failure {
         error,
         content: None,
     };
     let bytes = file.bytes().map_err(without_content)?;
     let secret = secret_in(&bytes);
-    let credentials = secret.and_then(|text| parse(&text).ok_or(SecretFileError::Invalid));
+    let credentials = secret.and_then(|text| parse(&text));
     credentials.map_err(|error| Failure {
         error,
         content: Some(Sha256::digest(&*bytes).into()),
@@ -157,9 +204,10 @@ mod tests {
 
     use super::*;
 
-    fn number(text: &str) -> Option<Credentials> {
+    fn number(text: &str) -> Result<Credentials, SecretFileError> {
         let is_number = text.parse::<u32>().is_ok();
-        is_number.then(|| Credentials::of_password(text.to_owned().into()))
+        let credentials = is_number.then(|| Credentials::of_password(text.to_owned().into()));
+        credentials.ok_or(SecretFileError::Invalid)
     }
 
     fn of(path: &Path) -> CredentialsFile {

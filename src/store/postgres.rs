@@ -55,7 +55,7 @@ pub(super) async fn connect(
 ) -> Result<Connections, OpenError> {
     let PostgresSettings {
         place,
-        credentials_file: _,
+        credentials_files: _,
         target: _,
         search_path,
         pgbouncer,

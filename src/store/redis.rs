@@ -20,7 +20,7 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info, warn};
 
-use super::credentials::{Credentials, CredentialsFile};
+use super::credentials::{Credentials, CredentialsFiles};
 use connect::{Failure, connect};
 
 /// The value of a key, if it has one, or the error reply.
@@ -43,8 +43,8 @@ pub struct RedisSettings {
     pub address: RedisAddress,
     pub username: Option<String>,
     pub password: Option<SecretString>,
-    /// The file of the password, if it comes from one.
-    pub credentials_file: Option<CredentialsFile>,
+    /// The files of user and password, if they come from files.
+    pub credentials_files: CredentialsFiles,
     /// The time-out of a read.
     pub timeout: Duration,
 }
@@ -65,16 +65,14 @@ impl RedisSettings {
     /// With the credentials that are in their files now.
     async fn with_current_credentials(&self) -> Self {
         let mut settings = self.clone();
-        if let Some(file) = &self.credentials_file {
-            let Credentials { username, password } = file.read().await;
+        if let Some(Credentials { username, password }) = self.credentials_files.read().await {
             settings.username = username.or(settings.username);
             settings.password = password.or(settings.password);
         }
         if let RedisAddress::Sentinels(sentinels) = &mut settings.address
-            && let Some(file) = &sentinels.credentials_file
+            && let Some(credentials) = sentinels.credentials_files.read().await
         {
-            let password = file.read().await.password;
-            sentinels.password = password.or(sentinels.password.take());
+            sentinels.password = credentials.password.or(sentinels.password.take());
         }
         settings
     }
@@ -99,7 +97,7 @@ pub struct Sentinels {
     pub addresses: Vec<(String, u16)>,
     pub password: Option<SecretString>,
     /// The file of the password, if it comes from one.
-    pub credentials_file: Option<CredentialsFile>,
+    pub credentials_files: CredentialsFiles,
     pub master_name: String,
 }
 

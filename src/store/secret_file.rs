@@ -40,6 +40,10 @@ pub enum SecretFileError {
     ZeroByte,
     #[error("contains no value that the variable can have")]
     Invalid,
+    #[error("changes more than the user and the password, which needs a restart")]
+    OtherPlace,
+    #[error("has no user or no password any more")]
+    Incomplete,
 }
 
 impl SecretFile {

@@ -8,6 +8,7 @@ use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
 
 /// The parts of a URL, decoded; `None` where it leaves one out.
+#[derive(Clone)]
 pub struct PostgresUrl {
     /// One host, or several with commas between them.
     pub host: Option<String>,
@@ -58,6 +59,14 @@ impl PostgresUrl {
             parsed.host.as_ref()?;
         }
         Some(parsed)
+    }
+
+    /// Whether both URLs differ in user and password at most.
+    pub fn is_same_place(&self, other: &Self) -> bool {
+        self.host == other.host
+            && self.port == other.port
+            && self.database == other.database
+            && self.parameters == other.parameters
     }
 
     /// A parameter counts before the same part of the address, and the last one counts.

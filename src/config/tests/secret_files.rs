@@ -183,64 +183,71 @@ fn the_password_that_counts_is_read_anew() {
     let without_password = files.with("bare", "postgres://me@db/x");
     let url = |url| ("DATABASE_URL", url);
     let password_file = ("POSTGRES_PASSWORD_FILE", password.as_str());
-    for (variables, is_read_anew) in [
-        (vec![password_file], true),
-        (vec![url("postgres://me@db/x"), password_file], true),
-        (vec![url("postgres://me:pw@db/x"), password_file], false),
-        (vec![url_file(&with_password)], true),
-        (vec![url_file(&without_password)], true),
-        (vec![url_file(&without_password), password_file], true),
-        (vec![url("postgres://me:pw@db/x")], false),
+    let (of_url, of_password) = ("DATABASE_URL", "POSTGRES_PASSWORD");
+    for (variables, read_anew) in [
+        (vec![password_file], &[of_password][..]),
+        (
+            vec![url("postgres://me@db/x"), password_file],
+            &[of_password],
+        ),
+        (vec![url("postgres://me:pw@db/x"), password_file], &[]),
+        (vec![url_file(&with_password)], &[of_url]),
+        (vec![url_file(&without_password)], &[of_url]),
+        (vec![url_file(&with_password), password_file], &[of_url]),
+        (
+            vec![url_file(&without_password), password_file],
+            &[of_url, of_password],
+        ),
+        (vec![url("postgres://me:pw@db/x")], &[]),
     ] {
         let serve = serve_settings(&[], &variables);
-        let file = &postgres(&serve).credentials_file;
-        assert_eq!(file.is_some(), is_read_anew, "{variables:?}");
+        let files = &postgres(&serve).credentials_files;
+        assert_eq!(files.variables(), read_anew, "{variables:?}");
     }
     // The flag takes precedence, and has no password.
     let arguments = ["--database-url", "postgres://me@db/x"];
     let serve = serve_settings(&arguments, &[url_file(&with_password)]);
-    assert!(postgres(&serve).credentials_file.is_none());
+    assert_eq!(postgres(&serve).credentials_files.variables(), [""; 0]);
 
     let redis_url = files.with("redis", "redis://:hunter2@redis");
     let redis_password = ("REDIS_PASSWORD_FILE", password.as_str());
+    let url_file = ("REDIS_URL_FILE", redis_url.as_str());
+    let sentinels = ("REDIS_SENTINELS", "a:1");
+    let (of_url, of_password) = ("REDIS_URL", "REDIS_PASSWORD");
+    let of_sentinel = "REDIS_SENTINEL_PASSWORD";
     for (variables, of_redis, of_sentinels) in [
-        (vec![("REDIS_URL_FILE", redis_url.as_str())], true, false),
+        (vec![url_file], &[of_url][..], &[][..]),
         (
             vec![("REDIS_URL", "redis://redis"), redis_password],
-            true,
-            false,
+            &[of_password],
+            &[],
+        ),
+        (vec![url_file, ("REDIS_PASSWORD", "pw")], &[of_url], &[]),
+        (vec![url_file, redis_password], &[of_password, of_url], &[]),
+        (
+            vec![sentinels, redis_password],
+            &[of_password],
+            &[of_password],
         ),
         (
-            vec![("REDIS_URL_FILE", &redis_url), ("REDIS_PASSWORD", "pw")],
-            false,
-            false,
-        ),
-        (vec![("REDIS_SENTINELS", "a:1"), redis_password], true, true),
-        (
-            vec![
-                ("REDIS_SENTINELS", "a:1"),
-                redis_password,
-                ("REDIS_SENTINEL_PASSWORD", ""),
-            ],
-            true,
-            false,
+            vec![sentinels, redis_password, (of_sentinel, "")],
+            &[of_password],
+            &[],
         ),
         (
-            vec![
-                ("REDIS_SENTINELS", "a:1"),
-                ("REDIS_SENTINEL_PASSWORD_FILE", &password),
-            ],
-            false,
-            true,
+            vec![sentinels, ("REDIS_SENTINEL_PASSWORD_FILE", &password)],
+            &[],
+            &[of_sentinel],
         ),
     ] {
         let redis = serve_settings(&[], &variables).redis.unwrap();
-        assert_eq!(redis.credentials_file.is_some(), of_redis, "{variables:?}");
-        let is_of_sentinels = match &redis.address {
-            RedisAddress::Sentinels(sentinels) => sentinels.credentials_file.is_some(),
-            _ => false,
+        let read_anew = redis.credentials_files.variables();
+        assert_eq!(read_anew, of_redis, "{variables:?}");
+        let read_anew = match &redis.address {
+            RedisAddress::Sentinels(sentinels) => sentinels.credentials_files.variables(),
+            _ => Vec::new(),
         };
-        assert_eq!(is_of_sentinels, of_sentinels, "{variables:?}");
+        assert_eq!(read_anew, of_sentinels, "{variables:?}");
     }
 }
 

@@ -21,7 +21,7 @@ use super::{
     place::{address, with_credentials},
 };
 use crate::store::{
-    credentials::CredentialsFile,
+    credentials::CredentialsFiles,
     error::{POOLED_SESSION, WRONG_TARGET, describe},
 };
 
@@ -34,7 +34,7 @@ const IS_STANDBY: &str = "SELECT pg_is_in_recovery()";
 pub(super) struct Hosts {
     /// One entry for each host.
     all: Vec<PgConnectOptions>,
-    credentials_file: Option<CredentialsFile>,
+    credentials_files: CredentialsFiles,
     requirements: SessionRequirements,
     last: Mutex<Option<Last>>,
     /// Whether it was logged that none can be used.
@@ -116,7 +116,7 @@ impl Hosts {
     pub fn new(settings: &PostgresSettings) -> Self {
         Self {
             all: settings.options(),
-            credentials_file: settings.credentials_file.clone(),
+            credentials_files: settings.credentials_files.clone(),
             requirements: SessionRequirements {
                 may_be_pooled: settings.pgbouncer,
                 target: settings.target,
@@ -212,10 +212,9 @@ impl Hosts {
     }
 
     async fn with_current_credentials(&self) -> Cow<'_, [PgConnectOptions]> {
-        let Some(file) = &self.credentials_file else {
+        let Some(credentials) = self.credentials_files.read().await else {
             return Cow::Borrowed(&self.all);
         };
-        let credentials = file.read().await;
         let hosts = self.all.iter();
         hosts
             .map(|host| with_credentials(host, &credentials))

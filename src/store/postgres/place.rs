@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use super::{SESSION_MARK, SearchPath};
-use crate::store::credentials::{Credentials, CredentialsFile};
+use crate::store::credentials::{Credentials, CredentialsFiles};
 
 /// Parameters of a URL that are meant for a connection. Other parameters are meant for
 /// Rails (`pool`, `prepared_statements`), and would be logged with their values.
@@ -30,8 +30,8 @@ const PARAMETERS: [&str; 12] = [
 #[derive(Clone)]
 pub struct PostgresSettings {
     pub place: PostgresPlace,
-    /// The file of the password, if it comes from one.
-    pub credentials_file: Option<CredentialsFile>,
+    /// The files of user and password, if they come from files.
+    pub credentials_files: CredentialsFiles,
     /// The kind of server to connect to.
     pub target: TargetSession,
     /// The schemas of the tables; `None` for the database's own search path.

@@ -103,6 +103,103 @@ async fn the_user_of_a_url_changes_with_its_password() {
     assert_eq!(cluster.psql("postgres", sql).trim(), "other");
 }
 
+/// The user comes from the file of a URL, and the password from a file of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_user_of_a_url_changes_beside_a_file_of_a_password() {
+    let cluster = with_passwords();
+    let sql = format!(
+        "CREATE ROLE other SUPERUSER LOGIN PASSWORD '{}'",
+        another(1)
+    );
+    cluster.psql(NAME, &sql);
+    let server = Program::serving_at("")
+        .with_file("url", &url(&cluster))
+        .env("DATABASE_URL_FILE", "url")
+        .with_file("password", PASSWORD)
+        .env("POSTGRES_PASSWORD_FILE", "password")
+        .start();
+    let client = server.client().await;
+    assert_eq!(code(&client).await, None);
+    server.replace("password", &another(1));
+    server.replace("url", &url(&cluster).replace("rails@", "other@"));
+    cluster.psql("postgres", "ALTER ROLE rails NOLOGIN");
+    disconnect(&cluster);
+    assert_eq!(code(&client).await, None, "{}", server.log());
+    let sql = "SELECT DISTINCT usename FROM pg_stat_activity
+        WHERE application_name = 'leadchat-inbox'";
+    assert_eq!(cluster.psql("postgres", sql).trim(), "other");
+    assert_eq!(count(&server, UNUSABLE), 0);
+}
+
+/// Another place is no rotation, and neither is the lack of a user or a password.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_url_that_changes_more_is_refused() {
+    let cluster = with_passwords();
+    let first = url(&cluster).replace('@', &format!(":{PASSWORD}@"));
+    let server = Program::serving_at("")
+        .with_file("secret", &first)
+        .env("DATABASE_URL_FILE", "secret")
+        .start();
+    let client = server.client().await;
+    assert_eq!(code(&client).await, None);
+    let other_place = "changes more than the user and the password";
+    let incomplete = "has no user or no password any more";
+    for (logged, (content, reason)) in (1..).zip([
+        (first.replace("127.0.0.1", "192.0.2.1"), other_place),
+        (first.replace(&cluster.port.to_string(), "1"), other_place),
+        (first.replace(NAME, "postgres"), other_place),
+        (format!("{first}?sslmode=require"), other_place),
+        (url(&cluster), incomplete),
+        (url(&cluster).replace("rails@", ""), incomplete),
+    ]) {
+        server.replace("secret", &content);
+        disconnect(&cluster);
+        assert_eq!(code(&client).await, None, "{}", server.log());
+        assert_eq!(count(&server, UNUSABLE), logged, "{}", server.log());
+        assert!(server.log().contains(reason), "{}", server.log());
+    }
+    set_password(&cluster, "rails", &another(1));
+    server.replace("secret", &first.replace(PASSWORD, &another(1)));
+    disconnect(&cluster);
+    assert_eq!(code(&client).await, None, "{}", server.log());
+    assert_eq!(count(&server, ROTATED), 1);
+}
+
+/// The user comes from the file of a URL, and the password from a file of its own. A URL
+/// of another place is refused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_user_of_redis_changes_beside_a_file_of_a_password() {
+    let database = Backend::Sqlite.golden();
+    let redis = Redis::start(&[
+        &format!("user first on >{REDIS_PASSWORD} ~* +@all"),
+        &format!("user second on >{REDIS_PASSWORD}-1 ~* +@all"),
+    ]);
+    redis.run::<()>(&["SET", KEY, "true"]);
+    // Redis takes a user without a password for a password.
+    let of = |user: &str, port: u16| format!("redis://{user}:unused@127.0.0.1:{port}");
+    let server = Program::serving(&database)
+        .with_file("url", &of("first", redis.port))
+        .env("REDIS_URL_FILE", "url")
+        .with_file("password", REDIS_PASSWORD)
+        .env("REDIS_PASSWORD_FILE", "password")
+        .start();
+    let client = server.client().await;
+    becomes(&client, REQUIRED).await;
+    server.replace("url", &of("second", redis.port));
+    server.replace("password", &format!("{REDIS_PASSWORD}-1"));
+    redis.run::<()>(&["ACL", "DELUSER", "first"]);
+    // The connection of the user has ended.
+    becomes(&client, REQUIRED).await;
+    assert!(count(&server, ROTATED) > 0, "{}", server.log());
+    assert_eq!(count(&server, UNUSABLE), 0, "{}", server.log());
+
+    server.replace("url", &of("second", 1));
+    redis.run::<()>(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+    becomes(&client, REQUIRED).await;
+    assert_eq!(state(&client).await, REQUIRED);
+    assert_eq!(count(&server, UNUSABLE), 1, "{}", server.log());
+}
+
 /// Each content that cannot be used is logged once, however many connections read it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bad_file_leaves_the_last_good_password() {
