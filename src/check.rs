@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     identity::{CallersFile, PairReport, Problems},
     leadchat::{Installation, Keys},
-    store::{DatabaseSettings, Inspection, OpenError, RedisFlags, RedisSettings},
+    store::{DatabaseSettings, Inspection, OpenError, RedisFlags, RedisSettings, SecretReading},
 };
 use completeness::Completeness;
 use counts::Accounts;
@@ -41,8 +41,8 @@ pub struct CheckConfig {
     pub callers: Option<Result<CallersFile, Problems>>,
     /// Certificate and key of the server, if they are set.
     pub tls: Option<Result<PairReport, Problems>>,
-    /// The variables whose secrets come from files.
-    pub secret_files: Vec<&'static str>,
+    /// The variables whose secrets come from files, and when these are read.
+    pub secret_files: Vec<(&'static str, SecretReading)>,
 }
 
 /// Runs all steps of the check, or those before `stop`.

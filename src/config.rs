@@ -27,7 +27,10 @@ use secrecy::SecretString;
 use crate::{
     identity::PairPaths,
     leadchat::{Installation, Secrets, encryption::Digest, is_blank, is_true, links::Links},
-    store::{DatabaseSettings, PostgresSettings, RedisSettings, SecretFile, SecretFileError},
+    store::{
+        DatabaseSettings, PostgresSettings, RedisAddress, RedisSettings, SecretFile,
+        SecretFileError, SecretReading,
+    },
 };
 use arguments::{Arguments, Command, DataArguments};
 pub use callers::{CallerAsk, CallerQuestion, Callers, CallersSettings};
@@ -106,8 +109,8 @@ pub struct Check {
     pub secrets: Secrets,
     pub callers: Option<PathBuf>,
     pub pair: Option<PairPaths>,
-    /// The variables whose secrets come from files.
-    pub secret_files: Vec<&'static str>,
+    /// The variables whose secrets come from files, and when these are read.
+    pub secret_files: Vec<(&'static str, SecretReading)>,
     /// Whether to print one JSON document.
     pub as_json: bool,
 }
@@ -239,18 +242,23 @@ pub fn read(
                 timeouts,
             }))
         }
-        Command::Check(flags) => Task::Check(Box::new(Check {
-            database: database(&flags.data, &set, &files)?,
-            database_connections: numbers::DATABASE_CONNECTIONS
-                .read(flags.data.database_connections, &set)?,
-            redis: redis::read(&set, environment, &files)?,
-            installation: installation(environment),
-            secrets: secrets(flags.data.encryption_digest, environment, &set)?,
-            callers: callers::path(flags.callers, environment)?,
-            pair: listen::read_pair(flags.tls.certificate, flags.tls.key, &set)?,
-            secret_files: files.variables(),
-            as_json: flags.json,
-        })),
+        Command::Check(flags) => {
+            let database = database(&flags.data, &set, &files)?;
+            let redis = redis::read(&set, environment, &files)?;
+            let secret_files = readings(&files, &database, &flags.data, redis.as_ref());
+            Task::Check(Box::new(Check {
+                database,
+                database_connections: numbers::DATABASE_CONNECTIONS
+                    .read(flags.data.database_connections, &set)?,
+                redis,
+                installation: installation(environment),
+                secrets: secrets(flags.data.encryption_digest, environment, &set)?,
+                callers: callers::path(flags.callers, environment)?,
+                pair: listen::read_pair(flags.tls.certificate, flags.tls.key, &set)?,
+                secret_files,
+                as_json: flags.json,
+            }))
+        }
         Command::Callers(flags) => {
             Task::Callers(Box::new(callers::read_command(flags, environment)?))
         }
@@ -299,6 +307,29 @@ fn database(
     } else {
         database
     })
+}
+
+/// When the files of secrets are read.
+fn readings(
+    files: &SecretFiles,
+    database: &DatabaseSettings,
+    flags: &DataArguments,
+    redis: Option<&RedisSettings>,
+) -> Vec<(&'static str, SecretReading)> {
+    let mut connections = Vec::new();
+    let mut at_start = Vec::new();
+    match database {
+        DatabaseSettings::Postgres(settings) => connections.push(&settings.credentials_files),
+        DatabaseSettings::Sqlite(_) if flags.database_url.is_none() => at_start.push(database::URL),
+        DatabaseSettings::Sqlite(_) => {}
+    }
+    if let Some(redis) = redis {
+        connections.push(&redis.credentials_files);
+        if let RedisAddress::Sentinels(sentinels) = &redis.address {
+            connections.push(&sentinels.credentials_files);
+        }
+    }
+    files.readings(&connections, &at_start)
 }
 
 fn secrets(

@@ -49,7 +49,7 @@ pub use postgres::{
 };
 pub use redis::{RedisAddress, RedisSettings, Sentinels, flags::RedisFlags};
 pub use schema::Missing;
-pub use secret_file::{SecretFile, SecretFileError};
+pub use secret_file::{SecretFile, SecretFileError, SecretReading};
 pub use snapshot::context::ReadContext;
 use snapshot::{
     Pool, Snapshot,

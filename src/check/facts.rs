@@ -12,7 +12,10 @@ use super::{CheckConfig, completeness::Completeness, counts::Accounts};
 use crate::{
     identity::{CallersFile, IssuerEntry, PairReport, Problem, Problems},
     leadchat::links::FrontendUrl,
-    store::{DatabaseSettings, Inspection, Migrations, Missing, Ownership, Sampled, Server},
+    store::{
+        DatabaseSettings, Inspection, Migrations, Missing, Ownership, Sampled, SecretReading,
+        Server,
+    },
 };
 
 pub use redis::{Redis, RedisState};
@@ -204,8 +207,15 @@ pub struct Settings {
     pub frontend_url: FrontendUrl,
     pub secret_key_base_set: bool,
     pub forwarding_addresses: bool,
-    /// The variables whose secrets come from files.
-    pub secret_files: Vec<&'static str>,
+    pub secret_files: Vec<SecretFileReport>,
+}
+
+/// A variable whose secret comes from a file.
+#[derive(Debug, Serialize)]
+pub struct SecretFileReport {
+    pub variable: &'static str,
+    /// When `serve` reads the file.
+    pub read: SecretReading,
 }
 
 impl Facts {
@@ -256,7 +266,10 @@ impl Facts {
                 frontend_url: installation.links.frontend_url(),
                 secret_key_base_set: keys.signer.is_some(),
                 forwarding_addresses: installation.forwarding_enabled,
-                secret_files: secret_files.clone(),
+                secret_files: secret_files
+                    .iter()
+                    .map(|&(variable, read)| SecretFileReport { variable, read })
+                    .collect(),
             },
             accounts: None,
         }

@@ -9,14 +9,14 @@ use super::{
     counts::{Accounts, Inboxes, UNKNOWN_KIND},
     facts::{
         CallersReport, DatabaseKind, Encryption, Facts, KeyState, KeysAge, OwnershipName, Redis,
-        RedisState, Settings, StoreFacts, Tables, TlsReport,
+        RedisState, SecretFileReport, Settings, StoreFacts, Tables, TlsReport,
     },
     findings::Finding,
     report::Report,
 };
 use strum::IntoEnumIterator;
 
-use crate::{domain::channel::ChannelKind, leadchat::links::FrontendUrl};
+use crate::{domain::channel::ChannelKind, leadchat::links::FrontendUrl, store::SecretReading};
 
 /// The maximum width of a line, in columns.
 const MAX_LINE_COLUMNS: usize = 100;
@@ -228,8 +228,17 @@ fn write_settings(f: &mut Formatter<'_>, settings: &Settings) -> fmt::Result {
         false => "not shown (MAILER_INBOUND_EMAIL_DOMAIN is not set)",
     };
     writeln!(f, "{}", line("forwarding addresses", forwarding))?;
-    if !secret_files.is_empty() {
-        writeln!(f, "{}", line("secrets in files", &secret_files.join(", ")))?;
+    for SecretFileReport { variable, read } in secret_files {
+        let read = match read {
+            SecretReading::EachConnection => "read for each connection",
+            SecretReading::Start => "read at the start",
+            SecretReading::Never => "not used",
+        };
+        writeln!(
+            f,
+            "{}",
+            line("secret in a file", &format!("{variable}, {read}"))
+        )?;
     }
     let callers_text = match callers {
         None => "not set".to_owned(),

@@ -7,7 +7,9 @@
 use zeroize::Zeroizing;
 
 use super::{ConfigError, Environment, arguments::Command};
-use crate::store::{Credentials, CredentialsFile, SecretFile, SecretFileError};
+use crate::store::{
+    Credentials, CredentialsFile, CredentialsFiles, SecretFile, SecretFileError, SecretReading,
+};
 
 /// Every variable that holds a secret, and the settings that it belongs to.
 pub const SECRETS: [(&str, Group); 10] = [
@@ -104,9 +106,29 @@ impl SecretFiles {
         CredentialsFile::new(file.clone(), parse, secret)
     }
 
-    /// The variables whose secrets come from files.
-    pub fn variables(&self) -> Vec<&'static str> {
-        self.0.iter().map(|(file, _)| file.variable).collect()
+    /// The variables whose secrets come from files, and when each file is read: the files of
+    /// connections for each of these. Of the other files, `at_start` are used.
+    pub fn readings(
+        &self,
+        connections: &[&CredentialsFiles],
+        at_start: &[&str],
+    ) -> Vec<(&'static str, SecretReading)> {
+        let of_connections: Vec<_> = connections.iter().flat_map(|it| it.variables()).collect();
+        let is_installation = |variable| {
+            let mut secrets = SECRETS.iter();
+            secrets.any(|(name, group)| *name == variable && *group == Group::Installation)
+        };
+        let reading = |variable| {
+            if of_connections.contains(&variable) {
+                SecretReading::EachConnection
+            } else if at_start.contains(&variable) || is_installation(variable) {
+                SecretReading::Start
+            } else {
+                SecretReading::Never
+            }
+        };
+        let variables = self.0.iter().map(|(file, _)| file.variable);
+        variables.map(|it| (it, reading(it))).collect()
     }
 
     fn find(&self, variable: &str) -> Option<&(SecretFile, Zeroizing<String>)> {

@@ -9,6 +9,7 @@ use std::{
     path::PathBuf,
 };
 
+use serde::Serialize;
 use zeroize::Zeroizing;
 
 /// The largest file, in bytes.
@@ -44,6 +45,16 @@ pub enum SecretFileError {
     OtherPlace,
     #[error("has no user or no password any more")]
     Incomplete,
+}
+
+/// When the file of a secret is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretReading {
+    EachConnection,
+    Start,
+    /// The secret comes from elsewhere, or nothing needs it.
+    Never,
 }
 
 impl SecretFile {

@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
 use super::{super::secret_files::SECRETS, *};
-use crate::store::RedisAddress;
+use crate::store::{RedisAddress, SecretReading};
 
 /// A folder of files.
 struct Files(TempDir);
@@ -164,9 +164,88 @@ fn a_check_lists_the_secrets_in_files() {
     ];
     match read_settings(&["check"], &variables).unwrap().task {
         Task::Check(check) => {
-            assert_eq!(check.secret_files, ["POSTGRES_PASSWORD", "SECRET_KEY_BASE"]);
+            let expected = [
+                ("POSTGRES_PASSWORD", SecretReading::EachConnection),
+                ("SECRET_KEY_BASE", SecretReading::Start),
+            ];
+            assert_eq!(check.secret_files, expected);
         }
         other => panic!("{other:?}"),
+    }
+}
+
+/// A file that nothing needs is listed, too.
+#[test]
+fn a_check_lists_when_a_secret_is_read() {
+    let files = Files::new();
+    let password = files.with("password", "hunter2");
+    let with_password = files.with("url", "postgres://me:hunter2@db/x");
+    let sqlite = files.with("sqlite", "sqlite:///tmp/x");
+    let redis = files.with("redis", "redis://redis");
+    let of = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let arguments = [&["check"], arguments].concat();
+        match read_settings(&arguments, variables).unwrap().task {
+            Task::Check(check) => check.secret_files,
+            other => panic!("{other:?}"),
+        }
+    };
+    let url_file = ("DATABASE_URL_FILE", with_password.as_str());
+    let sqlite_file = ("DATABASE_URL_FILE", sqlite.as_str());
+    let sentinels = ("REDIS_SENTINELS", "a:1");
+    let (connection, start, never) = (
+        SecretReading::EachConnection,
+        SecretReading::Start,
+        SecretReading::Never,
+    );
+    for (arguments, variables, variable, expected) in [
+        (&[][..], vec![url_file], "DATABASE_URL", connection),
+        (&[], vec![sqlite_file], "DATABASE_URL", start),
+        (
+            &["--database-url", "postgres://db/x"],
+            vec![url_file],
+            "DATABASE_URL",
+            never,
+        ),
+        (
+            &["--database-url", "sqlite:///tmp/y"],
+            vec![sqlite_file],
+            "DATABASE_URL",
+            never,
+        ),
+        (
+            &[],
+            vec![url_file, ("POSTGRES_PASSWORD_FILE", &password)],
+            "POSTGRES_PASSWORD",
+            never,
+        ),
+        (
+            &[],
+            vec![("POSTGRES_HOST", "db"), ("PGPASSWORD_FILE", &password)],
+            "PGPASSWORD",
+            never,
+        ),
+        (
+            &[],
+            vec![("REDIS_PASSWORD_FILE", &password)],
+            "REDIS_PASSWORD",
+            never,
+        ),
+        (
+            &[],
+            vec![sentinels, ("REDIS_SENTINEL_PASSWORD_FILE", &password)],
+            "REDIS_SENTINEL_PASSWORD",
+            connection,
+        ),
+        (
+            &[],
+            vec![sentinels, ("REDIS_URL_FILE", &redis)],
+            "REDIS_URL",
+            never,
+        ),
+    ] {
+        let listed = of(arguments, &variables);
+        let found = listed.iter().find(|(name, _)| *name == variable);
+        assert_eq!(found, Some(&(variable, expected)), "{variables:?}");
     }
 }
 

@@ -139,15 +139,31 @@ fn a_check_lists_the_secrets_in_files() {
     assert_eq!(of_files["redis"]["state"], "answers");
     assert_eq!(of_files["settings"]["secret_key_base_set"], true);
     let listed = &of_files["settings"]["secret_files"];
-    let expected = ["POSTGRES_PASSWORD", "REDIS_PASSWORD", "SECRET_KEY_BASE"];
-    assert_eq!(*listed, serde_json::json!(expected));
+    let expected = [
+        (
+            "POSTGRES_PASSWORD",
+            "each_connection",
+            "read for each connection",
+        ),
+        (
+            "REDIS_PASSWORD",
+            "each_connection",
+            "read for each connection",
+        ),
+        ("SECRET_KEY_BASE", "start", "read at the start"),
+    ];
+    let objects =
+        expected.map(|(variable, read, _)| serde_json::json!({"variable": variable, "read": read}));
+    assert_eq!(*listed, serde_json::json!(objects));
 
     let text = String::from_utf8(check().output().stdout).unwrap();
-    let line = format!("  secrets in files      {}\n", expected.join(", "));
-    assert!(text.contains(&line), "{text}");
+    for (variable, _, read) in expected {
+        let line = format!("  secret in a file      {variable}, {read}\n");
+        assert!(text.contains(&line), "{text}");
+    }
     let database = Backend::Sqlite.golden();
     let without = String::from_utf8(checking(&database).output().stdout).unwrap();
-    assert!(!without.contains("secrets in files"), "{without}");
+    assert!(!without.contains("secret in a file"), "{without}");
 }
 
 /// Values of encrypted columns are decrypted with keys in files.
