@@ -1,14 +1,19 @@
 //! Puts the parts together: settings in, running server out.
 
+mod admin;
 mod bind;
 mod callers;
 mod health;
 mod limits;
+mod parts;
+mod stores;
 
 use std::{
     io::{self, Write},
+    net::SocketAddr,
     num::NonZeroUsize,
     process::ExitCode,
+    sync::Arc,
 };
 
 use tokio::{
@@ -16,30 +21,24 @@ use tokio::{
     sync::mpsc,
     task,
 };
+use tokio_util::sync::CancellationToken;
 use tracing::{info, level_filters::LevelFilter, warn};
 
 use crate::{
     check::{self, CheckConfig, Progress},
     clock,
     config::{Check, ListenAddress, Serve, Task},
-    demo::{Demo, DemoError},
+    demo::DemoError,
     directory::{CacheSettings, LoadLimit, directory},
-    grpc::{
-        self, AuditSink, EtagKey, MAX_CONNECTIONS, ProbeError, ResponseLimit, ServeError,
-        ServerSettings,
-    },
+    grpc::{self, ProbeError, ResponseLimit, ServeError, ServerSettings},
     identity::{CallersFile, Problems},
-    leadchat::{Installation, Keys, Secrets},
-    store::{
-        self, DatabaseSettings, DecryptionFailures, Grants, OpenError, RedisFlags, RedisSettings,
-        Store,
-    },
+    leadchat::{Keys, Secrets},
+    store::{self, DatabaseSettings, DecryptionFailures, Grants, OpenError, Store},
 };
 use bind::{Bound, bind_all};
-use limits::{forbid_core_files, raise_open_files_limit};
-
-/// Open files beside the connections of callers and to the database.
-const OTHER_OPEN_FILES: usize = 64;
+use limits::prepare_process;
+use parts::{access_log, audit_sink, etag_key, new_metrics, random_id};
+use stores::open_store;
 
 /// The reasons why the program fails. Each is one line and names the setting that causes
 /// it, if one does.
@@ -52,6 +51,8 @@ pub enum AppError {
         address: ListenAddress,
         reason: String,
     },
+    #[error("ADMIN_LISTEN (--admin-listen): cannot listen on {address}: {reason}")]
+    ListenAdmin { address: SocketAddr, reason: String },
     #[error(transparent)]
     Serve(#[from] ServeError),
     #[error("the demonstration data cannot be set up: {0}")]
@@ -169,47 +170,39 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
         drain_timeout,
         max_response_bytes,
         has_reflection,
-        has_audit,
+        operators,
         timeouts,
     } = settings;
     let mut shutdown_signals = shutdown_signals()?;
-    // SQLite has three files a connection.
-    let open_files = MAX_CONNECTIONS + 3 * database_connections.get() + OTHER_OPEN_FILES;
-    raise_open_files_limit(open_files as u64);
-    forbid_core_files();
+    prepare_process(database_connections.get());
 
     let clock = clock::system();
-    let (policy, tls) = callers::policy(callers, pair, &listen, clock.wall)?;
+    let metrics = new_metrics(max_staleness, clock);
+    let stopping = CancellationToken::new();
+    let admin = admin::begin(operators.admin_listen, &metrics, clock, &stopping).await?;
+    let (policy, tls) = callers::policy(callers, pair, &listen, clock.wall, &metrics)?;
     let secret_key_base = secrets.secret_key_base.clone();
     let is_embedded = !matches!(database, Some(DatabaseSettings::Postgres(_)));
-    let opening = open_store(database, database_connections, redis, installation, secrets);
+    let opening = open_store(
+        database,
+        database_connections,
+        redis,
+        installation,
+        secrets,
+        &metrics.store,
+    );
     let (store, flags, demo) = tokio::select! {
         opened = opening => opened?,
         // Opening a database may take long.
         _ = shutdown_signals.recv() => return Ok(()),
     };
-    let etags = match &secret_key_base {
-        Some(secret) => EtagKey::derive(secret),
-        None => EtagKey::random(random_bytes().ok_or_else(|| AppError::System {
-            what: "random bytes",
-            reason: "none to be had".to_owned(),
-        })?),
-    };
+    let etags = etag_key(secret_key_base.as_ref())?;
     let Bound {
         listeners,
         addresses,
         files,
     } = bind_all(&listen, tls.as_ref()).await?;
-    for address in &addresses {
-        let version = env!("CARGO_PKG_VERSION");
-        print_line(&format!(
-            "leadchat-inbox {version} is listening on {address}"
-        ));
-        info!(%address, "serving");
-    }
-    if !files.is_empty() {
-        print_line(SOCKET_HINT);
-    }
+    print_addresses(&addresses);
     if let Some((demo, address)) = demo.as_ref().zip(addresses.first()) {
         print_line(&demo.introduction(address));
     }
@@ -217,12 +210,19 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
     let decryption_failures = store.decryption_failures();
     let max_reads = max_concurrent_reads
         .map_or_else(|| default_concurrent_reads(is_embedded), NonZeroUsize::get);
-    let load_limit = LoadLimit::new(max_reads, timeouts.max_queue_timeout, store.connections());
+    let store = Arc::new(store);
+    let _watched = admin.watch(&store, &metrics.store);
+    let load_limit = LoadLimit::new(
+        max_reads,
+        timeouts.max_queue_timeout,
+        store.connections(),
+        metrics.reads.clone(),
+    );
     let cache = CacheSettings {
         max_staleness,
         bytes: cache_bytes,
     };
-    let directory = directory(store, load_limit, flags, cache, clock);
+    let directory = directory(store, load_limit, flags, cache, clock, &metrics);
     let settings = ServerSettings {
         max_connection_age,
         drain_wait,
@@ -230,7 +230,10 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
         response_limit: ResponseLimit::new(max_response_bytes),
         has_reflection,
         clock,
-        audit: audit_sink(has_audit),
+        audit: audit_sink(operators.has_audit),
+        access_log: access_log(operators.access_log),
+        metrics,
+        stopping,
         preface_timeout: timeouts.preface_timeout,
         idle_timeout: timeouts.idle_timeout,
         write_timeout: timeouts.write_timeout,
@@ -238,14 +241,10 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
         keepalive_timeout: timeouts.keepalive_timeout,
         flush_timeout: timeouts.flush_timeout,
     };
+    let random = random_id;
+    let signals = shutdown_signals;
     grpc::serve(
-        listeners,
-        directory,
-        policy,
-        etags,
-        random_id,
-        settings,
-        shutdown_signals,
+        listeners, directory, policy, etags, random, settings, signals,
     )
     .await?;
     for file in &files {
@@ -254,6 +253,22 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
     log_decryption_failures(&decryption_failures);
     info!("stopped");
     Ok(())
+}
+
+fn print_addresses(addresses: &[ListenAddress]) {
+    for address in addresses {
+        let version = env!("CARGO_PKG_VERSION");
+        print_line(&format!(
+            "leadchat-inbox {version} is listening on {address}"
+        ));
+        info!(%address, "serving");
+    }
+    if addresses
+        .iter()
+        .any(|it| matches!(it, ListenAddress::Unix(_)))
+    {
+        print_line(SOCKET_HINT);
+    }
 }
 
 fn listen_for(kind: SignalKind) -> Result<Signal, AppError> {
@@ -277,35 +292,6 @@ fn default_concurrent_reads(is_embedded: bool) -> usize {
     let per_processor = if is_embedded { 1 } else { 2 };
     std::thread::available_parallelism()
         .map_or(per_processor, |processors| per_processor * processors.get())
-}
-
-/// The store to serve, and what keeps demonstration data alive.
-async fn open_store(
-    database: Option<DatabaseSettings>,
-    connections: NonZeroUsize,
-    redis: Option<RedisSettings>,
-    installation: Installation,
-    secrets: Secrets,
-) -> Result<(Store, RedisFlags, Option<Demo>), AppError> {
-    let has_flags = redis.is_some();
-    match database {
-        Some(database) => {
-            let keys = derive_keys(secrets).await?;
-            let store = Store::open(&database, connections, has_flags, installation, keys).await?;
-            let flags = RedisFlags::open(redis, store.ownership()).await;
-            Ok((store, flags, None))
-        }
-        None => {
-            let demo = Demo::create().await?;
-            // Demonstration data holds nothing encrypted.
-            let keys = Keys::default();
-            let installation = Demo::installation();
-            let store =
-                Store::open(&demo.database(), connections, false, installation, keys).await?;
-            let flags = RedisFlags::open(None, store.ownership()).await;
-            Ok((store, flags, Some(demo)))
-        }
-    }
 }
 
 /// Derives the keys on a blocking thread, because deriving is slow by design.
@@ -345,19 +331,6 @@ fn print_line(text: &str) {
     let _ = writeln!(io::stdout(), "{text}");
 }
 
-/// Receives the lines of the audit, if there is one.
-fn audit_sink(has_audit: bool) -> Option<AuditSink> {
-    if !has_audit {
-        warn!("there is no audit: disclosed secrets and refused questions have no lines");
-    }
-    has_audit.then_some(write_audit)
-}
-
-/// Writes a line of the audit among those of the log, whatever RUST_LOG says.
-fn write_audit(line: &str) {
-    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
-}
-
 /// Prints the result of a command. A failed write is an error; a closed pipe is not.
 fn print(text: &str) -> Result<(), AppError> {
     match writeln!(io::stdout(), "{text}").and_then(|()| io::stdout().flush()) {
@@ -367,15 +340,4 @@ fn print(text: &str) -> Result<(), AppError> {
         }),
         _ => Ok(()),
     }
-}
-
-fn random_bytes<const N: usize>() -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).ok()?;
-    Some(bytes)
-}
-
-/// For ids of calls.
-fn random_id() -> Option<u128> {
-    random_bytes().map(u128::from_ne_bytes)
 }

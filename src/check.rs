@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     identity::{CallersFile, PairReport, Problems},
     leadchat::{Installation, Keys},
+    metrics::store::StoreMetrics,
     store::{DatabaseSettings, Inspection, OpenError, RedisFlags, RedisSettings, SecretReading},
 };
 use completeness::Completeness;
@@ -123,7 +124,7 @@ async fn inspect(
     }
     let has_flags = redis.is_some();
     let store = inspection.store(has_flags, installation, keys).await?;
-    let flags = Arc::new(RedisFlags::open(redis, store.ownership()).await);
+    let flags = Arc::new(RedisFlags::open(redis, store.ownership(), StoreMetrics::default()).await);
     let store = Arc::new(store);
     let counted = facts.accounts.insert(Accounts::default());
     accounts::read_all(&store, &flags, counted, &progress, stopped).await;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use rustix::time::{ClockId, clock_gettime};
+use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use crate::domain::freshness::{BootInstant, Clock};
 
@@ -24,11 +24,23 @@ fn time_since_boot() -> BootInstant {
     #[cfg(not(target_os = "linux"))]
     const SINCE_BOOT: ClockId = ClockId::Monotonic;
 
-    let time = clock_gettime(SINCE_BOOT);
+    BootInstant(duration(clock_gettime(SINCE_BOOT)))
+}
+
+/// The time of all processors that this process has used.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that asks this clock"
+)]
+pub fn processor_time() -> Duration {
+    duration(clock_gettime(ClockId::ProcessCPUTime))
+}
+
+fn duration(time: Timespec) -> Duration {
     // Neither is negative.
     let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
     let nanoseconds = u32::try_from(time.tv_nsec).unwrap_or_default();
-    BootInstant(Duration::new(seconds, nanoseconds))
+    Duration::new(seconds, nanoseconds)
 }
 
 #[expect(

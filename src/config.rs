@@ -13,6 +13,7 @@ mod encryption;
 mod listen;
 mod log;
 mod numbers;
+mod operators;
 mod redis;
 mod role;
 mod secret_files;
@@ -36,6 +37,7 @@ use arguments::{Arguments, Command, DataArguments};
 pub use callers::{CallerAsk, CallerQuestion, Callers, CallersSettings};
 pub use listen::ListenAddress;
 pub use log::LogFormat;
+pub use operators::{AccessLog, Operators, Traces};
 use secret_files::SecretFiles;
 use switch::Switch;
 pub use timeouts::Timeouts;
@@ -94,8 +96,7 @@ pub struct Serve {
     pub max_response_bytes: usize,
     /// Whether clients may ask for the contract.
     pub has_reflection: bool,
-    /// Whether disclosed secrets and refused questions have lines in the log.
-    pub has_audit: bool,
+    pub operators: Operators,
     pub timeouts: Timeouts,
 }
 
@@ -116,6 +117,14 @@ pub struct Check {
 }
 
 impl Task {
+    /// Where traces go, if any are sent.
+    pub const fn traces(&self) -> Option<&Traces> {
+        match self {
+            Self::Serve(serve) => serve.operators.traces.as_ref(),
+            _ => None,
+        }
+    }
+
     /// The log filter if RUST_LOG is not set.
     pub const fn default_log_filter(&self) -> &'static str {
         match self {
@@ -238,7 +247,7 @@ pub fn read(
                     .read(flags.max_response_bytes, &set)?
                     .0,
                 has_reflection: Switch::read(flags.reflection, "REFLECTION", &set)?,
-                has_audit: Switch::read(flags.audit, "AUDIT", &set)?,
+                operators: flags.operators.read(&set)?,
                 timeouts,
             }))
         }

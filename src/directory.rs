@@ -12,10 +12,11 @@ mod load_limit;
 mod reader;
 mod shared_cache;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     domain::{directory::InboxDirectory, freshness::Clock},
+    metrics::{Metrics, cache::CacheName},
     store::{RedisFlags, Store},
 };
 use cache::CachedDirectory;
@@ -34,11 +35,12 @@ pub struct CacheSettings {
 
 /// The directory that is served.
 pub fn directory(
-    store: Store,
+    store: Arc<Store>,
     load_limit: LoadLimit,
     flags: RedisFlags,
     cache: CacheSettings,
     clock: Clock,
+    metrics: &Metrics,
 ) -> impl InboxDirectory {
     /// Of the memory, as a divisor: flags are a few bytes each.
     const FLAGS_SHARE: usize = 16;
@@ -49,9 +51,12 @@ pub fn directory(
         refresh_after,
     };
     let flags_bytes = cache.bytes / FLAGS_SHARE;
-    let reader = DirectReader::new(store, load_limit, clock);
+    let reader = DirectReader::new(store, load_limit, clock, metrics.reads.clone());
     let account_bounds = bounds(max_staleness * 3 / 4);
-    let accounts = CachedDirectory::new(reader, cache.bytes - flags_bytes, account_bounds, clock);
+    let bytes = cache.bytes - flags_bytes;
+    let caches = &metrics.caches;
+    let accounts = CachedDirectory::new(reader, bytes, account_bounds, clock, caches);
     let flag_bounds = bounds(max_staleness / 2);
-    FlagsDirectory::new(accounts, flags, flags_bytes, flag_bounds, clock)
+    let counted = caches.of(CacheName::Flags);
+    FlagsDirectory::new(accounts, flags, flags_bytes, flag_bounds, clock, counted)
 }

@@ -22,14 +22,15 @@ mod wire;
 
 pub use disclosure::AuditSink;
 pub use etag::EtagKey;
-pub use listener::Listener;
+pub use layer::access_log::AccessLog;
+pub use listener::{Listener, RESERVED_CONNECTIONS};
 pub use probe::{ProbeError, ProbeTarget, probe};
 pub use response_limit::ResponseLimit;
 pub use server::{MAX_CONNECTIONS, ServeError, ServerSettings, serve};
 
-/// Log targets of libraries that may quote a request. h2 logs paths and metadata that it
-/// cannot read; tonic logs time-outs.
-pub const UNLOGGED_TARGETS: [&str; 2] = ["h2", "tonic::transport::service::grpc_timeout"];
+/// Log targets of libraries that may quote a request. Lines of h2 have paths and metadata that it
+/// cannot read, those of tonic time-outs, and those of rustls messages of handshakes.
+pub const UNLOGGED_TARGETS: [&str; 3] = ["h2", "tonic::transport::service::grpc_timeout", "rustls"];
 
 /// The generated code. Private: nothing outside this module can name a message.
 #[expect(

@@ -49,5 +49,5 @@ pub use policy::{
     Ask, BotScope, Explanation, Method, Needs, Rule, SearchAsk, UserScope, permit_check,
 };
 pub use probe::probe_config;
-pub use reload::{ReloadTrigger, TlsSource, WallClock, watch_files};
+pub use reload::{ReloadMetrics, ReloadTrigger, TlsSource, WallClock, watch_files};
 pub use tls::handshake_problem;

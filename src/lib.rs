@@ -9,6 +9,8 @@
 //! | [`config`] | typed settings, from flags and environment |
 //! | [`demo`] | the data and the words of `serve --demo` |
 //! | [`telemetry`] | destination and format of the logs |
+//! | [`metrics`] | the numbers that the program counts |
+//! | [`admin`] | the port for operators: readiness and metrics |
 //! | `clock` | the clocks of this machine |
 //! | [`domain`] | inboxes, their viewers and the role rule; knows no framework |
 //! | [`store`] | rows of PostgreSQL and SQLite become domain values; the one place that seals |
@@ -19,6 +21,7 @@
 //!
 //! ARCHITECTURE.md has the dependencies among them.
 
+pub mod admin;
 pub mod app;
 pub mod callers;
 pub mod check;
@@ -30,6 +33,7 @@ pub mod domain;
 pub mod grpc;
 pub mod identity;
 pub mod leadchat;
+pub mod metrics;
 pub mod store;
 pub mod telemetry;
 

@@ -31,12 +31,12 @@ async fn main() -> ExitCode {
     };
     let log_filter = environment("RUST_LOG");
     let (default, unlogged) = (task.default_log_filter(), app::unlogged_targets());
-    telemetry::start(log_format, log_filter.as_deref(), default, unlogged);
-    match app::run(task).await {
-        Ok(code) => code,
-        Err(error) => {
-            telemetry::report(log_format, &error);
-            error.exit_code()
-        }
-    }
+    let filter = log_filter.as_deref();
+    let telemetry = telemetry::start(log_format, filter, default, unlogged, task.traces());
+    let code = app::run(task).await.unwrap_or_else(|error| {
+        telemetry::report(log_format, &error);
+        error.exit_code()
+    });
+    telemetry.end().await;
+    code
 }

@@ -32,7 +32,10 @@ use std::{fmt, path::PathBuf};
 
 use tokio::sync::watch;
 
-use crate::leadchat::{Installation, avatar::Signer};
+use crate::{
+    leadchat::{Installation, avatar::Signer},
+    metrics::store::StoreMetrics,
+};
 use assemble::secrets::Decryption;
 pub use assemble::secrets::DecryptionFailures;
 pub use credentials::{Credentials, CredentialsFile, CredentialsFiles};
@@ -96,6 +99,7 @@ pub struct Store {
     installation: Installation,
     signer: Option<Signer>,
     decryption: Decryption,
+    metrics: StoreMetrics,
 }
 
 /// The owner of the tables.
@@ -117,6 +121,11 @@ impl Store {
     /// are had.
     pub fn connections(&self) -> watch::Receiver<usize> {
         self.pool.available()
+    }
+
+    /// Whether the database answers: one statement, in a snapshot like any read.
+    pub async fn probe(&self, context: &ReadContext) -> Result<(), StoreError> {
+        self.read(context, &Probe).await
     }
 
     /// The owner of the tables.
@@ -165,6 +174,17 @@ trait ReadOperation: Sync {
         &self,
         read: &mut Read<'_>,
     ) -> impl Future<Output = Result<Self::Output, StoreError>> + Send;
+}
+
+/// A read of nothing.
+struct Probe;
+
+impl ReadOperation for Probe {
+    type Output = ();
+
+    async fn attempt(&self, _: &mut Read<'_>) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 /// One attempt of a read.

@@ -1,7 +1,10 @@
-//! Where logs go: standard error, one line an event, for people or as JSON.
+//! Where logs go: standard error, one line an event, for people or as JSON. And where traces
+//! go.
 //!
 //! No value of a request or of a row is logged. Targets of libraries that would log one
 //! are off, regardless of RUST_LOG.
+
+mod traces;
 
 use std::{
     fmt,
@@ -12,32 +15,60 @@ use std::{
 use tracing::{Subscriber, error, subscriber};
 use tracing_subscriber::{
     EnvFilter, Layer,
-    filter::{Directive, filter_fn},
+    filter::{Directive, FilterExt, LevelFilter, filter_fn},
     fmt::layer,
     prelude::*,
     registry::{LookupSpan, Registry},
 };
 
-use crate::config::LogFormat;
+use crate::config::{LogFormat, Traces};
+use traces::Sending;
 
-/// Starts logging. `filter` is RUST_LOG, without the parts that cannot be parsed;
+/// Ends with the program.
+#[must_use]
+pub struct Telemetry(Option<Sending>);
+
+impl Telemetry {
+    /// Sends the last traces.
+    pub async fn end(self) {
+        if let Some(traces) = self.0 {
+            traces.end().await;
+        }
+    }
+}
+
+/// Starts logging and sending traces. `filter` is RUST_LOG, without the parts that cannot be parsed;
 /// `default` counts if it is not set. Events of a target that begins with one of
 /// `unlogged` are dropped. A panic is logged with its location alone, since its message
 /// may quote a value.
-pub fn start(format: LogFormat, filter: Option<&str>, default: &str, unlogged: Vec<&'static str>) {
+pub fn start(
+    format: LogFormat,
+    filter: Option<&str>,
+    default: &str,
+    unlogged: Vec<&'static str>,
+    traces: Option<&Traces>,
+) -> Telemetry {
     let filter = filter.filter(|filter| !filter.is_empty());
     let (readable, unreadable): (Vec<_>, Vec<_>) = filter
         .unwrap_or(default)
         .split(',')
         .filter(|directive| !directive.is_empty())
         .partition(|directive| directive.parse::<Directive>().is_ok());
+    let (traces, trace_error) = match traces.map(Sending::begin).transpose() {
+        Ok(traces) => (traces, None),
+        Err(error) => (None, Some(error)),
+    };
+    // Traces do not depend on RUST_LOG.
+    let logged = EnvFilter::builder().parse_lossy(readable.join(","));
+    let is_logged = filter_fn(move |about| {
+        let target = about.target();
+        !unlogged.iter().any(|unlogged| target.starts_with(unlogged))
+    });
+    // Without a hint, every event would be built to be filtered.
+    let logged = logged.and(is_logged.with_max_level_hint(LevelFilter::TRACE));
     tracing_subscriber::registry()
-        .with(EnvFilter::builder().parse_lossy(readable.join(",")))
-        .with(filter_fn(move |about| {
-            let target = about.target();
-            !unlogged.iter().any(|unlogged| target.starts_with(unlogged))
-        }))
-        .with(format_layer(format))
+        .with(format_layer(format).with_filter(logged))
+        .with(traces.as_ref().map(Sending::layer))
         .init();
     panic::set_hook(Box::new(|panic| {
         let location = panic.location().map(ToString::to_string);
@@ -52,6 +83,10 @@ pub fn start(format: LogFormat, filter: Option<&str>, default: &str, unlogged: V
             "RUST_LOG: ignored a directive that cannot be parsed"
         );
     }
+    if let Some(error) = trace_error {
+        error!(error, "OTEL_EXPORTER_OTLP_ENDPOINT: no traces are sent");
+    }
+    Telemetry(traces)
 }
 
 /// Prints the error that ends the program, regardless of RUST_LOG.

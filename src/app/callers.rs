@@ -18,8 +18,9 @@ use crate::{
     config::{CallerAsk, CallerQuestion, Callers, CallersSettings, ListenAddress},
     identity::{
         CallersFile, PairPaths, Peer, PeerCertificate, Policy, PolicySource, Presented,
-        ReloadTrigger, TlsSource, WallClock, watch_files,
+        ReloadMetrics, ReloadTrigger, TlsSource, WallClock, watch_files,
     },
+    metrics::Metrics,
 };
 
 /// More than a header may have.
@@ -100,6 +101,7 @@ pub fn policy(
     pair: Option<PairPaths>,
     listen: &[ListenAddress],
     clock: WallClock,
+    metrics: &Metrics,
 ) -> Result<(PolicySource, Option<TlsSource>), AppError> {
     match callers {
         CallersSettings::BuiltIn(role) => {
@@ -107,7 +109,11 @@ pub fn policy(
             Ok((PolicySource::fixed(Policy::built_in(role)), None))
         }
         CallersSettings::File(path) => {
-            let (policy, tls) = watch_files(path, pair, reload_trigger()?, clock)?;
+            let metrics = ReloadMetrics {
+                files: metrics.files.clone(),
+                callers: metrics.callers.clone(),
+            };
+            let (policy, tls) = watch_files(path, pair, reload_trigger()?, clock, metrics)?;
             let has_tcp = listen.iter().any(|it| matches!(it, ListenAddress::Tcp(_)));
             if has_tcp && !policy.current().identifies_over_loopback() {
                 warn!(

@@ -3,9 +3,25 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::warn;
 
+use crate::grpc::{MAX_CONNECTIONS, RESERVED_CONNECTIONS};
+
+/// Open files beside the connections of callers and to the database.
+const OTHER_OPEN_FILES: usize = 64;
+
+/// Open files of a connection to the database: SQLite has three.
+const FILES_PER_CONNECTION: usize = 3;
+
+/// Prepares the process to serve, over so many connections to the database.
+pub fn prepare_process(database_connections: usize) {
+    let of_database = FILES_PER_CONNECTION * database_connections;
+    let of_callers = MAX_CONNECTIONS + RESERVED_CONNECTIONS;
+    raise_open_files_limit((of_callers + of_database + OTHER_OPEN_FILES) as u64);
+    forbid_core_files();
+}
+
 /// Raises the soft limit of open files. Warns if the limit is too low for all connections
 /// of clients and of the store.
-pub fn raise_open_files_limit(wanted: u64) {
+fn raise_open_files_limit(wanted: u64) {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     // The soft limit stays as it was where the system refuses.
@@ -22,7 +38,7 @@ pub fn raise_open_files_limit(wanted: u64) {
 }
 
 /// A core file would hold the secrets of inboxes and keys.
-pub fn forbid_core_files() {
+fn forbid_core_files() {
     let none = Rlimit {
         current: Some(0),
         maximum: Some(0),

@@ -7,7 +7,10 @@ use clap::{
     error::{ContextKind, ContextValue},
 };
 
-use super::{LogFormat, may_hold_password, switch::Switch, timeouts::TimeoutArguments};
+use super::{
+    LogFormat, may_hold_password, operators::OperatorArguments, switch::Switch,
+    timeouts::TimeoutArguments,
+};
 use crate::{
     domain::viewer::{Detail, Role},
     leadchat::encryption::Digest,
@@ -160,18 +163,15 @@ pub struct ServeArguments {
     #[arg(long, value_name = "STATE")]
     pub reflection: Option<Switch>,
 
-    /// Whether disclosed secrets and refused questions have lines in the log [default: on]
-    ///
-    /// They are JSON, with ids and names of groups, whatever RUST_LOG says.
-    #[arg(long, value_name = "STATE")]
-    pub audit: Option<Switch>,
-
     /// Serve demonstration data from a temporary SQLite file.
     ///
     /// Ignores the settings of databases and Redis, prints its users and commands to try,
     /// and deletes its data at the end.
     #[arg(long)]
     pub demo: bool,
+
+    #[command(flatten)]
+    pub operators: OperatorArguments,
 
     #[command(flatten)]
     pub log: LogArguments,

@@ -72,6 +72,16 @@ pub const MAX_RESPONSE_BYTES: Setting<ByteSize> = Setting {
     max: ByteSize(64 * MIB),
 };
 
+/// The share of calls without a parent that begin a trace.
+pub const TRACE_RATIO: Setting<f64> = Setting {
+    flag: "--trace-ratio",
+    variable: "TRACE_RATIO",
+    default: "0",
+    bounds: "a number from 0 to 1, such as 0.01",
+    min: 0.0,
+    max: 1.0,
+};
+
 /// Zero: each call reads the store.
 pub const MAX_STALENESS: Setting<Duration> = Setting {
     flag: "--max-staleness",
@@ -107,7 +117,7 @@ const fn number(number: usize) -> NonZeroUsize {
 }
 
 /// The type of a setting's value.
-pub trait Value: Copy + Ord {
+pub trait Value: Copy + PartialOrd {
     fn parse(text: &str) -> Option<Self>;
 }
 
@@ -126,6 +136,12 @@ impl Value for ByteSize {
             .unwrap_or((text, 1));
         let number: usize = number.trim_end().parse().ok()?;
         number.checked_mul(unit).map(Self)
+    }
+}
+
+impl Value for f64 {
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok()
     }
 }
 

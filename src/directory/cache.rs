@@ -15,13 +15,16 @@ use super::{
         Weigh,
     },
 };
-use crate::domain::{
-    address::Address,
-    directory::{Answer, CrossAccountAnswer, DirectoryError, InboxDirectory},
-    freshness::{BootInstant, Clock, ReadOptions},
-    id::{AccountId, InboxId},
-    permit::AccountSet,
-    viewer::Viewer,
+use crate::{
+    domain::{
+        address::Address,
+        directory::{Answer, CrossAccountAnswer, DirectoryError, InboxDirectory},
+        freshness::{BootInstant, Clock, ReadOptions},
+        id::{AccountId, InboxId},
+        permit::AccountSet,
+        viewer::Viewer,
+    },
+    metrics::cache::{CacheMetrics, CacheName},
 };
 use key::CacheKey;
 
@@ -88,7 +91,8 @@ impl Weigh for ReadValue {
 }
 
 impl Caches {
-    fn new(bytes: usize, bounds: StalenessBounds, clock: Clock) -> Self {
+    fn new(bytes: usize, bounds: StalenessBounds, clock: Clock, metrics: &CacheMetrics) -> Self {
+        let of = |name| metrics.of(name);
         let accounts = CacheSize {
             bytes: bytes / 2,
             bytes_per_entry: 64 << 10,
@@ -100,8 +104,8 @@ impl Caches {
             has_large_entries: false,
         };
         Self {
-            accounts: SharedCache::new(accounts, bounds, clock),
-            excerpts: SharedCache::new(excerpts, bounds, clock),
+            accounts: SharedCache::new(accounts, bounds, clock, of(CacheName::Accounts)),
+            excerpts: SharedCache::new(excerpts, bounds, clock, of(CacheName::Excerpts)),
         }
     }
 
@@ -130,11 +134,17 @@ impl Caches {
 
 impl<R: Reader> CachedDirectory<R> {
     /// Caches of `bytes`, or none if entries would be too old at once.
-    pub fn new(reader: R, bytes: usize, bounds: StalenessBounds, clock: Clock) -> Self {
+    pub fn new(
+        reader: R,
+        bytes: usize,
+        bounds: StalenessBounds,
+        clock: Clock,
+        metrics: &CacheMetrics,
+    ) -> Self {
         let is_cached = !bounds.max_staleness.is_zero();
         Self {
             reader: Arc::new(reader),
-            caches: is_cached.then(|| Caches::new(bytes, bounds, clock)),
+            caches: is_cached.then(|| Caches::new(bytes, bounds, clock, metrics)),
         }
     }
 

@@ -20,21 +20,29 @@ use crate::{
         directory::DirectoryError,
         freshness::{BootInstant, Clock, Freshness},
     },
+    metrics::reads::{ReadMetrics, ReadResult, Shape},
     store::{ReadContext, Store, StoreError},
 };
 
 pub struct DirectReader {
-    store: Store,
+    store: Arc<Store>,
     load_limit: LoadLimit,
     clock: Clock,
+    metrics: ReadMetrics,
 }
 
 impl DirectReader {
-    pub const fn new(store: Store, load_limit: LoadLimit, clock: Clock) -> Self {
+    pub const fn new(
+        store: Arc<Store>,
+        load_limit: LoadLimit,
+        clock: Clock,
+        metrics: ReadMetrics,
+    ) -> Self {
         Self {
             store,
             load_limit,
             clock,
+            metrics,
         }
     }
 
@@ -111,7 +119,10 @@ impl Reader for DirectReader {
         let _cancel_on_drop = cancelled.drop_guard();
         // Logged within the task, since the caller may have left.
         let read = async move {
+            let shape = shape(&request);
             let value = self.run(request, previous, context).await;
+            let took = self.clock.now().0.saturating_sub(began.0);
+            self.metrics.ended(shape, result(&value), took);
             drop(permit);
             value.map_err(|cause| log_failure(&cause, is_refresh))
         };
@@ -120,6 +131,25 @@ impl Reader for DirectReader {
             return Err(DirectoryError::Unexpected);
         };
         Ok((value?, began))
+    }
+}
+
+const fn shape(request: &ReadRequest) -> Shape {
+    match request {
+        ReadRequest::Account(_) => Shape::Account,
+        ReadRequest::Excerpt(..) | ReadRequest::Inboxes(..) => Shape::Inboxes,
+        ReadRequest::AddressInAccount(..) => Shape::Address,
+        ReadRequest::AddressEverywhere(..) => Shape::Search,
+    }
+}
+
+const fn result(read: &Result<ReadValue, StoreError>) -> ReadResult {
+    match read {
+        Ok(_) => ReadResult::Ok,
+        Err(StoreError::Unavailable(_) | StoreError::Interrupted { .. }) => ReadResult::Unavailable,
+        Err(StoreError::Unexpected(_) | StoreError::StalePlan(_)) => ReadResult::Unexpected,
+        Err(StoreError::Cancelled) => ReadResult::Cancelled,
+        Err(StoreError::Standby) => ReadResult::Standby,
     }
 }
 

@@ -19,6 +19,7 @@ use crate::{
         reauthorization::{FlagKey, FlagKeys, ReauthorizationFlags},
         viewer::Viewer,
     },
+    metrics::cache::OneCacheMetrics,
     store::RedisFlags,
 };
 
@@ -86,6 +87,7 @@ impl<D: InboxDirectory> FlagsDirectory<D> {
         bytes: usize,
         bounds: StalenessBounds,
         clock: Clock,
+        metrics: OneCacheMetrics,
     ) -> Self {
         let size = CacheSize {
             bytes,
@@ -96,7 +98,7 @@ impl<D: InboxDirectory> FlagsDirectory<D> {
         Self {
             inner,
             flags: Arc::new(flags),
-            cache: is_cached.then(|| SharedCache::new(size, bounds, clock)),
+            cache: is_cached.then(|| SharedCache::new(size, bounds, clock, metrics)),
             clock,
             latest_refresh: bounds.latest_refresh(),
         }

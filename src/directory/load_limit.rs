@@ -12,7 +12,10 @@ use std::{
 
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::domain::directory::DirectoryError;
+use crate::{
+    domain::directory::DirectoryError,
+    metrics::reads::{Counted, NoPermit, ReadMetrics},
+};
 
 /// Reads that wait for a permit; one more is refused.
 const MAX_QUEUED_READS: usize = 1024;
@@ -32,6 +35,7 @@ pub struct LoadLimit {
     queue: Semaphore,
     /// The longest wait for a permit.
     max_queue_timeout: Duration,
+    metrics: ReadMetrics,
 }
 
 /// Permission for one read.
@@ -40,6 +44,7 @@ pub struct ReadPermit {
     _read: OwnedSemaphorePermit,
     /// Of reads of its kind.
     _share: Option<OwnedSemaphorePermit>,
+    _running: Counted,
 }
 
 impl LoadLimit {
@@ -49,17 +54,26 @@ impl LoadLimit {
         max_reads: usize,
         max_queue_timeout: Duration,
         connections: watch::Receiver<usize>,
+        metrics: ReadMetrics,
     ) -> Self {
         let reads = move |connections: usize| -> usize { max_reads.min(connections).max(1) };
         let share = move |divisor: usize| {
             move |connections: usize| usize::max(reads(connections) / divisor, 1)
         };
         Self {
-            permits: semaphore(connections.clone(), reads),
+            permits: semaphore(connections.clone(), {
+                let max = metrics.max.clone();
+                move |connections| {
+                    let reads = reads(connections);
+                    max.set(i64::try_from(reads).unwrap_or(i64::MAX));
+                    reads
+                }
+            }),
             refresh_permits: semaphore(connections.clone(), share(READS_PER_REFRESH)),
             account_permits: semaphore(connections, share(READS_PER_ACCOUNT_READ)),
             queue: Semaphore::new(MAX_QUEUED_READS),
             max_queue_timeout,
+            metrics,
         }
     }
 
@@ -83,10 +97,11 @@ impl LoadLimit {
         deadline: Instant,
         share: Option<&Arc<Semaphore>>,
     ) -> Result<ReadPermit, DirectoryError> {
-        let _queued = self
-            .queue
-            .try_acquire()
-            .map_err(|_| DirectoryError::Overloaded)?;
+        let _queued = self.queue.try_acquire().map_err(|_| {
+            self.metrics.no_permit(NoPermit::QueueFull);
+            DirectoryError::Overloaded
+        })?;
+        let _waiting = Counted::one(&self.metrics.waiting);
         let now = tokio::time::Instant::now().into_std();
         let timeout = deadline.saturating_duration_since(now) / 2;
         let timeout = timeout.min(self.max_queue_timeout);
@@ -95,14 +110,27 @@ impl LoadLimit {
                 Some(share) => Some(Arc::clone(share).acquire_owned().await?),
                 None => None,
             };
-            Ok::<_, AcquireError>(ReadPermit {
-                _read: Arc::clone(&self.permits).acquire_owned().await?,
-                _share: share,
-            })
+            let read = Arc::clone(&self.permits).acquire_owned().await?;
+            Ok::<_, AcquireError>(self.permit(read, share))
         };
         match tokio::time::timeout(timeout, permits).await {
             Ok(Ok(permit)) => Ok(permit),
-            _ => Err(DirectoryError::Overloaded),
+            _ => {
+                self.metrics.no_permit(NoPermit::QueueTimeout);
+                Err(DirectoryError::Overloaded)
+            }
+        }
+    }
+
+    fn permit(
+        &self,
+        read: OwnedSemaphorePermit,
+        share: Option<OwnedSemaphorePermit>,
+    ) -> ReadPermit {
+        ReadPermit {
+            _read: read,
+            _share: share,
+            _running: Counted::one(&self.metrics.running),
         }
     }
 
@@ -110,10 +138,7 @@ impl LoadLimit {
     pub fn try_acquire_refresh(&self) -> Option<ReadPermit> {
         let refresh = Arc::clone(&self.refresh_permits).try_acquire_owned().ok()?;
         let read = Arc::clone(&self.permits).try_acquire_owned().ok()?;
-        Some(ReadPermit {
-            _read: read,
-            _share: Some(refresh),
-        })
+        Some(self.permit(read, Some(refresh)))
     }
 }
 

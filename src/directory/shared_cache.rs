@@ -23,9 +23,12 @@ use futures_util::{
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::warn;
 
-use crate::domain::{
-    directory::DirectoryError,
-    freshness::{BootInstant, Clock, Freshness, ReadOptions},
+use crate::{
+    domain::{
+        directory::DirectoryError,
+        freshness::{BootInstant, Clock, Freshness, ReadOptions},
+    },
+    metrics::cache::{Evicted, Lookup, OneCacheMetrics, Refresh},
 };
 pub use state::{CacheEntry, CacheSize, StalenessBounds, Weigh};
 use state::{CacheState, Demand, ReadHandle, ReadId, Step};
@@ -68,6 +71,7 @@ impl Begun {
 pub struct SharedCache<K, V> {
     state: Arc<State<K, V>>,
     clock: Clock,
+    metrics: OneCacheMetrics,
 }
 
 /// How the value of a key is read.
@@ -124,17 +128,28 @@ where
     K: Clone + Eq + Hash + Send + Sync + 'static,
     V: Weigh + Send + Sync + 'static,
 {
-    pub fn new(size: CacheSize, bounds: StalenessBounds, clock: Clock) -> Self {
+    pub fn new(
+        size: CacheSize,
+        bounds: StalenessBounds,
+        clock: Clock,
+        metrics: OneCacheMetrics,
+    ) -> Self {
+        let state = Arc::new(CacheState::new(size, bounds));
+        let counted = Arc::downgrade(&state);
+        metrics.read_load(move || Some(counted.upgrade()?.load()));
         Self {
-            state: Arc::new(CacheState::new(size, bounds)),
+            state,
             clock,
+            metrics,
         }
     }
 
     /// An entry that is fresh enough, if there is one. Begins no read.
     pub fn peek(&self, key: &K, options: ReadOptions) -> Option<Arc<CacheEntry<V>>> {
         let demand = Demand::new(options.freshness, options.arrived);
-        self.state.fresh_entry(key, demand)
+        let entry = self.state.fresh_entry(key, demand)?;
+        self.metrics.count_lookup(demand.freshness, Lookup::Hit);
+        Some(entry)
     }
 
     /// An entry that is fresh enough: from memory, or from a read.
@@ -158,12 +173,19 @@ where
                     entry,
                     is_refresh_due,
                 } => {
+                    self.metrics.count_lookup(demand.freshness, Lookup::Hit);
                     if is_refresh_due {
                         self.refresh(key, demand, source);
                     }
                     return Ok(entry);
                 }
                 Step::Join(read) => {
+                    let lookup = if is_first.get() {
+                        Lookup::Read
+                    } else {
+                        Lookup::Joined
+                    };
+                    self.metrics.count_lookup(demand.freshness, lookup);
                     let outcome = read.outcome(deadline).await;
                     // The cause is in the log of the call that began the read.
                     if let Err(error) = &outcome
@@ -188,11 +210,13 @@ where
     /// Begins a refresh, unless all permits are in use.
     fn refresh(&self, key: &K, demand: Demand, source: &impl ValueSource<V>) {
         let Some(permit) = source.try_refresh_permit() else {
+            self.metrics.refresh(Refresh::NoPermit);
             return;
         };
         let begin = |id| self.begin(key, Freshness::Bounded, id, source, Some(permit));
         let now = || self.clock.now();
         if let Some(read) = self.state.begin_refresh(key, demand, now, begin) {
+            self.metrics.refresh(Refresh::Begun);
             tokio::spawn(read.outcome);
         }
     }
@@ -219,6 +243,8 @@ where
             freshness,
             id,
             entry: None,
+            clock: self.clock,
+            metrics: self.metrics.clone(),
         };
         let outcome = async move {
             let Ok(outcome) = timeout(SHARED_READ_TIMEOUT, read).await else {
@@ -250,6 +276,8 @@ where
     freshness: Freshness,
     id: ReadId,
     entry: Option<Arc<CacheEntry<V>>>,
+    clock: Clock,
+    metrics: OneCacheMetrics,
 }
 
 impl<K, V> Drop for Ending<K, V>
@@ -258,7 +286,15 @@ where
 {
     fn drop(&mut self) {
         let entry = self.entry.take();
-        self.state.end(&self.key, self.freshness, self.id, entry);
+        let evicted = self.state.end(&self.key, self.freshness, self.id, entry);
+        for entry in &evicted {
+            let is_fresh = self.state.is_fresh(entry, self.clock.now());
+            self.metrics.evicted(if is_fresh {
+                Evicted::Fresh
+            } else {
+                Evicted::Stale
+            });
+        }
     }
 }
 

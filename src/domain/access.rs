@@ -39,6 +39,7 @@ pub struct Access<'a> {
 /// The disclosed parts of an inbox.
 #[derive(Clone, Copy)]
 struct DisclosedParts {
+    own_role: Role,
     role: Role,
     secrets: SecretGroups,
     detail: Detail,
@@ -69,12 +70,13 @@ impl Account {
         Ok(Access {
             account: self,
             flags,
-            grant,
             disclosure: DisclosedParts {
+                own_role: grant.role(),
                 role,
                 secrets,
                 detail: permit.detail(),
             },
+            grant,
         })
     }
 }
@@ -215,6 +217,11 @@ impl<'a> InboxView<'a> {
     /// The role that the view was made for.
     pub const fn role(&self) -> Role {
         self.disclosure.role
+    }
+
+    /// The role that the viewer has, whatever the caller may pass on.
+    pub const fn own_role(&self) -> Role {
+        self.disclosure.own_role
     }
 
     /// The detail that was permitted and asked for.

@@ -41,7 +41,8 @@ impl Degradation {
 }
 
 /// Why a value could not be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum DegradationReason {
     /// The inbox names a channel whose row does not exist.
     ChannelRowMissing,

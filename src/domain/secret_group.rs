@@ -3,7 +3,7 @@
 use enum_map::{Enum, EnumMap};
 
 /// Secrets that a caller may pass on together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Enum)]
 pub enum SecretGroup {
     /// Keys that leadchat signs with, and that clients are verified by.
     Signing,

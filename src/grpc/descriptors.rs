@@ -1,12 +1,12 @@
-//! Descriptors of the services: the files that reflection serves, and the paths of all
-//! methods.
+//! Descriptors of the services: the files that reflection serves, and all methods.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeMap, sync::Arc};
 
 use prost::{DecodeError, Message};
-use prost_types::FileDescriptorSet;
+use prost_types::{FileDescriptorSet, MethodDescriptorProto};
 
 use super::pb;
+use crate::metrics::calls::{CallType, MethodLabels};
 
 /// The file that describes error details, so that grpcurl prints them as text.
 /// tonic-types omits the folder in the names of its files.
@@ -27,9 +27,9 @@ pub fn error_details() -> Result<FileDescriptorSet, DecodeError> {
     Ok(files)
 }
 
-/// The path of each method that is served, standard services included.
-pub fn method_paths() -> Result<BTreeSet<String>, DecodeError> {
-    let mut paths = BTreeSet::new();
+/// Each method that is served, by its path, standard services included.
+pub fn methods() -> Result<BTreeMap<String, MethodLabels>, DecodeError> {
+    let mut methods = BTreeMap::new();
     for descriptors in [
         pb::DESCRIPTORS,
         tonic_health::pb::FILE_DESCRIPTOR_SET,
@@ -38,11 +38,26 @@ pub fn method_paths() -> Result<BTreeSet<String>, DecodeError> {
     ] {
         for file in FileDescriptorSet::decode(descriptors)?.file {
             for service in &file.service {
-                let path = format!("/{}.{}", file.package(), service.name());
-                let methods = service.method.iter();
-                paths.extend(methods.map(|method| format!("{path}/{}", method.name())));
+                let name: Arc<str> = format!("{}.{}", file.package(), service.name()).into();
+                methods.extend(service.method.iter().map(|method| {
+                    let labels = MethodLabels {
+                        grpc_type: call_type(method),
+                        grpc_service: Arc::clone(&name),
+                        grpc_method: method.name().into(),
+                    };
+                    (format!("/{name}/{}", method.name()), labels)
+                }));
             }
         }
     }
-    Ok(paths)
+    Ok(methods)
+}
+
+fn call_type(method: &MethodDescriptorProto) -> CallType {
+    match (method.client_streaming(), method.server_streaming()) {
+        (false, false) => CallType::Unary,
+        (true, false) => CallType::ClientStream,
+        (false, true) => CallType::ServerStream,
+        (true, true) => CallType::BidiStream,
+    }
 }

@@ -20,9 +20,10 @@ use crate::{
         id::AccountId,
         permit::{Permit, SearchPermit},
         secret_group::{SecretGroup, SecretGroups},
-        viewer::{Detail, Viewer},
+        viewer::{Detail, Role, Viewer},
     },
     identity::{Caller, Method, Needs, Peer},
+    metrics::callers::{CallerMetrics, Withheld},
 };
 
 /// Inboxes in one line; further ones follow in lines of their own.
@@ -31,9 +32,13 @@ const MAX_INBOXES: usize = 100;
 /// Writes one line.
 pub type AuditSink = fn(&str);
 
-/// Writes the audit. Clones write the same one.
+/// Writes the audit, and counts what it is about. Clones write the same one.
 #[derive(Clone, Debug)]
-pub struct Audit(Option<Arc<AuditState>>);
+pub struct Audit {
+    /// `None` writes nothing.
+    state: Option<Arc<AuditState>>,
+    metrics: CallerMetrics,
+}
 
 #[derive(Debug)]
 struct AuditState {
@@ -75,20 +80,22 @@ struct Line {
 
 impl Audit {
     /// Without a sink, nothing is written.
-    pub fn new(sink: Option<AuditSink>, clock: Clock) -> Self {
-        Self(sink.map(|sink| {
+    pub fn new(sink: Option<AuditSink>, clock: Clock, metrics: CallerMetrics) -> Self {
+        let state = sink.map(|sink| {
             Arc::new(AuditState {
                 sink,
                 clock,
                 denials: LineLimit::default(),
             })
-        }))
+        });
+        Self { state, metrics }
     }
 
     /// Writes a refused question at once. If its caller and missing part had a line less than a
     /// second ago, it is counted instead.
     pub fn denied(&self, call: &AuditedCall, account: Option<AccountId>, needs: Needs) {
-        let Some(state) = &self.0 else { return };
+        self.metrics.denied(call.caller.name(), needs.name());
+        let Some(state) = &self.state else { return };
         let line = Line {
             needs: Some(needs.name()),
             account: account.map(|account| account.0),
@@ -102,7 +109,7 @@ impl Audit {
 
     /// Writes counted denials whose line before is a second old. Called once a second.
     pub fn write_counted(&self) {
-        let Some(state) = &self.0 else { return };
+        let Some(state) = &self.state else { return };
         for (count, last) in state.denials.take() {
             state.write_denials(count, last);
         }
@@ -110,7 +117,7 @@ impl Audit {
 
     /// Writes all counted denials, at the end of the server.
     pub fn flush(&self) {
-        let Some(state) = &self.0 else { return };
+        let Some(state) = &self.state else { return };
         for (count, last) in state.denials.take_all() {
             state.write_denials(count, last);
         }
@@ -180,6 +187,9 @@ impl AuditedCall {
 pub struct UndisclosedInbox {
     message: pb::Inbox,
     groups: SecretGroups,
+    /// The other groups that its kind has, and why they are left out.
+    withheld: SecretGroups,
+    why: Withheld,
 }
 
 impl UndisclosedInbox {
@@ -189,10 +199,17 @@ impl UndisclosedInbox {
         // In basic detail, there is no channel.
         let kind = kind.filter(|_| view.detail() == Detail::Full);
         let of_kind = kind.map_or(&[][..], groups_of);
-        let disclosed = of_kind.iter().filter(|group| view.discloses(**group));
+        let of_kind: SecretGroups = of_kind.iter().copied().collect();
+        let groups = of_kind.iter().filter(|group| view.discloses(*group));
+        let groups = groups.collect();
         Self {
             message,
-            groups: disclosed.copied().collect(),
+            groups,
+            withheld: of_kind.without(groups),
+            why: match view.own_role() {
+                Role::Administrator => Withheld::Caller,
+                Role::Agent => Withheld::Role,
+            },
         }
     }
 
@@ -202,6 +219,8 @@ impl UndisclosedInbox {
         Self {
             message,
             groups: SecretGroups::NONE,
+            withheld: SecretGroups::NONE,
+            why: Withheld::Role,
         }
     }
 
@@ -268,7 +287,22 @@ impl Disclosure {
 
     /// The message of an inbox, which is in the response from now on.
     pub fn disclose(&mut self, inbox: UndisclosedInbox) -> pb::Inbox {
-        let UndisclosedInbox { message, groups } = inbox;
+        let UndisclosedInbox {
+            message,
+            groups,
+            withheld,
+            why,
+        } = inbox;
+        let (metrics, caller) = (&self.audit.metrics, self.call.caller.name());
+        for group in groups.iter() {
+            metrics.disclosed(caller, group);
+        }
+        for group in withheld.iter() {
+            metrics.withheld(caller, group, why);
+        }
+        if self.account.is_none() {
+            metrics.answered(caller, AccountId(message.account_id));
+        }
         if !groups.is_empty() {
             self.inboxes.push(message.id);
             self.groups.extend(groups.iter());
@@ -279,7 +313,13 @@ impl Disclosure {
 
 impl Drop for Disclosure {
     fn drop(&mut self) {
-        let Some(state) = &self.audit.0 else { return };
+        if let Some(account) = self.account {
+            let caller = self.call.caller.name();
+            self.audit.metrics.answered(caller, account);
+        }
+        let Some(state) = &self.audit.state else {
+            return;
+        };
         let (viewer, id) = match self.viewer {
             Viewer::User(user) => ("user", Some(user.0)),
             Viewer::AgentBot(bot) => ("agent_bot", Some(bot.0)),

@@ -39,6 +39,7 @@ use crate::{
         viewer::Role,
     },
     identity::{Method, Needs, SearchAsk},
+    metrics::reads::ReadMetrics,
 };
 
 /// The time with the most bytes: where a page ends must not depend on the clock.
@@ -53,6 +54,7 @@ pub struct InboxService<D> {
     pub limit: ResponseLimit,
     pub clock: Clock,
     pub audit: Audit,
+    pub metrics: ReadMetrics,
 }
 
 /// A call that has passed the guard.
@@ -103,7 +105,7 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         Ok(Response::new(pb::GetInboxResponse {
             inbox: Some(disclosure.disclose(self.message(&view))),
             disclosed_as: pb::Role::from(access.role()).into(),
-            read_time: Some(self.read_time(answer.as_of)),
+            read_time: Some(self.read_time(options, answer.as_of)),
             caller_withheld: withheld(&access),
         }))
     }
@@ -122,7 +124,7 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         let answer = self.directory.account(permit.account(), options).await;
         let answer = answer.map_err(CallError::from)?;
         let access = answer.access(&permit).map_err(CallError::from)?;
-        let read_time = self.read_time(answer.as_of);
+        let read_time = self.read_time(options, answer.as_of);
         let disclosure = self.disclosure(call, &permit);
         let response = self.list_response(&access, &request, read_time, disclosure);
         Ok(Response::new(response))
@@ -153,7 +155,7 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         let mut page = PageBuilder::new(self.limit, &response, disclosure);
         response.not_found.clear();
         response.remaining_ids.clear();
-        response.read_time = Some(self.read_time(answer.as_of));
+        response.read_time = Some(self.read_time(options, answer.as_of));
         for id in inboxes {
             match access.inbox(id) {
                 None => response.not_found.push(id.0),
@@ -193,7 +195,7 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
                 let frame = FindFrame {
                     role: access.role(),
                     withheld: access.withheld_by_caller(),
-                    read_time: self.read_time(answer.as_of),
+                    read_time: self.read_time(options, answer.as_of),
                 };
                 let disclosure = self.disclosure(call, &permit);
                 self.find_response(&frame, &[access], disclosure)
@@ -213,7 +215,7 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
                 let frame = FindFrame {
                     role,
                     withheld: withheld_by_caller(role, permit.secrets()),
-                    read_time: self.read_time(answer.as_of),
+                    read_time: self.read_time(options, answer.as_of),
                 };
                 let disclosure = Disclosure::of_search(self.audit.clone(), call.audited, &permit);
                 self.find_response(&frame, &accesses, disclosure)
@@ -243,7 +245,7 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
                 let answer = self.load(&permit, &inboxes, options).await?;
                 let access = answer.access(&permit).ok();
                 response.permit(&permit, why, access.as_ref(), inbox);
-                response.read_time = Some(self.read_time(answer.as_of));
+                response.read_time = Some(self.read_time(options, answer.as_of));
             }
         }
         Ok(Response::new(response))
@@ -291,7 +293,12 @@ impl<D: InboxDirectory> InboxService<D> {
         Ok(read.await?)
     }
 
-    fn read_time(&self, as_of: BootInstant) -> Timestamp {
+    /// The time that an answer is of.
+    fn read_time(&self, options: ReadOptions, as_of: BootInstant) -> Timestamp {
+        let ReadOptions {
+            freshness, arrived, ..
+        } = options;
+        self.metrics.answered(freshness, arrived, as_of);
         self.clock.wall_time(as_of).into()
     }
 

@@ -2,9 +2,11 @@
 
 pub mod access_log;
 pub mod admission;
+pub mod count;
 pub mod deadline;
 pub mod error_details;
 mod held_response;
 pub mod identify;
 pub mod request_id;
 pub mod shutdown;
+mod trace_context;

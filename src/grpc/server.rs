@@ -30,13 +30,14 @@ use super::{
     etag::EtagKey,
     inbox_service::InboxService,
     layer::{
-        access_log,
+        access_log::{self, AccessLog},
         admission::{Admission, OpenCalls, admit},
+        count::{CallCounter, count},
         deadline, error_details,
         identify::Guard,
         request_id, shutdown,
     },
-    listener::{ConnectionLimits, Listener, incoming},
+    listener::{ConnectionContext, ConnectionLimits, Listener, incoming},
     pb::{self, inbox_service_server::InboxServiceServer},
     refusal_log::RefusalLog,
     response_limit::ResponseLimit,
@@ -45,6 +46,7 @@ use super::{
 use crate::{
     domain::{directory::InboxDirectory, freshness::Clock},
     identity::PolicySource,
+    metrics::Metrics,
 };
 
 /// The largest request, in bytes: a hundred ids are a thousandth of it.
@@ -68,7 +70,7 @@ const COUNTED_LINES_INTERVAL: Duration = Duration::from_secs(1);
 pub const MAX_CONNECTIONS: usize = 4096;
 
 /// The settings of an operator or a test; all other limits are constant.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ServerSettings {
     /// The age at which a connection gets GOAWAY. Its calls end by themselves, and the
     /// client connects again, so that clients spread over new replicas. At twice this age
@@ -96,6 +98,10 @@ pub struct ServerSettings {
     pub keepalive_timeout: Duration,
     /// How long the last answers have to leave, after calls were cut off.
     pub flush_timeout: Duration,
+    pub access_log: AccessLog,
+    pub metrics: Metrics,
+    /// Cancelled when a shutdown begins.
+    pub stopping: CancellationToken,
 }
 
 impl ServerSettings {
@@ -132,7 +138,8 @@ pub async fn serve<D: InboxDirectory>(
     settings: ServerSettings,
     shutdown_signals: mpsc::Receiver<()>,
 ) -> Result<(), ServeError> {
-    let audit = Audit::new(settings.audit, settings.clock);
+    let metrics = &settings.metrics;
+    let audit = Audit::new(settings.audit, settings.clock, metrics.callers.clone());
     let refusals = RefusalLog::default();
     let inboxes = InboxServiceServer::new(InboxService {
         directory: Arc::new(directory),
@@ -140,6 +147,7 @@ pub async fn serve<D: InboxDirectory>(
         limit: settings.response_limit,
         clock: settings.clock,
         audit: audit.clone(),
+        metrics: metrics.reads.clone(),
     })
     .max_decoding_message_size(MAX_REQUEST_BYTES);
     let (health, health_service) = tonic_health::server::health_reporter();
@@ -148,6 +156,7 @@ pub async fn serve<D: InboxDirectory>(
         .await;
     // Cancelled when the remaining calls are interrupted.
     let cancelled = CancellationToken::new();
+    let methods = Arc::new(descriptors::methods()?);
     // From the outside to the inside.
     let layers = ServiceBuilder::new()
         // An id that is not fit for the log counts as none.
@@ -159,18 +168,23 @@ pub async fn serve<D: InboxDirectory>(
         ))
         // The response has the id, whatever the result.
         .layer(PropagateRequestIdLayer::new(request_id::header()))
+        // Every call is counted, whatever becomes of it.
+        .layer(from_fn_with_state(
+            CallCounter::new(Arc::clone(&methods), metrics.calls.clone()),
+            count,
+        ))
         // One span and one line a call. Below the id, which it logs.
         .layer(
             TraceLayer::new_for_grpc()
-                .make_span_with(access_log::CallSpan::new()?)
+                .make_span_with(access_log::CallSpan::new(methods))
                 .on_request(())
-                .on_response(access_log::log_answered(refusals.clone()))
+                .on_response(access_log::log_answered(settings.access_log, refusals.clone()))
                 .on_body_chunk(())
                 .on_eos(())
                 .on_failure(()),
         )
         // A call that its client cancels has a log line, too. Below the span.
-        .layer(access_log::log_cancelled())
+        .layer(access_log::log_cancelled(settings.access_log))
         // Errors that tonic makes by itself get error details.
         .layer(from_fn(error_details::complete))
         // A call that a shutdown interrupts is answered SHUTTING_DOWN.
@@ -184,10 +198,11 @@ pub async fn serve<D: InboxDirectory>(
         policy,
         clock: settings.clock,
         audit: audit.clone(),
+        metrics: metrics.callers.clone(),
     };
     let everybody = Admission::Everybody(OpenCalls::default());
     let health_service = health_service.max_decoding_message_size(MAX_REQUEST_BYTES);
-    let mut routes = Routes::new(admitting(inboxes, Admission::Callers(guard)))
+    let mut routes = Routes::new(admitting(inboxes, Admission::Callers(Arc::new(guard))))
         .add_service(admitting(health_service, everybody.clone()));
     if settings.has_reflection {
         routes = add_reflection(routes, &everybody)?;
@@ -195,6 +210,12 @@ pub async fn serve<D: InboxDirectory>(
     let routes = routes.into_axum_router().layer(layers);
 
     let draining = CancellationToken::new();
+    let connections = ConnectionContext {
+        limits: settings.connections(),
+        draining: draining.clone(),
+        refusals: refusals.clone(),
+        metrics: metrics.connections.clone(),
+    };
     let server = Server::builder()
         // Called when a call arrives, as tonic's own timer is; the layers are polled later.
         .layer(MapRequestLayer::new(deadline::set))
@@ -207,13 +228,13 @@ pub async fn serve<D: InboxDirectory>(
         .max_connection_age(settings.max_connection_age)
         .serve_with_incoming_shutdown(
             Routes::from(routes).prepare(),
-            incoming(listeners, settings.connections(), &draining, &refusals),
+            incoming(listeners, &connections),
             draining.cancelled(),
         );
     let drained = drain(
         health,
         InboxServiceServer::<InboxService<D>>::NAME,
-        settings,
+        &settings,
         shutdown_signals,
         &draining,
         &cancelled,
@@ -292,13 +313,14 @@ where
 async fn drain(
     mut health: HealthReporter,
     service: &str,
-    settings: ServerSettings,
+    settings: &ServerSettings,
     mut shutdown_signals: mpsc::Receiver<()>,
     draining: &CancellationToken,
     cancelled: &CancellationToken,
 ) {
     shutdown_signals.recv().await;
     info!("shutting down");
+    settings.stopping.cancel();
     for service in ["", service] {
         health
             .set_service_status(service, ServingStatus::NotServing)

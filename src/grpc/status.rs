@@ -13,6 +13,7 @@ use super::pb::ErrorReason;
 use crate::{
     domain::{directory::DirectoryError, members::AccessDenied},
     identity::{Caller, Credential, CredentialError, IdentifyError, Limit, Needs},
+    metrics::calls::Refused,
 };
 
 const DOMAIN: &str = "inbox.leadchat";
@@ -290,6 +291,22 @@ pub fn trailers(error: CallError) -> HeaderMap {
     let mut trailers = response::<()>(error).into_parts().0.headers;
     trailers.remove(CONTENT_TYPE);
     trailers
+}
+
+/// The refusal that these headers or trailers have, by their error details.
+pub fn refusal(headers: &HeaderMap) -> Option<Refused> {
+    let details = Status::from_header_map(headers)?.get_details_error_info()?;
+    let name = format!("ERROR_REASON_{}", details.reason);
+    Some(match ErrorReason::from_str_name(&name)? {
+        ErrorReason::Overloaded => Refused::Overloaded,
+        ErrorReason::RequestTooLarge => Refused::TooLarge,
+        ErrorReason::ShuttingDown => Refused::ShuttingDown,
+        ErrorReason::CallerLimitExceeded => match details.metadata.get("limit")?.as_str() {
+            "concurrency" => Refused::CallerConcurrency,
+            _ => Refused::CallerRate,
+        },
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

@@ -38,10 +38,7 @@ impl PairPaths {
         let policy = PolicySource::fixed(Policy::none());
         let configured = configure(&certificate, &key, policy, now);
         configured.map_err(|error| Problems(vec![error.at(self)]))?;
-        let not_after = certificate
-            .and_then(|pem| read_certificates(&pem))
-            .map(|chain| chain.first().and_then(|leaf| end_of_certificate(leaf)));
-        let not_after = not_after.ok().flatten().ok_or_else(|| {
+        let not_after = not_after(&certificate).ok_or_else(|| {
             Problems::about(
                 &self.certificate,
                 "the end of the certificate cannot be read",
@@ -71,12 +68,24 @@ pub fn configure(
     let certificate = certificate.map_err(PairError::Certificate)?;
     let key = key.as_ref().map_err(Clone::clone).map_err(PairError::Key)?;
     let config = server_config(certificate, key, policy)?;
-    let chain = read_certificates(certificate).map_err(PairError::Certificate)?;
-    let not_after = chain.first().and_then(|leaf| end_of_certificate(leaf));
-    if not_after.is_some_and(|not_after| has_ended(not_after, now)) {
+    if end_of(certificate)
+        .map_err(PairError::Certificate)?
+        .is_some_and(|not_after| has_ended(not_after, now))
+    {
         return Err(PairError::Certificate("has expired".to_owned()));
     }
     Ok(config)
+}
+
+/// When the certificate of a file ends, if that can be read.
+pub fn not_after(certificate: &Content) -> Option<SystemTime> {
+    let pem = certificate.as_ref().ok()?;
+    end_of(pem).ok()?
+}
+
+fn end_of(pem: &[u8]) -> Result<Option<SystemTime>, String> {
+    let chain = read_certificates(pem)?;
+    Ok(chain.first().and_then(|leaf| end_of_certificate(leaf)))
 }
 
 impl PairError {

@@ -4,13 +4,14 @@
 //! Each file keeps its own last good version: a mistake in the callers file holds up no
 //! renewed certificate. A bad new version is logged once, and changes nothing.
 
+mod server_key;
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use rustls::ServerConfig;
 use tokio::{
     sync::{mpsc, watch},
     time::sleep,
@@ -22,34 +23,25 @@ use super::{
     file::{Authority, CallersFile, IssuerEntry, LastGoodFiles, Problem, Problems, Surroundings},
     files::{Content, Version, WatchedFile, is_writable_by_others, read},
     keys::KeySet,
-    pair::{PairPaths, configure},
-    tls::PairError,
+    pair::PairPaths,
     token::Verifier,
     trust::{Anchors, Authorities},
 };
+use crate::metrics::{
+    callers::CallerMetrics,
+    files::{FileKind, FileMetrics},
+};
+use server_key::ServerKeyState;
+pub use server_key::TlsSource;
 
 /// The interval at which the files are read.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(5);
-
-/// Readings of a certificate and a key that do not match until this is logged. Two files
-/// are never written at once.
-const MISMATCHES_TO_LOG: u32 = 3;
 
 /// Receives when the operator asks for it.
 pub type ReloadTrigger = mpsc::Receiver<()>;
 
 /// The wall clock.
 pub type WallClock = fn() -> SystemTime;
-
-/// The configuration of TLS that counts for the next handshake.
-#[derive(Clone, Debug)]
-pub struct TlsSource(watch::Receiver<Arc<ServerConfig>>);
-
-impl TlsSource {
-    pub fn current(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.0.borrow())
-    }
-}
 
 impl CallersFile {
     /// Reads a file, and the files that it names.
@@ -59,7 +51,7 @@ impl CallersFile {
 
     /// The policy of the file, for answers about it.
     pub fn into_policy(self) -> Policy {
-        policy_of(self, None).0
+        policy_of(self, None, CallerMetrics::default()).0
     }
 
     fn of_content(
@@ -101,6 +93,7 @@ pub fn watch_files(
     pair: Option<PairPaths>,
     trigger: ReloadTrigger,
     clock: WallClock,
+    metrics: ReloadMetrics,
 ) -> Result<(PolicySource, Option<TlsSource>), Problems> {
     let content = read(&path);
     let version = Version::of(&content);
@@ -118,11 +111,15 @@ pub fn watch_files(
     let callers = CallersState {
         file: WatchedFile::new(path, version),
         problems: None,
+        metrics: metrics.files.clone(),
     };
-    let (policy, trusted) = policy_of(file, None);
+    metrics.files.loaded(FileKind::Callers, clock());
+    let (policy, trusted) = policy_of(file, None, metrics.callers.clone());
+    trusted.count(&metrics.files, clock());
     let (policy, source) = watch::channel(Arc::new(policy));
     let source = PolicySource(source);
-    let tls = pair.map(|paths| ServerKeyState::begin(paths, source.clone(), clock()));
+    let tls = pair
+        .map(|paths| ServerKeyState::begin(paths, source.clone(), clock(), metrics.files.clone()));
     let (server_key, tls) = match tls.transpose()? {
         Some((state, source)) => (Some(state), Some(source)),
         None => (None, None),
@@ -133,9 +130,17 @@ pub fn watch_files(
         trusted,
         server_key,
         clock,
+        metrics,
     };
     tokio::spawn(watcher.run(trigger));
     Ok((source, tls))
+}
+
+/// Counts files and tokens.
+#[derive(Clone, Debug, Default)]
+pub struct ReloadMetrics {
+    pub files: FileMetrics,
+    pub callers: CallerMetrics,
 }
 
 /// All files of the settings, with their last good versions.
@@ -145,6 +150,7 @@ struct Watcher {
     trusted: TrustedFiles,
     server_key: Option<ServerKeyState>,
     clock: WallClock,
+    metrics: ReloadMetrics,
 }
 
 impl Watcher {
@@ -172,13 +178,19 @@ impl Watcher {
     fn change_callers(&mut self, file: CallersFile) {
         log_notes(&file.notes);
         info!("the callers file has changed and counts from now on");
-        let (policy, trusted) = policy_of(file, Some(&self.policy.borrow()));
+        let previous = Arc::clone(&self.policy.borrow());
+        let (policy, trusted) = policy_of(file, Some(&previous), self.metrics.callers.clone());
+        let (files, now) = (&self.metrics.files, (self.clock)());
+        files.reloaded(FileKind::Callers, "", now);
+        trusted.count(files, now);
         self.trusted = trusted;
         self.policy.send_replace(Arc::new(policy));
     }
 
     async fn read_trusted(&mut self) {
-        if self.trusted.reload((self.clock)()).await {
+        let (files, now) = (&self.metrics.files, (self.clock)());
+        if self.trusted.reload(now, files).await {
+            files.set_authorities(self.trusted.ends());
             let policy = self.policy.borrow().with_trust(self.trusted.trust());
             self.policy.send_replace(Arc::new(policy));
         }
@@ -186,10 +198,15 @@ impl Watcher {
 }
 
 /// The policy of a file, and the files that it names.
-fn policy_of(file: CallersFile, previous: Option<&Policy>) -> (Policy, TrustedFiles) {
+fn policy_of(
+    file: CallersFile,
+    previous: Option<&Policy>,
+    metrics: CallerMetrics,
+) -> (Policy, TrustedFiles) {
     let trusted = TrustedFiles {
         authorities: file.authorities,
         issuers: file.issuers,
+        metrics,
     };
     (
         Policy::new(file.entries, trusted.trust(), previous),
@@ -201,9 +218,30 @@ fn policy_of(file: CallersFile, previous: Option<&Policy>) -> (Policy, TrustedFi
 struct TrustedFiles {
     authorities: Vec<Authority>,
     issuers: Vec<IssuerEntry>,
+    metrics: CallerMetrics,
 }
 
 impl TrustedFiles {
+    /// Counts files that were read just now.
+    fn count(&self, files: &FileMetrics, now: SystemTime) {
+        if !self.authorities.is_empty() {
+            files.loaded(FileKind::Authority, now);
+        }
+        if !self.issuers.is_empty() {
+            files.loaded(FileKind::Issuer, now);
+        }
+        let authorities = self.authorities.iter().map(|it| it.name.as_str());
+        files.keep_named(FileKind::Authority, authorities);
+        files.keep_named(FileKind::Issuer, self.issuers.iter().map(IssuerEntry::name));
+        files.set_authorities(self.ends());
+    }
+
+    /// The authorities, and when the last certificate of each ends.
+    fn ends(&self) -> impl Iterator<Item = (&str, SystemTime)> {
+        let authorities = self.authorities.iter();
+        authorities.map(|it| (it.name.as_str(), it.anchors.value.not_after()))
+    }
+
     fn trust(&self) -> Trust {
         let authorities = self.authorities.iter();
         let issuers = self.issuers.iter().map(IssuerEntry::issuer);
@@ -211,7 +249,10 @@ impl TrustedFiles {
             authorities: Authorities::new(
                 authorities.map(|it| (it.trust_domain.as_deref(), &it.anchors.value)),
             ),
-            tokens: Some(Arc::new(Verifier::new(issuers.collect()))),
+            tokens: Some(Arc::new(Verifier::new(
+                issuers.collect(),
+                self.metrics.clone(),
+            ))),
         }
     }
 
@@ -229,11 +270,11 @@ impl TrustedFiles {
     }
 
     /// Takes new versions that are good, and says whether there was one.
-    async fn reload(&mut self, now: SystemTime) -> bool {
+    async fn reload(&mut self, now: SystemTime, files: &FileMetrics) -> bool {
         let mut has_changed = false;
         for Authority { name, anchors, .. } in &mut self.authorities {
             let read = anchors.reload(|pem| Anchors::read(pem, now)).await;
-            has_changed |= log_reload("authority", name, read);
+            has_changed |= report_reload(FileKind::Authority, name, read, files, now);
             if anchors.value.drop_ended(now) {
                 warn!(
                     authority = name,
@@ -245,16 +286,25 @@ impl TrustedFiles {
         for issuer in &mut self.issuers {
             let read = issuer.keys.reload(|json| KeySet::read(json).map(Arc::new));
             let read = read.await;
-            has_changed |= log_reload("issuer", issuer.name(), read);
+            has_changed |= report_reload(FileKind::Issuer, issuer.name(), read, files, now);
         }
         has_changed
     }
 }
 
-fn log_reload(kind: &'static str, name: &str, read: Option<Result<(), String>>) -> bool {
+/// Logs and counts a new version of a file, and says whether it is good.
+fn report_reload(
+    file: FileKind,
+    name: &str,
+    read: Option<Result<(), String>>,
+    files: &FileMetrics,
+    now: SystemTime,
+) -> bool {
+    let kind: &'static str = file.into();
     match read {
         None => false,
         Some(Ok(())) => {
+            files.reloaded(file, name, now);
             info!(
                 kind,
                 name, "the file of an authority or issuer counts from now on"
@@ -262,6 +312,7 @@ fn log_reload(kind: &'static str, name: &str, read: Option<Result<(), String>>) 
             true
         }
         Some(Err(problem)) => {
+            files.refused(file, name);
             error!(
                 kind,
                 name,
@@ -284,6 +335,7 @@ struct CallersState {
     /// Of the last version, if it is bad. It is read again even if it does not change: it
     /// may name a file that is not there yet.
     problems: Option<Problems>,
+    metrics: FileMetrics,
 }
 
 impl CallersState {
@@ -306,79 +358,10 @@ impl CallersState {
             Err(problems) => {
                 if self.problems.as_ref() != Some(&problems) {
                     log_refused(&problems);
+                    self.metrics.refused(FileKind::Callers, "");
                 }
                 self.problems = Some(problems);
                 None
-            }
-        }
-    }
-}
-
-struct ServerKeyState {
-    certificate: WatchedFile,
-    key: WatchedFile,
-    policy: PolicySource,
-    sender: watch::Sender<Arc<ServerConfig>>,
-    /// Of the last reading, and how often it was the same.
-    problem: Option<(String, u32)>,
-}
-
-impl ServerKeyState {
-    fn begin(
-        paths: PairPaths,
-        policy: PolicySource,
-        now: SystemTime,
-    ) -> Result<(Self, TlsSource), Problems> {
-        let (certificate, key) = (read(&paths.certificate), read(&paths.key));
-        let versions = (Version::of(&certificate), Version::of(&key));
-        let config = configure(&certificate, &key, policy.clone(), now);
-        let config = config.map_err(|error| Problems(vec![error.at(&paths)]))?;
-        let (sender, receiver) = watch::channel(Arc::new(config));
-        let state = Self {
-            certificate: WatchedFile::new(paths.certificate, versions.0),
-            key: WatchedFile::new(paths.key, versions.1),
-            policy,
-            sender,
-            problem: None,
-        };
-        Ok((state, TlsSource(receiver)))
-    }
-
-    /// Takes a new certificate and key, if they are good. Bad ones are read again: one of
-    /// the two files may be about to follow.
-    async fn read(&mut self, now: SystemTime) {
-        let has_changed =
-            self.certificate.changed().await.is_some() | self.key.changed().await.is_some();
-        if !has_changed && self.problem.is_none() {
-            return;
-        }
-        let paths = PairPaths {
-            certificate: self.certificate.path.clone(),
-            key: self.key.path.clone(),
-        };
-        let (certificate, key) = (read(&paths.certificate), read(&paths.key));
-        match configure(&certificate, &key, self.policy.clone(), now) {
-            Ok(config) => {
-                info!("the server's certificate has changed and counts from now on");
-                self.problem = None;
-                self.sender.send_replace(Arc::new(config));
-            }
-            Err(error) => {
-                let problem = error.at(&paths).to_string();
-                let before = self.problem.take().filter(|(last, _)| *last == problem);
-                let count = before.map_or(1, |(_, count)| count + 1);
-                let logged_at = if error == PairError::Mismatch {
-                    MISMATCHES_TO_LOG
-                } else {
-                    1
-                };
-                if count == logged_at {
-                    error!(
-                        problem,
-                        "the server's certificate cannot be used; the last good one stays"
-                    );
-                }
-                self.problem = Some((problem, count));
             }
         }
     }

@@ -27,7 +27,10 @@ use super::{
     credential::{Credential, CredentialError, CredentialProblem as Problem, Identity},
     keys::{KeyError, KeySet},
 };
-use crate::domain::id::UserId;
+use crate::{
+    domain::id::UserId,
+    metrics::callers::{CallerMetrics, TokenResult},
+};
 
 /// The difference of clocks that is tolerated, both ways.
 const CLOCK_SKEW_WINDOW: Duration = Duration::from_mins(1);
@@ -97,6 +100,7 @@ pub struct Verifier {
     issuers: Vec<Issuer>,
     /// By the hash of the token. Time is judged at every use.
     verified: Cache<[u8; 32], Arc<VerifiedToken>>,
+    metrics: CallerMetrics,
 }
 
 #[derive(Deserialize)]
@@ -195,10 +199,11 @@ pub fn bearer<'h>(
 }
 
 impl Verifier {
-    pub fn new(issuers: Vec<Issuer>) -> Self {
+    pub fn new(issuers: Vec<Issuer>, metrics: CallerMetrics) -> Self {
         Self {
             issuers,
             verified: Cache::new(CACHED_TOKENS),
+            metrics,
         }
     }
 
@@ -211,16 +216,26 @@ impl Verifier {
     ) -> Result<Arc<VerifiedToken>, CredentialError> {
         let hash = Sha256::digest(token).into();
         let cached = self.verified.get(&hash).filter(|it| it.about == about);
+        let result = match &cached {
+            Some(_) => TokenResult::Cached,
+            None => TokenResult::Verified,
+        };
         let verified = match cached {
-            Some(verified) => verified,
-            None => {
-                let verified = Arc::new(self.verify_signature(token, about, now)?);
+            Some(verified) => Ok(verified),
+            None => self.verify_signature(token, about, now).map(|verified| {
+                let verified = Arc::new(verified);
                 self.verified.insert(hash, Arc::clone(&verified));
                 verified
-            }
+            }),
         };
-        verified.check_time(now)?;
-        Ok(verified)
+        let verified = verified.and_then(|it| it.check_time(now).map(|()| it));
+        let is_refused = verified.is_err();
+        self.metrics.token(if is_refused {
+            TokenResult::Refused
+        } else {
+            result
+        });
+        verified
     }
 
     /// All but the time.

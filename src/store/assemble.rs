@@ -49,6 +49,7 @@ use crate::{
         features::Features,
         is_blank,
     },
+    metrics::store::StoreMetrics,
 };
 use flags::StateSource;
 use parts::ChannelParts;
@@ -65,6 +66,7 @@ struct Context<'a> {
     features: Features,
     /// The flag that the channel at hand depends on.
     flag_key: Cell<Option<FlagKey>>,
+    metrics: &'a StoreMetrics,
 }
 
 /// The degradations of one inbox: of fields for every viewer, and of each group of
@@ -80,6 +82,21 @@ struct Degradations {
 }
 
 impl Degradations {
+    fn count(&self, kind: Option<ChannelKind>, metrics: &StoreMetrics) {
+        let Self {
+            open,
+            signing,
+            imap,
+            smtp,
+            twilio,
+            whatsapp,
+        } = self;
+        let all = [open, signing, imap, smtp, twilio, whatsapp];
+        for degradation in all.into_iter().flatten() {
+            metrics.degraded(kind, degradation.reason);
+        }
+    }
+
     /// The open ones, and the others as they are kept.
     fn seal(self) -> (Vec<Degradation>, Option<Box<SealedDegradations>>) {
         let Self {
@@ -126,6 +143,7 @@ impl Store {
                 .map_or(StateSource::Flags, StateSource::Table),
             features: rows.features,
             flag_key: Cell::new(None),
+            metrics: &self.metrics,
         };
         let by_key = rows.by_key()?;
         let mut encoder = Encoder::new(rows.probe_number);
@@ -212,6 +230,8 @@ impl DecodedRows {
             help_center: help_center(row, open),
         };
         let avatar_url = avatar_url(self.avatar.as_ref(), context, open);
+        let kind = parts.as_ref().map(|parts| parts.channel.kind());
+        degradations.count(kind, context.metrics);
         let (degradations, sealed_degradations) = degradations.seal();
         Inbox {
             id: InboxId(row.id),

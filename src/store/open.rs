@@ -13,7 +13,10 @@ use super::{
     snapshot::{Pool, replan::Planner, retry::with_retries},
     sqlite,
 };
-use crate::leadchat::{Installation, Keys};
+use crate::{
+    leadchat::{Installation, Keys},
+    metrics::store::StoreMetrics,
+};
 
 impl Store {
     /// Connects, makes sure that the schema can be served, and says which store
@@ -26,6 +29,7 @@ impl Store {
         has_flags: bool,
         installation: Installation,
         keys: Keys,
+        metrics: &StoreMetrics,
     ) -> Result<Self, OpenError> {
         let probed = match settings {
             DatabaseSettings::Postgres(settings) => {
@@ -52,7 +56,11 @@ impl Store {
             return Err(OpenError::SchemaLacks(missing.clone()));
         }
         info!(omitted = %probed.schema.omitted_names(), "probed the schema");
-        Self::from_probed(probed, has_flags, installation, keys).await
+        let mut store = Self::from_probed(probed, has_flags, installation, keys).await?;
+        let pool = store.pool.clone();
+        metrics.read_connections(move || pool.load());
+        store.metrics = metrics.clone();
+        Ok(store)
     }
 
     /// Over tables that lack nothing. Every statement is tried once.
@@ -71,6 +79,7 @@ impl Store {
             installation,
             signer: keys.signer,
             decryption: Decryption::new(keys.encryption),
+            metrics: StoreMetrics::default(),
         };
         store.verify_statements().await?;
         Ok(store)

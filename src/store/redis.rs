@@ -21,6 +21,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info, warn};
 
 use super::credentials::{Credentials, CredentialsFiles};
+use crate::metrics::store::StoreMetrics;
 use connect::{Failure, connect};
 
 /// The value of a key, if it has one, or the error reply.
@@ -145,6 +146,7 @@ pub(super) struct Redis {
 /// The state of the connection, shared by reads and the task that reconnects.
 struct Shared {
     settings: RedisSettings,
+    metrics: StoreMetrics,
     state: watch::Sender<State>,
     /// The kinds of error replies on the current connection, which were logged.
     refusals: watch::Sender<BTreeSet<Refusal>>,
@@ -168,9 +170,10 @@ struct Connection {
 
 impl Redis {
     /// Starts to connect, and waits for the outcome of the first attempt.
-    pub async fn open(settings: RedisSettings) -> Self {
+    pub async fn open(settings: RedisSettings, metrics: StoreMetrics) -> Self {
         let shared = Arc::new(Shared {
             settings,
+            metrics,
             state: watch::Sender::new(State::Connecting),
             refusals: watch::Sender::default(),
         });
@@ -265,6 +268,7 @@ impl Shared {
                 // The log comes first, since a start goes on when the state is known.
                 let redis = &self.settings;
                 warn!(%redis, cause = %failure, "Redis cannot be reached, reauthorization is unknown");
+                self.metrics.set_redis_up(false);
                 *state = State::Down;
             }
             has_changed
@@ -288,6 +292,7 @@ impl Shared {
 
     fn mark_connected(&self, number: u64, redis: MultiplexedConnection) {
         self.refusals.send_replace(BTreeSet::new());
+        self.metrics.set_redis_up(true);
         let before = self
             .state
             .send_replace(State::Connected(Connection { number, redis }));

@@ -21,6 +21,7 @@ use super::{
     schema::rows::{PlanCurrentRow, StandbyRow},
     sql::{Argument, Statement},
 };
+use crate::metrics::store::ConnectionLoad;
 use context::ReadContext;
 use rows::{Row, Rows, SentRows};
 use time_limits::TimeLimits;
@@ -98,6 +99,19 @@ impl Pool {
                 let connections = pool.options().get_max_connections();
                 watch::Sender::new(usize::try_from(connections).unwrap_or(1)).subscribe()
             }
+        }
+    }
+
+    /// The connections there are.
+    pub fn load(&self) -> ConnectionLoad {
+        let (open, idle) = match self {
+            Self::Postgres(connections) => connections.open_and_idle(),
+            Self::Sqlite(pool) => (usize::try_from(pool.size()).unwrap_or(0), pool.num_idle()),
+        };
+        ConnectionLoad {
+            in_use: open.saturating_sub(idle),
+            idle,
+            available: *self.available().borrow(),
         }
     }
 

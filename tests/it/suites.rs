@@ -24,6 +24,7 @@ mod listing;
 mod locks;
 mod logs;
 mod metadata;
+mod metrics;
 mod migrations;
 mod mistakes;
 mod new_enemy;

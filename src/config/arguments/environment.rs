@@ -86,7 +86,11 @@ pub const ENVIRONMENT: &str = concat!(
   MAX_STALENESS, CACHE_BYTES   as for the flags of these names
   MAX_CONNECTION_AGE, DRAIN_WAIT, DRAIN_TIMEOUT
                                as for the flags of these names
-  MAX_RESPONSE_BYTES           as for --max-response-bytes",
+  MAX_RESPONSE_BYTES           as for --max-response-bytes
+  ADMIN_LISTEN, ACCESS_LOG     as for the flags of these names
+  OTEL_EXPORTER_OTLP_ENDPOINT  a collector that takes traces by OTLP over gRPC, such as
+                               http://127.0.0.1:4317; without it, none are sent
+  TRACE_RATIO                  as for --trace-ratio",
     installation_environment!(),
     log_environment!(),
     precedence!(),

@@ -75,7 +75,13 @@ fn directory(max_staleness: Duration) -> CachedDirectory<SimulatedReader> {
         max_staleness,
         refresh_after: max_staleness,
     };
-    CachedDirectory::new(SimulatedReader::default(), 1 << 24, bounds, clock::system())
+    CachedDirectory::new(
+        SimulatedReader::default(),
+        1 << 24,
+        bounds,
+        clock::system(),
+        &CacheMetrics::default(),
+    )
 }
 
 fn options(freshness: Freshness) -> ReadOptions {

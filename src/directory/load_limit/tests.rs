@@ -12,7 +12,12 @@ fn now() -> Instant {
 fn limit(max_reads: usize, connections: usize) -> (LoadLimit, watch::Sender<usize>) {
     let (available, connections) = watch::channel(connections);
     (
-        LoadLimit::new(max_reads, Duration::from_secs(3), connections),
+        LoadLimit::new(
+            max_reads,
+            Duration::from_secs(3),
+            connections,
+            ReadMetrics::default(),
+        ),
         available,
     )
 }

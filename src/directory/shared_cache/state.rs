@@ -16,7 +16,10 @@ use std::{
 
 use quick_cache::{DefaultHashBuilder, Lifecycle, OptionsBuilder, Weighter, sync::Cache};
 
-use crate::domain::freshness::{BootInstant, Freshness};
+use crate::{
+    domain::freshness::{BootInstant, Freshness},
+    metrics::cache::CacheLoad,
+};
 
 /// How old an entry may be, and when it is read anew beside the calls.
 #[derive(Clone, Copy, Debug)]
@@ -260,14 +263,15 @@ where
         (is_due && !is_under_way).then(|| reads.begin(key, Freshness::Bounded, now(), begin))
     }
 
-    /// Ends a read. Its outcome is cached, unless a later one is.
+    /// Ends a read. Its outcome is cached, unless a later one is. Returns what is evicted for
+    /// it: freeing an account of ten thousand inboxes takes a while.
     pub fn end(
         &self,
         key: &K,
         freshness: Freshness,
         id: ReadId,
         entry: Option<Arc<CacheEntry<V>>>,
-    ) {
+    ) -> Vec<Arc<CacheEntry<V>>> {
         let mut reads = self.lock();
         let evicted = entry
             .filter(|entry| self.is_newer(key, entry))
@@ -276,9 +280,20 @@ where
         if reads.under_way.get(&of_key).is_some_and(|it| it.id == id) {
             reads.under_way.remove(&of_key);
         }
-        // Freeing an account of ten thousand inboxes takes a while.
-        drop(reads);
-        drop(evicted);
+        evicted.unwrap_or_default()
+    }
+
+    /// Whether an entry would answer a call that arrives now.
+    pub fn is_fresh(&self, entry: &CacheEntry<V>, now: BootInstant) -> bool {
+        entry.as_of >= self.not_before(Demand::new(Freshness::Bounded, now))
+    }
+
+    pub fn load(&self) -> CacheLoad {
+        CacheLoad {
+            entries: self.entries.len(),
+            bytes: self.entries.weight(),
+            max_bytes: self.entries.capacity(),
+        }
     }
 
     fn answer(&self, key: &K, demand: Demand) -> Option<Step<V, H::Read>> {

@@ -14,6 +14,7 @@ use tokio::{
 };
 
 use super::*;
+use crate::metrics::cache::{CacheMetrics, CacheName};
 
 const MAX_STALENESS_AGE: Duration = Duration::from_secs(2);
 
@@ -127,7 +128,12 @@ fn cache() -> Arc<SharedCache<u8, usize>> {
         boot: now,
         wall: || SystemTime::UNIX_EPOCH,
     };
-    Arc::new(SharedCache::new(size, bounds, clock))
+    Arc::new(SharedCache::new(
+        size,
+        bounds,
+        clock,
+        CacheMetrics::default().of(CacheName::Accounts),
+    ))
 }
 
 fn options(freshness: Freshness) -> ReadOptions {

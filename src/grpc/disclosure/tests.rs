@@ -29,7 +29,7 @@ fn audit() -> Audit {
         boot: || BootInstant(std::time::Duration::ZERO),
         wall: || SystemTime::UNIX_EPOCH,
     };
-    Audit::new(Some(sink), clock)
+    Audit::new(Some(sink), clock, CallerMetrics::default())
 }
 
 pub fn call() -> AuditedCall {
@@ -54,7 +54,12 @@ impl Disclosure {
             boot: || BootInstant(std::time::Duration::ZERO),
             wall: || SystemTime::UNIX_EPOCH,
         };
-        Self::new(Audit::new(None, clock), call(), None, Viewer::Service)
+        Self::new(
+            Audit::new(None, clock, CallerMetrics::default()),
+            call(),
+            None,
+            Viewer::Service,
+        )
     }
 }
 
@@ -64,7 +69,10 @@ fn inbox(id: i64, groups: SecretGroups) -> UndisclosedInbox {
         name: "a name".to_owned(),
         ..pb::Inbox::default()
     };
-    UndisclosedInbox { message, groups }
+    UndisclosedInbox {
+        groups,
+        ..UndisclosedInbox::public(message)
+    }
 }
 
 #[test]

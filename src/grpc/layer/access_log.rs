@@ -4,9 +4,9 @@
 //! is a known one. Of a request, only the account and the kind of viewer are logged. Of
 //! credentials, a proved identity and the id of a token's key are, both cut.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use http::{Request, Response, response::Parts};
+use http::{HeaderValue, Request, Response, response::Parts};
 use tokio::time::Instant;
 use tonic::{Code, Status};
 use tower_http::{
@@ -20,32 +20,40 @@ use tracing::{
     info,
 };
 
+use super::trace_context::record_code;
 use crate::{
     domain::{id::AccountId, viewer::Viewer},
     grpc::{
-        descriptors,
         refusal_log::{RefusalLog, UnidentifiedCall},
         status::CallError,
     },
     identity::{Caller, Peer},
+    metrics::calls::{GrpcCode, MethodLabels},
 };
 
 /// The method of a call to an unknown path, which may be any text of any length.
 const UNKNOWN_METHOD: &str = "unknown";
 
+/// The calls that have lines. Calls of callers that are not known have lines in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AccessLog {
+    #[default]
+    All,
+    /// Those that fail.
+    Errors,
+    Off,
+}
+
 /// Makes the spans of calls.
 #[derive(Clone)]
 pub struct CallSpan {
-    /// The paths of all methods.
-    methods: Arc<BTreeSet<String>>,
+    methods: Arc<BTreeMap<String, MethodLabels>>,
 }
 
 impl CallSpan {
-    /// For the methods of all services, from their descriptors.
-    pub fn new() -> Result<Self, prost::DecodeError> {
-        Ok(Self {
-            methods: Arc::new(descriptors::method_paths()?),
-        })
+    /// For these methods of all services, by their paths.
+    pub const fn new(methods: Arc<BTreeMap<String, MethodLabels>>) -> Self {
+        Self { methods }
     }
 }
 
@@ -54,8 +62,8 @@ impl<B> MakeSpan<B> for CallSpan {
         let path = request.uri().path();
         let method = self
             .methods
-            .get(path)
-            .map_or(UNKNOWN_METHOD, String::as_str);
+            .get_key_value(path)
+            .map_or(UNKNOWN_METHOD, |(path, _)| path);
         let id = request.extensions().get::<RequestId>();
         let id = id.and_then(|id| id.header_value().to_str().ok());
         // The highest level, so that the span is there with RUST_LOG=error, too.
@@ -122,18 +130,30 @@ pub fn record_refusal(error: &CallError) {
 }
 
 /// Logs calls that the client cancels before the whole response was sent.
-pub fn log_cancelled<B>()
--> OnEarlyDropLayer<impl OnFutureDrop<B> + Clone, impl OnBodyDrop<B> + Clone> {
-    let before_answer = |_: &Request<B>| {
+pub fn log_cancelled<B>(
+    access_log: AccessLog,
+) -> OnEarlyDropLayer<impl OnFutureDrop<B> + Clone, impl OnBodyDrop<B> + Clone> {
+    let is_on = access_log != AccessLog::Off;
+    let before_answer = move |_: &Request<B>| {
         let (call, began) = (Span::current(), Instant::now());
         move || {
+            record_code(&call, GrpcCode::Cancelled);
+            if !is_on {
+                return;
+            }
             let took_us = microseconds(began.elapsed());
-            info!(parent: &call, code = code_name(Code::Cancelled), took_us, "cancelled");
+            info!(parent: &call, code = GrpcCode::Cancelled.name(), took_us, "cancelled");
         }
     };
-    let within_answer = OnBodyDropFn::new(|_: &Request<B>| {
+    let within_answer = OnBodyDropFn::new(move |_: &Request<B>| {
         let call = Span::current();
-        move |_: &Parts| move || info!(parent: &call, "the response was not sent completely")
+        move |_: &Parts| {
+            move || {
+                if is_on {
+                    info!(parent: &call, "the response was not sent completely");
+                }
+            }
+        }
     });
     OnEarlyDropLayer::builder()
         .on_future_drop(before_answer)
@@ -141,43 +161,34 @@ pub fn log_cancelled<B>()
 }
 
 /// Logs how a call ended. Calls that are refused for want of a known caller share lines.
-pub fn log_answered<B>(refusals: RefusalLog) -> impl OnResponse<B> + Clone {
+pub fn log_answered<B>(access_log: AccessLog, refusals: RefusalLog) -> impl OnResponse<B> + Clone {
     move |response: &Response<B>, took: Duration, call: &Span| {
+        // An error comes in the headers; a stream's end is not waited for.
+        let code = response.headers().get(Status::GRPC_STATUS);
+        let code = code.map_or(GrpcCode::Ok, grpc_code);
+        record_code(call, code);
         let unidentified = response.extensions().get::<UnidentifiedCall>();
         if unidentified.is_some_and(|it| !refusals.admit_call(it, call)) {
             return;
         }
-        // An error comes in the headers; a stream's end is not waited for.
-        let code = response.headers().get(Status::GRPC_STATUS);
-        let code = code.map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()));
-        info!(code = %code_name(code), took_us = microseconds(took), "answered");
+        let has_line = match access_log {
+            AccessLog::All => true,
+            AccessLog::Errors => code != GrpcCode::Ok,
+            AccessLog::Off => unidentified.is_some(),
+        };
+        if !has_line {
+            return;
+        }
+        info!(code = %code.name(), took_us = microseconds(took), "answered");
     }
+}
+
+/// The code of a header or a trailer.
+pub fn grpc_code(value: &HeaderValue) -> GrpcCode {
+    i32::from(Code::from_bytes(value.as_bytes())).into()
 }
 
 /// As a number that JSON has: it has none of 128 bits.
 fn microseconds(took: Duration) -> u64 {
     u64::try_from(took.as_micros()).unwrap_or(u64::MAX)
-}
-
-/// gRPC's own name, as other languages and dashboards have it.
-const fn code_name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-    }
 }

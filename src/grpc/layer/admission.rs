@@ -35,7 +35,7 @@ impl Default for OpenCalls {
 /// Whom a service is for. Every service has one of the two.
 #[derive(Clone, Debug)]
 pub enum Admission {
-    Callers(Guard),
+    Callers(Arc<Guard>),
     Everybody(OpenCalls),
 }
 

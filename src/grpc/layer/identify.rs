@@ -10,6 +10,7 @@ use http::{Extensions, HeaderValue};
 use super::{
     access_log::{record_caller, record_peer, record_refusal},
     held_response::hold,
+    trace_context::continue_trace,
 };
 use crate::{
     domain::freshness::Clock,
@@ -20,6 +21,7 @@ use crate::{
         status::{self, CallError},
     },
     identity::{CallSlot, Caller, Method, Peer, PolicySource, Presented},
+    metrics::{callers::CallerMetrics, calls::CallerSlot},
 };
 
 /// The means by which the guard identifies callers.
@@ -28,6 +30,7 @@ pub struct Guard {
     pub policy: PolicySource,
     pub clock: Clock,
     pub audit: Audit,
+    pub metrics: CallerMetrics,
 }
 
 /// The headers of credentials. They go no further than this.
@@ -52,6 +55,7 @@ pub async fn identify(guard: &Guard, mut request: Request, next: Next) -> Respon
                 record_peer(peer);
             }
             record_refusal(&error);
+            count_refusal(&guard.metrics, &error);
             let call = peer.zip(refusal_cause(&error));
             let call = call.map(|(peer, cause)| UnidentifiedCall {
                 peer: peer.clone(),
@@ -82,6 +86,10 @@ fn begin(guard: &Guard, request: &Request) -> Result<(Caller, CallSlot), CallErr
     let now = (guard.clock.wall)();
     let caller = guard.policy.current().identify(&presented, now)?;
     record_caller(&caller);
+    continue_trace(request.headers());
+    if let Some(slot) = request.extensions().get::<CallerSlot>() {
+        slot.set(caller.name());
+    }
     let slot = caller.begin_call();
     let slot = slot.map_err(|limit| CallError::limit_exceeded(&caller, limit))?;
     // An unknown method is answered behind the guard.
@@ -107,6 +115,18 @@ fn refusal_cause(error: &CallError) -> Option<&'static str> {
     }
 }
 
+/// Counts a refusal for want of a known caller.
+fn count_refusal(metrics: &CallerMetrics, error: &CallError) {
+    let (credential, problem) = match error {
+        CallError::CredentialsMissing { lacks: None } => ("none", "missing"),
+        CallError::CredentialsMissing { lacks: Some(lacks) } => (lacks.name(), "missing"),
+        CallError::CallerUnknown { .. } => ("proved", "unknown"),
+        CallError::CredentialsRefused(error) => (error.credential.name(), error.problem.name()),
+        _ => return,
+    };
+    metrics.unauthenticated(credential, problem);
+}
+
 /// The method of a path, by its exact text.
 fn method(path: &str) -> Option<Method> {
     let (service, method) = path.strip_prefix('/')?.split_once('/')?;
@@ -127,14 +147,17 @@ mod tests {
     use strum::IntoEnumIterator;
 
     use super::*;
-    use crate::grpc::descriptors::method_paths;
+    use crate::grpc::descriptors::methods;
 
     /// A method that rules cannot name would be everybody's.
     #[test]
     fn every_method_of_the_service_can_be_named_in_a_rule() {
         let prefix = format!("/{SERVICE_NAME}/");
-        let paths = method_paths().unwrap();
-        let of_service: BTreeSet<_> = paths.iter().filter(|it| it.starts_with(&prefix)).collect();
+        let methods = methods().unwrap();
+        let of_service: BTreeSet<_> = methods
+            .keys()
+            .filter(|it| it.starts_with(&prefix))
+            .collect();
         for path in &of_service {
             assert!(method(path).is_some(), "{path}");
         }

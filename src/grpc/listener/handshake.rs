@@ -1,15 +1,16 @@
 //! Handshakes of TLS: each has a time, and one that fails goes to the log of refusals. This module
 //! does not decide which certificates are good.
 
-use std::{io, net::IpAddr, sync::Arc, time::Duration};
+use std::{io, net::IpAddr, sync::Arc};
 
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tracing::{Instrument, error_span, field::Empty};
 
+use super::ConnectionContext;
 use crate::{
-    grpc::refusal_log::RefusalLog,
     identity::{Peer, PeerCertificate, TlsSource, handshake_problem},
+    metrics::connections::Handshake,
 };
 
 /// Of an error in the log.
@@ -24,8 +25,7 @@ pub async fn timed_handshake(
     stream: TcpStream,
     address: IpAddr,
     tls: &TlsSource,
-    limit: Duration,
-    refusals: &RefusalLog,
+    context: &ConnectionContext,
 ) -> Option<SecureStream> {
     // The highest level: the line has the target of another module, and needs the span whatever
     // level this one has. The verifier of `identity::tls` records `claimed_id`.
@@ -37,13 +37,24 @@ pub async fn timed_handshake(
         error = Empty
     );
     let handshake = handshake(stream, tls).instrument(span.clone());
-    let done = timeout(limit, handshake).await;
+    let done = timeout(context.limits.preface_timeout, handshake).await;
     match done.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
-        Ok(stream) => Some(stream),
+        Ok((stream, certificate)) => {
+            context.metrics.handshake(match certificate {
+                Some(_) => Handshake::Done,
+                None => Handshake::NoCertificate,
+            });
+            Some((stream, certificate))
+        }
         Err(error) => {
+            context.metrics.handshake(match error.kind() {
+                io::ErrorKind::TimedOut => Handshake::TimedOut,
+                _ => Handshake::Refused,
+            });
             let problem = handshake_problem(&error);
             span.record("problem", problem)
                 .record("error", cut(error.to_string()));
+            let refusals = &context.refusals;
             refusals.handshake_failed(&Peer::Tls(address, None), problem, span);
             None
         }

@@ -2,6 +2,7 @@
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
+    net::UnixStream,
     time::Instant,
 };
 
@@ -24,8 +25,12 @@ fn connect(draining: &CancellationToken) -> (Connection, UnixStream) {
     let connection = Connection::new(
         Either::Left(Either::Right(server)),
         Peer::Unix(None),
-        LIMITS,
-        draining.clone(),
+        &ConnectionContext {
+            limits: LIMITS,
+            draining: draining.clone(),
+            refusals: RefusalLog::default(),
+            metrics: ConnectionMetrics::default(),
+        },
         permit,
     );
     (connection, client)

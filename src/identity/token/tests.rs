@@ -36,7 +36,7 @@ fn issued() -> (Verifier, String) {
         keys: Arc::new(KeySet::read(json!({ "keys": [key] }).to_string().as_bytes()).unwrap()),
     };
     (
-        Verifier::new(vec![issuer]),
+        Verifier::new(vec![issuer], CallerMetrics::default()),
         format!("{message}.{signature}"),
     )
 }

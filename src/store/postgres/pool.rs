@@ -184,6 +184,12 @@ impl Connections {
         self.inner.available.subscribe()
     }
 
+    /// How many connections are open, and how many of them idle.
+    pub fn open_and_idle(&self) -> (usize, usize) {
+        let status = self.inner.pool.status();
+        (status.size, status.available.min(status.size))
+    }
+
     /// Closes the connections that are not in use, and gives no more.
     pub fn close(&self) {
         self.inner.pool.close();

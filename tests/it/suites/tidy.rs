@@ -14,11 +14,26 @@ mod sources;
 use sources::{all_sources, regex, sources};
 
 /// Patterns that only some modules may contain, and the reason. Unit tests may too.
-const ONLY_IN: [(&str, &[&str], &str); 17] = [
+const ONLY_IN: [(&str, &[&str], &str); 20] = [
     (
-        r"\b(tonic|prost|axum|tower|tower_http|hyper|hyper_util)\b|\bh2::|\b(tonic|prost)_",
+        r"\b(tonic|prost|tower|tower_http|hyper|hyper_util)\b|\bh2::|\b(tonic|prost)_",
         &["grpc"],
         "what an inbox is does not depend on how it is sent",
+    ),
+    (
+        r"\baxum\b",
+        &["grpc", "admin"],
+        "what is answered over HTTP is in two places",
+    ),
+    (
+        r"\bprometheus_client\b",
+        &["metrics"],
+        "the names of metrics are in one place",
+    ),
+    (
+        r"\bopentelemetry\b|\bopentelemetry_|\btracing_opentelemetry\b",
+        &["telemetry/traces", "grpc/layer/trace_context"],
+        "traces begin in one place and are sent from another",
     ),
     (
         r"\b(x509_cert|spiffe)::",

@@ -30,6 +30,8 @@ pub struct Program {
 pub struct Server {
     child: Child,
     pub address: String,
+    /// The address of its port for operators, of a program with one.
+    pub admin: Option<String>,
     /// Its output: up to the line with its address, and after.
     pub stdout: BufReader<Printed>,
     folder: TempDir,
@@ -232,6 +234,12 @@ impl Program {
         });
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
+        let admin = line.trim().split_once(" serves metrics on ");
+        let admin = admin.map(|(_, address)| address.to_owned());
+        if admin.is_some() {
+            line.clear();
+            stdout.read_line(&mut line).unwrap();
+        }
         let Some((_, address)) = line.trim().split_once(" is listening on ") else {
             child.wait().unwrap();
             panic!(
@@ -242,6 +250,7 @@ impl Program {
         Server {
             child,
             address: address.to_owned(),
+            admin,
             stdout,
             folder: self.folder,
         }
@@ -310,23 +319,6 @@ impl Server {
         let targets = files.filter_map(|file| fs::read_link(file.path()).ok());
         let names = targets.map(|target| target.to_string_lossy().into_owned());
         names.filter(|name| name.starts_with("socket:")).count()
-    }
-
-    /// That it had at any time, in megabytes.
-    pub fn most_memory(&self) -> u64 {
-        self.megabytes("VmHWM:")
-    }
-
-    /// That it has now, in megabytes.
-    pub fn memory(&self) -> u64 {
-        self.megabytes("VmRSS:")
-    }
-
-    fn megabytes(&self, name: &str) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with(name));
-        let kilobytes = line.unwrap().split_whitespace().nth(1).unwrap();
-        kilobytes.parse::<u64>().unwrap() / 1024
     }
 
     pub fn signal(&self, signal: &str) {

@@ -6,6 +6,7 @@ use leadchat_inbox::{
     config::{self, Task},
     domain::{account::Account, id::AccountId},
     leadchat::Keys,
+    metrics::store::StoreMetrics,
     store::{ReadContext, Store},
 };
 use tokio_util::sync::CancellationToken;
@@ -39,6 +40,7 @@ pub async fn open(database: &Database) -> Store {
         false,
         settings.installation,
         Keys::derive(&settings.secrets),
+        &StoreMetrics::default(),
     )
     .await
     .unwrap()

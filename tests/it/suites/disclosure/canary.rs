@@ -19,8 +19,10 @@ use crate::support::{
     Backend, Client, Database, Program,
     canary::{Finder, MARK, SEALED, UNSEEN},
     client::Answer,
+    collector::Collector,
     get_inbox, golden, pb,
     pb::find_inboxes_request::Key,
+    program::eventually,
     wire,
 };
 
@@ -101,7 +103,10 @@ async fn marked(backend: Backend) -> Database {
 }
 
 async fn nothing_sealed_gets_out(database: &Database, program: Program) {
-    let server = program.with_cache().start();
+    let collector = Collector::start().await;
+    let program = program.with_cache().with_admin();
+    let program = program.with_traces(&collector).env("TRACE_RATIO", "1");
+    let server = program.start();
     let client = server.client().await.asking_twice();
     let keys = unseen_addresses(database).await;
 
@@ -130,6 +135,11 @@ async fn nothing_sealed_gets_out(database: &Database, program: Program) {
     }
 
     client.ask_again(&server).await;
+    // All that is scraped and traced is searched for canaries when it comes.
+    let scrape = server.scrape().await;
+    assert!(scrape.count("leadchat_inbox_disclosures_total", &[]) > 10);
+    assert!(scrape.count("leadchat_inbox_withheld_total", &[("why", "role")]) > 10);
+    eventually("traces", || collector.spans().len() > 10).await;
     // Its log and output are searched when it stops, as in every test.
     assert!(server.log().contains("DEBUG"), "the log is not talkative");
 }
