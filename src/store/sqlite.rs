@@ -15,6 +15,10 @@ use super::error::{describe, open::OpenError};
 /// connection.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// A read of a large account would otherwise sort in a temporary file, and so fail while that
+/// disk is full or read-only.
+const SORT_IN_MEMORY: (&str, &str) = ("temp_store", "MEMORY");
+
 const SETTING: &str = "DATABASE_URL (--database-url)";
 
 /// Opens a file, creating it when missing: for its owner alone, because it holds
@@ -44,6 +48,7 @@ pub(super) async fn connect_to_existing(
     let options = SqliteConnectOptions::new()
         .filename(path)
         .busy_timeout(BUSY_TIMEOUT)
+        .pragma(SORT_IN_MEMORY.0, SORT_IN_MEMORY.1)
         .pragma("query_only", "ON");
     pool(path, options, connections).await
 }
@@ -62,6 +67,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .create_if_missing(true)
         // Readers see one state and are not held up by a writer.
         .journal_mode(SqliteJournalMode::Wal)
+        .pragma(SORT_IN_MEMORY.0, SORT_IN_MEMORY.1)
         .busy_timeout(BUSY_TIMEOUT)
 }
 
