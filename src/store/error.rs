@@ -129,7 +129,8 @@ pub(super) fn describe(error: &sqlx::Error) -> String {
         sqlx::Error::Database(error) => match error.code().as_deref() {
             // SQLite's codes that operators see.
             Some("8" | "264" | "520" | "776") => "the file may not be written".to_owned(),
-            Some("13") => "the disk is full".to_owned(),
+            // The second one is of the file `-shm`.
+            Some("13" | "4874") => "the disk is full".to_owned(),
             Some("14") => "the file cannot be opened; is its folder there?".to_owned(),
             Some("26") => "the file is no SQLite database".to_owned(),
             // PostgreSQL's.
@@ -317,12 +318,12 @@ fn is_transient(error: &sqlx::Error) -> bool {
         sqlx::Error::Database(error) => error.code().is_some_and(|code| {
             // PostgreSQL: connection exceptions, rollbacks, too few resources,
             // operator intervention (a shutdown, a statement cut off).
-            // SQLite: busy and locked.
+            // SQLite: busy and locked, and locks that no reader gets.
             ["08", "25P", "40", "53", "57"]
                 .iter()
                 .any(|class| code.starts_with(class))
                 && code.len() == 5
-                || matches!(code.as_ref(), "5" | "6" | "261" | "262" | "517")
+                || matches!(code.as_ref(), "5" | "6" | "15" | "261" | "262" | "517")
         }),
         sqlx::Error::Tls(_)
         | sqlx::Error::Protocol(_)
