@@ -36,7 +36,7 @@ run: ## Serve demonstration data from a throw-away store
 test: lint ## Everything that has to pass: tools, lint, then all tests
 	TMPDIR=$(TEST_TMPDIR) cargo test --locked --lib --bins --tests -- --show-output --test-threads=$(TEST_THREADS)
 
-test-slow: test-tools ## Tests of minutes: mistakes, versions of PostgreSQL, random rows and bytes, fuzzing
+test-slow: test-tools ## Tests of minutes: faults, mistakes, versions of PostgreSQL, random rows and bytes, fuzzing
 	cargo test --locked --test it -- --ignored --skip clients_conform --show-output --test-threads=$(TEST_THREADS)
 	@scripts/fuzz.sh $(SLOW_SECONDS_EACH)
 

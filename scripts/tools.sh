@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that what the tests need is there: a PostgreSQL and a Redis server, PgBouncer, PostgreSQLs of other
-# versions, openssl, a C compiler, clippy and rustfmt, buf, grpcurl, and gRPC for Python. It installs what it may, and
-# otherwise says in one line what to install. When all is there it is quick and says nothing.
+# versions, openssl, libfaketime, a C compiler, clippy and rustfmt, buf, grpcurl, and gRPC for Python. It installs what it
+# may, and otherwise says in one line what to install. When all is there it is quick and says nothing.
 set -euo pipefail
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
@@ -71,6 +71,15 @@ has_redis_server() {
   has redis-check-rdb && [[ $(exec -a redis-server redis-check-rdb --version 2>&1) == 'Redis server'* ]]
 }
 
+# Debian has the library in a folder of the architecture.
+has_libfaketime() {
+  local library
+  for library in /usr/lib/*/faketime/libfaketimeMT.so.1 /usr/lib{,64}/faketime/libfaketimeMT.so.1; do
+    [ -e "$library" ] && return
+  done
+  return 1
+}
+
 # Asked by running it, as buf is. A build from the module knows its version only if it is told.
 grpcurl_works() { [ "$("$tools/grpcurl" -version 2>&1)" = "grpcurl v$grpcurl_version" ]; }
 
@@ -80,6 +89,7 @@ has npm || packages+=(nodejs npm) # buf comes from npm, and its start script run
 python3 -c 'import venv, ensurepip' 2>/dev/null || packages+=(python3 python3-venv) # gRPC for Python is tried with it.
 grpcurl_works || has go || packages+=(golang-go) # grpcurl is built from its Go module.
 has openssl || packages+=(openssl) # It makes the certificates of the tests.
+has_libfaketime || packages+=(faketime) # It sets the clock of a server of the tests.
 has_postgresql_server || packages+=(postgresql)
 has_redis_server || packages+=(redis-tools)
 if [ ${#packages[@]} -gt 0 ]; then

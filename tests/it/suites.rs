@@ -12,6 +12,7 @@ mod disclosure;
 mod documents;
 mod encryption;
 mod etags;
+mod faults;
 mod field;
 mod finding;
 mod freshness;

@@ -10,6 +10,7 @@ pub mod collector;
 pub mod connection;
 pub mod database;
 pub mod dice;
+pub mod disk;
 pub mod golden;
 pub mod grpcio;
 pub mod leadchat_versions;
@@ -30,6 +31,7 @@ pub mod store;
 pub mod tls;
 pub mod tokens;
 pub mod tools;
+pub mod wall_clock;
 pub mod wire;
 
 /// The codec that the generated services name.

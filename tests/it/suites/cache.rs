@@ -9,7 +9,7 @@ mod flags;
 mod outages;
 mod refreshes;
 mod shared_reads;
-mod sizes;
+pub(super) mod sizes;
 mod strangers;
 
 use std::time::{Duration, SystemTime};

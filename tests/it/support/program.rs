@@ -22,7 +22,7 @@ pub const KEY_PART: &str = "0123456789abcdef";
 
 /// The program with its arguments and environment: nothing is inherited.
 pub struct Program {
-    command: Command,
+    pub(super) command: Command,
     folder: TempDir,
 }
 
@@ -161,7 +161,7 @@ impl Program {
     }
 
     /// Takes another command, in the same folder and environment.
-    fn replace_command(&mut self, mut command: Command) {
+    pub(super) fn replace_command(&mut self, mut command: Command) {
         command.env_clear().current_dir(self.folder.path());
         for (name, value) in self.command.get_envs() {
             if let Some(value) = value {

@@ -170,4 +170,8 @@ async fn pass(
             return;
         }
     }
+    // The end of a cut connection is not passed on either.
+    if number < state.cut.load(Ordering::SeqCst) {
+        std::future::pending::<()>().await;
+    }
 }

@@ -11,7 +11,7 @@ const ACCOUNTS: i64 = 1_000;
 const INBOXES: i64 = 24;
 
 /// Accounts with so many inboxes, each with a greeting of so many bytes.
-async fn accounts(accounts: i64, inboxes: i64, bytes: usize) -> Database {
+pub async fn accounts(accounts: i64, inboxes: i64, bytes: usize) -> Database {
     let database = Backend::Sqlite.empty();
     let now = "'2026-01-01', '2026-01-01'";
     let greeting = "g".repeat(bytes);
@@ -34,7 +34,7 @@ async fn accounts(accounts: i64, inboxes: i64, bytes: usize) -> Database {
 }
 
 /// The names of an account's inboxes, in one page.
-async fn listed(client: &Client, account_id: i64) -> Vec<String> {
+pub async fn listed(client: &Client, account_id: i64) -> Vec<String> {
     let list = pb::ListInboxesRequest {
         account_id,
         viewer: Some(viewer::service()),
@@ -46,7 +46,7 @@ async fn listed(client: &Client, account_id: i64) -> Vec<String> {
     inboxes.into_iter().map(|inbox| inbox.name).collect()
 }
 
-fn names(account: i64, inboxes: i64) -> Vec<String> {
+pub fn names(account: i64, inboxes: i64) -> Vec<String> {
     let ids = (1..=inboxes).map(|number| account * 1000 + number);
     ids.map(|id| format!("inbox {id}")).collect()
 }

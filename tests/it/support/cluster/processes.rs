@@ -71,18 +71,32 @@ impl Processes {
         fs::remove_file(format!("{}/postmaster.pid", self.data)).unwrap();
     }
 
-    /// Starts the server after it was killed. The keeper stops it by its folder.
+    /// Stops the server as an operator does: it ends open sessions.
+    pub fn stop(&mut self) {
+        self.control(&["stop", "-m", "fast"]);
+    }
+
+    /// Starts the server after it was killed or stopped. The keeper stops it by its folder.
     pub fn start_again(&mut self) {
-        let mut start = Command::new(&self.pg_ctl);
-        start
-            .args(["start", "-w", "-t", "60", "-D", &self.data, "-l"])
-            .arg(format!("{}/../log", self.data))
+        self.control(&["start", "-l", &format!("{}/../log", self.data)]);
+    }
+
+    /// From its next start on, the server is a hot standby, of a primary that is not there.
+    pub fn become_standby(&self) {
+        fs::write(format!("{}/standby.signal", self.data), "").unwrap();
+    }
+
+    fn control(&self, arguments: &[&str]) {
+        let mut control = Command::new(&self.pg_ctl);
+        control
+            .args(arguments)
+            .args(["-w", "-t", "60", "-D", &self.data])
             .current_dir("/")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        as_a_server(&mut start);
-        assert!(start.status().unwrap().success(), "it does not start");
+        as_a_server(&mut control);
+        assert!(control.status().unwrap().success(), "{arguments:?} fails");
     }
 }
 
