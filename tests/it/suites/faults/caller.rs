@@ -36,11 +36,12 @@ pub type Refusal = (Code, &'static str);
 pub const STORE_UNAVAILABLE: Refusal = (Code::Unavailable, "STORE_UNAVAILABLE");
 pub const LATEST_ON_STANDBY: Refusal = (Code::FailedPrecondition, "LATEST_ON_STANDBY");
 
-/// With the default bound, and a log of warnings and what is retried.
+/// With the default bound, metrics, and a log of warnings and what is retried.
 pub fn with_bound(program: Program) -> Program {
     program
         .env("MAX_STALENESS", "2")
         .env("RUST_LOG", "info,leadchat_inbox=debug")
+        .with_admin()
 }
 
 /// Asks for one inbox, again and again.
@@ -77,6 +78,31 @@ impl fmt::Display for Span {
 pub fn assert_within(took: Duration, limit: Duration) {
     assert!(took <= limit + BUSY_DELAY, "{took:?}, and not {limit:?}");
 }
+
+/// Waits until a metric has counted something, and fails if an answer was older than the bound.
+pub async fn shows(server: &Server, name: &str, labels: &[(&str, &str)]) {
+    let count = server.eventually_scraped(name, labels, |it| it > 0.0).await;
+    println!("faults: {name} {labels:?} is {count}");
+    within_bound(server).await;
+}
+
+/// Fails if the server itself has counted an answer that was older than the bound.
+pub async fn within_bound(server: &Server) {
+    let beyond = "leadchat_inbox_answers_beyond_bound_total";
+    let scrape = server.scrape().await;
+    assert_eq!(scrape.series(beyond).count(), 1);
+    assert!(scrape.value(beyond, &[]) < 1.0, "{scrape:?}");
+}
+
+/// Waits until a metric is 1, or 0.
+pub async fn becomes(server: &Server, name: &str, labels: &[(&str, &str)], is_one: bool) {
+    let is_so = |it: f64| (it > 0.5) == is_one;
+    server.eventually_scraped(name, labels, is_so).await;
+}
+
+/// Reads of the store that ended without an answer.
+pub const UNAVAILABLE: [(&str, &str); 1] = [("result", "unavailable")];
+pub const STORE_READS: &str = "leadchat_inbox_store_reads_total";
 
 /// Fails if a read has failed since the log of a server had this length. On a busy machine, one
 /// may have been late.

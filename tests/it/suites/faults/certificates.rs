@@ -6,7 +6,7 @@ use rustls::{CertificateError, Error};
 use tokio::time::{sleep, timeout};
 use tonic::{Code, Status};
 
-use super::caller::{MAX_CALL_AGE, assert_within, with_bound};
+use super::caller::{MAX_CALL_AGE, assert_within, becomes, shows, with_bound, within_bound};
 use crate::{
     suites::callers::network::{DASHBOARD, Network, entry, uri},
     support::{
@@ -92,6 +92,15 @@ async fn a_server_certificate_that_ended_is_replaced() {
     );
     assert!([Code::Unavailable, Code::Unknown].contains(&status.code()));
 
+    let expiry = "leadchat_inbox_certificate_expiry_timestamp_seconds";
+    let seconds = end
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap()
+        .as_secs_f64();
+    let which = [("which", "server")];
+    let shown = server.scrape().await.value(expiry, &which);
+    assert!((shown - seconds).abs() <= 1.0, "{shown}");
+    becomes(&server, "leadchat_inbox_ready", &[], false).await;
     let next = network.certificate("next");
     server.replace("server.key", &next.key);
     server.replace("server.pem", &next.text);
@@ -106,6 +115,8 @@ async fn a_server_certificate_that_ended_is_replaced() {
     // The client that failed connects again by itself.
     get(&new).await.unwrap();
     get(&client).await.unwrap();
+    becomes(&server, "leadchat_inbox_ready", &[], true).await;
+    within_bound(&server).await;
 }
 
 /// The next call is refused, and a second later the connection ends. A client with a new
@@ -145,6 +156,10 @@ async fn a_client_certificate_that_ended_ends_its_connection() {
     assert_within(ended, Duration::from_secs(1));
     let status = get(&client).await.unwrap_err();
     println!("faults: a client's certificate ended: {status:?}");
+    let expired = [("credential", "certificate"), ("problem", "expired")];
+    shows(&server, "leadchat_inbox_unauthenticated_total", &expired).await;
+    let ended = [("why", "certificate")];
+    shows(&server, "leadchat_inbox_connections_ended_total", &ended).await;
     let renewed = network.mesh.certificate_with("renewed", &uri(DASHBOARD));
     get(&network.client(&server, Some(&renewed))).await.unwrap();
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::time::sleep;
 
-use super::caller::{MAX_CALL_AGE, MAX_STALENESS_AGE, with_bound};
+use super::caller::{MAX_CALL_AGE, MAX_STALENESS_AGE, shows, with_bound, within_bound};
 use crate::{
     suites::callers::{
         issuers::{ISSUERS, KEYS, claims, outcome},
@@ -44,7 +44,7 @@ async fn rename(database: &Database, name: &str) {
 async fn a_wall_clock_that_is_set_changes_no_age() {
     let database = Backend::Sqlite.golden();
     // Kept for longer than the test takes.
-    let server = Program::caching(&database).start_with_clock();
+    let server = Program::caching(&database).with_admin().start_with_clock();
     let client = server.0.client().await;
     let began = Instant::now();
     let (name, first) = asked(&client, Freshness::Bounded).await;
@@ -69,6 +69,7 @@ async fn a_wall_clock_that_is_set_changes_no_age() {
         );
     }
     assert_eq!(asked(&client, Freshness::Latest).await.0, "renamed");
+    within_bound(&server.0).await;
 }
 
 /// With the default bound, a change shows within it, whatever the clock is set to meanwhile.
@@ -96,6 +97,7 @@ async fn a_wall_clock_that_is_set_hides_no_change() {
         let after = committed.elapsed();
         println!("faults: the clock is set by {hours} hours: a change shows after {after:.2?}");
     }
+    within_bound(&server.0).await;
 }
 
 /// Tokens hold by the wall clock: a good one is refused while the clock is wrong, and taken
@@ -127,4 +129,8 @@ async fn tokens_hold_by_the_wall_clock_as_it_is_set() {
         assert_eq!(said, expected, "{hours} hours");
     }
     assert!(began.elapsed() < WAIT_TIMEOUT);
+    for problem in ["expired", "not-yet"] {
+        let labels = [("credential", "authorization"), ("problem", problem)];
+        shows(&server.0, "leadchat_inbox_unauthenticated_total", &labels).await;
+    }
 }

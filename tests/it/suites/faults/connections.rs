@@ -6,7 +6,9 @@ use prost::Message;
 use tokio::{join, time::sleep};
 use tonic::{Code, Request};
 
-use super::caller::{STORE_UNAVAILABLE, assert_none_failed, assert_within, callers, with_bound};
+use super::caller::{
+    STORE_UNAVAILABLE, assert_none_failed, assert_within, callers, with_bound, within_bound,
+};
 use crate::support::{
     Backend, Client, Program,
     client::any_inbox,
@@ -28,7 +30,7 @@ const PEER_TIMEOUT: Duration = Duration::from_secs(30);
 #[ignore = "slow: make test-slow"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_caller_that_vanished_is_disconnected() {
-    const CONNECTIONS: usize = 10;
+    const CONNECTIONS: u32 = 10;
     const CALL_TIMEOUT: Duration = Duration::from_secs(2);
     let database = Backend::Sqlite.golden();
     let server = with_bound(Program::serving(&database)).start();
@@ -42,7 +44,7 @@ async fn a_caller_that_vanished_is_disconnected() {
         client.get(any_inbox()).await.unwrap();
         vanishing.push(client);
     }
-    assert!(server.sockets() >= before + CONNECTIONS);
+    assert!(server.sockets() >= before + vanishing.len());
     let log_bytes = server.log_bytes();
     proxy.cut();
     let cut = Instant::now();
@@ -73,6 +75,13 @@ async fn a_caller_that_vanished_is_disconnected() {
     assert_within(ended, PEER_TIMEOUT);
     assert!(ended >= Duration::from_secs(5), "{ended:?}");
     latest.until_answered(STORE_UNAVAILABLE).await;
+    let ended = "leadchat_inbox_connections_ended_total";
+    let all = |it| it >= f64::from(CONNECTIONS);
+    server.eventually_scraped(ended, &[], all).await;
+    let open = "leadchat_inbox_connections";
+    let others = |it| it < f64::from(CONNECTIONS);
+    server.eventually_scraped(open, &[], others).await;
+    within_bound(&server).await;
     // By another connection it is served.
     server.client().await.get(any_inbox()).await.unwrap();
     drop(vanishing);
@@ -144,4 +153,7 @@ async fn a_dead_connection_to_postgresql_is_replaced() {
     .await;
     let back = bounded.until_answered(STORE_UNAVAILABLE).await;
     println!("faults: a link to PostgreSQL was cut: answered {back}");
+    let seconds = "leadchat_inbox_store_read_seconds_sum";
+    server.eventually_scraped(seconds, &[], |it| it > 3.0).await;
+    within_bound(&server).await;
 }

@@ -6,7 +6,10 @@ use tokio::{join, task::block_in_place};
 
 use super::{
     NAME,
-    caller::{STORE_UNAVAILABLE, assert_within, callers, with_bound},
+    caller::{
+        STORE_READS, STORE_UNAVAILABLE, UNAVAILABLE, assert_within, becomes, callers, shows,
+        with_bound,
+    },
     filled,
 };
 use crate::support::Program;
@@ -35,6 +38,8 @@ async fn a_promoted_standby_takes_over() {
     for span in [kept, failed] {
         assert_within(span.took, Duration::from_secs(2));
     }
+    shows(&server, STORE_READS, &UNAVAILABLE).await;
+    becomes(&server, "leadchat_inbox_store_up", &[], false).await;
     block_in_place(|| standby.psql("postgres", "SELECT pg_promote()"));
     let (back, latest) = join!(
         bounded.until_answered(STORE_UNAVAILABLE),
@@ -45,6 +50,7 @@ async fn a_promoted_standby_takes_over() {
     for span in [back, latest] {
         assert_within(span.after, Duration::from_secs(2));
     }
+    becomes(&server, "leadchat_inbox_store_up", &[], true).await;
     let log = server.log();
     for text in [
         "no database host can be used",

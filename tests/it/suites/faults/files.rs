@@ -6,8 +6,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
 use tokio::{join, task::block_in_place, time::sleep};
 
 use super::caller::{
-    MAX_CALL_AGE, MAX_STALENESS_AGE, STORE_UNAVAILABLE, assert_none_failed, assert_within, callers,
-    with_bound,
+    MAX_CALL_AGE, MAX_STALENESS_AGE, STORE_READS, STORE_UNAVAILABLE, UNAVAILABLE,
+    assert_none_failed, assert_within, becomes, callers, shows, with_bound,
 };
 use crate::support::{
     Backend, Program,
@@ -84,6 +84,7 @@ async fn a_server_without_files_accepts_later() {
     let after = lifted.elapsed();
     println!("faults: files again: a new connection is served after {after:.2?}");
     assert_within(after, Duration::from_secs(1));
+    shows(&server, "leadchat_inbox_accept_failures_total", &[]).await;
 }
 
 /// No connection to PostgreSQL can be opened in place of those that ended.
@@ -111,6 +112,7 @@ async fn a_server_without_files_connects_to_postgresql_later() {
         bounded.until_answered(STORE_UNAVAILABLE),
         latest.until_answered(STORE_UNAVAILABLE)
     );
+    shows(&server, STORE_READS, &UNAVAILABLE).await;
     println!("faults: files for PostgreSQL again: answered {back}");
     println!("faults: files for PostgreSQL again: the latest is answered {latest}");
     for span in [back, latest] {
@@ -154,6 +156,10 @@ async fn a_broken_callers_file_changes_nothing() {
     println!("faults: a callers file broke: {kept}");
     println!("faults: a callers file broke: the latest: {read}");
 
+    let callers = ("file", "callers");
+    let refused = [callers, ("result", "refused")];
+    shows(&server, "leadchat_inbox_reloads_total", &refused).await;
+    becomes(&server, "leadchat_inbox_stale", &[callers], true).await;
     let corrected = Instant::now();
     server.replace_callers(&callers_file(2));
     let client = server.client().await;
@@ -164,4 +170,5 @@ async fn a_broken_callers_file_changes_nothing() {
     let after = corrected.elapsed();
     println!("faults: a callers file is corrected: it counts after {after:.2?}");
     assert_within(after, Duration::from_secs(6));
+    becomes(&server, "leadchat_inbox_stale", &[callers], false).await;
 }

@@ -11,7 +11,8 @@ use tonic_types::StatusExt;
 use super::{
     NAME,
     caller::{
-        MAX_CALL_AGE, STORE_UNAVAILABLE, assert_none_failed, assert_within, callers, with_bound,
+        MAX_CALL_AGE, STORE_READS, STORE_UNAVAILABLE, UNAVAILABLE, assert_none_failed,
+        assert_within, callers, shows, with_bound,
     },
 };
 use crate::support::{
@@ -32,6 +33,14 @@ async fn speed_up(database: &Database) {
     database.execute(sql).await;
 }
 
+/// A call that needs a read of its own.
+fn latest_of(inbox: i64) -> pb::GetInboxRequest {
+    pb::GetInboxRequest {
+        freshness: Freshness::Latest.into(),
+        ..get_as_user(1, inbox, 1)
+    }
+}
+
 /// PostgreSQL itself ends a statement after three seconds.
 #[ignore = "slow: make test-slow"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -50,6 +59,7 @@ async fn a_slow_postgresql_fails_a_read_after_three_seconds() {
     for span in [kept, failed] {
         assert_within(span.took, Duration::from_secs(4));
     }
+    shows(&server, STORE_READS, &UNAVAILABLE).await;
     speed_up(&database).await;
     let (back, latest) = join!(
         bounded.until_answered(STORE_UNAVAILABLE),
@@ -74,13 +84,8 @@ async fn calls_behind_slow_reads_are_refused_as_overload() {
     let client = server.client().await;
     client.get(any_inbox()).await.unwrap();
     database.slow_down(SLOW_SECONDS).await;
-    // Each needs a read of its own.
     let calls = (1..=CALLS).map(|inbox| {
-        let request = pb::GetInboxRequest {
-            freshness: Freshness::Latest.into(),
-            ..get_as_user(1, inbox, 1)
-        };
-        let client = client.clone();
+        let (client, request) = (client.clone(), latest_of(inbox));
         async move {
             let began = Instant::now();
             let call = tokio::time::timeout(MAX_CALL_AGE, client.get(request)).await;
@@ -109,6 +114,8 @@ async fn calls_behind_slow_reads_are_refused_as_overload() {
         assert!(status.get_details_retry_info().is_some());
     }
     assert!(overloaded > 0);
+    let waited = [("reason", "queue_timeout")];
+    shows(&server, "leadchat_inbox_reads_refused_total", &waited).await;
     speed_up(&database).await;
     let recovered = Instant::now();
     callers(&server).await;
@@ -118,6 +125,9 @@ async fn calls_behind_slow_reads_are_refused_as_overload() {
     );
     assert_within(recovered.elapsed(), Duration::from_secs(4));
 }
+
+/// The default of `--database-connections`.
+const DATABASE_CONNECTIONS: f64 = 16.0;
 
 /// A cluster with few connections, which `reader` and `other` take from each other.
 fn with_few_connections() -> Cluster {
@@ -181,6 +191,13 @@ async fn a_postgresql_without_connections_is_waited_for() {
     assert_none_failed(&server, before);
     println!("faults: PostgreSQL has no further connection: {kept}");
     println!("faults: PostgreSQL has no further connection: the latest: {shared}");
+    let client = server.client().await;
+    let began = Instant::now();
+    let available = "leadchat_inbox_store_connections_available";
+    while server.scrape().await.value(available, &[]) >= DATABASE_CONNECTIONS {
+        join_all((1..=8).map(|inbox| client.get(latest_of(inbox)))).await;
+        assert!(began.elapsed() < WAIT_TIMEOUT, "no shortage is shown");
+    }
 
     let of_reader = "FROM pg_stat_activity WHERE usename = 'reader'";
     let began = Instant::now();
@@ -205,6 +222,7 @@ async fn a_postgresql_without_connections_is_waited_for() {
     for span in [kept, failed] {
         assert_within(span.took, Duration::from_secs(2));
     }
+    shows(&server, STORE_READS, &UNAVAILABLE).await;
     drop(others);
     let (back, latest) = join!(
         bounded.until_answered(STORE_UNAVAILABLE),

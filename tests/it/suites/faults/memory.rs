@@ -2,7 +2,7 @@
 
 use futures_util::{StreamExt, stream};
 
-use super::caller::with_bound;
+use super::caller::{shows, with_bound};
 use crate::{
     suites::cache::sizes::{accounts, listed, names},
     support::Program,
@@ -44,5 +44,15 @@ async fn a_full_cache_reads_accounts_again() {
     println!(
         "faults: the cache is full: {full} MB after a round, {now} MB at last, {most} MB at most"
     );
+    let fresh = [("entry", "fresh")];
+    shows(&server, "leadchat_inbox_cache_evictions_total", &fresh).await;
+    let scrape = server.scrape().await;
+    let bytes = |name| scrape.value(name, &[]);
+    let (held, all) = (
+        bytes("leadchat_inbox_cache_bytes"),
+        bytes("leadchat_inbox_cache_max_bytes"),
+    );
+    println!("faults: the cache is full: {held} bytes of {all}");
+    assert!(held <= all);
     assert!(now <= full + ALLOWANCE_MEGABYTES, "{now} MB");
 }

@@ -7,8 +7,8 @@ use tokio::{join, task::block_in_place, time::sleep};
 use super::{
     NAME,
     caller::{
-        Caller, LATEST_ON_STANDBY, STORE_UNAVAILABLE, assert_none_failed, assert_within, callers,
-        with_bound,
+        Caller, LATEST_ON_STANDBY, STORE_READS, STORE_UNAVAILABLE, UNAVAILABLE, assert_none_failed,
+        assert_within, becomes, callers, shows, with_bound,
     },
     filled,
 };
@@ -44,6 +44,8 @@ async fn outage(what: &str, begin: Step, end: Step, limit: Duration) {
     for span in [kept, failed] {
         assert_within(span.took, limit);
     }
+    shows(&server, STORE_READS, &UNAVAILABLE).await;
+    becomes(&server, "leadchat_inbox_store_up", &[], false).await;
     block_in_place(|| end(&mut processes));
     let (back, latest) = join!(
         bounded.until_answered(STORE_UNAVAILABLE),
@@ -51,6 +53,7 @@ async fn outage(what: &str, begin: Step, end: Step, limit: Duration) {
     );
     println!("faults: PostgreSQL was {what}: answered {back}");
     println!("faults: PostgreSQL was {what}: the latest is answered {latest}");
+    becomes(&server, "leadchat_inbox_store_up", &[], true).await;
     for span in [back, latest] {
         assert_within(span.after, limit);
     }
@@ -99,6 +102,7 @@ async fn a_read_of_a_postgresql_that_is_paused_is_given_up() {
         if failed.took > Duration::from_secs(3) {
             let back = latest.until_answered(STORE_UNAVAILABLE).await;
             println!("faults: PostgreSQL was paused during a read: answered {back}");
+            shows(&server, STORE_READS, &UNAVAILABLE).await;
             return;
         }
     }
@@ -149,6 +153,7 @@ async fn a_read_only_postgresql_is_read() {
     assert_none_failed(&server, before);
     println!("faults: PostgreSQL is read-only: {bounded}");
     println!("faults: PostgreSQL is read-only: the latest: {latest}");
+    shows(&server, STORE_READS, &[("result", "ok")]).await;
     let shown = cluster.psql(NAME, "SHOW transaction_read_only");
     assert_eq!(shown.trim(), "on");
 }
@@ -178,6 +183,7 @@ async fn a_standby_refuses_the_latest_until_it_is_promoted() {
     println!("faults: PostgreSQL is a standby: {kept}");
     println!("faults: PostgreSQL is a standby: the latest is refused {refused}");
     assert_within(refused.took, Duration::from_secs(1));
+    shows(&server, STORE_READS, &[("result", "standby")]).await;
     block_in_place(|| cluster.psql("postgres", "SELECT pg_promote()"));
     let back = latest.until_answered(LATEST_ON_STANDBY).await;
     println!("faults: PostgreSQL was promoted: the latest is answered {back}");

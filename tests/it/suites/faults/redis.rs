@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::caller::{MAX_CALL_AGE, MAX_STALENESS_AGE, assert_within, with_bound};
+use super::caller::{
+    MAX_CALL_AGE, MAX_STALENESS_AGE, assert_within, becomes as becomes_up, shows, with_bound,
+};
 use crate::{
     suites::reauthorization::{
         KEY, NOT_REQUIRED, REQUIRED, State, UNKNOWN, becomes, log_counts, outages::with_flag, state,
@@ -62,9 +64,13 @@ async fn outage(what: &str, begin: fn(&Redis), end: fn(&Redis)) -> (Server, Dura
         asked.elapsed()
     );
     assert!(log_counts(&server).0 > log_counts(&server).1);
+    becomes_up(&server, "leadchat_inbox_redis_up", &[], false).await;
+    let failed = [("result", "failed")];
+    shows(&server, "leadchat_inbox_redis_reads_total", &failed).await;
     end(&redis);
     let (after, _) = until(&client, REQUIRED, UNKNOWN).await;
     println!("faults: Redis was {what}: known again after {after:.2?}");
+    becomes_up(&server, "leadchat_inbox_redis_up", &[], true).await;
     redis.run::<()>(&["DEL", KEY]);
     let (changed, _) = until(&client, NOT_REQUIRED, REQUIRED).await;
     println!("faults: Redis was {what}: a change shows after {changed:.2?}");

@@ -9,7 +9,10 @@ use std::{
 
 use tokio::{join, task::block_in_place};
 
-use super::caller::{STORE_UNAVAILABLE, assert_none_failed, assert_within, callers, with_bound};
+use super::caller::{
+    STORE_READS, STORE_UNAVAILABLE, UNAVAILABLE, assert_none_failed, assert_within, callers, shows,
+    with_bound,
+};
 use crate::support::{
     Backend, Client, Database, Program,
     account::account,
@@ -57,6 +60,7 @@ async fn a_writer_of_an_sqlite_file_delays_no_call() {
     println!("faults: a writer has the SQLite file: {kept}");
     println!("faults: a writer has the SQLite file: the latest: {read}");
     assert_eq!(latest_name(&client).await, name);
+    shows(&server, STORE_READS, &[("result", "ok")]).await;
     writer.run("COMMIT").await.unwrap();
     assert_eq!(latest_name(&client).await, "renamed");
 }
@@ -109,6 +113,7 @@ async fn an_sqlite_file_that_readers_are_locked_out_of_fails_reads() {
     println!("faults: readers of the SQLite file are locked out: refused {kept}");
     println!("faults: readers of the SQLite file are locked out: the latest is refused {failed}");
     assert!(kept.answered > 0);
+    shows(&server, STORE_READS, &UNAVAILABLE).await;
     drop(hog);
     let (back, latest) = join!(
         bounded.until_answered(STORE_UNAVAILABLE),
@@ -205,6 +210,7 @@ async fn a_full_disk_fails_no_call() {
     println!("faults: the disk is full: {kept}");
     println!("faults: the disk is full: the latest: {read}");
     assert_eq!(latest_name(&client).await, "first");
+    shows(&server, STORE_READS, &[("result", "ok")]).await;
     server.empty_disk();
     let said = block_in_place(|| server.execute_on_disk("store.db", rename));
     assert_eq!(said, "");

@@ -1,6 +1,10 @@
 //! The table of faults in `docs/operations.md` names each test of this suite, and no other.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 use regex::Regex;
 
@@ -18,22 +22,21 @@ fn rows() -> Vec<Vec<String>> {
     rows.skip(1).collect()
 }
 
-/// The slow tests of the suite, with their texts.
-fn tests() -> Vec<(String, String)> {
+/// The slow tests of the suite, with the texts of their files.
+fn tests() -> BTreeMap<String, String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/suites/faults");
-    let begin = Regex::new(
-        "(?s)\n#\\[ignore = \"slow: make test-slow\"\\]\n[^\n]*\nasync fn (\\w+)\\(\\) \\{(.*?)\n\\}",
-    )
-    .unwrap();
-    let mut tests = Vec::new();
+    let begin =
+        Regex::new("\n#\\[ignore = \"slow: make test-slow\"\\]\n[^\n]*\nasync fn (\\w+)\\(\\) \\{")
+            .unwrap();
+    let mut tests = BTreeMap::new();
     for entry in fs::read_dir(folder).unwrap() {
         let text = fs::read_to_string(entry.unwrap().path()).unwrap();
-        let found = begin.captures_iter(&text);
-        let found: Vec<_> = found
-            .map(|it| (it[1].to_owned(), it[2].to_owned()))
+        let found: Vec<_> = begin
+            .captures_iter(&text)
+            .map(|it| it[1].to_owned())
             .collect();
         assert_eq!(found.len(), text.matches("\n#[ignore = ").count());
-        tests.extend(found);
+        tests.extend(found.into_iter().map(|name| (name, text.clone())));
     }
     tests
 }
@@ -49,14 +52,23 @@ fn names(cell: &str) -> Vec<String> {
 fn the_table_names_the_tests_of_the_faults() {
     let rows = rows();
     assert!(rows.len() > 15, "{}", rows.len());
+    let (texts, shared) = (tests(), include_str!("caller.rs"));
     let mut named = BTreeSet::new();
     for row in rows {
-        assert_eq!(row.len(), 5, "{row:?}");
+        assert_eq!(row.len(), 6, "{row:?}");
         assert!(row.iter().all(|cell| !cell.is_empty()), "{row:?}");
-        let tests = names(&row[4]);
+        let tests = names(&row[5]);
         assert!(!tests.is_empty(), "{row:?}");
+        // A metric of a row is asked for beside each of its tests.
+        let metrics = names(&row[4]).into_iter();
+        for metric in metrics.filter(|name| name.starts_with("leadchat_inbox_")) {
+            for test in &tests {
+                let text = texts.get(test).unwrap_or_else(|| panic!("no test {test}"));
+                let is_asked = [text, shared].iter().any(|it| it.contains(&metric));
+                assert!(is_asked, "{test} does not ask for {metric}");
+            }
+        }
         named.extend(tests);
     }
-    let tests: BTreeSet<_> = tests().into_iter().map(|(name, _)| name).collect();
-    assert_eq!(named, tests);
+    assert_eq!(named, texts.into_keys().collect());
 }
