@@ -25,7 +25,8 @@ BUF := target/tools/node_modules/.bin/buf
 CLIENTS ?= go python typescript java ruby
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow clients deploy-check soak fuzz bench load callers secrets lint deny tools
+.PHONY: help run test test-slow clients deploy-check soak fuzz bench load callers secrets lint \
+  release deny tools
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -70,6 +71,9 @@ lint: test-tools ## Check format, lints and the contract's rules
 	cargo clippy --all-targets --locked -- -D warnings
 	$(BUF) lint
 	@scripts/contract.sh
+
+release: test-tools client-tools ## Make and check the files of a release; DRY_RUN=1 tries it before
+	@DRY_RUN=$(DRY_RUN) TAG=$(TAG) CLIENTS="$(CLIENTS)" scripts/release.sh
 
 deny: ## Check licences, bans and sources of the dependencies (needs cargo-deny)
 	cargo deny --locked check licenses bans sources
