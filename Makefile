@@ -25,7 +25,7 @@ BUF := target/tools/node_modules/.bin/buf
 CLIENTS ?= go python typescript java ruby
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-slow clients deploy-check soak fuzz bench load callers secrets lint \
+.PHONY: help run test test-slow clients deploy-check upgrade soak fuzz bench load callers secrets lint \
   release deny tools
 
 help: ## List the targets
@@ -38,7 +38,7 @@ test: lint ## Everything that has to pass: tools, lint, then all tests
 	TMPDIR=$(TEST_TMPDIR) cargo test --locked --lib --bins --tests -- --show-output --test-threads=$(TEST_THREADS)
 
 test-slow: test-tools ## Tests of minutes: faults, mistakes, versions of PostgreSQL, random rows and bytes, fuzzing
-	cargo test --locked --test it -- --ignored --skip clients_conform --show-output --test-threads=$(TEST_THREADS)
+	cargo test --locked --test it -- --ignored --skip clients_conform --skip upgrades --show-output --test-threads=$(TEST_THREADS)
 	@scripts/fuzz.sh $(SLOW_SECONDS_EACH)
 
 clients: test-tools client-tools ## Build the clients in CLIENTS, and try each against real servers
@@ -46,6 +46,10 @@ clients: test-tools client-tools ## Build the clients in CLIENTS, and try each a
 
 deploy-check: ## Check the files for deployment
 	@deploy/check
+
+upgrade: test-tools ## Replace two replicas under load by another version, FROM=<commit>, and back
+	@scripts/client_tools.sh go
+	@scripts/upgrade.sh $(FROM)
 
 soak: test-tools ## Rights and content under random writers, for hours
 	ROUNDS=$(SOAK_ROUNDS) HISTORY_SECONDS=$(SOAK_SECONDS) TMPDIR=$(TEST_TMPDIR) cargo test --locked --test it -- \

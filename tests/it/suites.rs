@@ -46,5 +46,6 @@ mod standby;
 mod statements;
 mod tidy;
 mod tls;
+mod upgrades;
 mod versions;
 mod visibility;

@@ -1,6 +1,6 @@
 // The conformance runner: it uses the client as any program does, and says what it saw.
 //
-//	runner cases|replicas|idioms|old SERVERS_FILE CONFORMANCE_FILE
+//	runner cases|replicas|idioms|old|upgrade SERVERS_FILE CONFORMANCE_FILE
 package main
 
 import (
@@ -34,7 +34,7 @@ func main() {
 
 func run(arguments []string) error {
 	if len(arguments) != 3 {
-		return fmt.Errorf("usage: runner cases|replicas|idioms|old SERVERS_FILE CONFORMANCE_FILE")
+		return fmt.Errorf("usage: runner cases|replicas|idioms|old|upgrade SERVERS_FILE CONFORMANCE_FILE")
 	}
 	var at servers
 	if err := readJSON(arguments[1], &at); err != nil {
@@ -53,6 +53,8 @@ func run(arguments []string) error {
 		return runIdioms(&at)
 	case "old":
 		return runOld(&at)
+	case "upgrade":
+		return runUpgrade(&at)
 	default:
 		return fmt.Errorf("there is no mode %q", arguments[0])
 	}
