@@ -1,4 +1,4 @@
-//! The port for operators: whether the process lives and is ready, and its metrics.
+//! The admin server: whether the process lives and is ready, and its metrics.
 //!
 //! It has an address of its own, without TLS. It says nothing about data, callers' rights or
 //! settings, and changes nothing.

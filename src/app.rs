@@ -179,7 +179,7 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
     let clock = clock::system();
     let metrics = new_metrics(max_staleness, clock);
     let stopping = CancellationToken::new();
-    let admin = admin::begin(operators.admin_listen, &metrics, clock, &stopping).await?;
+    let admin = admin::begin(operators.admin_listen, &metrics, &stopping).await?;
     let (policy, tls) = callers::policy(callers, pair, &listen, clock.wall, &metrics)?;
     let secret_key_base = secrets.secret_key_base.clone();
     let is_embedded = !matches!(database, Some(DatabaseSettings::Postgres(_)));

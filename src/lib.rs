@@ -10,7 +10,7 @@
 //! | [`demo`] | the data and the words of `serve --demo` |
 //! | [`telemetry`] | destination and format of the logs |
 //! | [`metrics`] | the numbers that the program counts |
-//! | [`admin`] | the port for operators: readiness and metrics |
+//! | [`admin`] | the admin server: readiness and metrics |
 //! | `clock` | the clocks of this machine |
 //! | [`domain`] | inboxes, their viewers and the role rule; knows no framework |
 //! | [`store`] | rows of PostgreSQL and SQLite become domain values; the one place that seals |

@@ -1,9 +1,11 @@
 //! The numbers that the program counts, with their names and labels (docs/operations.md).
 //!
 //! The one place that knows the library of Prometheus. Each part of the program has a value of
-//! its own to count with, and clones of it count together. Labels are enums, names of the
-//! contract, or names of the callers file, so that the number of series is bounded. No value of
-//! a request or of a row is a label.
+//! its own to count with, and clones of it count together. Readiness reads some of them.
+//!
+//! Labels are enums, names of the contract, or names of the callers file, so that the number of
+//! series is bounded. No value of a request or of a row is a label. A counter whose labels are
+//! enums alone is 0 from the start, so that its first increase is seen.
 
 pub mod cache;
 pub mod callers;
@@ -54,7 +56,7 @@ pub struct Metrics {
 #[derive(Clone, Copy, Debug)]
 pub struct ProcessFacts {
     pub version: &'static str,
-    pub started: SystemTime,
+    pub clock: fn() -> SystemTime,
     /// The time of all processors that the process has used.
     pub processor_time: fn() -> Duration,
 }
@@ -70,14 +72,15 @@ impl Metrics {
         let mut registry = Registry::default();
         let gauges = Gauges::default();
         let callers = CallerMetrics::default();
+        let files = FileMetrics::new(process.clock);
         let metrics = Self {
-            calls: CallMetrics::new(callers.names.clone()),
+            calls: CallMetrics::new(callers.names()),
             callers,
             connections: ConnectionMetrics::default(),
-            files: FileMetrics::default(),
+            files: files.clone(),
             reads: ReadMetrics::new(max_staleness),
             caches: CacheMetrics::new(gauges.clone()),
-            store: StoreMetrics::new(gauges.clone()),
+            store: StoreMetrics::new(gauges.clone(), files),
             registry: Arc::default(),
         };
         metrics.calls.register(&mut registry);
@@ -89,7 +92,7 @@ impl Metrics {
         metrics.caches.register(own);
         metrics.store.register(own);
         own.register_collector(Box::new(gauges));
-        registry.register_collector(Box::new(Process(process)));
+        registry.register_collector(Box::new(Process::new(process)));
         *metrics.lock() = registry;
         metrics
     }

@@ -5,10 +5,7 @@ use std::{fmt, time::Duration};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    domain::freshness::Clock,
-    metrics::{Metrics, store::StoreMetrics},
-};
+use crate::metrics::{Metrics, store::StoreMetrics};
 
 /// The interval at which the database is asked, and the time for its answer.
 const STORE_INTERVAL: Duration = Duration::from_secs(2);
@@ -18,7 +15,6 @@ const STORE_TIMEOUT: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub struct Readiness {
     pub metrics: Metrics,
-    pub clock: Clock,
     /// Cancelled when a shutdown begins.
     pub stopping: CancellationToken,
 }
@@ -40,7 +36,7 @@ impl Readiness {
         let failure = |is_failed: bool, text: &str| is_failed.then(|| text.to_owned());
         let stale = files.stale();
         let stale = Vec::from_iter(stale).join(", ");
-        let has_expired = files.server_certificate_has_expired((self.clock.wall)());
+        let has_expired = files.server_certificate_has_expired();
         let check = |name, failure, is_required| Check {
             name,
             failure,

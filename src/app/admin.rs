@@ -1,4 +1,4 @@
-//! The port for operators: its address, and the question whether the database answers.
+//! The admin server: its address, and the question whether the database answers.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -9,7 +9,6 @@ use tracing::info;
 use super::{AppError, print_line};
 use crate::{
     admin::{self, Readiness, watch_store},
-    domain::freshness::Clock,
     metrics::{Metrics, store::StoreMetrics},
     store::{ReadContext, Store},
 };
@@ -21,7 +20,6 @@ pub struct Admin(Option<AbortOnDropHandle<()>>);
 pub async fn begin(
     address: Option<SocketAddr>,
     metrics: &Metrics,
-    clock: Clock,
     stopping: &CancellationToken,
 ) -> Result<Admin, AppError> {
     let Some(address) = address else {
@@ -43,7 +41,6 @@ pub async fn begin(
     info!(%address, "serving metrics");
     let readiness = Readiness {
         metrics: metrics.clone(),
-        clock,
         stopping: stopping.clone(),
     };
     let served = tokio::spawn(admin::serve(listener, metrics.clone(), readiness));

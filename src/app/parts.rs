@@ -19,7 +19,7 @@ use crate::{
 pub fn new_metrics(max_staleness: Duration, clock: Clock) -> Metrics {
     let process = ProcessFacts {
         version: env!("CARGO_PKG_VERSION"),
-        started: (clock.wall)(),
+        clock: clock.wall,
         processor_time: clock::processor_time,
     };
     Metrics::new(max_staleness, process)

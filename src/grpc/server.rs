@@ -69,7 +69,8 @@ const COUNTED_LINES_INTERVAL: Duration = Duration::from_secs(1);
 /// Connections at a time, in the whole process.
 pub const MAX_CONNECTIONS: usize = 4096;
 
-/// The settings of an operator or a test; all other limits are constant.
+/// The settings of an operator or a test, and what belongs to the process. All other limits are
+/// constant.
 #[derive(Clone, Debug)]
 pub struct ServerSettings {
     /// The age at which a connection gets GOAWAY. Its calls end by themselves, and the

@@ -203,6 +203,10 @@ fn read_entries<T: DeserializeOwned>(
     read
 }
 
+/// Labels of metrics that are no names: of calls without a caller, of too many callers, and of
+/// the server's certificate.
+const RESERVED_NAMES: [&str; 3] = ["none", "other", "server"];
+
 /// Finds mistakes in a name that becomes a label.
 fn read_name(name: &Spanned<String>, taken: &mut HashSet<String>, findings: &mut Findings<'_>) {
     let text = name.get_ref();
@@ -212,6 +216,8 @@ fn read_name(name: &Spanned<String>, taken: &mut HashSet<String>, findings: &mut
             name.span().start,
             "a name has 1 to 40 of the letters a-z, digits and -",
         );
+    } else if RESERVED_NAMES.contains(&text.as_str()) {
+        findings.add(name.span().start, "this name has a meaning in metrics");
     } else if !taken.insert(text.clone()) {
         findings.add(name.span().start, "this name is taken above");
     }

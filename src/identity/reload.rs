@@ -113,9 +113,9 @@ pub fn watch_files(
         problems: None,
         metrics: metrics.files.clone(),
     };
-    metrics.files.loaded(FileKind::Callers, clock());
+    metrics.files.loaded(FileKind::Callers);
     let (policy, trusted) = policy_of(file, None, metrics.callers.clone());
-    trusted.count(&metrics.files, clock());
+    trusted.count(&metrics.files);
     let (policy, source) = watch::channel(Arc::new(policy));
     let source = PolicySource(source);
     let tls = pair
@@ -180,9 +180,9 @@ impl Watcher {
         info!("the callers file has changed and counts from now on");
         let previous = Arc::clone(&self.policy.borrow());
         let (policy, trusted) = policy_of(file, Some(&previous), self.metrics.callers.clone());
-        let (files, now) = (&self.metrics.files, (self.clock)());
-        files.reloaded(FileKind::Callers, "", now);
-        trusted.count(files, now);
+        let files = &self.metrics.files;
+        files.reloaded(FileKind::Callers, "");
+        trusted.count(files);
         self.trusted = trusted;
         self.policy.send_replace(Arc::new(policy));
     }
@@ -223,12 +223,12 @@ struct TrustedFiles {
 
 impl TrustedFiles {
     /// Counts files that were read just now.
-    fn count(&self, files: &FileMetrics, now: SystemTime) {
+    fn count(&self, files: &FileMetrics) {
         if !self.authorities.is_empty() {
-            files.loaded(FileKind::Authority, now);
+            files.loaded(FileKind::Authority);
         }
         if !self.issuers.is_empty() {
-            files.loaded(FileKind::Issuer, now);
+            files.loaded(FileKind::Issuer);
         }
         let authorities = self.authorities.iter().map(|it| it.name.as_str());
         files.keep_named(FileKind::Authority, authorities);
@@ -274,7 +274,7 @@ impl TrustedFiles {
         let mut has_changed = false;
         for Authority { name, anchors, .. } in &mut self.authorities {
             let read = anchors.reload(|pem| Anchors::read(pem, now)).await;
-            has_changed |= report_reload(FileKind::Authority, name, read, files, now);
+            has_changed |= report_reload(FileKind::Authority, name, read, files);
             if anchors.value.drop_ended(now) {
                 warn!(
                     authority = name,
@@ -286,7 +286,7 @@ impl TrustedFiles {
         for issuer in &mut self.issuers {
             let read = issuer.keys.reload(|json| KeySet::read(json).map(Arc::new));
             let read = read.await;
-            has_changed |= report_reload(FileKind::Issuer, issuer.name(), read, files, now);
+            has_changed |= report_reload(FileKind::Issuer, issuer.name(), read, files);
         }
         has_changed
     }
@@ -298,13 +298,12 @@ fn report_reload(
     name: &str,
     read: Option<Result<(), String>>,
     files: &FileMetrics,
-    now: SystemTime,
 ) -> bool {
     let kind: &'static str = file.into();
     match read {
         None => false,
         Some(Ok(())) => {
-            files.reloaded(file, name, now);
+            files.reloaded(file, name);
             info!(
                 kind,
                 name, "the file of an authority or issuer counts from now on"

@@ -5,7 +5,7 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family},
     registry::Registry,
 };
-use strum::{EnumIter, IntoStaticStr};
+use strum::{EnumIter, IntoEnumIterator, IntoStaticStr};
 
 use super::{Register, gauges::Gauges, labels::label_values};
 use crate::domain::freshness::Freshness;
@@ -155,6 +155,16 @@ impl OneCacheMetrics {
 
 impl Register for CacheMetrics {
     fn register(&self, registry: &mut Registry) {
+        for cache in CacheName::iter() {
+            for result in Refresh::iter() {
+                let labels = RefreshLabels { cache, result };
+                let _ = self.refreshes.get_or_create(&labels);
+            }
+            for entry in Evicted::iter() {
+                let labels = EvictedLabels { cache, entry };
+                let _ = self.evictions.get_or_create(&labels);
+            }
+        }
         registry.register(
             "cache_lookups",
             "Entries that calls asked for",

@@ -24,13 +24,13 @@ use crate::domain::{id::AccountId, secret_group::SecretGroup};
 
 /// Names of callers that are told apart. A callers file has up to 256; more come only by many
 /// changes of the file, and are counted together as `other`.
-const MAX_NAMES: usize = 512;
+const MAX_CALLER_NAMES: usize = 512;
 
 /// The time in which the accounts of a caller are counted.
 const ACCOUNTS_WINDOW: Duration = Duration::from_mins(10);
 
 /// Accounts of a caller that are told apart within it.
-const MAX_ACCOUNTS: usize = 4096;
+const MAX_ACCOUNTS_OF_CALLER: usize = 4096;
 
 /// The names of callers, as far as they are labels. Clones have the same ones.
 #[derive(Clone, Debug, Default)]
@@ -51,7 +51,7 @@ impl CallerNames {
         }
         drop(known);
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let name: Arc<str> = if known.len() < MAX_NAMES {
+        let name: Arc<str> = if known.len() < MAX_CALLER_NAMES {
             name.into()
         } else {
             "other".into()
@@ -119,10 +119,13 @@ struct TokenLabels {
 
 label_values!(Withheld, TokenResult);
 
-/// Counts what is asked, denied and disclosed.
+/// Counts what is asked, denied and disclosed. Each call has a clone.
 #[derive(Clone, Debug, Default)]
-pub struct CallerMetrics {
-    pub(super) names: CallerNames,
+pub struct CallerMetrics(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    names: CallerNames,
     unauthenticated: Family<UnauthenticatedLabels, Counter>,
     denied: Family<DeniedLabels, Counter>,
     disclosed: Family<DisclosedLabels, Counter>,
@@ -132,44 +135,51 @@ pub struct CallerMetrics {
 }
 
 impl CallerMetrics {
+    pub(super) fn names(&self) -> CallerNames {
+        self.0.names.clone()
+    }
+
     /// Nobody is identified. `problem` is a name of the code, and no text of a caller.
     pub fn unauthenticated(&self, credential: &'static str, problem: &'static str) {
         let labels = UnauthenticatedLabels {
             credential,
             problem,
         };
-        self.unauthenticated.get_or_create(&labels).inc();
+        self.0.unauthenticated.get_or_create(&labels).inc();
     }
 
     pub fn denied(&self, caller: &str, needs: &'static str) {
-        let caller = self.names.label(Some(caller));
-        self.denied
+        let caller = self.0.names.label(Some(caller));
+        self.0
+            .denied
             .get_or_create(&DeniedLabels { caller, needs })
             .inc();
     }
 
     pub fn disclosed(&self, caller: &str, group: SecretGroup) {
-        let caller = self.names.label(Some(caller));
-        self.disclosed
+        let caller = self.0.names.label(Some(caller));
+        self.0
+            .disclosed
             .get_or_create(&DisclosedLabels { caller, group })
             .inc();
     }
 
     pub fn withheld(&self, caller: &str, group: SecretGroup, why: Withheld) {
-        let caller = self.names.label(Some(caller));
-        self.withheld
+        let caller = self.0.names.label(Some(caller));
+        self.0
+            .withheld
             .get_or_create(&WithheldLabels { caller, group, why })
             .inc();
     }
 
     pub fn token(&self, result: TokenResult) {
-        self.tokens.get_or_create(&TokenLabels { result }).inc();
+        self.0.tokens.get_or_create(&TokenLabels { result }).inc();
     }
 
     /// A caller is answered about an account.
     pub fn answered(&self, caller: &str, account: AccountId) {
-        let caller = self.names.label(Some(caller));
-        self.accounts.add(caller, account);
+        let caller = self.0.names.label(Some(caller));
+        self.0.accounts.add(caller, account);
     }
 }
 
@@ -194,7 +204,7 @@ impl Accounts {
             before: 0,
         });
         window.roll();
-        if window.accounts.len() < MAX_ACCOUNTS {
+        if window.accounts.len() < MAX_ACCOUNTS_OF_CALLER {
             window.accounts.insert(account.0);
         }
     }
@@ -238,29 +248,29 @@ impl Collector for Accounts {
 impl Register for CallerMetrics {
     fn register(&self, registry: &mut Registry) {
         for result in TokenResult::iter() {
-            let _ = self.tokens.get_or_create(&TokenLabels { result });
+            let _ = self.0.tokens.get_or_create(&TokenLabels { result });
         }
         registry.register(
             "unauthenticated",
             "Calls whose caller could not be identified",
-            self.unauthenticated.clone(),
+            self.0.unauthenticated.clone(),
         );
         registry.register(
             "denied",
             "Questions that no rule of the caller permits",
-            self.denied.clone(),
+            self.0.denied.clone(),
         );
         registry.register(
             "disclosures",
             "Inboxes that were answered with secrets of the group",
-            self.disclosed.clone(),
+            self.0.disclosed.clone(),
         );
         registry.register(
             "withheld",
             "Inboxes that were answered without secrets of the group",
-            self.withheld.clone(),
+            self.0.withheld.clone(),
         );
-        registry.register("tokens", "Tokens that were judged", self.tokens.clone());
-        registry.register_collector(Box::new(self.accounts.clone()));
+        registry.register("tokens", "Tokens that were judged", self.0.tokens.clone());
+        registry.register_collector(Box::new(self.0.accounts.clone()));
     }
 }

@@ -20,7 +20,7 @@ use super::{
 };
 
 /// Upper ends of the buckets, in seconds.
-pub(super) const SECONDS: [f64; 12] = [
+pub(super) const DURATION_BUCKETS_SECONDS: [f64; 12] = [
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0,
 ];
 
@@ -158,7 +158,7 @@ impl CallMetrics {
         Self(Arc::new(State {
             started: Family::default(),
             handled: Family::default(),
-            seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
+            seconds: Family::new_with_constructor(|| Histogram::new(DURATION_BUCKETS_SECONDS)),
             by_caller: Family::default(),
             refused,
             in_flight: Gauge::default(),

@@ -70,10 +70,18 @@ pub struct FileMetrics {
     expiry: Family<CertificateLabels, Gauge>,
     /// In seconds since 1970; 0 without a certificate.
     server_expiry: Arc<AtomicI64>,
+    clock: fn() -> SystemTime,
 }
 
 impl Default for FileMetrics {
     fn default() -> Self {
+        Self::new(|| UNIX_EPOCH)
+    }
+}
+
+impl FileMetrics {
+    /// `clock` is the wall clock.
+    pub(super) fn new(clock: fn() -> SystemTime) -> Self {
         let (reloads, stale) = (Family::default(), Family::default());
         for file in FileKind::iter() {
             for result in ReloadResult::iter() {
@@ -89,21 +97,20 @@ impl Default for FileMetrics {
             refused: Arc::default(),
             expiry: Family::default(),
             server_expiry: Arc::default(),
+            clock,
         }
     }
-}
 
-impl FileMetrics {
     /// A file was read at the start.
-    pub fn loaded(&self, file: FileKind, now: SystemTime) {
+    pub fn loaded(&self, file: FileKind) {
         let loaded = self.loaded.get_or_create(&FileLabels { file });
-        loaded.set(seconds(now));
+        loaded.set(seconds((self.clock)()));
     }
 
     /// A new version of a file counts from now on. `name` tells files of one kind apart.
-    pub fn reloaded(&self, file: FileKind, name: &str, now: SystemTime) {
+    pub fn reloaded(&self, file: FileKind, name: &str) {
         self.count(file, ReloadResult::Done);
-        self.loaded(file, now);
+        self.loaded(file);
         self.set_refused(file, |refused| {
             refused.remove(&(file, name.to_owned()));
         });
@@ -170,9 +177,9 @@ impl FileMetrics {
     }
 
     /// Whether the certificate of the server has ended.
-    pub fn server_certificate_has_expired(&self, now: SystemTime) -> bool {
+    pub fn server_certificate_has_expired(&self) -> bool {
         let end = self.server_expiry.load(Ordering::Relaxed);
-        end != 0 && end <= seconds(now)
+        end != 0 && end <= seconds((self.clock)())
     }
 }
 

@@ -1,6 +1,9 @@
 //! Numbers of the process, from `/proc`. Where there is none, they are left out.
 
-use std::{fmt, fs, time::UNIX_EPOCH};
+use std::{
+    fmt, fs,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use prometheus_client::{
     collector::Collector,
@@ -12,11 +15,24 @@ use rustix::process::{Resource, getrlimit};
 use super::ProcessFacts;
 
 #[derive(Debug)]
-pub struct Process(pub ProcessFacts);
+pub struct Process {
+    facts: ProcessFacts,
+    started: SystemTime,
+}
+
+impl Process {
+    /// Of a process that starts now.
+    pub fn new(facts: ProcessFacts) -> Self {
+        Self {
+            started: (facts.clock)(),
+            facts,
+        }
+    }
+}
 
 impl Collector for Process {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let facts = &self.0;
+        let facts = &self.facts;
         let mut info = encoder.encode_descriptor(
             "leadchat_inbox_build_info",
             "1, with the version of the program",
@@ -32,7 +48,7 @@ impl Collector for Process {
             None,
             MetricType::Counter,
         )?)?;
-        let started = facts.started.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let started = self.started.duration_since(UNIX_EPOCH).unwrap_or_default();
         let gauges = [
             (
                 "process_start_time_seconds",

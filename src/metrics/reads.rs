@@ -9,11 +9,11 @@ use prometheus_client::{
 };
 use strum::{EnumIter, IntoEnumIterator, IntoStaticStr};
 
-use super::{Register, calls::SECONDS, labels::label_values};
+use super::{Register, calls::DURATION_BUCKETS_SECONDS, labels::label_values};
 use crate::domain::freshness::{BootInstant, Freshness};
 
 /// Upper ends of the buckets of ages, in seconds.
-const AGES: [f64; 12] = [
+const AGE_BUCKETS_SECONDS: [f64; 12] = [
     0.0, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0,
 ];
 
@@ -107,8 +107,8 @@ impl ReadMetrics {
             max: Gauge::default(),
             no_permit,
             results: Family::default(),
-            seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
-            ages: Family::new_with_constructor(|| Histogram::new(AGES)),
+            seconds: Family::new_with_constructor(|| Histogram::new(DURATION_BUCKETS_SECONDS)),
+            ages: Family::new_with_constructor(|| Histogram::new(AGE_BUCKETS_SECONDS)),
             beyond_bound: Counter::default(),
             max_staleness,
         }
@@ -162,6 +162,11 @@ impl Drop for Counted {
 
 impl Register for ReadMetrics {
     fn register(&self, registry: &mut Registry) {
+        for shape in Shape::iter() {
+            for result in ReadResult::iter() {
+                let _ = self.results.get_or_create(&ReadLabels { shape, result });
+            }
+        }
         registry.register("reads_running", "Reads that run", self.running.clone());
         registry.register(
             "reads_waiting",

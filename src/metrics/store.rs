@@ -5,10 +5,11 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
-use strum::{EnumIter, IntoStaticStr};
+use strum::{EnumIter, IntoEnumIterator, IntoStaticStr};
 
 use super::{
     Register,
+    files::FileMetrics,
     gauges::Gauges,
     labels::{Kind, NoLabels, label_values},
 };
@@ -43,6 +44,8 @@ pub struct StoreMetrics {
     redis_up: Family<NoLabels, Gauge>,
     up: Gauge,
     ready: Gauge,
+    /// Of passwords.
+    pub files: FileMetrics,
     gauges: Gauges,
 }
 
@@ -56,8 +59,9 @@ pub struct ConnectionLoad {
 }
 
 impl StoreMetrics {
-    pub(super) fn new(gauges: Gauges) -> Self {
+    pub(super) fn new(gauges: Gauges, files: FileMetrics) -> Self {
         Self {
+            files,
             gauges,
             ..Self::default()
         }
@@ -128,6 +132,9 @@ impl StoreMetrics {
 
 impl Register for StoreMetrics {
     fn register(&self, registry: &mut Registry) {
+        for result in RedisResult::iter() {
+            let _ = self.redis_reads.get_or_create(&RedisLabels { result });
+        }
         registry.register(
             "degradations",
             "Values of rows that could not be read as stored",

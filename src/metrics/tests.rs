@@ -6,7 +6,7 @@ use crate::domain::id::AccountId;
 fn metrics() -> Metrics {
     let process = ProcessFacts {
         version: "1.2.3",
-        started: SystemTime::UNIX_EPOCH + Duration::from_secs(7),
+        clock: || SystemTime::UNIX_EPOCH + Duration::from_secs(7),
         processor_time: || Duration::from_millis(1500),
     };
     Metrics::new(Duration::from_secs(2), process)
@@ -83,7 +83,6 @@ fn a_file_is_stale_until_a_version_is_good() {
             &format!("leadchat_inbox_stale{{file=\"{file}\"}}"),
         )
     };
-    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(9);
     assert_eq!(stale("authority"), "0");
     files.refused(Authority, "mesh");
     files.refused(Authority, "old");
@@ -92,13 +91,13 @@ fn a_file_is_stale_until_a_version_is_good() {
         (stale("authority"), stale("callers")),
         ("1".into(), "1".into())
     );
-    files.reloaded(Authority, "mesh", now);
+    files.reloaded(Authority, "mesh");
     assert_eq!(stale("authority"), "1");
     files.keep_named(Authority, ["mesh"]);
     assert_eq!(stale("authority"), "0");
     assert_eq!(Vec::from_iter(files.stale()), ["callers"]);
     let loaded = "leadchat_inbox_loaded_timestamp_seconds{file=\"authority\"}";
-    assert_eq!(value(&metrics, loaded), "9");
+    assert_eq!(value(&metrics, loaded), "7");
 }
 
 #[test]
@@ -148,7 +147,7 @@ fn use_all(metrics: &Metrics) {
     drop(connections.opened(connections::Transport::Tls));
     connections.handshake(connections::Handshake::Done);
     connections.accept_failed();
-    files.loaded(files::FileKind::Callers, SystemTime::UNIX_EPOCH);
+    files.loaded(files::FileKind::Callers);
     files.set_server_expiry(SystemTime::UNIX_EPOCH);
     reads.no_permit(reads::NoPermit::QueueFull);
     reads.ended(reads::Shape::Account, reads::ReadResult::Ok, Duration::ZERO);

@@ -15,6 +15,7 @@ use tokio::{task::spawn_blocking, time::timeout};
 use tracing::{info, warn};
 
 use super::secret_file::{SecretFile, SecretFileError, secret_in};
+use crate::metrics::files::{FileKind, FileMetrics};
 
 /// The longest time to read a file. A mount may hang.
 const READ_TIMEOUT: Duration = Duration::from_secs(2);
@@ -46,6 +47,7 @@ struct State {
     last_good: Credentials,
     /// The failure that was logged, until a version is good again.
     logged: Option<Failure>,
+    metrics: FileMetrics,
 }
 
 /// A version of a file that cannot be used. The content is compared by its hash, so that
@@ -96,6 +98,7 @@ impl CredentialsFile {
         let state = State {
             last_good: parse(content).ok()?,
             logged: None,
+            metrics: FileMetrics::default(),
         };
         Some(Self {
             file,
@@ -110,8 +113,13 @@ impl CredentialsFile {
         let (file, parse) = (self.file.clone(), Arc::clone(&self.parse));
         // One at a time, so that an older version never replaces a newer one.
         let reading = async {
-            let _reading = self.reading.lock().await;
-            spawn_blocking(move || read(&file, &*parse)).await
+            let guard = Arc::clone(&self.reading).lock_owned().await;
+            spawn_blocking(move || {
+                // Held also where nobody waits any more.
+                let _reading = guard;
+                read(&file, &*parse)
+            })
+            .await
         };
         let Ok(read) = timeout(READ_TIMEOUT, reading).await else {
             warn!(
@@ -123,7 +131,12 @@ impl CredentialsFile {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match read {
             Ok(Ok(credentials)) => {
-                if !credentials.is_same(&state.last_good) {
+                let is_new = !credentials.is_same(&state.last_good);
+                if is_new || state.logged.is_some() {
+                    let metrics = &state.metrics;
+                    metrics.reloaded(FileKind::Password, self.file.variable);
+                }
+                if is_new {
                     info!(
                         setting = self.setting(),
                         "a connection is opened with new credentials"
@@ -140,6 +153,8 @@ impl CredentialsFile {
                         reason = %failure.error,
                         "the file of a password cannot be used; the last good password counts"
                     );
+                    let metrics = &state.metrics;
+                    metrics.refused(FileKind::Password, self.file.variable);
                 }
                 state.logged = Some(failure);
             }
@@ -147,6 +162,12 @@ impl CredentialsFile {
             Err(_) => {}
         }
         state.last_good.clone()
+    }
+
+    fn count(&self, metrics: &FileMetrics) {
+        metrics.loaded(FileKind::Password);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.metrics = metrics.clone();
     }
 
     fn last_good(&self) -> Credentials {
@@ -163,6 +184,13 @@ impl CredentialsFiles {
     /// The variables whose files are read.
     pub fn variables(&self) -> Vec<&'static str> {
         self.0.iter().map(|it| it.file.variable).collect()
+    }
+
+    /// Counts new versions from now on.
+    pub(super) fn count(&self, metrics: &FileMetrics) {
+        for file in &self.0 {
+            file.count(metrics);
+        }
     }
 
     /// The credentials in the files now, or the last good ones. `None` without files.

@@ -33,6 +33,7 @@ impl Store {
     ) -> Result<Self, OpenError> {
         let probed = match settings {
             DatabaseSettings::Postgres(settings) => {
+                settings.credentials_files.count(&metrics.files);
                 let connections = postgres::connect(settings, connections).await?;
                 let probed = Probed::at(Pool::Postgres(connections)).await?;
                 let (ownership, pgbouncer) = (probed.ownership, settings.pgbouncer);

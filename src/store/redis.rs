@@ -171,6 +171,10 @@ struct Connection {
 impl Redis {
     /// Starts to connect, and waits for the outcome of the first attempt.
     pub async fn open(settings: RedisSettings, metrics: StoreMetrics) -> Self {
+        settings.credentials_files.count(&metrics.files);
+        if let RedisAddress::Sentinels(sentinels) = &settings.address {
+            sentinels.credentials_files.count(&metrics.files);
+        }
         let shared = Arc::new(Shared {
             settings,
             metrics,

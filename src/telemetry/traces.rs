@@ -106,7 +106,13 @@ impl SpanExporter for CallExporter {
                 .find(|it| it.key.as_str() == "method");
             let method = method.map(|it| it.value.to_string());
             if let Some(method) = method {
-                span.name = method.trim_start_matches('/').to_owned().into();
+                let name = method.trim_start_matches('/').to_owned();
+                if let Some((service, method)) = name.split_once('/') {
+                    let service = KeyValue::new("rpc.service", service.to_owned());
+                    let method = KeyValue::new("rpc.method", method.to_owned());
+                    span.attributes.extend([service, method]);
+                }
+                span.name = name.into();
             }
             span.span_kind = SpanKind::Server;
             span.attributes.push(KeyValue::new("rpc.system", "grpc"));

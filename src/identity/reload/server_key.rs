@@ -53,7 +53,7 @@ impl ServerKeyState {
         let versions = (Version::of(&certificate), Version::of(&key));
         let config = configure(&certificate, &key, policy.clone(), now);
         let config = config.map_err(|error| Problems(vec![error.at(&paths)]))?;
-        metrics.loaded(FileKind::Certificate, now);
+        metrics.loaded(FileKind::Certificate);
         if let Some(not_after) = not_after(&certificate) {
             metrics.set_server_expiry(not_after);
         }
@@ -86,7 +86,7 @@ impl ServerKeyState {
             Ok(config) => {
                 info!("the server's certificate has changed and counts from now on");
                 self.problem = None;
-                self.metrics.reloaded(FileKind::Certificate, "", now);
+                self.metrics.reloaded(FileKind::Certificate, "");
                 if let Some(not_after) = not_after(&certificate) {
                     self.metrics.set_server_expiry(not_after);
                 }

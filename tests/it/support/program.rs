@@ -30,7 +30,7 @@ pub struct Program {
 pub struct Server {
     child: Child,
     pub address: String,
-    /// The address of its port for operators, of a program with one.
+    /// The address of its admin server, of a program with one.
     pub admin: Option<String>,
     /// Its output: up to the line with its address, and after.
     pub stdout: BufReader<Printed>,

@@ -1,4 +1,4 @@
-//! The port for operators, as a probe and a collector of metrics ask it.
+//! The admin server, as a probe and a collector of metrics ask it.
 
 use std::time::Duration;
 
@@ -36,14 +36,14 @@ pub async fn ask(address: &str, method: &str, path: &str) -> (u16, String) {
 }
 
 impl Program {
-    /// With a port for operators.
+    /// With an admin server.
     pub fn with_admin(self) -> Self {
         self.env("ADMIN_LISTEN", "0")
     }
 }
 
 impl Server {
-    /// The address of its port for operators.
+    /// The address of its admin server.
     pub fn admin(&self) -> &str {
         self.admin.as_ref().expect("a program with_admin")
     }
@@ -60,7 +60,7 @@ impl Server {
         counts.sum()
     }
 
-    /// A response of its port for operators.
+    /// A response of its admin server.
     pub async fn get(&self, path: &str) -> (u16, String) {
         ask(self.admin(), "GET", path).await
     }

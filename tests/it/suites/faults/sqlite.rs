@@ -66,9 +66,9 @@ async fn a_writer_of_an_sqlite_file_delays_no_call() {
 }
 
 /// A process that has the locks of readers for itself, which no SQLite does for long.
-struct Hog(Child);
+struct ReaderLocks(Child);
 
-impl Hog {
+impl ReaderLocks {
     /// Waits until no read is under way.
     fn of(database: &Database) -> Self {
         // The bytes of the five locks of readers, as SQLite's `wal.c` and `os_unix.c` have them.
@@ -92,7 +92,7 @@ sys.stdin.read()
     }
 }
 
-impl Drop for Hog {
+impl Drop for ReaderLocks {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -105,7 +105,7 @@ async fn an_sqlite_file_that_readers_are_locked_out_of_fails_reads() {
     let database = Backend::Sqlite.golden();
     let server = with_bound(Program::serving(&database)).start();
     let [mut bounded, mut latest] = callers(&server).await;
-    let hog = block_in_place(|| Hog::of(&database));
+    let locks = block_in_place(|| ReaderLocks::of(&database));
     let (kept, failed) = join!(
         bounded.until_refused(STORE_UNAVAILABLE),
         latest.until_refused(STORE_UNAVAILABLE)
@@ -114,7 +114,7 @@ async fn an_sqlite_file_that_readers_are_locked_out_of_fails_reads() {
     println!("faults: readers of the SQLite file are locked out: the latest is refused {failed}");
     assert!(kept.answered > 0);
     shows(&server, STORE_READS, &UNAVAILABLE).await;
-    drop(hog);
+    drop(locks);
     let (back, latest) = join!(
         bounded.until_answered(STORE_UNAVAILABLE),
         latest.until_answered(STORE_UNAVAILABLE)

@@ -65,6 +65,8 @@ async fn the_trace_of_a_caller_goes_on() {
     let of = |key| attribute(&span, key);
     assert_eq!(of("caller").as_deref(), Some("local"));
     assert_eq!(of("account").as_deref(), Some("1"));
+    assert_eq!(of("rpc.system").as_deref(), Some("grpc"));
+    assert_eq!(of("rpc.method").as_deref(), Some("GetInbox"));
     assert_eq!(of("rpc.grpc.status_code").as_deref(), Some("0"));
     assert!(span.end_time_unix_nano > span.start_time_unix_nano);
     // All of them were over before it.

@@ -28,12 +28,15 @@ async fn code(client: &Client) -> Option<tonic::Code> {
     answer.err().map(|status| status.code())
 }
 
-fn count(server: &Server, text: &str) -> usize {
-    server.log().matches(text).count()
+/// New versions of files of passwords, with this result.
+async fn count(server: &Server, result: &str) -> u64 {
+    let labels = [("file", "password"), ("result", result)];
+    let scrape = server.scrape().await;
+    scrape.count("leadchat_inbox_reloads_total", &labels)
 }
 
-const ROTATED: &str = "a connection is opened with new credentials";
-const UNUSABLE: &str = "the file of a password cannot be used";
+const ROTATED: &str = "done";
+const UNUSABLE: &str = "refused";
 
 /// A password alone, and a URL whose user changes, too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -57,7 +60,7 @@ async fn a_rotated_password_of_postgresql_needs_no_restart() {
         if variable == "DATABASE_URL_FILE" {
             program = program.without_env("DATABASE_URL");
         }
-        let server = program.env(variable, "secret").start();
+        let server = program.env(variable, "secret").with_admin().start();
         let client = server.client().await;
         assert_eq!(code(&client).await, None, "{variable}");
 
@@ -66,12 +69,12 @@ async fn a_rotated_password_of_postgresql_needs_no_restart() {
         disconnect(&cluster);
         let refused = code(&client).await;
         assert_eq!(refused, Some(tonic::Code::Unavailable), "{variable}");
-        assert_eq!(count(&server, ROTATED), 0);
+        assert_eq!(count(&server, ROTATED).await, 0);
 
         server.replace("secret", &format!("{new}\n"));
         assert_eq!(code(&client).await, None, "{variable}");
-        assert_eq!(count(&server, ROTATED), 1);
-        assert_eq!(count(&server, UNUSABLE), 0);
+        assert_eq!(count(&server, ROTATED).await, 1);
+        assert_eq!(count(&server, UNUSABLE).await, 0);
         assert_eq!(server.stop("TERM").0, Some(0));
     }
 }
@@ -91,6 +94,7 @@ async fn the_user_of_a_url_changes_with_its_password() {
     let server = Program::serving_at("")
         .with_file("secret", &old)
         .env("DATABASE_URL_FILE", "secret")
+        .with_admin()
         .start();
     let client = server.client().await;
     assert_eq!(code(&client).await, None);
@@ -117,6 +121,7 @@ async fn the_user_of_a_url_changes_beside_a_file_of_a_password() {
         .env("DATABASE_URL_FILE", "url")
         .with_file("password", PASSWORD)
         .env("POSTGRES_PASSWORD_FILE", "password")
+        .with_admin()
         .start();
     let client = server.client().await;
     assert_eq!(code(&client).await, None);
@@ -128,7 +133,7 @@ async fn the_user_of_a_url_changes_beside_a_file_of_a_password() {
     let sql = "SELECT DISTINCT usename FROM pg_stat_activity
         WHERE application_name = 'leadchat-inbox'";
     assert_eq!(cluster.psql("postgres", sql).trim(), "other");
-    assert_eq!(count(&server, UNUSABLE), 0);
+    assert_eq!(count(&server, UNUSABLE).await, 0);
 }
 
 /// Another place is no rotation, and neither is the lack of a user or a password.
@@ -139,6 +144,7 @@ async fn a_url_that_changes_more_is_refused() {
     let server = Program::serving_at("")
         .with_file("secret", &first)
         .env("DATABASE_URL_FILE", "secret")
+        .with_admin()
         .start();
     let client = server.client().await;
     assert_eq!(code(&client).await, None);
@@ -155,14 +161,14 @@ async fn a_url_that_changes_more_is_refused() {
         server.replace("secret", &content);
         disconnect(&cluster);
         assert_eq!(code(&client).await, None, "{}", server.log());
-        assert_eq!(count(&server, UNUSABLE), logged, "{}", server.log());
+        assert_eq!(count(&server, UNUSABLE).await, logged, "{}", server.log());
         assert!(server.log().contains(reason), "{}", server.log());
     }
     set_password(&cluster, "rails", &another(1));
     server.replace("secret", &first.replace(PASSWORD, &another(1)));
     disconnect(&cluster);
     assert_eq!(code(&client).await, None, "{}", server.log());
-    assert_eq!(count(&server, ROTATED), 1);
+    assert_eq!(count(&server, ROTATED).await, 1);
 }
 
 /// The user comes from the file of a URL, and the password from a file of its own. A URL
@@ -182,6 +188,7 @@ async fn the_user_of_redis_changes_beside_a_file_of_a_password() {
         .env("REDIS_URL_FILE", "url")
         .with_file("password", REDIS_PASSWORD)
         .env("REDIS_PASSWORD_FILE", "password")
+        .with_admin()
         .start();
     let client = server.client().await;
     becomes(&client, REQUIRED).await;
@@ -190,14 +197,14 @@ async fn the_user_of_redis_changes_beside_a_file_of_a_password() {
     redis.run::<()>(&["ACL", "DELUSER", "first"]);
     // The connection of the user has ended.
     becomes(&client, REQUIRED).await;
-    assert!(count(&server, ROTATED) > 0, "{}", server.log());
-    assert_eq!(count(&server, UNUSABLE), 0, "{}", server.log());
+    assert!(count(&server, ROTATED).await > 0, "{}", server.log());
+    assert_eq!(count(&server, UNUSABLE).await, 0, "{}", server.log());
 
     server.replace("url", &of("second", 1));
     redis.run::<()>(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
     becomes(&client, REQUIRED).await;
     assert_eq!(state(&client).await, REQUIRED);
-    assert_eq!(count(&server, UNUSABLE), 1, "{}", server.log());
+    assert_eq!(count(&server, UNUSABLE).await, 1, "{}", server.log());
 }
 
 /// Each content that cannot be used is logged once, however many connections read it.
@@ -207,6 +214,7 @@ async fn a_bad_file_leaves_the_last_good_password() {
     let server = Program::serving_at(&url(&cluster))
         .with_file("secret", PASSWORD)
         .env("POSTGRES_PASSWORD_FILE", "secret")
+        .with_admin()
         .start();
     let client = server.client().await;
     assert_eq!(code(&client).await, None);
@@ -221,18 +229,18 @@ async fn a_bad_file_leaves_the_last_good_password() {
             disconnect(&cluster);
             assert_eq!(code(&client).await, None);
         }
-        assert_eq!(count(&server, UNUSABLE), logged, "{}", server.log());
+        assert_eq!(count(&server, UNUSABLE).await, logged, "{}", server.log());
     }
     fs::remove_file(&path).unwrap();
     disconnect(&cluster);
     assert_eq!(code(&client).await, None);
-    assert_eq!(count(&server, UNUSABLE), 4);
+    assert_eq!(count(&server, UNUSABLE).await, 4);
     // The next good version counts again.
     set_password(&cluster, "rails", &another(1));
     server.replace("secret", &another(1));
     disconnect(&cluster);
     assert_eq!(code(&client).await, None);
-    assert_eq!(count(&server, UNUSABLE), 4);
+    assert_eq!(count(&server, UNUSABLE).await, 4);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -256,6 +264,7 @@ async fn a_rotated_password_of_redis_needs_no_restart() {
         let server = program
             .with_file("secret", &old)
             .env(variable, "secret")
+            .with_admin()
             .start();
         let client = server.client().await;
         becomes(&client, REQUIRED).await;
@@ -264,15 +273,15 @@ async fn a_rotated_password_of_redis_needs_no_restart() {
         becomes(&client, UNKNOWN).await;
         server.replace("secret", &content);
         becomes(&client, REQUIRED).await;
-        assert_eq!(count(&server, ROTATED), 1, "{variable}");
-        assert_eq!(count(&server, UNUSABLE), 0, "{variable}");
+        assert_eq!(count(&server, ROTATED).await, 1, "{variable}");
+        assert_eq!(count(&server, UNUSABLE).await, 0, "{variable}");
 
         // A bad file leaves the last good password.
         server.replace("secret", "");
         redis.run::<()>(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
         becomes(&client, REQUIRED).await;
         assert_eq!(state(&client).await, REQUIRED);
-        assert_eq!(count(&server, UNUSABLE), 1, "{variable}");
+        assert_eq!(count(&server, UNUSABLE).await, 1, "{variable}");
     }
 }
 
@@ -295,6 +304,7 @@ async fn a_rotated_password_of_sentinels_needs_no_restart() {
         .env("REDIS_PASSWORD_FILE", "redis")
         .with_file("sentinel", REDIS_SENTINEL_PASSWORD)
         .env("REDIS_SENTINEL_PASSWORD_FILE", "sentinel")
+        .with_admin()
         .start();
     let client = server.client().await;
     becomes(&client, REQUIRED).await;
