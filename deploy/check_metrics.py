@@ -25,6 +25,7 @@ METRICS_OF_TARGETS = {"up": set()}
 SUFFIXES_OF_HISTOGRAMS = ("_bucket", "_sum", "_count")
 KEYWORDS = {"and", "or", "unless", "bool", "offset", "inf", "nan"}
 LISTS_OF_LABELS = {"by", "without", "on", "ignoring", "group_left", "group_right"}
+LISTED_VALUE = r"(or )?`[^`]+`( for [^,`]+)?"
 TOKEN = re.compile(
     r"""(?P<space>\s+|\#[^\n]*)|(?P<text>"(?:[^"\\]|\\.)*")|(?P<range>\[[^\]]*\])|(?P<number>\d[\w.]*)
     |(?P<name>[a-zA-Z_:][\w:]*)|(?P<sign>=~|!~|!=|==|<=|>=|[-+*/%^<>=(){},@])""",
@@ -50,7 +51,8 @@ def table():
         labels = {}
         for part in filter(None, (it.strip() for it in cell.split(";"))):
             label, *values = re.findall(r"`([^`]+)`", part)
-            is_closed = re.fullmatch(r"`\w+`: `[^`]+`(, `[^`]+`)*", part)
+            # Each item of a closed list is a value. `or` may stand before it, and the case that it is for behind it.
+            is_closed = re.fullmatch(rf"`\w+`: {LISTED_VALUE}(, {LISTED_VALUE})*", part)
             labels[label] = set(values) if is_closed else None
         metrics[name] = Metric(kind, labels)
     rows = re.findall(r"^\| `", section, re.M)
@@ -203,6 +205,26 @@ def metrics_are_in_the_table(files):
     assert not mistakes, "\n        ".join(mistakes)
 
 
+def tests_have_series_of_the_table(files):
+    """each series of a test has the labels of the table, and values that the table has"""
+    mistakes = set()
+    for test in files.tests:
+        for text in (it["series"] for it in test["input_series"]):
+            try:
+                [(name, matchers)] = Query(text).selectors
+                _, labels = files.base(name)
+                values = {label: value for label, sign, value in matchers if sign == "="}
+                assert len(values) == len(matchers), "a label comes twice, or has no value"
+                differing = values.keys() ^ (labels.keys() | ADDED_LABELS)
+                assert not differing, f"{differing} are labels of the series or of the table alone"
+                for label, value in values.items():
+                    known = labels.get(label)
+                    assert known is None or value in known, f"{label} of {name} is never {value}"
+            except (AssertionError, ValueError) as error:
+                mistakes.add(f"{text}: {error}")
+    assert not mistakes, "\n        ".join(sorted(mistakes))
+
+
 def the_table_is_used(files):
     """each metric of the table is on the dashboard or in an alert"""
     used = set()
@@ -315,6 +337,7 @@ def agree():
     is_good = True
     for rule in (
         metrics_are_in_the_table,
+        tests_have_series_of_the_table,
         the_table_is_used,
         counters_are_compared_by_their_increase,
         alerts_are_complete,
