@@ -148,7 +148,8 @@ fi
 step 'the program'
 cargo build --locked --profile dist --bin leadchat-inbox
 program=${CARGO_TARGET_DIR:-target}/dist/leadchat-inbox
-glibc=$(grep -ao 'GLIBC_2\.[0-9]*' "$program" | sort -Vu | tail -n 1 | tr _ ' ')
+# A program without any is no mistake.
+glibc=$({ grep -ao 'GLIBC_2\.[0-9]*' "$program" || true; } | sort -Vu | tail -n 1 | tr _ ' ')
 
 rm -rf -- "$out"
 mkdir -p "$out"

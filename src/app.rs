@@ -7,6 +7,7 @@ mod health;
 mod limits;
 mod parts;
 mod stores;
+mod systemd;
 
 use std::{
     io::{self, Write},
@@ -173,11 +174,11 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
         operators,
         timeouts,
     } = settings;
-    let mut shutdown_signals = shutdown_signals()?;
+    let mut signals = shutdown_signals()?;
     prepare_process(database_connections.get());
 
     let clock = clock::system();
-    let metrics = new_metrics(max_staleness, clock);
+    let metrics = new_metrics(max_staleness, clock, operators.admin_listen.is_some());
     let stopping = CancellationToken::new();
     let admin = admin::begin(operators.admin_listen, &metrics, &stopping).await?;
     let (policy, tls) = callers::policy(callers, pair, &listen, clock.wall, &metrics)?;
@@ -194,7 +195,7 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
     let (store, flags, demo) = tokio::select! {
         opened = opening => opened?,
         // Opening a database may take long.
-        _ = shutdown_signals.recv() => return Ok(()),
+        _ = signals.recv() => return Ok(()),
     };
     let etags = etag_key(secret_key_base.as_ref())?;
     let Bound {
@@ -203,6 +204,7 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
         files,
     } = bind_all(&listen, tls.as_ref()).await?;
     print_addresses(&addresses);
+    systemd::report(stopping.clone());
     if let Some((demo, address)) = demo.as_ref().zip(addresses.first()) {
         print_line(&demo.introduction(address));
     }
@@ -211,7 +213,7 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
     let max_reads = max_concurrent_reads
         .map_or_else(|| default_concurrent_reads(is_embedded), NonZeroUsize::get);
     let store = Arc::new(store);
-    let _watched = admin.watch(&store, &metrics.store);
+    let _watched = admin.watch(&store, &metrics);
     let load_limit = LoadLimit::new(
         max_reads,
         timeouts.max_queue_timeout,
@@ -232,6 +234,7 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
         clock,
         audit: audit_sink(operators.has_audit),
         access_log: access_log(operators.access_log),
+        has_traces: operators.traces.is_some(),
         metrics,
         stopping,
         preface_timeout: timeouts.preface_timeout,
@@ -241,10 +244,8 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
         keepalive_timeout: timeouts.keepalive_timeout,
         flush_timeout: timeouts.flush_timeout,
     };
-    let random = random_id;
-    let signals = shutdown_signals;
     grpc::serve(
-        listeners, directory, policy, etags, random, settings, signals,
+        listeners, directory, policy, etags, random_id, settings, signals,
     )
     .await?;
     for file in &files {

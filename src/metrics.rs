@@ -57,6 +57,8 @@ pub struct Metrics {
 pub struct ProcessFacts {
     pub version: &'static str,
     pub clock: fn() -> SystemTime,
+    /// Whether there is an admin server.
+    pub is_scraped: bool,
     /// The time of all processors that the process has used.
     pub processor_time: fn() -> Duration,
 }
@@ -71,7 +73,11 @@ impl Metrics {
     pub fn new(max_staleness: Duration, process: ProcessFacts) -> Self {
         let mut registry = Registry::default();
         let gauges = Gauges::default();
-        let callers = CallerMetrics::default();
+        let callers = if process.is_scraped {
+            CallerMetrics::with_accounts()
+        } else {
+            CallerMetrics::default()
+        };
         let files = FileMetrics::new(process.clock);
         let metrics = Self {
             calls: CallMetrics::new(callers.names()),

@@ -99,7 +99,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// Asks the database every two seconds whether it answers, for ever. A question that takes
+/// Asks every two seconds whether the database answers, for ever. A question that takes
 /// too long counts as no answer. The next one waits until it has ended, so that questions
 /// never take more than one connection.
 pub async fn watch_store<P, A>(metrics: StoreMetrics, probe: P)

@@ -1,6 +1,13 @@
 //! The admin server: its address, and the question whether the database answers.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
@@ -9,7 +16,7 @@ use tracing::info;
 use super::{AppError, print_line};
 use crate::{
     admin::{self, Readiness, watch_store},
-    metrics::{Metrics, store::StoreMetrics},
+    metrics::Metrics,
     store::{ReadContext, Store},
 };
 
@@ -50,22 +57,25 @@ pub async fn begin(
 impl Admin {
     /// Asks the database again and again, if there is a port, until what is returned is
     /// dropped.
-    pub fn watch(
-        &self,
-        store: &Arc<Store>,
-        metrics: &StoreMetrics,
-    ) -> Option<AbortOnDropHandle<()>> {
+    pub fn watch(&self, store: &Arc<Store>, metrics: &Metrics) -> Option<AbortOnDropHandle<()>> {
         self.0.as_ref()?;
-        let store = Arc::clone(store);
+        let (store, reads) = (Arc::clone(store), metrics.reads.clone());
+        let seen = AtomicU64::new(0);
         let probe = move |limit: Duration| {
             let store = Arc::clone(&store);
+            // A database that answers reads is up, also where they have all connections.
+            let answered = reads.answered_reads();
+            let has_answered = seen.swap(answered, Ordering::Relaxed) < answered;
             async move {
+                if has_answered {
+                    return true;
+                }
                 let deadline = (tokio::time::Instant::now() + limit).into_std();
                 let context = ReadContext::new(deadline, CancellationToken::new());
                 store.probe(&context).await.is_ok()
             }
         };
-        let watched = tokio::spawn(watch_store(metrics.clone(), probe));
+        let watched = tokio::spawn(watch_store(metrics.store.clone(), probe));
         Some(AbortOnDropHandle::new(watched))
     }
 }

@@ -16,10 +16,11 @@ use crate::{
     metrics::{Metrics, ProcessFacts},
 };
 
-pub fn new_metrics(max_staleness: Duration, clock: Clock) -> Metrics {
+pub fn new_metrics(max_staleness: Duration, clock: Clock, is_scraped: bool) -> Metrics {
     let process = ProcessFacts {
         version: env!("CARGO_PKG_VERSION"),
         clock: clock.wall,
+        is_scraped,
         processor_time: clock::processor_time,
     };
     Metrics::new(max_staleness, process)

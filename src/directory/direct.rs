@@ -5,7 +5,7 @@
 //! its pool in the middle of a statement. The read is cancelled, and begins no further
 //! statement.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, error, warn};
@@ -118,8 +118,8 @@ impl Reader for DirectReader {
         let context = context.requiring_primary(is_latest);
         let _cancel_on_drop = cancelled.drop_guard();
         // Logged within the task, since the caller may have left.
+        let (shape, metrics) = (shape(&request), self.metrics.clone());
         let read = async move {
-            let shape = shape(&request);
             let value = self.run(request, previous, context).await;
             let took = self.clock.now().0.saturating_sub(began.0);
             self.metrics.ended(shape, result(&value), took);
@@ -128,6 +128,7 @@ impl Reader for DirectReader {
         };
         let Ok(value) = tokio::spawn(read.in_current_span()).await else {
             error!("read task panicked");
+            metrics.ended(shape, ReadResult::Unexpected, Duration::ZERO);
             return Err(DirectoryError::Unexpected);
         };
         Ok((value?, began))

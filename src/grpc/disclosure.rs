@@ -4,8 +4,9 @@
 //! of it. So no method can forget the audit. A disclosure writes its line when it is dropped,
 //! before the response leaves. Lines have ids and names of groups, and never a value.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
+use enum_map::EnumMap;
 use http::Extensions;
 use prost::Message;
 use serde::Serialize;
@@ -23,7 +24,7 @@ use crate::{
         viewer::{Detail, Role, Viewer},
     },
     identity::{Caller, Method, Needs, Peer},
-    metrics::callers::{CallerMetrics, Withheld},
+    metrics::callers::{CallerMetrics, GroupCounts, Withheld},
 };
 
 /// Inboxes in one line; further ones follow in lines of their own.
@@ -258,23 +259,20 @@ pub struct Disclosure {
     /// Of those with secrets.
     inboxes: Vec<i64>,
     groups: SecretGroups,
+    accounts: BTreeSet<i64>,
+    counts: EnumMap<SecretGroup, GroupCounts>,
 }
 
 impl Disclosure {
-    pub const fn of(audit: Audit, call: AuditedCall, permit: &Permit) -> Self {
+    pub fn of(audit: Audit, call: AuditedCall, permit: &Permit) -> Self {
         Self::new(audit, call, Some(permit.account()), permit.viewer())
     }
 
-    pub const fn of_search(audit: Audit, call: AuditedCall, _: &SearchPermit) -> Self {
+    pub fn of_search(audit: Audit, call: AuditedCall, _: &SearchPermit) -> Self {
         Self::new(audit, call, None, Viewer::Service)
     }
 
-    const fn new(
-        audit: Audit,
-        call: AuditedCall,
-        account: Option<AccountId>,
-        viewer: Viewer,
-    ) -> Self {
+    fn new(audit: Audit, call: AuditedCall, account: Option<AccountId>, viewer: Viewer) -> Self {
         Self {
             audit,
             call,
@@ -282,6 +280,8 @@ impl Disclosure {
             viewer,
             inboxes: Vec::new(),
             groups: SecretGroups::NONE,
+            accounts: account.iter().map(|account| account.0).collect(),
+            counts: EnumMap::default(),
         }
     }
 
@@ -293,16 +293,16 @@ impl Disclosure {
             withheld,
             why,
         } = inbox;
-        let (metrics, caller) = (&self.audit.metrics, self.call.caller.name());
         for group in groups.iter() {
-            metrics.disclosed(caller, group);
+            self.counts[group].disclosed += 1;
         }
         for group in withheld.iter() {
-            metrics.withheld(caller, group, why);
+            match why {
+                Withheld::Role => self.counts[group].withheld_by_role += 1,
+                Withheld::Caller => self.counts[group].withheld_by_caller += 1,
+            }
         }
-        if self.account.is_none() {
-            metrics.answered(caller, AccountId(message.account_id));
-        }
+        self.accounts.insert(message.account_id);
         if !groups.is_empty() {
             self.inboxes.push(message.id);
             self.groups.extend(groups.iter());
@@ -313,10 +313,8 @@ impl Disclosure {
 
 impl Drop for Disclosure {
     fn drop(&mut self) {
-        if let Some(account) = self.account {
-            let caller = self.call.caller.name();
-            self.audit.metrics.answered(caller, account);
-        }
+        let metrics = &self.audit.metrics;
+        metrics.answered(self.call.caller.name(), &self.accounts, &self.counts);
         let Some(state) = &self.audit.state else {
             return;
         };

@@ -1,7 +1,7 @@
 //! The RPCs: parse the request, read the account, decide access, and write the visible
 //! inboxes.
 
-use std::{sync::Arc, time::Instant};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use prost_types::Timestamp;
 use tonic::{Request, Response, Status};
@@ -29,7 +29,7 @@ use crate::{
     domain::{
         access::{Access, InboxView, applied_role, withheld_by_caller},
         account::has_prefix,
-        channel::ChannelKind,
+        channel::{Channel, ChannelKind},
         cursor::Cursor,
         directory::{Answer, InboxDirectory},
         freshness::{BootInstant, Clock, Freshness, ReadOptions},
@@ -105,7 +105,7 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         Ok(Response::new(pb::GetInboxResponse {
             inbox: Some(disclosure.disclose(self.message(&view))),
             disclosed_as: pb::Role::from(access.role()).into(),
-            read_time: Some(self.read_time(options, answer.as_of)),
+            read_time: Some(self.read_time(answer.as_of)),
             caller_withheld: withheld(&access),
         }))
     }
@@ -121,10 +121,11 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         // A viewer that does not belong is refused in the time that a missing account takes.
         let members = self.load(&permit, &[], options).await?;
         members.access(&permit).map_err(CallError::from)?;
-        let answer = self.directory.account(permit.account(), options).await;
-        let answer = answer.map_err(CallError::from)?;
+        let answer = self.directory.account(permit.account(), options);
+        let answer = answer.await.map_err(CallError::from)?;
+        self.count_age(options, answer.as_of);
         let access = answer.access(&permit).map_err(CallError::from)?;
-        let read_time = self.read_time(options, answer.as_of);
+        let read_time = self.read_time(answer.as_of);
         let disclosure = self.disclosure(call, &permit);
         let response = self.list_response(&access, &request, read_time, disclosure);
         Ok(Response::new(response))
@@ -155,7 +156,7 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         let mut page = PageBuilder::new(self.limit, &response, disclosure);
         response.not_found.clear();
         response.remaining_ids.clear();
-        response.read_time = Some(self.read_time(options, answer.as_of));
+        response.read_time = Some(self.read_time(answer.as_of));
         for id in inboxes {
             match access.inbox(id) {
                 None => response.not_found.push(id.0),
@@ -191,11 +192,12 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
                 let permit = self.permit(&call, scope)?;
                 let found = self.directory.find(account, viewer, address, options).await;
                 let answer = found.map_err(CallError::from)?;
+                self.count_age(options, answer.as_of);
                 let access = answer.access(&permit).map_err(CallError::from)?;
                 let frame = FindFrame {
                     role: access.role(),
                     withheld: access.withheld_by_caller(),
-                    read_time: self.read_time(options, answer.as_of),
+                    read_time: self.read_time(answer.as_of),
                 };
                 let disclosure = self.disclosure(call, &permit);
                 self.find_response(&frame, &[access], disclosure)
@@ -205,17 +207,15 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
                 let permit = call.audited.caller.permit_search(SearchAsk { detail });
                 let permit = permit.map_err(|needs| self.not_permitted(&call, None, needs))?;
                 let accounts = permit.accounts().clone();
-                let found = self
-                    .directory
-                    .find_everywhere(address, accounts, options)
-                    .await;
-                let answer = found.map_err(CallError::from)?;
+                let found = self.directory.find_everywhere(address, accounts, options);
+                let answer = found.await.map_err(CallError::from)?;
+                self.count_age(options, answer.as_of);
                 let accesses: Vec<_> = answer.accesses(&permit).collect();
                 let role = applied_role(Role::Administrator, permit.secrets());
                 let frame = FindFrame {
                     role,
                     withheld: withheld_by_caller(role, permit.secrets()),
-                    read_time: self.read_time(options, answer.as_of),
+                    read_time: self.read_time(answer.as_of),
                 };
                 let disclosure = Disclosure::of_search(self.audit.clone(), call.audited, &permit);
                 self.find_response(&frame, &accesses, disclosure)
@@ -245,7 +245,7 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
                 let answer = self.load(&permit, &inboxes, options).await?;
                 let access = answer.access(&permit).ok();
                 response.permit(&permit, why, access.as_ref(), inbox);
-                response.read_time = Some(self.read_time(options, answer.as_of));
+                response.read_time = Some(self.read_time(answer.as_of));
             }
         }
         Ok(Response::new(response))
@@ -289,17 +289,20 @@ impl<D: InboxDirectory> InboxService<D> {
         options: ReadOptions,
     ) -> Result<Answer, CallError> {
         let (account, viewer) = (permit.account(), permit.viewer());
-        let read = self.directory.inboxes(account, viewer, inboxes, options);
-        Ok(read.await?)
+        let answer = self.directory.inboxes(account, viewer, inboxes, options);
+        let answer = answer.await?;
+        self.count_age(options, answer.as_of);
+        Ok(answer)
     }
 
-    /// The time that an answer is of.
-    fn read_time(&self, options: ReadOptions, as_of: BootInstant) -> Timestamp {
-        let ReadOptions {
-            freshness, arrived, ..
-        } = options;
-        self.metrics.answered(freshness, arrived, as_of);
+    fn read_time(&self, as_of: BootInstant) -> Timestamp {
         self.clock.wall_time(as_of).into()
+    }
+
+    /// Counts the age of an answer, also of one that the viewer is refused by.
+    fn count_age(&self, options: ReadOptions, as_of: BootInstant) {
+        let metrics = &self.metrics;
+        metrics.answered(options.freshness, options.arrived, as_of);
     }
 
     /// All inboxes of some accounts.
@@ -388,12 +391,8 @@ fn to_groups(groups: SecretGroups) -> Vec<i32> {
 }
 
 fn matches(request: &ListInboxes, folded_name: &str, view: &InboxView<'_>) -> bool {
-    let kind = view
-        .inbox()
-        .channel
-        .as_ref()
-        .map(crate::domain::channel::Channel::kind);
-    let of_kind = |kinds: &std::collections::BTreeSet<ChannelKind>| {
+    let kind = view.inbox().channel.as_ref().map(Channel::kind);
+    let of_kind = |kinds: &BTreeSet<ChannelKind>| {
         kinds.is_empty() || kind.is_some_and(|kind| kinds.contains(&kind))
     };
     of_kind(&request.kinds) && has_prefix(folded_name, &request.name_prefix)

@@ -100,6 +100,8 @@ pub struct ServerSettings {
     /// How long the last answers have to leave, after calls were cut off.
     pub flush_timeout: Duration,
     pub access_log: AccessLog,
+    /// Whether traces are sent.
+    pub has_traces: bool,
     pub metrics: Metrics,
     /// Cancelled when a shutdown begins.
     pub stopping: CancellationToken,
@@ -200,6 +202,7 @@ pub async fn serve<D: InboxDirectory>(
         clock: settings.clock,
         audit: audit.clone(),
         metrics: metrics.callers.clone(),
+        has_traces: settings.has_traces,
     };
     let everybody = Admission::Everybody(OpenCalls::default());
     let health_service = health_service.max_decoding_message_size(MAX_REQUEST_BYTES);

@@ -108,6 +108,8 @@ impl WatchedFile {
 pub struct Loaded<T> {
     file: WatchedFile,
     pub value: T,
+    /// Whether the newest version is bad, so that the last good one counts.
+    pub is_refused: bool,
 }
 
 /// Last good versions, by path.
@@ -126,10 +128,12 @@ impl<T> Loaded<T> {
     {
         let version = Version::of(&content);
         let parsed = content.and_then(|bytes| parse(&bytes));
+        let is_refused = parsed.is_err();
         let value = parsed.or_else(|reason| last_good.get(&path).cloned().ok_or(reason))?;
         Ok(Self {
             file: WatchedFile::new(path, version),
             value,
+            is_refused,
         })
     }
 
@@ -144,7 +148,9 @@ impl<T> Loaded<T> {
         parse: impl FnOnce(&[u8]) -> Result<T, String>,
     ) -> Option<Result<(), String>> {
         let content = self.file.changed().await?;
-        Some(match content.and_then(|bytes| parse(&bytes)) {
+        let parsed = content.and_then(|bytes| parse(&bytes));
+        self.is_refused = parsed.is_err();
+        Some(match parsed {
             Ok(value) => {
                 self.value = value;
                 Ok(())

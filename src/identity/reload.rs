@@ -230,9 +230,11 @@ impl TrustedFiles {
         if !self.issuers.is_empty() {
             files.loaded(FileKind::Issuer);
         }
-        let authorities = self.authorities.iter().map(|it| it.name.as_str());
-        files.keep_named(FileKind::Authority, authorities);
-        files.keep_named(FileKind::Issuer, self.issuers.iter().map(IssuerEntry::name));
+        let authorities = self.authorities.iter();
+        let refused = authorities.filter(|it| it.anchors.is_refused);
+        files.set_refused(FileKind::Authority, refused.map(|it| it.name.as_str()));
+        let refused = self.issuers.iter().filter(|it| it.keys.is_refused);
+        files.set_refused(FileKind::Issuer, refused.map(IssuerEntry::name));
         files.set_authorities(self.ends());
     }
 

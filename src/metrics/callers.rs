@@ -2,12 +2,13 @@
 //! accounts each caller asks.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     fmt,
     sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 
+use enum_map::EnumMap;
 use prometheus_client::{
     collector::Collector,
     encoding::{
@@ -20,7 +21,7 @@ use strum::{EnumIter, IntoEnumIterator, IntoStaticStr};
 use tokio::time::Instant;
 
 use super::{Register, labels::label_values};
-use crate::domain::{id::AccountId, secret_group::SecretGroup};
+use crate::domain::secret_group::SecretGroup;
 
 /// Names of callers that are told apart. A callers file has up to 256; more come only by many
 /// changes of the file, and are counted together as `other`.
@@ -51,11 +52,10 @@ impl CallerNames {
         }
         drop(known);
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let name: Arc<str> = if known.len() < MAX_CALLER_NAMES {
-            name.into()
-        } else {
-            "other".into()
-        };
+        if known.len() >= MAX_CALLER_NAMES {
+            return CallerName(Some("other".into()));
+        }
+        let name: Arc<str> = name.into();
         known.insert(Arc::clone(&name));
         CallerName(Some(name))
     }
@@ -131,10 +131,18 @@ struct State {
     disclosed: Family<DisclosedLabels, Counter>,
     withheld: Family<WithheldLabels, Counter>,
     tokens: Family<TokenLabels, Counter>,
-    accounts: Accounts,
+    /// `None` where nobody asks for metrics: they take memory.
+    accounts: Option<Accounts>,
 }
 
 impl CallerMetrics {
+    pub(super) fn with_accounts() -> Self {
+        Self(Arc::new(State {
+            accounts: Some(Accounts::default()),
+            ..State::default()
+        }))
+    }
+
     pub(super) fn names(&self) -> CallerNames {
         self.0.names.clone()
     }
@@ -156,31 +164,53 @@ impl CallerMetrics {
             .inc();
     }
 
-    pub fn disclosed(&self, caller: &str, group: SecretGroup) {
-        let caller = self.0.names.label(Some(caller));
-        self.0
-            .disclosed
-            .get_or_create(&DisclosedLabels { caller, group })
-            .inc();
-    }
-
-    pub fn withheld(&self, caller: &str, group: SecretGroup, why: Withheld) {
-        let caller = self.0.names.label(Some(caller));
-        self.0
-            .withheld
-            .get_or_create(&WithheldLabels { caller, group, why })
-            .inc();
-    }
-
     pub fn token(&self, result: TokenResult) {
         self.0.tokens.get_or_create(&TokenLabels { result }).inc();
     }
 
-    /// A caller is answered about an account.
-    pub fn answered(&self, caller: &str, account: AccountId) {
+    /// A caller is answered about these accounts, by one response with so many inboxes.
+    pub fn answered(
+        &self,
+        caller: &str,
+        accounts: &BTreeSet<i64>,
+        counts: &EnumMap<SecretGroup, GroupCounts>,
+    ) {
         let caller = self.0.names.label(Some(caller));
-        self.0.accounts.add(caller, account);
+        for (group, counts) in counts {
+            let GroupCounts {
+                disclosed,
+                withheld_by_role,
+                withheld_by_caller,
+            } = *counts;
+            let caller = || caller.clone();
+            if disclosed > 0 {
+                let caller = caller();
+                let labels = DisclosedLabels { caller, group };
+                self.0.disclosed.get_or_create(&labels).inc_by(disclosed);
+            }
+            for (why, count) in [
+                (Withheld::Role, withheld_by_role),
+                (Withheld::Caller, withheld_by_caller),
+            ] {
+                if count > 0 {
+                    let caller = caller();
+                    let labels = WithheldLabels { caller, group, why };
+                    self.0.withheld.get_or_create(&labels).inc_by(count);
+                }
+            }
+        }
+        if let Some(windows) = &self.0.accounts {
+            windows.add(caller, accounts);
+        }
     }
+}
+
+/// Inboxes of a response, for one group of secrets.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GroupCounts {
+    pub disclosed: u64,
+    pub withheld_by_role: u64,
+    pub withheld_by_caller: u64,
 }
 
 /// The accounts of each caller.
@@ -196,7 +226,7 @@ struct AccountWindow {
 }
 
 impl Accounts {
-    fn add(&self, caller: CallerName, account: AccountId) {
+    fn add(&self, caller: CallerName, accounts: &BTreeSet<i64>) {
         let mut callers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let window = callers.entry(caller).or_insert_with(|| AccountWindow {
             began: Instant::now(),
@@ -204,8 +234,10 @@ impl Accounts {
             before: 0,
         });
         window.roll();
-        if window.accounts.len() < MAX_ACCOUNTS_OF_CALLER {
-            window.accounts.insert(account.0);
+        for account in accounts {
+            if window.accounts.len() < MAX_ACCOUNTS_OF_CALLER {
+                window.accounts.insert(*account);
+            }
         }
     }
 }
@@ -227,19 +259,26 @@ impl AccountWindow {
 
 impl Collector for Accounts {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        // Counted before the text is written, so that no call waits for that.
         let mut callers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts: Vec<_> = callers
+            .iter_mut()
+            .map(|(caller, window)| {
+                window.roll();
+                let count = window.accounts.len().max(window.before);
+                (caller.clone(), i64::try_from(count).unwrap_or(i64::MAX))
+            })
+            .collect();
+        drop(callers);
         let mut family = encoder.encode_descriptor(
             "caller_accounts",
             "Accounts that the caller was answered about lately",
             None,
             MetricType::Gauge,
         )?;
-        for (caller, window) in &mut *callers {
-            window.roll();
-            let count = window.accounts.len().max(window.before);
-            let labels = [("caller", caller.clone())];
-            let count = ConstGauge::new(i64::try_from(count).unwrap_or(i64::MAX));
-            count.encode(family.encode_family(&labels)?)?;
+        for (caller, count) in counts {
+            let labels = [("caller", caller)];
+            ConstGauge::new(count).encode(family.encode_family(&labels)?)?;
         }
         Ok(())
     }
@@ -271,6 +310,8 @@ impl Register for CallerMetrics {
             self.0.withheld.clone(),
         );
         registry.register("tokens", "Tokens that were judged", self.0.tokens.clone());
-        registry.register_collector(Box::new(self.0.accounts.clone()));
+        if let Some(accounts) = &self.0.accounts {
+            registry.register_collector(Box::new(accounts.clone()));
+        }
     }
 }

@@ -111,7 +111,7 @@ impl FileMetrics {
     pub fn reloaded(&self, file: FileKind, name: &str) {
         self.count(file, ReloadResult::Done);
         self.loaded(file);
-        self.set_refused(file, |refused| {
+        self.change_refused(file, |refused| {
             refused.remove(&(file, name.to_owned()));
         });
     }
@@ -119,20 +119,24 @@ impl FileMetrics {
     /// The newest version of a file is bad, so that the last good one stays.
     pub fn refused(&self, file: FileKind, name: &str) {
         self.count(file, ReloadResult::Refused);
-        self.set_refused(file, |refused| {
+        self.change_refused(file, |refused| {
             refused.insert((file, name.to_owned()));
         });
     }
 
-    /// Files of a kind are named anew; other names are not refused any more.
-    pub fn keep_named<'n>(&self, file: FileKind, names: impl IntoIterator<Item = &'n str>) {
-        let names: BTreeSet<_> = names.into_iter().collect();
-        self.set_refused(file, |refused| {
-            refused.retain(|(kind, name)| *kind != file || names.contains(name.as_str()));
+    /// Files of a kind are named anew; of these, the newest version is bad.
+    pub fn set_refused<'n>(&self, file: FileKind, names: impl IntoIterator<Item = &'n str>) {
+        self.change_refused(file, |refused| {
+            refused.retain(|(kind, _)| *kind != file);
+            refused.extend(names.into_iter().map(|name| (file, name.to_owned())));
         });
     }
 
-    fn set_refused(&self, file: FileKind, change: impl FnOnce(&mut BTreeSet<(FileKind, String)>)) {
+    fn change_refused(
+        &self,
+        file: FileKind,
+        change: impl FnOnce(&mut BTreeSet<(FileKind, String)>),
+    ) {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut refused);
         let is_stale = refused.iter().any(|(kind, _)| *kind == file);

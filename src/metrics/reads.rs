@@ -127,6 +127,16 @@ impl ReadMetrics {
         seconds.observe(took.as_secs_f64());
     }
 
+    /// Reads that were answered, since the start.
+    pub fn answered_reads(&self) -> u64 {
+        let result = ReadResult::Ok;
+        let of = |shape| {
+            self.results
+                .get_or_create_owned(&ReadLabels { shape, result })
+        };
+        Shape::iter().map(|shape| of(shape).get()).sum()
+    }
+
     /// A call is answered with what was so at a moment. An age beyond the bound must not
     /// happen; it is judged here once more, beside the cache.
     pub fn answered(&self, freshness: Freshness, arrived: BootInstant, as_of: BootInstant) {

@@ -19,6 +19,9 @@ use crate::domain::{channel::ChannelKind, degradation::DegradationReason};
 #[strum(serialize_all = "snake_case")]
 pub enum RedisResult {
     Ok,
+    /// Redis answers some key with an error.
+    Refused,
+    /// Redis does not answer.
     Failed,
 }
 

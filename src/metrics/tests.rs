@@ -1,12 +1,16 @@
 //! Names and bounds.
 
+use std::collections::BTreeSet;
+
+use enum_map::EnumMap;
+
 use super::*;
-use crate::domain::id::AccountId;
 
 fn metrics() -> Metrics {
     let process = ProcessFacts {
         version: "1.2.3",
         clock: || SystemTime::UNIX_EPOCH + Duration::from_secs(7),
+        is_scraped: true,
         processor_time: || Duration::from_millis(1500),
     };
     Metrics::new(Duration::from_secs(2), process)
@@ -52,7 +56,10 @@ async fn accounts_of_a_caller_are_counted_in_windows() {
     let count = || value(&metrics, "leadchat_inbox_caller_accounts{caller=\"a\"}");
     let ask = |accounts: std::ops::Range<i64>| {
         for account in accounts {
-            metrics.callers.answered("a", AccountId(account));
+            let accounts = BTreeSet::from([account]);
+            metrics
+                .callers
+                .answered("a", &accounts, &EnumMap::default());
         }
     };
     ask(0..100);
@@ -93,7 +100,9 @@ fn a_file_is_stale_until_a_version_is_good() {
     );
     files.reloaded(Authority, "mesh");
     assert_eq!(stale("authority"), "1");
-    files.keep_named(Authority, ["mesh"]);
+    files.set_refused(Authority, ["mesh"]);
+    assert_eq!(stale("authority"), "1");
+    files.set_refused(Authority, []);
     assert_eq!(stale("authority"), "0");
     assert_eq!(Vec::from_iter(files.stale()), ["callers"]);
     let loaded = "leadchat_inbox_loaded_timestamp_seconds{file=\"authority\"}";
@@ -140,10 +149,11 @@ fn use_all(metrics: &Metrics) {
     calls.refused(calls::Refused::Overloaded);
     callers.unauthenticated("none", "missing");
     callers.denied("a", "method");
-    callers.disclosed("a", SecretGroup::Imap);
-    callers.withheld("a", SecretGroup::Imap, callers::Withheld::Role);
     callers.token(callers::TokenResult::Cached);
-    callers.answered("a", AccountId(1));
+    let mut counts = EnumMap::<SecretGroup, callers::GroupCounts>::default();
+    counts[SecretGroup::Imap].disclosed = 1;
+    counts[SecretGroup::Imap].withheld_by_role = 1;
+    callers.answered("a", &BTreeSet::from([1]), &counts);
     drop(connections.opened(connections::Transport::Tls));
     connections.handshake(connections::Handshake::Done);
     connections.accept_failed();
@@ -177,8 +187,6 @@ fn use_all(metrics: &Metrics) {
 /// The alerts and the dashboard are compared with the same table.
 #[test]
 fn names_are_those_of_the_document() {
-    use std::collections::BTreeSet;
-
     let metrics = metrics();
     use_all(&metrics);
     let text = metrics.scrape().unwrap();

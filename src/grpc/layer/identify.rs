@@ -31,6 +31,8 @@ pub struct Guard {
     pub clock: Clock,
     pub audit: Audit,
     pub metrics: CallerMetrics,
+    /// Whether traces are sent.
+    pub has_traces: bool,
 }
 
 /// The headers of credentials. They go no further than this.
@@ -86,7 +88,9 @@ fn begin(guard: &Guard, request: &Request) -> Result<(Caller, CallSlot), CallErr
     let now = (guard.clock.wall)();
     let caller = guard.policy.current().identify(&presented, now)?;
     record_caller(&caller);
-    continue_trace(request.headers());
+    if guard.has_traces {
+        continue_trace(request.headers());
+    }
     if let Some(slot) = request.extensions().get::<CallerSlot>() {
         slot.set(caller.name());
     }

@@ -1,6 +1,6 @@
 //! The trace of a call: that of its caller goes on, and gets the code.
 //!
-//! Without traces, nothing happens here. Of the caller's headers, `traceparent` alone is read,
+//! Of the caller's headers, `traceparent` alone is read,
 //! and only where the caller is known: others could have everything traced.
 
 use std::collections::HashMap;

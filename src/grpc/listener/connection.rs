@@ -11,7 +11,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpStream, UnixStream},
     sync::OwnedSemaphorePermit,
-    time::sleep,
+    time::{Instant, sleep},
 };
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::server::TlsStream;
@@ -43,6 +43,9 @@ pub struct Connection {
     /// `None` once the connection has ended by itself.
     end: Option<Pin<Box<dyn Future<Output = Ended> + Send>>>,
     draining: CancellationToken,
+    opened: Instant,
+    /// The age at which it gets GOAWAY.
+    goaway_age: Duration,
     counted: CountedConnection,
     _permit: OwnedSemaphorePermit,
 }
@@ -92,6 +95,8 @@ impl Connection {
                 }
             })),
             draining: context.draining.clone(),
+            opened: Instant::now(),
+            goaway_age: limits.max_age / 2,
             counted: context.metrics.opened(transport),
             _permit: permit,
         }
@@ -125,6 +130,9 @@ impl Drop for Connection {
     fn drop(&mut self) {
         if self.draining.is_cancelled() {
             self.counted.ends(Ended::Stopped);
+        } else if self.opened.elapsed() >= self.goaway_age {
+            // It got GOAWAY, and its calls have ended.
+            self.counted.ends(Ended::Age);
         }
     }
 }

@@ -58,7 +58,8 @@ impl RedisFlags {
             return ReauthorizationFlags::default();
         }
         let replies = redis.values(&keys).await;
-        self.metrics.redis_read(match replies {
+        self.metrics.redis_read(match &replies {
+            Some(replies) if replies.iter().any(Result::is_err) => RedisResult::Refused,
             Some(_) => RedisResult::Ok,
             None => RedisResult::Failed,
         });

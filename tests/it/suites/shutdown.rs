@@ -12,7 +12,7 @@ use crate::support::{
     Backend, Client, Database, Program,
     client::any_inbox as request,
     plain::{self, Body, Connection as Plain, framed},
-    program::{Server, eventually},
+    program::{Server, WAIT_TIMEOUT, eventually},
     reason,
 };
 
@@ -235,5 +235,25 @@ async fn a_stop_ends_watches_after_its_wait() {
     while watch.message().await.unwrap().is_some() {}
     let took = began.elapsed();
     assert!(took >= Duration::from_millis(1990), "{took:?}");
+    assert_eq!(server.wait(), Some(0));
+}
+
+/// systemd learns when the service is ready, and when it stops.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn start_and_stop_are_reported_to_systemd() {
+    let database = Backend::Sqlite.golden();
+    let program = Program::serving(&database);
+    let path = program.folder().join("notify");
+    let socket = tokio::net::UnixDatagram::bind(&path).unwrap();
+    let server = program.env("NOTIFY_SOCKET", path.to_str().unwrap()).start();
+    for (signal, expected) in [(None, "READY=1"), (Some("TERM"), "STOPPING=1")] {
+        if let Some(signal) = signal {
+            server.signal(signal);
+        }
+        let mut report = [0; 64];
+        let received = tokio::time::timeout(WAIT_TIMEOUT, socket.recv(&mut report));
+        let length = received.await.expect(expected).unwrap();
+        assert_eq!(String::from_utf8_lossy(&report[..length]).trim(), expected);
+    }
     assert_eq!(server.wait(), Some(0));
 }
