@@ -232,7 +232,8 @@ def the_table_is_used(files):
         used |= {files.base(name)[0] for name, _ in Query(plain(text)).selectors}
     assert not files.metrics.keys() - used, sorted(files.metrics.keys() - used)
     # A rule that nothing reads, too.
-    read = {name for alert in files.alerts for name, _ in Query(alert["expr"]).selectors}
+    rules = [alert["expr"] for alert in files.alerts] + list(files.records.values())
+    read = {name for text in rules for name, _ in Query(text).selectors}
     assert files.records.keys() <= read, files.records.keys() - read
 
 
