@@ -116,6 +116,7 @@ impl Reader for DirectReader {
         let is_latest = limits.freshness == Freshness::Latest;
         let context = ReadContext::new(deadline, cancelled.clone());
         let context = context.requiring_primary(is_latest);
+        let context = context.counting(self.metrics.statements.clone());
         let _cancel_on_drop = cancelled.drop_guard();
         // Logged within the task, since the caller may have left.
         let (shape, metrics) = (shape(&request), self.metrics.clone());

@@ -75,12 +75,23 @@ struct FreshnessLabels {
 
 label_values!(Shape, ReadResult, NoPermit);
 
+/// Counts the statements of reads.
+#[derive(Clone, Debug, Default)]
+pub struct StatementCounter(Counter);
+
+impl StatementCounter {
+    pub fn sent(&self) {
+        self.0.inc();
+    }
+}
+
 /// Counts reads.
 #[derive(Clone, Debug)]
 pub struct ReadMetrics {
     pub running: Gauge,
     pub waiting: Gauge,
     pub max: Gauge,
+    pub statements: StatementCounter,
     no_permit: Family<NoPermitLabels, Counter>,
     results: Family<ReadLabels, Counter>,
     seconds: Family<ShapeLabels, Histogram>,
@@ -105,6 +116,7 @@ impl ReadMetrics {
             running: Gauge::default(),
             waiting: Gauge::default(),
             max: Gauge::default(),
+            statements: StatementCounter::default(),
             no_permit,
             results: Family::default(),
             seconds: Family::new_with_constructor(|| Histogram::new(DURATION_BUCKETS_SECONDS)),
@@ -193,6 +205,11 @@ impl Register for ReadMetrics {
             "store_reads",
             "Reads of the store that ended",
             self.results.clone(),
+        );
+        registry.register(
+            "store_statements",
+            "Statements that reads of the store sent for rows",
+            self.statements.0.clone(),
         );
         registry.register(
             "store_read_seconds",

@@ -160,6 +160,7 @@ fn use_all(metrics: &Metrics) {
     files.loaded(files::FileKind::Callers);
     files.set_server_expiry(SystemTime::UNIX_EPOCH);
     reads.no_permit(reads::NoPermit::QueueFull);
+    reads.statements.sent();
     reads.ended(reads::Shape::Account, reads::ReadResult::Ok, Duration::ZERO);
     let now = BootInstant(Duration::ZERO);
     reads.answered(Freshness::Bounded, now, now);

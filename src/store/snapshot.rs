@@ -244,6 +244,7 @@ impl Snapshot<'_> {
         statement: &Statement,
         arguments: &[Argument],
     ) -> Result<Result<SentRows, sqlx::Error>, StoreError> {
+        self.context.count_statement();
         // Safe: statements are made of constants alone, see `sql`.
         let sql = AssertSqlSafe(Arc::clone(&statement.sql));
         Ok(match &mut self.transaction {

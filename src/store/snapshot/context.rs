@@ -9,11 +9,14 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use crate::metrics::reads::StatementCounter;
+
 /// The deadline of a read, and whether its caller has left.
 pub struct ReadContext {
     deadline: Option<Instant>,
     cancelled: CancellationToken,
     requires_primary: bool,
+    statements: Option<StatementCounter>,
 }
 
 impl ReadContext {
@@ -23,6 +26,7 @@ impl ReadContext {
             deadline: Some(deadline),
             cancelled,
             requires_primary: false,
+            statements: None,
         }
     }
 
@@ -35,12 +39,22 @@ impl ReadContext {
         }
     }
 
+    /// The same, with its statements counted.
+    #[must_use]
+    pub fn counting(self, statements: StatementCounter) -> Self {
+        Self {
+            statements: Some(statements),
+            ..self
+        }
+    }
+
     /// For as long as it takes.
     pub(in crate::store) fn unlimited() -> Self {
         Self {
             deadline: None,
             cancelled: CancellationToken::new(),
             requires_primary: false,
+            statements: None,
         }
     }
 
@@ -55,6 +69,13 @@ impl ReadContext {
 
     pub(in crate::store) fn is_cancelled(&self) -> bool {
         self.cancelled.is_cancelled()
+    }
+
+    /// A statement is sent for rows.
+    pub(in crate::store) fn count_statement(&self) {
+        if let Some(statements) = &self.statements {
+            statements.sent();
+        }
     }
 
     /// For how long a statement may run, and no longer than this.
