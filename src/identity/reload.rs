@@ -180,11 +180,11 @@ impl Watcher {
         info!("the callers file has changed and counts from now on");
         let previous = Arc::clone(&self.policy.borrow());
         let (policy, trusted) = policy_of(file, Some(&previous), self.metrics.callers.clone());
+        self.policy.send_replace(Arc::new(policy));
         let files = &self.metrics.files;
         files.reloaded(FileKind::Callers, "");
         trusted.count(files);
         self.trusted = trusted;
-        self.policy.send_replace(Arc::new(policy));
     }
 
     async fn read_trusted(&mut self) {

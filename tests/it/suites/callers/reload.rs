@@ -3,12 +3,31 @@
 use std::time::{Duration, Instant};
 
 use super::{file, get, needs, on_socket, rule, uid};
-use crate::support::{Backend, program::eventually, reason, viewer};
+use crate::support::{
+    Backend,
+    program::{Server, eventually},
+    reason, viewer,
+};
 
 fn rules_for(account: i64) -> String {
     file(&rule(&format!(
         "accounts = [\"{account}\"]\nas = {{ users = \"any\", itself = true }}\ndetail = \"full\""
     )))
+}
+
+/// How many new versions of the callers file had this result so far.
+async fn reloads(server: &Server, result: &str) -> u64 {
+    let labels = [("file", "callers"), ("result", result)];
+    let scrape = server.scrape().await;
+    scrape.count("leadchat_inbox_reloads_total", &labels)
+}
+
+/// Waits until one more has this result.
+async fn until_reloaded(server: &Server, result: &str, before: u64) {
+    let labels = [("file", "callers"), ("result", result)];
+    let more = |it: f64| it > f64::from(u32::try_from(before).unwrap());
+    let name = "leadchat_inbox_reloads_total";
+    server.eventually_scraped(name, &labels, more).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -27,7 +46,7 @@ async fn a_file_is_read_again_and_a_bad_one_changes_nothing() {
     };
     assert!(is_served(1).await && !is_served(2).await);
 
-    // Each is refused whole, and logged once.
+    // Each is refused whole, and told once.
     let bad = [
         "version = 2".to_owned(),
         String::new(),
@@ -35,14 +54,11 @@ async fn a_file_is_read_again_and_a_bad_one_changes_nothing() {
         rules_for(2).replace("GetInbox", "GetInboxs"),
         rules_for(2).replace("as = ", "ass = "),
     ];
-    for text in bad {
-        let before = server.log_bytes();
+    for (before, text) in (0..).zip(bad) {
+        assert_eq!(reloads(&server, "refused").await, before, "{text}");
         server.replace_callers(&text);
         server.signal("HUP");
-        eventually("the file is refused", || {
-            server.log_after(before).contains("the last good one stays")
-        })
-        .await;
+        until_reloaded(&server, "refused", before).await;
         assert!(is_served(1).await && !is_served(2).await, "{text}");
     }
     // Each was logged once, however often it was read. Two have no version.
@@ -56,43 +72,32 @@ async fn a_file_is_read_again_and_a_bad_one_changes_nothing() {
     }
 
     // Without a signal it takes a few seconds.
-    let before = server.log_bytes();
+    assert_eq!(reloads(&server, "done").await, 0);
     server.replace_callers(&rules_for(2));
-    eventually("the file counts", || {
-        server.log_after(before).contains("counts from now on")
-    })
-    .await;
+    until_reloaded(&server, "done", 0).await;
     assert!(!is_served(1).await && is_served(2).await);
 
     // A file that is gone changes nothing; one that comes back counts.
     let path = server.folder().join("callers.toml");
-    let before = server.log_bytes();
+    let before = reloads(&server, "refused").await;
     std::fs::remove_file(&path).unwrap();
     server.signal("HUP");
-    eventually("the file is missed", || {
-        server.log_after(before).contains("cannot be read")
-    })
-    .await;
+    until_reloaded(&server, "refused", before).await;
     assert!(!is_served(1).await && is_served(2).await);
     // As Kubernetes replaces a mounted file: by another target of a link.
+    let before = reloads(&server, "done").await;
     let target = server.folder().join("of-a-mount");
     std::fs::write(&target, rules_for(1)).unwrap();
     std::os::unix::fs::symlink(&target, &path).unwrap();
     server.signal("HUP");
-    eventually("the file counts", || {
-        server.log_after(before).contains("counts from now on")
-    })
-    .await;
+    until_reloaded(&server, "done", before).await;
     assert!(is_served(1).await && !is_served(2).await);
     // A caller that is removed is not known any more, on the open connection.
-    let before = server.log_bytes();
+    let before = reloads(&server, "done").await;
     let other = format!("uids = [{}]", uid() + 1);
     server.replace_callers(&rules_for(1).replace(&format!("uids = [{}]", uid()), &other));
     server.signal("HUP");
-    eventually("the file counts", || {
-        server.log_after(before).contains("counts from now on")
-    })
-    .await;
+    until_reloaded(&server, "done", before).await;
     let status = get(&client, 1, viewer::service()).await.unwrap_err();
     assert_eq!(reason(&status), "CALLER_UNKNOWN");
 }
@@ -108,7 +113,7 @@ async fn half_a_file_does_not_count() {
     let path = server.folder().join("callers.toml");
     // A busy machine may take longer between the two halves than a writer has.
     for _ in 0..20 {
-        let writing = server.log_bytes();
+        let (writing, before) = (server.log_bytes(), reloads(&server, "done").await);
         let began = Instant::now();
         std::fs::write(&path, rules_for(2)).unwrap();
         server.signal("HUP");
@@ -124,16 +129,13 @@ async fn half_a_file_does_not_count() {
         })
         .await;
         if took < Duration::from_millis(150) {
-            assert!(!server.log_after(writing).contains("counts from now on"));
+            assert_eq!(reloads(&server, "done").await, before);
             return;
         }
-        let before = server.log_bytes();
+        let before = reloads(&server, "done").await;
         std::fs::write(&path, format!("{whole}# again\n")).unwrap();
         server.signal("HUP");
-        eventually("the whole file counts", || {
-            server.log_after(before).contains("counts from now on")
-        })
-        .await;
+        until_reloaded(&server, "done", before).await;
     }
     panic!("the machine is too busy");
 }
@@ -152,13 +154,10 @@ async fn a_changed_file_forgets_no_count() {
         served += 1;
     }
     assert!(served >= 60, "{served}");
-    let before = server.log_bytes();
+    let before = reloads(&server, "done").await;
     server.replace_callers(&with(6));
     server.signal("HUP");
-    eventually("the file counts", || {
-        server.log_after(before).contains("counts from now on")
-    })
-    .await;
+    until_reloaded(&server, "done", before).await;
     let mut served = 0;
     while get(&client, 1, viewer::service()).await.is_ok() {
         served += 1;
