@@ -7,9 +7,10 @@ use crate::{
     suites::{
         check::{checking, problems, report},
         reauthorization::{
-            INBOX, KEY, NOT_REQUIRED, REQUIRED, State, UNKNOWN, becomes, known, log_counts, of,
+            INBOX, KEY, NOT_REQUIRED, REQUIRED, State, UNKNOWN, assert_redis_answers, becomes,
+            failed_reads_of_flags, known, log_counts, of,
             outages::{no_read_waits, with_flag},
-            rendered, served, state, with_redis,
+            rendered, served, state, until_redis_answers, with_redis,
         },
     },
     support::{
@@ -60,16 +61,13 @@ fn refusals(server: &Server) -> Vec<String> {
 /// have kept Redis from answering in time; then it is asked for again.
 async fn listed(client: &Client, server: &Server) -> Vec<(i64, State)> {
     for _ in 0..5 {
-        let before = log_counts(server);
+        let before = failed_reads_of_flags(server).await;
         let inboxes = client.all(1, viewer::user(1)).await;
-        if log_counts(server) == before {
+        if failed_reads_of_flags(server).await == before {
             let states = inboxes.iter().map(|inbox| (inbox.id, of(inbox)));
             return states.filter(|(_, state)| state.is_some()).collect();
         }
-        eventually("Redis is there", || {
-            log_counts(server).0 == log_counts(server).1
-        })
-        .await;
+        until_redis_answers(server).await;
     }
     panic!("Redis was too slow five times");
 }
@@ -87,7 +85,7 @@ async fn a_cluster_of_one_shard_answers_every_key(backend: Backend) {
         .collect();
     assert!(slots.len() > 5);
 
-    let server = with_redis(&database, &cluster).start();
+    let server = with_redis(&database, &cluster).with_admin().start();
     let client = server.client().await;
     assert_eq!(served(&client).await, rendered());
     // Single calls between lists do not find Redis away.
@@ -96,7 +94,7 @@ async fn a_cluster_of_one_shard_answers_every_key(backend: Backend) {
         assert_eq!(known(&client).await, REQUIRED);
         listed(&client, &server).await;
     }
-    assert_eq!(log_counts(&server).0, log_counts(&server).1);
+    assert_redis_answers(&server).await;
     assert_eq!(refusals(&server), [""; 0]);
 
     let report = report(checking(&database).env("REDIS_URL", &cluster.url()));
@@ -111,7 +109,7 @@ async fn a_key_that_is_refused_costs_its_own_flag(backend: Backend) {
     redis.load(&golden::redis());
     redis.run::<()>(&["DEL", KEY]);
     redis.run::<()>(&["RPUSH", KEY, "true"]);
-    let server = with_redis(&database, &redis).start();
+    let server = with_redis(&database, &redis).with_admin().start();
     let client = server.client().await;
     for _ in 0..3 {
         assert_eq!(state(&client).await, UNKNOWN);
@@ -119,7 +117,7 @@ async fn a_key_that_is_refused_costs_its_own_flag(backend: Backend) {
         let unknown: Vec<_> = unknown.filter(|(_, state)| *state == UNKNOWN).collect();
         assert_eq!(unknown, [(INBOX, UNKNOWN)]);
     }
-    assert_eq!(log_counts(&server).0, log_counts(&server).1);
+    assert_redis_answers(&server).await;
     assert_eq!(refusals(&server), ["WRONGTYPE"]);
 
     let report = report(checking(&database).env("REDIS_URL", &redis.url()));
@@ -144,12 +142,12 @@ async fn a_cluster_of_two_shards_answers_for_one() {
     is_ready(&shard).await;
     is_ready(&other).await;
 
-    let server = with_redis(&database, &shard).start();
+    let server = with_redis(&database, &shard).with_admin().start();
     let client = server.client().await;
     let states = listed(&client, &server).await;
     let unknown = states.iter().filter(|(_, state)| *state == UNKNOWN).count();
     assert!(unknown > 2 && unknown < states.len() - 2, "{states:?}");
-    assert_eq!(log_counts(&server).0, log_counts(&server).1);
+    assert_redis_answers(&server).await;
     assert_eq!(refusals(&server), ["MOVED"]);
 
     let report = report(checking(&database).env("REDIS_URL", &shard.url()));
@@ -165,7 +163,7 @@ async fn a_slot_that_is_not_served_costs_its_flags() {
     cluster.run::<()>(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]);
     is_ready(&cluster).await;
     cluster.run::<()>(&["SET", KEY, "true"]);
-    let server = with_redis(&database, &cluster).start();
+    let server = with_redis(&database, &cluster).with_admin().start();
     let client = server.client().await;
     assert_eq!(known(&client).await, REQUIRED);
     let of_key = slot(&cluster, KEY).to_string();
@@ -174,7 +172,7 @@ async fn a_slot_that_is_not_served_costs_its_flags() {
     let unknown: Vec<_> = unknown.filter(|(_, state)| *state == UNKNOWN).collect();
     assert_eq!(unknown, [(INBOX, UNKNOWN)]);
     assert_eq!(refusals(&server), ["CLUSTERDOWN"]);
-    assert_eq!(log_counts(&server).0, log_counts(&server).1);
+    assert_redis_answers(&server).await;
 }
 
 /// Reads of those keys, or all reads, are refused at once. So none waits, and the first after

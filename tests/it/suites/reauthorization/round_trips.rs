@@ -4,11 +4,13 @@ use std::{collections::BTreeMap, sync::Mutex, time::Instant};
 
 use regex::Regex;
 
-use super::{INBOX, KEY, REQUIRED, get, log_counts, of, with_redis_at};
+use super::{
+    INBOX, KEY, REQUIRED, failed_reads_of_flags, get, of, until_redis_answers, with_redis_at,
+};
 use crate::support::{
     Backend, Client, Database,
     pb::{self},
-    program::{Server, eventually},
+    program::Server,
     proxy::Proxy,
     redis::Redis,
     viewer,
@@ -28,7 +30,7 @@ impl Overheard {
     async fn over(database: &Database) -> Self {
         let redis = Redis::start(&[]);
         let proxy = Proxy::to(redis.port).await;
-        let server = with_redis_at(database, &proxy.url()).start();
+        let server = with_redis_at(database, &proxy.url()).with_admin().start();
         Self {
             client: server.client().await,
             server,
@@ -42,19 +44,15 @@ impl Overheard {
     /// there in time; then it is called again.
     async fn asked(&self, call: impl AsyncFn(&Client)) -> (u64, Vec<String>) {
         for _ in 0..5 {
-            eventually("Redis is there", || {
-                let (away, back) = log_counts(&self.server);
-                away == back
-            })
-            .await;
+            until_redis_answers(&self.server).await;
             let before = (
-                log_counts(&self.server),
+                failed_reads_of_flags(&self.server).await,
                 self.redis.calls(),
                 self.proxy.sent(),
             );
             let round_trips = self.proxy.round_trips();
             call(&self.client).await;
-            if log_counts(&self.server) == before.0 {
+            if failed_reads_of_flags(&self.server).await == before.0 {
                 let keys = self.keys_since(&before.2);
                 assert_eq!(self.gets_since(&before.1), keys.len() as u64);
                 return (self.proxy.round_trips() - round_trips, keys);
