@@ -1,6 +1,6 @@
 //! Rows 1 to 6: warm calls, and the statements and the processor time of the database.
 
-use std::{fs, time::Duration};
+use std::fs;
 
 use prost::Message;
 use tempfile::tempdir;
@@ -9,7 +9,7 @@ use super::{
     accounts::{ADMINISTRATOR, AGENT, LARGE, LARGE_INBOXES, OTHER, SMALL, SMALL_INBOXES, inbox},
     driver::{Calls, get_inbox, median, page},
     floor::{Floor, GET, LIST},
-    it::support::{Client, Database, Program, client::retried, pb, program},
+    it::support::{Client, Database, Program, client::retried, pb},
     process::Measured,
     report::{Amount, Ratio, Row},
     rounds, service, window,
@@ -185,20 +185,16 @@ async fn token_in_the_middle(client: &Client) -> String {
 
 /// Row 5.
 pub async fn statements(database: &Database) -> Vec<Row> {
-    // It logs every statement.
-    let service = Program::serving(database)
-        .env("MAX_STALENESS", "60s")
-        .start();
+    let program = Program::serving(database).with_admin();
+    let service = program.env("MAX_STALENESS", "60s").start();
     let client = service.client().await;
     // The first read of a plan checks it.
     client.list(page(OTHER, ADMINISTRATOR, 1)).await.unwrap();
     let list = async || {
-        let before = count_statements(&service.log());
+        let before = service.statements().await;
         let response = client.list(page(SMALL, ADMINISTRATOR, 100)).await.unwrap();
         assert_eq!(response.message.inboxes.len() as i64, SMALL_INBOXES);
-        // Statements that are logged after the response.
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        (count_statements(&service.log()) - before) as f64
+        (service.statements().await - before) as f64
     };
     let cold = list().await;
     let warm = list().await;
@@ -214,12 +210,6 @@ pub async fn statements(database: &Database) -> Vec<Row> {
         row("statements of a warm `ListInboxes` of 100", warm, 0.0),
         row("statements of a cold one", cold, 25.0),
     ]
-}
-
-/// The statements in a log, without those that begin and end a transaction.
-fn count_statements(log: &str) -> usize {
-    let ends = |line: &&str| !line.contains("summary=\"COMMIT\"");
-    program::statements(log).filter(ends).count()
 }
 
 /// Row 6.

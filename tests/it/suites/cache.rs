@@ -20,11 +20,13 @@ use crate::support::{
     Client, Database, Program,
     log::RETRYING,
     pb::{self, Freshness, find_inboxes_request::Key},
-    program::{Server, statements},
+    program::Server,
+    scrape::Scrape,
     viewer,
 };
 
-/// A server that caches for so many seconds, and logs little but statements and calls.
+/// A server that caches for so many seconds, counts statements, and logs little but calls and
+/// retries.
 fn caching(database: &Database, seconds: u32) -> Program {
     counting(Program::serving(database), seconds)
 }
@@ -32,29 +34,49 @@ fn caching(database: &Database, seconds: u32) -> Program {
 fn counting(program: Program, seconds: u32) -> Program {
     program
         .env("MAX_STALENESS", &seconds.to_string())
-        .env("RUST_LOG", "info,leadchat_inbox=debug,sqlx::query=debug")
+        .env("RUST_LOG", "info,leadchat_inbox=debug")
+        .with_admin()
 }
 
-/// The statements while something was done. `None` where a read was retried, as on a busy
-/// machine.
+/// The counts of a server while something is done.
 struct Count<'a> {
     server: &'a Server,
-    since: u64,
+    before: Scrape,
+    log_bytes: u64,
 }
 
+/// Lookups of one inbox that did not find it in memory.
+const MISSES: [(&str, &str); 2] = [("cache", "excerpts"), ("result", "read")];
+
 impl<'a> Count<'a> {
-    fn begin(server: &'a Server) -> Self {
-        let since = server.log_bytes();
-        Self { server, since }
+    async fn begin(server: &'a Server) -> Self {
+        Self {
+            server,
+            before: server.scrape().await,
+            log_bytes: server.log_bytes(),
+        }
     }
 
-    fn log(&self) -> String {
-        self.server.log_after(self.since)
+    async fn of(&self, name: &str, labels: &[(&str, &str)]) -> u64 {
+        let now = self.server.scrape().await;
+        // Of another name, nothing would ever be counted.
+        assert!(now.series(name).count() > 0, "{name}");
+        now.count(name, labels) - self.before.count(name, labels)
     }
 
-    fn statements(&self) -> Option<usize> {
-        let log = self.log();
-        (!log.contains(RETRYING)).then(|| statements(&log).count())
+    /// The statements. `None` where a read was retried, as on a busy machine.
+    async fn statements(&self) -> Option<u64> {
+        let statements = self.of("leadchat_inbox_store_statements_total", &[]).await;
+        let log = self.server.log_after(self.log_bytes);
+        (!log.contains(RETRYING)).then_some(statements)
+    }
+
+    async fn reads(&self) -> u64 {
+        self.of("leadchat_inbox_store_reads_total", &[]).await
+    }
+
+    async fn lookups(&self, labels: &[(&str, &str)]) -> u64 {
+        self.of("leadchat_inbox_cache_lookups_total", labels).await
     }
 }
 

@@ -73,14 +73,15 @@ impl Program {
         Self::serving_at(&database.url())
     }
 
-    /// The same, and answers are kept for longer than a test takes.
+    /// The same, and answers are kept for longer than a test takes. The port for operators says
+    /// what is read nevertheless.
     pub fn caching(database: &Database) -> Self {
         Self::serving(database).with_cache()
     }
 
-    /// Answers are kept for longer than a test takes.
+    /// Answers are kept for longer than a test takes, and reads are counted.
     pub fn with_cache(self) -> Self {
-        self.env("MAX_STALENESS", "60")
+        self.env("MAX_STALENESS", "60").with_admin()
     }
 
     /// The same over a database anywhere.
@@ -287,11 +288,6 @@ impl Server {
         text
     }
 
-    /// How many statements it has logged so far.
-    pub fn statements(&self) -> usize {
-        statements(&self.log()).count()
-    }
-
     pub fn folder(&self) -> &std::path::Path {
         self.folder.path()
     }
@@ -369,14 +365,6 @@ impl Drop for Server {
             }
         }
     }
-}
-
-/// The statements in a log, one a line, without those that shorten time-outs and those of
-/// a new connection.
-pub fn statements(log: &str) -> impl Iterator<Item = &str> {
-    let uncounted = ["\"SET LOCAL ", "_inbox.own'", "\"PRAGMA "];
-    let statements = log.lines().filter(|line| line.contains(" sqlx::query: "));
-    statements.filter(move |line| !uncounted.iter().any(|start| line.contains(start)))
 }
 
 /// How long tests wait for what has to happen: far longer than a busy machine needs.

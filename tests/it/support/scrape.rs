@@ -48,16 +48,24 @@ impl Server {
         self.admin.as_ref().expect("a program with_admin")
     }
 
-    /// How much it has read from its database so far: reads where it has a port for
-    /// operators, or else statements.
+    /// How many reads of its database have ended so far.
     pub async fn reads(&self) -> u64 {
-        if self.admin.is_none() {
-            return self.statements() as u64;
-        }
         let scrape = self.scrape().await;
-        let series = scrape.series("leadchat_inbox_store_reads_total");
-        let counts = series.map(|(_, value)| format!("{value}").parse::<u64>().unwrap());
-        counts.sum()
+        scrape.count("leadchat_inbox_store_reads_total", &[])
+    }
+
+    /// How many statements its reads have sent for rows so far.
+    pub async fn statements(&self) -> u64 {
+        let (scrape, name) = (self.scrape().await, "leadchat_inbox_store_statements_total");
+        // Of another name, none would ever be sent.
+        assert_eq!(scrape.series(name).count(), 1);
+        scrape.count(name, &[])
+    }
+
+    /// How many calls have ended so far with this code.
+    pub async fn ended(&self, code: &str) -> u64 {
+        let scrape = self.scrape().await;
+        scrape.count("grpc_server_handled_total", &[("grpc_code", code)])
     }
 
     /// A response of its admin server.

@@ -32,7 +32,7 @@ async fn a_call_within_the_bound_takes_no_statement_and_one_after_it_a_read(back
         let mut last = SystemTime::now();
         for counts in &mut counts {
             for method in METHODS {
-                let count = Count::begin(&server);
+                let count = Count::begin(&server).await;
                 let asked = SystemTime::now();
                 let said = ask(&client, method, Freshness::Bounded).await.unwrap();
                 assert!(
@@ -40,7 +40,7 @@ async fn a_call_within_the_bound_takes_no_statement_and_one_after_it_a_read(back
                     "{method}"
                 );
                 last = last.max(said.read_time);
-                counts.push(count.statements()?);
+                counts.push(count.statements().await?);
             }
         }
         if began.elapsed() < MAX_STALENESS_AGE / 2 {
@@ -80,37 +80,42 @@ async fn the_latest_is_read_in_spite_of_the_cache(backend: Backend) {
     let committed = SystemTime::now();
     let is_new = |said: &Said| said.names.iter().any(|name| name == "renamed");
 
-    let count = Count::begin(&server);
+    let count = Count::begin(&server).await;
     for method in METHODS {
         let said = ask(&client, method, Freshness::Bounded).await.unwrap();
         assert!(!is_new(&said), "{method}");
         assert!(said.read_time <= committed, "{method}");
     }
-    assert_eq!(count.statements(), Some(0));
+    assert_eq!(count.statements().await, Some(0));
     for method in METHODS {
-        let count = Count::begin(&server);
+        let count = Count::begin(&server).await;
         let said = ask(&client, method, Freshness::Latest).await.unwrap();
         assert!(is_new(&said), "{method}");
         assert!(said.read_time >= before(committed), "{method}");
-        assert_ne!(count.statements(), Some(0), "{method}");
+        assert_ne!(count.statements().await, Some(0), "{method}");
     }
     // The outcome of these reads is kept.
-    let count = Count::begin(&server);
+    let count = Count::begin(&server).await;
     for method in METHODS {
         let said = ask(&client, method, Freshness::Bounded).await.unwrap();
         assert!(is_new(&said), "{method}");
     }
-    assert_eq!(count.statements(), Some(0));
+    assert_eq!(count.statements().await, Some(0));
 }
 
 /// The test of the tests that ask twice, with a server that caches nothing.
 async fn questions_that_are_read_again_are_noticed(backend: Backend) {
     let database = account(backend, 1).await;
-    let server = Program::serving(&database).start();
+    let server = Program::serving(&database).with_admin().start();
     let client = server.client().await.asking_twice();
     client.get(any_inbox()).await.unwrap();
     let second_pass = tokio::spawn(async move { client.ask_again(&server).await });
-    assert!(second_pass.await.unwrap_err().is_panic());
+    let panic = second_pass.await.unwrap_err().into_panic();
+    let said = panic.downcast_ref::<String>();
+    assert!(
+        said.is_some_and(|it| it.contains("from memory: 1 reads")),
+        "{said:?}"
+    );
 }
 
 /// A standby may lag behind its primary, for no longer than it is asked.
@@ -128,9 +133,9 @@ async fn a_standby_answers_from_the_cache_and_refuses_the_latest() {
         let refused = ask(&client, method, Freshness::Latest).await.err().unwrap();
         assert_eq!(refused.code(), Code::FailedPrecondition);
         assert_eq!(reason(&refused), "LATEST_ON_STANDBY");
-        let count = Count::begin(&server);
+        let count = Count::begin(&server).await;
         ask(&client, method, Freshness::Bounded).await.unwrap();
-        assert_eq!(count.statements(), Some(0), "{method}");
+        assert_eq!(count.statements().await, Some(0), "{method}");
     }
 }
 

@@ -76,15 +76,15 @@ async fn a_thousand_accounts_take_no_more_than_the_memory_that_is_set() {
     assert!(growth <= 16 + ALLOWANCE_MEGABYTES, "{growth} MB");
 
     // The greetings of these alone take more. They are read again, with the same answers.
-    let count = Count::begin(&server);
+    let count = Count::begin(&server).await;
     all(1..=300).await;
-    assert_ne!(count.statements(), Some(0));
+    assert_ne!(count.statements().await, Some(0));
     // However many are in the cache, one that is asked for now is kept.
     for account in 701..=710 {
         assert_eq!(listed(&client, account).await, names(account, INBOXES));
-        let count = Count::begin(&server);
+        let count = Count::begin(&server).await;
         assert_eq!(listed(&client, account).await, names(account, INBOXES));
-        assert_eq!(count.statements(), Some(0));
+        assert_eq!(count.statements().await, Some(0));
     }
 }
 
@@ -100,12 +100,12 @@ async fn an_account_larger_than_the_cache_is_answered_and_not_kept() {
     let client = server.client().await;
     assert_eq!(listed(&client, 1).await, names(1, 25));
     for _ in 0..3 {
-        let count = Count::begin(&server);
+        let count = Count::begin(&server).await;
         assert_eq!(listed(&client, 2).await, names(2, 25));
-        assert_ne!(count.statements(), Some(0));
+        assert_ne!(count.statements().await, Some(0));
     }
     // It has evicted nothing.
-    let count = Count::begin(&server);
+    let count = Count::begin(&server).await;
     assert_eq!(listed(&client, 1).await, names(1, 25));
-    assert_eq!(count.statements(), Some(0));
+    assert_eq!(count.statements().await, Some(0));
 }

@@ -73,9 +73,9 @@ async fn hidden_and_missing_take_as_many_statements(backend: Backend) {
                 viewer: Some(viewer::user(user)),
                 ..Default::default()
             };
-            let count = Count::begin(&server);
+            let count = Count::begin(&server).await;
             assert!(client.list(list).await.is_err());
-            counts.extend(count.statements());
+            counts.extend(count.statements().await);
         }
         of_lists.push(counts);
     }
@@ -89,12 +89,12 @@ async fn counts(
     client: &Client,
     request: impl Fn(i64) -> pb::GetInboxRequest,
     asks: std::ops::Range<i64>,
-) -> BTreeSet<usize> {
+) -> BTreeSet<u64> {
     let mut counts = BTreeSet::new();
     for ask in asks {
-        let count = Count::begin(server);
+        let count = Count::begin(server).await;
         assert!(client.get(request(ask)).await.is_err());
-        counts.extend(count.statements());
+        counts.extend(count.statements().await);
     }
     counts
 }

@@ -22,7 +22,7 @@ async fn no_method_answers_an_unknown_caller() {
     let socket = on_socket(&database, &file_of_others());
     let loopback = Program::caching(&database).with_callers(&file_of_others());
     let loopback = loopback.start();
-    let before = (socket.statements(), loopback.statements());
+    let before = (socket.statements().await, loopback.statements().await);
     let mut methods = 0;
     for (server, expected) in [
         (&socket, "CALLER_UNKNOWN"),
@@ -50,7 +50,10 @@ async fn no_method_answers_an_unknown_caller() {
         .unwrap_err();
     assert_eq!(metadata(&status)["identity"], format!("uid:{}", uid()));
     // Nothing was read for any of them.
-    assert_eq!((socket.statements(), loopback.statements()), before);
+    assert_eq!(
+        (socket.statements().await, loopback.statements().await),
+        before
+    );
 }
 
 /// A path that is not exactly that of a method leads to no method.
@@ -59,7 +62,7 @@ async fn odd_paths_lead_around_no_guard() {
     let database = Backend::Sqlite.golden();
     let server = Program::caching(&database).with_callers(&file_of_others());
     let server = server.start();
-    let before = server.statements();
+    let before = server.statements().await;
     for path in [
         "//leadchat.inbox.v1.InboxService/GetInbox",
         "/leadchat.inbox.v1.InboxService//GetInbox",
@@ -78,7 +81,7 @@ async fn odd_paths_lead_around_no_guard() {
         let is_refused = matches!(status.code(), Code::Unauthenticated | Code::Unimplemented);
         assert!(is_refused, "{path}: {status:?}");
     }
-    assert_eq!(server.statements(), before);
+    assert_eq!(server.statements().await, before);
 }
 
 /// Probes need no credential to ask whether it serves.

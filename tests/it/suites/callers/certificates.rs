@@ -139,7 +139,7 @@ async fn only_a_good_certificate_proves_a_caller() {
     let early = mesh.certificate_between("early", &id, (now + hours(1), now + hours(2)));
     add("not valid yet", early, "CertificateExpired");
 
-    let before = server.statements();
+    let before = server.statements().await;
     let mut wrong = Vec::new();
     for (what, certificate, expected) in &cases {
         for version in [&TLS13, &TLS12] {
@@ -153,7 +153,7 @@ async fn only_a_good_certificate_proves_a_caller() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
     // Nothing was read for any of them, and the log says why a handshake failed.
-    assert_eq!(server.statements(), before);
+    assert_eq!(server.statements().await, before);
     for part in [
         "a handshake failed",
         "several URIs",

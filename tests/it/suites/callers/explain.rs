@@ -158,7 +158,7 @@ async fn rules_are_explained() {
     assert_eq!(groups(&answer), ["WITHHELD_BY_DETAIL"; 5]);
 
     // Not permitted: an answer, for which nothing is read.
-    let before = server.statements();
+    let before = server.statements().await;
     let basic_of_7 = pb::ExplainAccessRequest {
         detail: pb::InboxDetail::Basic.into(),
         ..request(7, None, viewer::service())
@@ -180,7 +180,7 @@ async fn rules_are_explained() {
             .collect();
         assert_eq!(found, missing);
     }
-    assert_eq!(server.statements(), before);
+    assert_eq!(server.statements().await, before);
 
     // FindInboxes finds by address: of an id it tells nothing.
     for method in ["ExplainAccess", "getinbox", "Nope", "FindInboxes"] {

@@ -72,10 +72,10 @@ async fn every_part_of_a_question_is_decided_in_every_method(backend: Backend) {
         (1, viewer::user(1), FULL, "detail"),
         (1, viewer::user(1), 0, "detail"),
     ] {
-        let before = server.statements();
+        let before = server.statements().await;
         let said = needs_of_all(&client, account, asker, detail).await;
         assert_eq!(said, [missing; 4], "{account} {detail}");
-        let is_read = server.statements() > before;
+        let is_read = server.statements().await > before;
         assert_eq!(is_read, missing == "nothing", "{account} {detail}");
     }
     // The shape is checked before, the method before that.
@@ -97,7 +97,7 @@ async fn refusals_are_equal_whatever_is_stored() {
     let rules = rule("accounts = [\"4711\"]\nas = { users = \"any\", itself = true }");
     let server = on_socket(&database, &file(&rules));
     let client = server.client().await;
-    let before = server.statements();
+    let before = server.statements().await;
     let mut said = Vec::new();
     for (account, asker) in [
         (1, viewer::user(1)),
@@ -111,7 +111,7 @@ async fn refusals_are_equal_whatever_is_stored() {
         said.push((status.message().to_owned(), metadata(&status), length));
     }
     assert!(said.windows(2).all(|pair| pair[0] == pair[1]));
-    assert_eq!(server.statements(), before);
+    assert_eq!(server.statements().await, before);
 }
 
 /// A search of all accounts needs a rule of its own, and stays in its accounts. The page of

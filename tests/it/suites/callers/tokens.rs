@@ -137,7 +137,7 @@ async fn odd_claims() {
     let database = Backend::Sqlite.golden();
     let server = server(&database);
     let client = server.client().await;
-    let before = server.statements();
+    let before = server.statements().await;
     let mut wrong = Vec::new();
     for line in CLAIMS.trim().lines() {
         let parts: Vec<_> = line.split(" ~ ").map(str::trim).collect();
@@ -154,7 +154,7 @@ async fn odd_claims() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert_eq!(server.statements(), before);
+    assert_eq!(server.statements().await, before);
     // The log says what the caller is not told.
     for problem in [
         "audience", "issuer", "claims", "too-long", "expired", "not-yet",
