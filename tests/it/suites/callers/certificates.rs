@@ -30,8 +30,8 @@ pub fn hours(count: u64) -> Duration {
 pub fn callers() -> String {
     let dashboard = entry("dashboard", &format!("spiffe = [\"{DASHBOARD}\"]"));
     let on_call = entry("on-call", &format!("dns = [\"{ON_CALL}\", \"b.example\"]"));
-    let other = entry("other", "dns = [\"c.example\"]");
-    format!("{}{dashboard}{on_call}{other}", Network::HEAD)
+    let third = entry("third", "dns = [\"c.example\"]");
+    format!("{}{dashboard}{on_call}{third}", Network::HEAD)
 }
 
 /// The name of the caller, or the reason and its metadata, or the alert of a refused

@@ -106,7 +106,7 @@ async fn a_verified_token_is_never_decoration() {
 
 /// A line for each certificate, a column for each token.
 const EXPECTED: &str = "
-none      CREDENTIALS_MISSING                | is dashboard        | CREDENTIALS_MISSING certificate   | is other            | CALLER_UNKNOWN jobs:nobody | EXPIRED | INVALID
+none      CREDENTIALS_MISSING                | is dashboard        | CREDENTIALS_MISSING certificate   | is third            | CALLER_UNKNOWN jobs:nobody | EXPIRED | INVALID
 dashboard is dashboard                       | is dashboard        | INVALID                           | INVALID             | CALLER_UNKNOWN jobs:nobody | EXPIRED | INVALID
 unknown   FOREIGN | FOREIGN | FOREIGN | FOREIGN | FOREIGN | EXPIRED | INVALID
 strict    CREDENTIALS_MISSING authorization  | INVALID             | is strict                         | INVALID             | CALLER_UNKNOWN jobs:nobody | EXPIRED | INVALID
@@ -131,7 +131,7 @@ async fn combinations() {
         &[
             dashboard(&rule("itself = true, users = \"any\"")),
             entry("strict", &strict),
-            entry("other", &subject("other")),
+            entry("third", &subject("third")),
         ]
         .concat(),
     );
@@ -155,7 +155,7 @@ async fn combinations() {
         ("-", String::new()),
         ("dashboard", token("dashboard")),
         ("strict", token("strict")),
-        ("other", token("other")),
+        ("third", token("third")),
         ("nobody", token("nobody")),
         ("expired", format!("Bearer {}", KEYS.eddsa.token(&late))),
         (

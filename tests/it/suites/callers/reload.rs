@@ -106,7 +106,7 @@ async fn a_file_is_read_again_and_a_bad_one_changes_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn half_a_file_does_not_count() {
     let database = Backend::Sqlite.golden();
-    let more = "[[caller]]\nname = \"other\"\nuids = [7]\n[[caller.may]]\n\
+    let more = "[[caller]]\nname = \"third\"\nuids = [7]\n[[caller.may]]\n\
                 methods = [\"GetInbox\"]\naccounts = [\"1\"]\nas = { itself = true }\n";
     let whole = format!("{}{}", rules_for(1), more);
     let server = on_socket(&database, &whole);
