@@ -79,11 +79,43 @@ pub fn assert_within(took: Duration, limit: Duration) {
     assert!(took <= limit + BUSY_DELAY, "{took:?}, and not {limit:?}");
 }
 
-/// Waits until a metric has counted something, and fails if an answer was older than the bound.
-pub async fn shows(server: &Server, name: &str, labels: &[(&str, &str)]) {
-    let count = server.eventually_scraped(name, labels, |it| it > 0.0).await;
-    println!("faults: {name} {labels:?} is {count}");
-    within_bound(server).await;
+/// A metric that counts, and how far it had counted before a fault.
+pub struct Counter<'s> {
+    server: &'s Server,
+    name: &'static str,
+    labels: &'static [(&'static str, &'static str)],
+    before: f64,
+}
+
+impl<'s> Counter<'s> {
+    pub async fn begin(
+        server: &'s Server,
+        name: &'static str,
+        labels: &'static [(&'static str, &'static str)],
+    ) -> Self {
+        let before = server.scrape().await.value(name, labels);
+        Self {
+            server,
+            name,
+            labels,
+            before,
+        }
+    }
+
+    /// Waits until it has counted so many more, and fails if an answer was older than the bound.
+    pub async fn rises_by(self, least: usize) {
+        let least = format!("{least}").parse::<f64>().unwrap();
+        let Self {
+            server,
+            name,
+            labels,
+            before,
+        } = self;
+        let has_risen = |it: f64| it - before >= least;
+        let now = server.eventually_scraped(name, labels, has_risen).await;
+        println!("faults: {name} {labels:?} was {before}, and is {now}");
+        within_bound(server).await;
+    }
 }
 
 /// Fails if the server itself has counted an answer that was older than the bound.
@@ -100,9 +132,10 @@ pub async fn becomes(server: &Server, name: &str, labels: &[(&str, &str)], is_on
     server.eventually_scraped(name, labels, is_so).await;
 }
 
-/// Reads of the store that ended without an answer.
-pub const UNAVAILABLE: [(&str, &str); 1] = [("result", "unavailable")];
 pub const STORE_READS: &str = "leadchat_inbox_store_reads_total";
+/// Reads of the store that ended with an answer, and without one.
+pub const OK: [(&str, &str); 1] = [("result", "ok")];
+pub const UNAVAILABLE: [(&str, &str); 1] = [("result", "unavailable")];
 
 /// Fails if a read has failed since the log of a server had this length. On a busy machine, one
 /// may have been late.

@@ -6,7 +6,7 @@ use rustls::{CertificateError, Error};
 use tokio::time::{sleep, timeout};
 use tonic::{Code, Status};
 
-use super::caller::{MAX_CALL_AGE, assert_within, becomes, shows, with_bound, within_bound};
+use super::caller::{Counter, MAX_CALL_AGE, assert_within, becomes, with_bound, within_bound};
 use crate::{
     suites::callers::network::{DASHBOARD, Network, entry, uri},
     support::{
@@ -137,6 +137,10 @@ async fn a_client_certificate_that_ended_ends_its_connection() {
     let tls = network.tls(Some(&short));
     let client = tls.client(&server.address);
     get(&client).await.unwrap();
+    let expired = &[("credential", "certificate"), ("problem", "expired")];
+    let refusals = Counter::begin(&server, "leadchat_inbox_unauthenticated_total", expired).await;
+    let why = &[("why", "certificate")];
+    let ends = Counter::begin(&server, "leadchat_inbox_connections_ended_total", why).await;
     until_over(end).await;
     let began = Instant::now();
     let status = get(&client).await.unwrap_err();
@@ -156,10 +160,8 @@ async fn a_client_certificate_that_ended_ends_its_connection() {
     assert_within(ended, Duration::from_secs(1));
     let status = get(&client).await.unwrap_err();
     println!("faults: a client's certificate ended: {status:?}");
-    let expired = [("credential", "certificate"), ("problem", "expired")];
-    shows(&server, "leadchat_inbox_unauthenticated_total", &expired).await;
-    let ended = [("why", "certificate")];
-    shows(&server, "leadchat_inbox_connections_ended_total", &ended).await;
+    refusals.rises_by(1).await;
+    ends.rises_by(1).await;
     let renewed = network.mesh.certificate_with("renewed", &uri(DASHBOARD));
     get(&network.client(&server, Some(&renewed))).await.unwrap();
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::time::sleep;
 
-use super::caller::{MAX_CALL_AGE, MAX_STALENESS_AGE, shows, with_bound, within_bound};
+use super::caller::{Counter, MAX_CALL_AGE, MAX_STALENESS_AGE, with_bound, within_bound};
 use crate::{
     suites::callers::{
         issuers::{ISSUERS, KEYS, claims, outcome},
@@ -19,6 +19,7 @@ use crate::{
 };
 
 const HOUR_SECONDS: i64 = 3600;
+const UNAUTHENTICATED: &str = "leadchat_inbox_unauthenticated_total";
 
 /// The name of the first inbox, and the time of its read.
 async fn asked(client: &Client, freshness: Freshness) -> (String, SystemTime) {
@@ -113,7 +114,13 @@ async fn tokens_hold_by_the_wall_clock_as_it_is_set() {
     let client = server.0.client().await;
     let token = format!("Bearer {}", KEYS.es256.token(&claims("sender")));
     let headers = [("authorization", token.as_str())];
+    let expired = &[("credential", "authorization"), ("problem", "expired")];
+    let not_yet = &[("credential", "authorization"), ("problem", "not-yet")];
     let began = Instant::now();
+    let refusals = [
+        Counter::begin(&server.0, UNAUTHENTICATED, expired).await,
+        Counter::begin(&server.0, UNAUTHENTICATED, not_yet).await,
+    ];
     for hours in [0, 1, 0, -1, 0] {
         server.set_clock(hours * HOUR_SECONDS);
         let set = Instant::now();
@@ -129,8 +136,7 @@ async fn tokens_hold_by_the_wall_clock_as_it_is_set() {
         assert_eq!(said, expected, "{hours} hours");
     }
     assert!(began.elapsed() < WAIT_TIMEOUT);
-    for problem in ["expired", "not-yet"] {
-        let labels = [("credential", "authorization"), ("problem", problem)];
-        shows(&server.0, "leadchat_inbox_unauthenticated_total", &labels).await;
+    for refusal in refusals {
+        refusal.rises_by(1).await;
     }
 }

@@ -7,7 +7,7 @@ use tokio::{join, task::block_in_place};
 use super::{
     NAME,
     caller::{
-        STORE_READS, STORE_UNAVAILABLE, UNAVAILABLE, assert_within, becomes, callers, shows,
+        Counter, STORE_READS, STORE_UNAVAILABLE, UNAVAILABLE, assert_within, becomes, callers,
         with_bound,
     },
     filled,
@@ -26,6 +26,7 @@ async fn a_promoted_standby_takes_over() {
     );
     let server = with_bound(Program::serving_at(&url)).start();
     let [mut bounded, mut latest] = callers(&server).await;
+    let reads = Counter::begin(&server, STORE_READS, &UNAVAILABLE).await;
     block_in_place(|| primary.processes().kill());
     // A standby is no place for what asks for a primary, not even within the bound.
     let (kept, failed) = join!(
@@ -38,7 +39,7 @@ async fn a_promoted_standby_takes_over() {
     for span in [kept, failed] {
         assert_within(span.took, Duration::from_secs(2));
     }
-    shows(&server, STORE_READS, &UNAVAILABLE).await;
+    reads.rises_by(1).await;
     becomes(&server, "leadchat_inbox_store_up", &[], false).await;
     block_in_place(|| standby.psql("postgres", "SELECT pg_promote()"));
     let (back, latest) = join!(

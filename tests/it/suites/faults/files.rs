@@ -6,8 +6,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
 use tokio::{join, task::block_in_place, time::sleep};
 
 use super::caller::{
-    MAX_CALL_AGE, MAX_STALENESS_AGE, STORE_READS, STORE_UNAVAILABLE, UNAVAILABLE,
-    assert_none_failed, assert_within, becomes, callers, shows, with_bound,
+    Counter, MAX_CALL_AGE, MAX_STALENESS_AGE, STORE_READS, STORE_UNAVAILABLE, UNAVAILABLE,
+    assert_none_failed, assert_within, becomes, callers, with_bound,
 };
 use crate::support::{
     Backend, Program,
@@ -54,6 +54,7 @@ async fn a_server_without_files_accepts_later() {
         .args(["--database-connections", "1"])
         .start();
     let [mut bounded, mut latest] = callers(&server).await;
+    let failures = Counter::begin(&server, "leadchat_inbox_accept_failures_total", &[]).await;
     let limit = FileLimit::exhausted(&server);
     let began = Instant::now();
     let address = server.address.clone();
@@ -81,10 +82,10 @@ async fn a_server_without_files_accepts_later() {
     let after = lifted.elapsed();
     println!("faults: files again: a new connection is served after {after:.2?}");
     assert_within(after, Duration::from_secs(1));
-    let failures = "leadchat_inbox_accept_failures_total";
-    shows(&server, failures, &[]).await;
+    failures.rises_by(1).await;
     // It is not repeated at once.
-    let failures = server.scrape().await.count(failures, &[]);
+    let failures = server.scrape().await;
+    let failures = failures.count("leadchat_inbox_accept_failures_total", &[]);
     assert!(failures <= exhausted.as_secs() + 1, "{failures}");
 }
 
@@ -95,6 +96,7 @@ async fn a_server_without_files_connects_to_postgresql_later() {
     let database = Backend::Postgres.golden();
     let server = with_bound(Program::serving(&database)).start();
     let [mut bounded, mut latest] = callers(&server).await;
+    let reads = Counter::begin(&server, STORE_READS, &UNAVAILABLE).await;
     let limit = FileLimit::exhausted(&server);
     let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
         WHERE datname = current_database() AND application_name = 'leadchat-inbox'";
@@ -113,7 +115,7 @@ async fn a_server_without_files_connects_to_postgresql_later() {
         bounded.until_answered(STORE_UNAVAILABLE),
         latest.until_answered(STORE_UNAVAILABLE)
     );
-    shows(&server, STORE_READS, &UNAVAILABLE).await;
+    reads.rises_by(1).await;
     println!("faults: files for PostgreSQL again: answered {back}");
     println!("faults: files for PostgreSQL again: the latest is answered {latest}");
     for span in [back, latest] {
@@ -138,6 +140,8 @@ async fn a_broken_callers_file_changes_nothing() {
     let program = with_bound(Program::serving(&database)).with_callers(&callers_file(1));
     let server = program.start();
     let [mut bounded, mut latest] = callers(&server).await;
+    let refused = &[("file", "callers"), ("result", "refused")];
+    let reloads = Counter::begin(&server, "leadchat_inbox_reloads_total", refused).await;
     let broke = Instant::now();
     server.replace_callers(&callers_file(2).replace("GetInbox", "GetInbx"));
     eventually("it is refused", || {
@@ -157,9 +161,8 @@ async fn a_broken_callers_file_changes_nothing() {
     println!("faults: a callers file broke: {kept}");
     println!("faults: a callers file broke: the latest: {read}");
 
+    reloads.rises_by(1).await;
     let callers = ("file", "callers");
-    let refused = [callers, ("result", "refused")];
-    shows(&server, "leadchat_inbox_reloads_total", &refused).await;
     becomes(&server, "leadchat_inbox_stale", &[callers], true).await;
     let corrected = Instant::now();
     server.replace_callers(&callers_file(2));

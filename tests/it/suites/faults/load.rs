@@ -11,8 +11,8 @@ use tonic_types::StatusExt;
 use super::{
     NAME,
     caller::{
-        MAX_CALL_AGE, STORE_READS, STORE_UNAVAILABLE, UNAVAILABLE, assert_none_failed,
-        assert_within, callers, shows, with_bound,
+        Counter, MAX_CALL_AGE, STORE_READS, STORE_UNAVAILABLE, UNAVAILABLE, assert_none_failed,
+        assert_within, callers, with_bound,
     },
 };
 use crate::support::{
@@ -48,6 +48,7 @@ async fn a_slow_postgresql_fails_a_read_after_three_seconds() {
     let database = Backend::Postgres.golden();
     let server = with_bound(Program::serving(&database)).start();
     let [mut bounded, mut latest] = callers(&server).await;
+    let reads = Counter::begin(&server, STORE_READS, &UNAVAILABLE).await;
     database.slow_down(SLOW_SECONDS).await;
     let (kept, failed) = join!(
         bounded.until_refused(STORE_UNAVAILABLE),
@@ -59,7 +60,7 @@ async fn a_slow_postgresql_fails_a_read_after_three_seconds() {
     for span in [kept, failed] {
         assert_within(span.took, Duration::from_secs(4));
     }
-    shows(&server, STORE_READS, &UNAVAILABLE).await;
+    reads.rises_by(1).await;
     speed_up(&database).await;
     let (back, latest) = join!(
         bounded.until_answered(STORE_UNAVAILABLE),
@@ -83,6 +84,8 @@ async fn calls_behind_slow_reads_are_refused_as_overload() {
         .start();
     let client = server.client().await;
     client.get(any_inbox()).await.unwrap();
+    let waited = &[("reason", "queue_timeout")];
+    let refusals = Counter::begin(&server, "leadchat_inbox_reads_refused_total", waited).await;
     database.slow_down(SLOW_SECONDS).await;
     let calls = (1..=CALLS).map(|inbox| {
         let (client, request) = (client.clone(), latest_of(inbox));
@@ -114,8 +117,7 @@ async fn calls_behind_slow_reads_are_refused_as_overload() {
         assert!(status.get_details_retry_info().is_some());
     }
     assert!(overloaded > 0);
-    let waited = [("reason", "queue_timeout")];
-    shows(&server, "leadchat_inbox_reads_refused_total", &waited).await;
+    refusals.rises_by(1).await;
     speed_up(&database).await;
     let recovered = Instant::now();
     callers(&server).await;
@@ -199,6 +201,7 @@ async fn a_postgresql_without_connections_is_waited_for() {
         assert!(began.elapsed() < WAIT_TIMEOUT, "no shortage is shown");
     }
 
+    let reads = Counter::begin(&server, STORE_READS, &UNAVAILABLE).await;
     let of_reader = "FROM pg_stat_activity WHERE usename = 'reader'";
     let began = Instant::now();
     loop {
@@ -222,7 +225,7 @@ async fn a_postgresql_without_connections_is_waited_for() {
     for span in [kept, failed] {
         assert_within(span.took, Duration::from_secs(2));
     }
-    shows(&server, STORE_READS, &UNAVAILABLE).await;
+    reads.rises_by(1).await;
     drop(others);
     let (back, latest) = join!(
         bounded.until_answered(STORE_UNAVAILABLE),

@@ -2,7 +2,7 @@
 
 use futures_util::{StreamExt, stream};
 
-use super::caller::{shows, with_bound};
+use super::caller::{Counter, with_bound};
 use crate::{
     suites::cache::sizes::{accounts, listed, names},
     support::Program,
@@ -36,6 +36,8 @@ async fn a_full_cache_reads_accounts_again() {
         asks.buffer_unordered(8).collect::<Vec<_>>().await;
     };
     all().await;
+    let fresh = &[("entry", "fresh")];
+    let evictions = Counter::begin(&server, "leadchat_inbox_cache_evictions_total", fresh).await;
     let full = server.memory();
     for _ in 0..ROUNDS {
         all().await;
@@ -44,8 +46,7 @@ async fn a_full_cache_reads_accounts_again() {
     println!(
         "faults: the cache is full: {full} MB after a round, {now} MB at last, {most} MB at most"
     );
-    let fresh = [("entry", "fresh")];
-    shows(&server, "leadchat_inbox_cache_evictions_total", &fresh).await;
+    evictions.rises_by(1).await;
     let scrape = server.scrape().await;
     let bytes = |name| scrape.value(name, &[]);
     let (held, all) = (

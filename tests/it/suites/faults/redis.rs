@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::caller::{
-    MAX_CALL_AGE, MAX_STALENESS_AGE, assert_within, becomes as becomes_up, shows, with_bound,
+    Counter, MAX_CALL_AGE, MAX_STALENESS_AGE, assert_within, becomes as becomes_up, with_bound,
 };
 use crate::{
     suites::reauthorization::{
@@ -50,6 +50,8 @@ async fn outage(what: &str, begin: fn(&Redis), end: fn(&Redis)) -> (Server, Dura
     let server = with_bound(program).start();
     let client = server.client().await;
     becomes(&client, REQUIRED).await;
+    let failed = &[("result", "failed")];
+    let reads = Counter::begin(&server, "leadchat_inbox_redis_reads_total", failed).await;
     begin(&redis);
     let (after, longest) = until(&client, UNKNOWN, REQUIRED).await;
     println!("faults: Redis is {what}: unknown after {after:.2?}, calls of {longest:.2?} at most");
@@ -64,8 +66,7 @@ async fn outage(what: &str, begin: fn(&Redis), end: fn(&Redis)) -> (Server, Dura
         asked.elapsed()
     );
     becomes_up(&server, "leadchat_inbox_redis_up", &[], false).await;
-    let failed = [("result", "failed")];
-    shows(&server, "leadchat_inbox_redis_reads_total", &failed).await;
+    reads.rises_by(1).await;
     end(&redis);
     let (after, _) = until(&client, REQUIRED, UNKNOWN).await;
     println!("faults: Redis was {what}: known again after {after:.2?}");
