@@ -48,25 +48,94 @@ fn names(cell: &str) -> Vec<String> {
     found.map(|name| name[1].to_owned()).collect()
 }
 
+/// A metric of a row, and its labels as Rust has them.
+#[derive(Debug)]
+struct Metric {
+    quoted: Regex,
+    labels: Vec<String>,
+}
+
+impl Metric {
+    fn all(cell: &str) -> Vec<Self> {
+        let quoted = Regex::new(r"`(leadchat_inbox_[a-z_]+)(?:\{([^`]*)\})?`").unwrap();
+        let label = Regex::new(r#"([a-z_]+)=("[a-z_]+")"#).unwrap();
+        let metrics = quoted.captures_iter(cell).map(|found| {
+            let labels = found.get(2).map_or("", |it| it.as_str());
+            let labels = label.captures_iter(labels);
+            Self {
+                quoted: Regex::new(&format!("\"{}(_bucket|_count|_sum)?\"", &found[1])).unwrap(),
+                labels: labels
+                    .map(|it| format!("(\"{}\", {})", &it[1], &it[2]))
+                    .collect(),
+            }
+        });
+        metrics.collect()
+    }
+
+    fn is_asked(&self, code: &str) -> bool {
+        let has = |label: &String| code.contains(label);
+        self.quoted.is_match(code) && self.labels.iter().all(has)
+    }
+}
+
+/// The functions and constants at the top of files, by their names.
+fn items<'t>(texts: &[&'t str]) -> BTreeMap<&'t str, &'t str> {
+    let begin = Regex::new(r"(?m)^(?:pub )?(?:async )?(fn|const) (\w+)").unwrap();
+    let item = |text: &'t str, found: &regex::Captures<'t>| {
+        let end = if &found[1] == "fn" { "\n}\n" } else { ";\n" };
+        let rest = &text[found.get(0).unwrap().start()..];
+        let (item, _) = rest.split_once(end).unwrap();
+        (found.get(2).unwrap().as_str(), item)
+    };
+    let found = |text: &&'t str| {
+        let text = *text;
+        let found: Vec<_> = begin.captures_iter(text).collect();
+        found.into_iter().map(move |it| item(text, &it))
+    };
+    texts.iter().flat_map(found).collect()
+}
+
+/// A test, and whatever of its file and of `caller.rs` it uses.
+fn code_of(test: &str, text: &str) -> String {
+    let word = Regex::new(r"\w+").unwrap();
+    let mut items = items(&[include_str!("caller.rs"), text]);
+    let mut code = String::new();
+    let mut open = vec![items.remove(test).unwrap()];
+    while let Some(item) = open.pop() {
+        code += item;
+        open.extend(
+            word.find_iter(item)
+                .filter_map(|it| items.remove(it.as_str())),
+        );
+    }
+    code
+}
+
 #[test]
 fn the_table_names_the_tests_of_the_faults() {
     let rows = rows();
     assert!(rows.len() > 15, "{}", rows.len());
-    let (texts, shared) = (tests(), include_str!("caller.rs"));
+    let texts = tests();
     let mut named = BTreeSet::new();
     for row in rows {
         assert_eq!(row.len(), 6, "{row:?}");
         assert!(row.iter().all(|cell| !cell.is_empty()), "{row:?}");
         let tests = names(&row[5]);
         assert!(!tests.is_empty(), "{row:?}");
-        // A metric of a row is asked for beside each of its tests.
-        let metrics = names(&row[4]).into_iter();
-        for metric in metrics.filter(|name| name.starts_with("leadchat_inbox_")) {
-            for test in &tests {
-                let text = texts.get(test).unwrap_or_else(|| panic!("no test {test}"));
-                let is_asked = [text, shared].iter().any(|it| it.contains(&metric));
-                assert!(is_asked, "{test} does not ask for {metric}");
-            }
+        // Each metric of a row is asked for by one of its tests, and each test asks for one.
+        let metrics = Metric::all(&row[4]);
+        let codes = tests.iter().map(|test| {
+            let text = texts.get(test).unwrap_or_else(|| panic!("no test {test}"));
+            (test, code_of(test, text))
+        });
+        let codes: Vec<_> = codes.collect();
+        for metric in &metrics {
+            let is_asked = codes.iter().any(|(_, code)| metric.is_asked(code));
+            assert!(is_asked, "{tests:?} do not ask for {metric:?}");
+        }
+        for (test, code) in codes {
+            let asks = metrics.iter().any(|metric| metric.is_asked(&code));
+            assert!(asks || metrics.is_empty(), "{test} asks for no metric");
         }
         named.extend(tests);
     }
