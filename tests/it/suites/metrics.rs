@@ -1,9 +1,10 @@
 //! Readiness, metrics, traces, and the lines of calls.
 
 mod readiness;
+mod texts;
 mod traces;
 
-use tonic::{Code, Request, metadata::MetadataValue};
+use tonic::Code;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 use crate::support::{Backend, Program, client::any_inbox, get_inbox, pb, viewer};
@@ -18,10 +19,6 @@ methods = ["GetInbox"]
 accounts = ["*"]
 as = { users = "any", itself = true }
 "#;
-
-/// Series of a server whose callers have asked every odd thing: far fewer than all that the
-/// labels allow.
-const MAX_SERIES: usize = 600;
 
 /// Calls end by their codes, for everybody, and for each caller.
 async fn calls_are_counted_by_code_and_caller(backend: Backend) {
@@ -136,47 +133,6 @@ async fn a_call_that_is_given_up_is_counted_as_cancelled() {
         .eventually_scraped("grpc_server_handled_total", &cancelled, |it| it >= 1.0)
         .await;
     assert_eq!(server.scrape().await.count(in_flight, &[]), 0);
-}
-
-/// Every text of a client leads to series of the same few names.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn texts_of_clients_make_no_series() {
-    let database = Backend::Sqlite.golden();
-    let program = Program::serving(&database).with_admin();
-    let server = program.with_callers(LOCAL).start();
-    let client = server.client().await;
-    for number in 0..300 {
-        let path = format!("/service-{number}.Any/Method{number}");
-        let mut request = Request::new(Vec::new());
-        let text = MetadataValue::try_from(format!("Bearer a.b{number}.c")).unwrap();
-        request.metadata_mut().insert("authorization", text);
-        client
-            .raw::<pb::GetInboxResponse>(&path, request)
-            .await
-            .unwrap_err();
-        let mut request = Request::new(Vec::new());
-        let text = MetadataValue::try_from(format!("Bearer e30.{number}.x")).unwrap();
-        request.metadata_mut().insert("authorization", text);
-        let path = "/leadchat.inbox.v1.InboxService/GetInbox";
-        client
-            .raw::<pb::GetInboxResponse>(path, request)
-            .await
-            .unwrap_err();
-        let _ = client.get(get_inbox(number, 1, viewer::user(number))).await;
-    }
-    let scrape = server.scrape().await;
-    assert!(
-        scrape.series_count() < MAX_SERIES,
-        "{}",
-        scrape.series_count()
-    );
-    assert!(
-        scrape.count(
-            "leadchat_inbox_unauthenticated_total",
-            &[("problem", "form")]
-        ) >= 300
-    );
-    assert!(scrape.count("leadchat_inbox_tokens_total", &[("result", "refused")]) >= 1);
 }
 
 /// The lines of calls can be left out; those of errors, or none, are left.
