@@ -25,6 +25,9 @@ use crate::support::{
 
 const GET: &str = "/leadchat.inbox.v1.InboxService/GetInbox";
 
+/// The metric of calls that were refused.
+const REFUSED: &str = "leadchat_inbox_refused_total";
+
 /// A request of this many bytes: a client newer than the server fills it up with
 /// a field that this one does not know.
 fn filled(size: usize) -> Vec<u8> {
@@ -40,7 +43,7 @@ fn filled(size: usize) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_are_as_large_as_they_may_be() {
     let database = Backend::Sqlite.golden();
-    let server = Program::serving(&database).start();
+    let server = Program::serving(&database).with_admin().start();
     let client = server.client().await;
     let send = async |size| {
         let request = tonic::Request::new(filled(size));
@@ -53,6 +56,9 @@ async fn requests_are_as_large_as_they_may_be() {
         let info = status.get_details_error_info().unwrap();
         assert_eq!(info.reason, "REQUEST_TOO_LARGE", "{size}");
     }
+    let too_large = [("reason", "too_large")];
+    let both = |it| it >= 2.0;
+    server.eventually_scraped(REFUSED, &too_large, both).await;
 }
 
 async fn health(address: &str) -> HealthClient<Channel> {

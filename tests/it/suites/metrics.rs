@@ -1,5 +1,6 @@
 //! Readiness, metrics, traces, and the lines of calls.
 
+mod counters;
 mod readiness;
 mod texts;
 mod traces;

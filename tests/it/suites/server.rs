@@ -133,7 +133,7 @@ async fn request_ids_are_echoed_or_made() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deadlines_are_answered_as_such() {
     let database = Backend::Postgres.golden();
-    let server = Program::serving(&database).start();
+    let server = Program::serving(&database).with_admin().start();
     let client = server.client().await;
     // Past tonic's client, which would answer by itself.
     let within = async |timeout: &str| {
@@ -162,6 +162,14 @@ async fn deadlines_are_answered_as_such() {
     );
     lock.release().await;
     assert_eq!(within("20S").await.0.code(), Code::Ok);
+    let late = [
+        ("grpc_method", "GetInbox"),
+        ("grpc_code", "DEADLINE_EXCEEDED"),
+    ];
+    let all = |it| it >= 5.0;
+    server
+        .eventually_scraped("grpc_server_handled_total", &late, all)
+        .await;
 }
 
 async fn channel(address: &str) -> Channel {

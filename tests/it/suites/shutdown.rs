@@ -167,6 +167,33 @@ async fn an_unfinished_call_is_answered_shutting_down() {
     assert_eq!(server.wait(), Some(0));
 }
 
+/// The numbers can be asked for while an answer has not left.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_that_a_stop_cuts_off_are_counted() {
+    let database = long_winded().await;
+    let server = Program::serving(&database)
+        .with_admin()
+        .args(["--drain-timeout", "500ms"])
+        .args(["--idle-timeout", "1h", "--write-timeout", "1h"])
+        .args(FLUSHED)
+        .start();
+    let slow = Slow::begin(&server, &[]).await;
+    let connection = Plain::open(&server.address).await;
+    let call = plain::request(&server.address, GET, &[]);
+    let endless = connection.send(call, Body::Endless(vec![0, 0]));
+    let (reply, ()) = tokio::join!(endless, async {
+        server.client().await.get(request()).await.unwrap();
+        server.signal("TERM");
+    });
+    assert_eq!(reason(&reply.unwrap().status()), "SHUTTING_DOWN");
+    let (refused, stopped) = ("leadchat_inbox_refused_total", ("reason", "shutting_down"));
+    server
+        .eventually_scraped(refused, &[stopped], |it| it >= 1.0)
+        .await;
+    drop(slow);
+    assert_eq!(server.wait(), Some(0));
+}
+
 /// Without waiting for the hour that was set.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_signal_ends_the_process() {

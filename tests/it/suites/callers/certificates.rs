@@ -169,13 +169,19 @@ async fn only_a_good_certificate_proves_a_caller() {
 async fn without_a_certificate_there_is_a_reason() {
     let database = Backend::Sqlite.golden();
     let network = Network::new();
-    let server = network.server(&database, &callers());
+    let program = network.program(&database, &callers()).with_admin();
+    let server = program.start();
     let client = network.client(&server, None);
     assert_eq!(outcome(&client).await, "CREDENTIALS_MISSING");
     let check = "/grpc.health.v1.Health/Check";
     let answer =
         client.raw::<tonic_health::pb::HealthCheckResponse>(check, Request::new(Vec::new()));
     assert_eq!(answer.await.unwrap().message.status, 1);
+    let (scrape, without) = (server.scrape().await, [("result", "no_certificate")]);
+    assert_eq!(scrape.count("leadchat_inbox_handshakes_total", &without), 1);
+    let missing = [("credential", "none"), ("problem", "missing")];
+    let refused = scrape.count("leadchat_inbox_unauthenticated_total", &missing);
+    assert_eq!(refused, 1, "{scrape:?}");
 }
 
 /// A resumed session would skip the verification of its certificate.

@@ -58,7 +58,7 @@ async fn a_response_says_what_its_caller_withheld() {
         let rules = rule(&format!(
             "accounts = [\"1\"]\nas = {{ users = \"any\", itself = true }}\ndetail = \"full\"\nsecrets = [{secrets}]"
         ));
-        let server = on_socket_with(super::demo(), &file(&rules));
+        let server = on_socket_with(super::demo().with_admin(), &file(&rules));
         let client = server.client().await;
         for asker in [ADMINISTRATOR, viewer::service()] {
             let response = email(&client, asker, pb::InboxDetail::Full).await;
@@ -89,6 +89,19 @@ async fn a_response_says_what_its_caller_withheld() {
         let list = client.list(list).await.unwrap().message;
         assert_eq!((list.inboxes.len(), list.disclosed_as), (13, role.into()));
         assert_eq!(list.caller_withheld, numbers(&withheld));
+        let scrape = server.scrape().await;
+        let is_counted = |metric: &str, group, why: &[(&str, &str)]| {
+            let labels = [&[("caller", "me"), ("group", group)], why].concat();
+            scrape.count(metric, &labels) > 0
+        };
+        for (group, is_shown) in [("imap", shown.0), ("smtp", shown.1)] {
+            let disclosed = is_counted("leadchat_inbox_disclosures_total", group, &[]);
+            assert_eq!(disclosed, is_shown, "{group} of {secrets}");
+            let withheld = "leadchat_inbox_withheld_total";
+            let by_caller = is_counted(withheld, group, &[("why", "caller")]);
+            assert_eq!(by_caller, !is_shown, "{group} of {secrets}");
+            assert!(is_counted(withheld, group, &[("why", "role")]));
+        }
     }
 }
 

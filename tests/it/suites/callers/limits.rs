@@ -26,6 +26,7 @@ async fn handshakes_that_fail_hold_nothing() {
     let database = Backend::Sqlite.golden();
     let network = Network::new();
     let program = Program::caching(&database).args(["--preface-timeout", "1s"]);
+    let program = program.with_admin();
     let server = network.program_with(program, &callers()).start();
     let address = server.address.trim_start_matches("tls:").to_owned();
     let certificate = network.mesh.certificate_with("me", &uri(DASHBOARD));
@@ -59,6 +60,12 @@ async fn handshakes_that_fail_hold_nothing() {
     drop(plain);
     eventually("they are closed", || server.sockets() <= before).await;
     assert!(server.log().contains("a handshake failed"));
+    for (result, least) in [("done", 1.0), ("timed_out", 50.0), ("refused", 21.0)] {
+        let labels = [("result", result)];
+        server
+            .eventually_scraped("leadchat_inbox_handshakes_total", &labels, |it| it >= least)
+            .await;
+    }
 }
 
 /// Streams of health that strangers hold open are limited, and known callers have their own.

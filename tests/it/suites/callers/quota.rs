@@ -6,8 +6,11 @@ use futures_util::future::join_all;
 use tonic::Code;
 use tonic_types::StatusExt;
 
-use super::{file, get, metadata, on_socket, on_socket_with, rule};
+use super::{file, get, metadata, on_socket_with, rule};
 use crate::support::{Backend, Program, reason, viewer};
+
+/// The metric of calls that were refused.
+const REFUSED: &str = "leadchat_inbox_refused_total";
 
 const RULES: &str = "accounts = [\"*\"]\nas = { users = \"any\" }\ndetail = \"full\"";
 
@@ -16,7 +19,7 @@ async fn calls_a_second_are_counted_over_all_connections() {
     let database = Backend::Sqlite.golden();
     let limits = "[caller.limits]\ncalls_per_second = 5\nburst = 10\n";
     let callers = format!("{}{limits}", file(&rule(RULES)));
-    let server = on_socket(&database, &callers);
+    let server = on_socket_with(Program::caching(&database).with_admin(), &callers);
     let clients = [server.client().await, server.client().await];
     let began = Instant::now();
     let calls = (0..40).map(|number| get(&clients[number % 2], 1, viewer::user(1)));
@@ -27,6 +30,11 @@ async fn calls_a_second_are_counted_over_all_connections() {
     let most = 10 + usize::try_from(began.elapsed().as_secs() + 1).unwrap() * 5;
     assert!((10..=most).contains(&served), "{served}");
     assert!(served < 40 || seconds > 5.0, "none was refused");
+    let refused = f64::from(u8::try_from(answers.len() - served).unwrap());
+    let of_rate = [("reason", "caller_rate")];
+    server
+        .eventually_scraped(REFUSED, &of_rate, |it| it >= refused)
+        .await;
     for status in answers.into_iter().filter_map(Result::err) {
         assert_eq!(status.code(), Code::ResourceExhausted);
         assert_eq!(reason(&status), "CALLER_LIMIT_EXCEEDED");

@@ -25,9 +25,12 @@ fn callers() -> String {
     format!("version = 1\n{ISSUERS}{sender}")
 }
 
-fn server(database: &Database) -> Server {
+fn program(database: &Database) -> Program {
     KEYS.program(Program::caching(database).with_callers(&callers()))
-        .start()
+}
+
+fn server(database: &Database) -> Server {
+    program(database).start()
 }
 
 /// Keys that nothing fetches any more.
@@ -212,7 +215,7 @@ async fn headers_of_tokens() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn headers_of_calls() {
     let database = Backend::Sqlite.golden();
-    let server = server(&database);
+    let server = program(&database).with_admin().start();
     let client = server.client().await;
     let token = KEYS.es256.token(&claims("sender"));
     let unsigned = token.rsplit_once('.').unwrap().0;
@@ -240,6 +243,11 @@ async fn headers_of_calls() {
     let twice = [("authorization", value.as_str()); 2];
     assert_eq!(outcome(&client, &twice).await, invalid);
     assert_eq!(outcome(&client, &[]).await, "CREDENTIALS_MISSING");
+    // The second of the good ones is known, and the first of the bad ones is no token.
+    let scrape = server.scrape().await;
+    let tokens = |result| scrape.count("leadchat_inbox_tokens_total", &[("result", result)]);
+    assert_eq!((tokens("verified"), tokens("cached")), (1, 1));
+    assert!(tokens("refused") > 0);
     // None of it is in the log.
     let (_, signature) = token.rsplit_once('.').unwrap();
     assert!(!server.log().contains(signature));

@@ -17,6 +17,7 @@ fn with_one_permit(database: &Database, arguments: &[&str]) -> Server {
     Program::serving(database)
         .args(["--max-concurrent-reads", "1"])
         .args(arguments.iter().copied())
+        .with_admin()
         .start()
 }
 
@@ -81,7 +82,7 @@ async fn a_call_waits_for_a_permit_for_half_of_its_time() {
         held.release().await;
         // With or without the lock's own time-out.
         let _ = reading.await.unwrap();
-        let mut refused = 0;
+        let mut refused = 0_u32;
         for (answer, took) in answers {
             let status = answer.unwrap_err();
             if status.code() == Code::ResourceExhausted {
@@ -96,6 +97,9 @@ async fn a_call_waits_for_a_permit_for_half_of_its_time() {
         }
         // Some may have had a permit when the read before them had ended.
         assert!(refused > 0);
+        let overloaded = [("reason", "overloaded")];
+        let all = |it| it >= f64::from(refused);
+        server.eventually_scraped(REFUSED, &overloaded, all).await;
         assert!(get_within(&client, Duration::from_secs(30)).await.is_ok());
         if asked < waited {
             return;
