@@ -6,6 +6,7 @@
 use std::{any::Any, collections::HashMap, time::Duration};
 
 use http::{HeaderMap, Response, header::CONTENT_TYPE};
+use strum::IntoEnumIterator;
 use tonic::{Code, Status, metadata::MetadataValue};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
@@ -302,10 +303,13 @@ pub fn refusal(headers: &HeaderMap) -> Option<Refused> {
         ErrorReason::Overloaded => Refused::Overloaded,
         ErrorReason::RequestTooLarge => Refused::TooLarge,
         ErrorReason::ShuttingDown => Refused::ShuttingDown,
-        ErrorReason::CallerLimitExceeded => match details.metadata.get("limit")?.as_str() {
-            "concurrency" => Refused::CallerConcurrency,
-            _ => Refused::CallerRate,
-        },
+        ErrorReason::CallerLimitExceeded => {
+            let limit = details.metadata.get("limit")?;
+            match Limit::iter().find(|it| it.name() == limit)? {
+                Limit::ConcurrentCalls => Refused::CallerConcurrency,
+                Limit::CallsPerSecond => Refused::CallerRate,
+            }
+        }
         _ => return None,
     })
 }

@@ -40,7 +40,7 @@ impl Default for Limits {
 }
 
 /// The limit that a call exceeds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter)]
 pub enum Limit {
     CallsPerSecond,
     ConcurrentCalls,
