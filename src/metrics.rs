@@ -63,11 +63,6 @@ pub struct ProcessFacts {
     pub processor_time: fn() -> Duration,
 }
 
-/// Registers numbers by their names.
-trait Register {
-    fn register(&self, registry: &mut Registry);
-}
-
 impl Metrics {
     /// `max_staleness` is the age of an answer at most.
     pub fn new(max_staleness: Duration, process: ProcessFacts) -> Self {

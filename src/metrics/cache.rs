@@ -7,7 +7,10 @@ use prometheus_client::{
 };
 use strum::{EnumIter, IntoEnumIterator, IntoStaticStr};
 
-use super::{Register, gauges::Gauges, labels::label_values};
+use super::{
+    gauges::Gauges,
+    labels::{label_values, start_at_zero},
+};
 use crate::domain::freshness::Freshness;
 
 /// The caches.
@@ -153,17 +156,13 @@ impl OneCacheMetrics {
     }
 }
 
-impl Register for CacheMetrics {
-    fn register(&self, registry: &mut Registry) {
+impl CacheMetrics {
+    pub(super) fn register(&self, registry: &mut Registry) {
         for cache in CacheName::iter() {
-            for result in Refresh::iter() {
-                let labels = RefreshLabels { cache, result };
-                let _ = self.refreshes.get_or_create(&labels);
-            }
-            for entry in Evicted::iter() {
-                let labels = EvictedLabels { cache, entry };
-                let _ = self.evictions.get_or_create(&labels);
-            }
+            let refreshes = Refresh::iter().map(|result| RefreshLabels { cache, result });
+            start_at_zero(&self.refreshes, refreshes);
+            let evictions = Evicted::iter().map(|entry| EvictedLabels { cache, entry });
+            start_at_zero(&self.evictions, evictions);
         }
         registry.register(
             "cache_lookups",

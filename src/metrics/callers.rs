@@ -20,7 +20,7 @@ use prometheus_client::{
 use strum::{EnumIter, IntoEnumIterator, IntoStaticStr};
 use tokio::time::Instant;
 
-use super::{Register, labels::label_values};
+use super::labels::{label_values, start_at_zero};
 use crate::domain::secret_group::SecretGroup;
 
 /// Names of callers that are told apart. A callers file has up to 256; more come only by many
@@ -284,11 +284,10 @@ impl Collector for Accounts {
     }
 }
 
-impl Register for CallerMetrics {
-    fn register(&self, registry: &mut Registry) {
-        for result in TokenResult::iter() {
-            let _ = self.0.tokens.get_or_create(&TokenLabels { result });
-        }
+impl CallerMetrics {
+    pub(super) fn register(&self, registry: &mut Registry) {
+        let tokens = TokenResult::iter().map(|result| TokenLabels { result });
+        start_at_zero(&self.0.tokens, tokens);
         registry.register(
             "unauthenticated",
             "Calls whose caller could not be identified",

@@ -14,9 +14,8 @@ use strum::{EnumIter, IntoEnumIterator, IntoStaticStr};
 use tokio::time::Instant;
 
 use super::{
-    Register,
     callers::{CallerName, CallerNames},
-    labels::label_values,
+    labels::{label_values, start_at_zero},
 };
 
 /// Upper ends of the buckets, in seconds.
@@ -152,9 +151,10 @@ impl Default for CallMetrics {
 impl CallMetrics {
     pub(super) fn new(names: CallerNames) -> Self {
         let refused = Family::<RefusedLabels, Counter>::default();
-        for reason in Refused::iter() {
-            let _ = refused.get_or_create(&RefusedLabels { reason });
-        }
+        start_at_zero(
+            &refused,
+            Refused::iter().map(|reason| RefusedLabels { reason }),
+        );
         Self(Arc::new(State {
             started: Family::default(),
             handled: Family::default(),
@@ -237,8 +237,8 @@ impl Drop for CountedCall {
     }
 }
 
-impl Register for CallMetrics {
-    fn register(&self, registry: &mut Registry) {
+impl CallMetrics {
+    pub(super) fn register(&self, registry: &mut Registry) {
         registry.register(
             "grpc_server_started",
             "Calls that began",

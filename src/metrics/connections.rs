@@ -7,7 +7,7 @@ use prometheus_client::{
 };
 use strum::{EnumIter, IntoEnumIterator, IntoStaticStr};
 
-use super::{Register, labels::label_values};
+use super::labels::{label_values, start_at_zero};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
@@ -124,17 +124,13 @@ impl Drop for CountedConnection {
     }
 }
 
-impl Register for ConnectionMetrics {
-    fn register(&self, registry: &mut Registry) {
-        for transport in Transport::iter() {
-            let _ = self.open.get_or_create(&TransportLabels { transport });
-        }
-        for why in Ended::iter() {
-            let _ = self.ended.get_or_create(&EndedLabels { why });
-        }
-        for result in Handshake::iter() {
-            let _ = self.handshakes.get_or_create(&HandshakeLabels { result });
-        }
+impl ConnectionMetrics {
+    pub(super) fn register(&self, registry: &mut Registry) {
+        let open = Transport::iter().map(|transport| TransportLabels { transport });
+        start_at_zero(&self.open, open);
+        start_at_zero(&self.ended, Ended::iter().map(|why| EndedLabels { why }));
+        let handshakes = Handshake::iter().map(|result| HandshakeLabels { result });
+        start_at_zero(&self.handshakes, handshakes);
         registry.register("connections", "Open connections", self.open.clone());
         registry.register(
             "connections_ended",

@@ -16,7 +16,7 @@ use prometheus_client::{
 };
 use strum::{EnumIter, IntoEnumIterator, IntoStaticStr};
 
-use super::{Register, labels::label_values};
+use super::labels::{label_values, start_at_zero};
 
 /// The kinds of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, IntoStaticStr)]
@@ -84,11 +84,9 @@ impl FileMetrics {
     pub(super) fn new(clock: fn() -> SystemTime) -> Self {
         let (reloads, stale) = (Family::default(), Family::default());
         for file in FileKind::iter() {
-            for result in ReloadResult::iter() {
-                let _ =
-                    Family::<_, Counter>::get_or_create(&reloads, &ReloadLabels { file, result });
-            }
-            let _ = Family::<_, Gauge>::get_or_create(&stale, &FileLabels { file });
+            let results = ReloadResult::iter().map(|result| ReloadLabels { file, result });
+            start_at_zero(&reloads, results);
+            start_at_zero(&stale, [FileLabels { file }]);
         }
         Self {
             reloads,
@@ -192,8 +190,8 @@ fn seconds(time: SystemTime) -> i64 {
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
-impl Register for FileMetrics {
-    fn register(&self, registry: &mut Registry) {
+impl FileMetrics {
+    pub(super) fn register(&self, registry: &mut Registry) {
         registry.register(
             "reloads",
             "New versions of files, taken or refused",

@@ -1,8 +1,11 @@
 //! Labels. The values of a label are those of an enum, or names that are bounded elsewhere.
 
-use std::fmt;
+use std::{fmt, hash::Hash};
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::{
+    encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder},
+    metrics::family::Family,
+};
 
 use crate::domain::{
     channel::ChannelKind, degradation::DegradationReason, freshness::Freshness,
@@ -27,6 +30,16 @@ macro_rules! label_values {
 pub(super) use label_values;
 
 label_values!(DegradationReason);
+
+/// Makes series, so that a counter is 0 before its first increase.
+pub fn start_at_zero<L, M>(family: &Family<L, M>, labels: impl IntoIterator<Item = L>)
+where
+    L: Clone + Eq + Hash,
+{
+    for labels in labels {
+        drop(family.get_or_create(&labels));
+    }
+}
 
 /// No labels.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -9,7 +9,10 @@ use prometheus_client::{
 };
 use strum::{EnumIter, IntoEnumIterator, IntoStaticStr};
 
-use super::{Register, calls::DURATION_BUCKETS_SECONDS, labels::label_values};
+use super::{
+    calls::DURATION_BUCKETS_SECONDS,
+    labels::{label_values, start_at_zero},
+};
 use crate::domain::freshness::{BootInstant, Freshness};
 
 /// Upper ends of the buckets of ages, in seconds.
@@ -109,9 +112,10 @@ impl Default for ReadMetrics {
 impl ReadMetrics {
     pub(super) fn new(max_staleness: Duration) -> Self {
         let no_permit = Family::<NoPermitLabels, Counter>::default();
-        for reason in NoPermit::iter() {
-            let _ = no_permit.get_or_create(&NoPermitLabels { reason });
-        }
+        start_at_zero(
+            &no_permit,
+            NoPermit::iter().map(|reason| NoPermitLabels { reason }),
+        );
         Self {
             running: Gauge::default(),
             waiting: Gauge::default(),
@@ -182,12 +186,11 @@ impl Drop for Counted {
     }
 }
 
-impl Register for ReadMetrics {
-    fn register(&self, registry: &mut Registry) {
+impl ReadMetrics {
+    pub(super) fn register(&self, registry: &mut Registry) {
         for shape in Shape::iter() {
-            for result in ReadResult::iter() {
-                let _ = self.results.get_or_create(&ReadLabels { shape, result });
-            }
+            let results = ReadResult::iter().map(|result| ReadLabels { shape, result });
+            start_at_zero(&self.results, results);
         }
         registry.register("reads_running", "Reads that run", self.running.clone());
         registry.register(

@@ -8,10 +8,9 @@ use prometheus_client::{
 use strum::{EnumIter, IntoEnumIterator, IntoStaticStr};
 
 use super::{
-    Register,
     files::FileMetrics,
     gauges::Gauges,
-    labels::{Kind, NoLabels, label_values},
+    labels::{Kind, NoLabels, label_values, start_at_zero},
 };
 use crate::domain::{channel::ChannelKind, degradation::DegradationReason};
 
@@ -133,11 +132,10 @@ impl StoreMetrics {
     }
 }
 
-impl Register for StoreMetrics {
-    fn register(&self, registry: &mut Registry) {
-        for result in RedisResult::iter() {
-            let _ = self.redis_reads.get_or_create(&RedisLabels { result });
-        }
+impl StoreMetrics {
+    pub(super) fn register(&self, registry: &mut Registry) {
+        let results = RedisResult::iter().map(|result| RedisLabels { result });
+        start_at_zero(&self.redis_reads, results);
         registry.register(
             "degradations",
             "Values of rows that could not be read as stored",
