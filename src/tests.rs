@@ -5,6 +5,7 @@
 //! shrunk and printed; it belongs into an ordinary test beside the property.
 
 pub mod json;
+pub mod schedules;
 
 use proptest::{
     collection::vec,

@@ -2,21 +2,11 @@
 //!
 //! `SCHEDULES` says how many are tried, `SCHEDULE_SEED` which.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "the size of the search is a variable"
-)]
-
 mod model;
 
-use std::env;
+use proptest::test_runner::TestError;
 
-use proptest::{
-    collection::vec,
-    prelude::*,
-    test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner},
-};
-
+use crate::tests::schedules::search;
 use model::{Model, STEPS};
 
 /// An error that is planted, to see that the search finds it.
@@ -45,38 +35,9 @@ const FAULTS: [Fault; 6] = [
     Fault::AgeIgnored,
 ];
 
-/// Tries schedules until one breaks a promise.
-fn search(fault: Option<Fault>, shrinks: u32) -> Result<(), TestError<Vec<(u8, u8)>>> {
-    const SCHEDULES: u32 = 20_000;
-    let number = |name| {
-        env::var(name)
-            .ok()
-            .and_then(|text| text.parse::<u64>().ok())
-    };
-    let mut random = [0; 8];
-    getrandom::fill(&mut random).unwrap();
-    let seed = number("SCHEDULE_SEED").unwrap_or(u64::from_ne_bytes(random));
-    println!("SCHEDULE_SEED={seed}");
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_be_bytes());
-    let schedules = number("SCHEDULES").and_then(|it| u32::try_from(it).ok());
-    let config = Config {
-        cases: schedules.unwrap_or(SCHEDULES),
-        max_shrink_iters: shrinks,
-        failure_persistence: None,
-        ..Config::default()
-    };
-    let random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-    let mut runner = TestRunner::new_with_rng(config, random);
-    let schedule = vec(any::<(u8, u8)>(), 1..=STEPS);
-    runner.run(&schedule, |steps| {
-        Model::new(fault).run(&steps).map_err(TestCaseError::fail)
-    })
-}
-
 #[test]
 fn no_schedule_breaks_a_promise() {
-    if let Err(error) = search(None, 5_000) {
+    if let Err(error) = search(STEPS, 5_000, |steps| Model::new(None).run(steps)) {
         panic!("{error}");
     }
 }
@@ -84,7 +45,7 @@ fn no_schedule_breaks_a_promise() {
 #[test]
 fn the_same_search_finds_each_planted_fault() {
     for fault in FAULTS {
-        match search(Some(fault), 0) {
+        match search(STEPS, 0, |steps| Model::new(Some(fault)).run(steps)) {
             Err(TestError::Fail(reason, _)) => println!("{fault:?}: {reason}"),
             outcome => panic!("{fault:?} is not found: {outcome:?}"),
         }

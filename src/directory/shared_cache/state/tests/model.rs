@@ -339,7 +339,7 @@ impl Model {
         let version = entry.value;
         let not_before = match call.demand.freshness {
             Freshness::Bounded => call.arrived.saturating_sub(MAX_STALENESS_AGE),
-            Freshness::Latest => call.arrived,
+            Freshness::Latest | Freshness::Current => call.arrived,
         };
         if version < self.version_at(not_before) {
             return Err(format!("an answer for {key} is too old"));
