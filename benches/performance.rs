@@ -45,6 +45,8 @@ mod process;
 mod report;
 #[path = "performance/service.rs"]
 mod service;
+#[path = "performance/watches.rs"]
+mod watches;
 
 use std::{env, process::ExitCode, time::Duration};
 
@@ -99,6 +101,15 @@ async fn measure() -> ExitCode {
     }
     if is_wanted(&["10"]) {
         add(memory::in_the_cache().await);
+    }
+    if is_wanted(&["11"]) {
+        add(watches::latency(&database).await);
+    }
+    if is_wanted(&["12"]) {
+        add(watches::fan_out(&database).await);
+    }
+    if is_wanted(&["13"]) {
+        add(watches::idle(&database).await);
     }
     if env::var("BENCH_ROWS").is_err() {
         let (processor, processors) = process::processors();

@@ -12,7 +12,6 @@ mod systemd;
 use std::{
     io::{self, Write},
     net::SocketAddr,
-    num::NonZeroUsize,
     process::ExitCode,
     sync::Arc,
 };
@@ -30,7 +29,7 @@ use crate::{
     clock,
     config::{Check, ListenAddress, Serve, Task},
     demo::DemoError,
-    directory::{CacheSettings, LoadLimit, directory},
+    directory::{CacheSettings, directory},
     grpc::{self, ProbeError, ResponseLimit, ServeError, ServerSettings},
     identity::{CallersFile, Problems},
     leadchat::{Keys, Secrets},
@@ -38,7 +37,9 @@ use crate::{
 };
 use bind::{Bound, bind_all};
 use limits::prepare_process;
-use parts::{access_log, audit_sink, etag_key, new_metrics, random_id};
+use parts::{
+    access_log, audit_sink, etag_key, load_limit, new_metrics, random_id, server_timeouts,
+};
 use stores::open_store;
 
 /// The reasons why the program fails. Each is one line and names the setting that causes
@@ -166,6 +167,7 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
         max_concurrent_reads,
         max_staleness,
         cache_bytes,
+        max_watches,
         max_connection_age,
         drain_wait,
         drain_timeout,
@@ -182,7 +184,7 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
     let stopping = CancellationToken::new();
     let admin = admin::begin(operators.admin_listen, &metrics, &stopping).await?;
     let (policy, tls) = callers::policy(callers, pair, &listen, clock.wall, &metrics)?;
-    let secret_key_base = secrets.secret_key_base.clone();
+    let etags = etag_key(secrets.secret_key_base.as_ref())?;
     let is_embedded = !matches!(database, Some(DatabaseSettings::Postgres(_)));
     let opening = open_store(
         database,
@@ -197,7 +199,6 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
         // Opening a database may take long.
         _ = signals.recv() => return Ok(()),
     };
-    let etags = etag_key(secret_key_base.as_ref())?;
     let Bound {
         listeners,
         addresses,
@@ -210,25 +211,25 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
     }
 
     let decryption_failures = store.decryption_failures();
-    let max_reads = max_concurrent_reads
-        .map_or_else(|| default_concurrent_reads(is_embedded), NonZeroUsize::get);
     let store = Arc::new(store);
     let _watched = admin.watch(&store, &metrics);
-    let load_limit = LoadLimit::new(
-        max_reads,
-        timeouts.max_queue_timeout,
-        store.connections(),
-        metrics.reads.clone(),
+    let load_limit = load_limit(
+        max_concurrent_reads,
+        is_embedded,
+        &store,
+        &timeouts,
+        &metrics,
     );
     let cache = CacheSettings {
         max_staleness,
         bytes: cache_bytes,
     };
-    let directory = directory(store, load_limit, flags, cache, clock, &metrics);
+    let directories = directory(store, load_limit, flags, cache, clock, &metrics);
     let settings = ServerSettings {
         max_connection_age,
         drain_wait,
         drain_timeout,
+        max_watches,
         response_limit: ResponseLimit::new(max_response_bytes),
         has_reflection,
         clock,
@@ -237,15 +238,16 @@ async fn serve(settings: Serve) -> Result<(), AppError> {
         has_traces: operators.traces.is_some(),
         metrics,
         stopping,
-        preface_timeout: timeouts.preface_timeout,
-        idle_timeout: timeouts.idle_timeout,
-        write_timeout: timeouts.write_timeout,
-        keepalive_interval: timeouts.keepalive_interval,
-        keepalive_timeout: timeouts.keepalive_timeout,
-        flush_timeout: timeouts.flush_timeout,
+        timeouts: server_timeouts(&timeouts),
     };
     grpc::serve(
-        listeners, directory, policy, etags, random_id, settings, signals,
+        listeners,
+        directories,
+        policy,
+        etags,
+        random_id,
+        settings,
+        signals,
     )
     .await?;
     for file in &files {
@@ -285,14 +287,6 @@ fn log_decryption_failures(decryption_failures: &DecryptionFailures) {
     for (field, count) in decryption_failures.counts() {
         warn!(field, count, "values that could not be decrypted");
     }
-}
-
-/// The default limit of reads keeps the processors busy. SQLite uses the processors
-/// itself; PostgreSQL leaves them idle while a read waits.
-fn default_concurrent_reads(is_embedded: bool) -> usize {
-    let per_processor = if is_embedded { 1 } else { 2 };
-    std::thread::available_parallelism()
-        .map_or(per_processor, |processors| per_processor * processors.get())
 }
 
 /// Derives the keys on a blocking thread, because deriving is slow by design.

@@ -47,6 +47,9 @@ pub fn list(file: &CallersFile, as_json: bool) -> String {
         if let Some(calls) = limits.concurrent_calls {
             let _ = write!(text, "; {calls} calls at a time");
         }
+        if let Some(watches) = limits.watches {
+            let _ = write!(text, "; {watches} watches");
+        }
         for rule in &entry.rules {
             let _ = write!(text, "\n  line {}: {}", rule.line, describe(rule));
         }
@@ -299,6 +302,7 @@ fn entry_json(entry: &Entry) -> Value {
         "calls_per_second": limits.rate.map(|rate| rate.calls_per_second),
         "burst": limits.rate.map(|rate| rate.burst),
         "concurrent_calls": limits.concurrent_calls,
+        "watches": limits.watches,
         "rules": rules.collect::<Vec<_>>(),
     })
 }

@@ -89,6 +89,8 @@ pub struct Serve {
     pub max_staleness: Duration,
     /// The memory for accounts and inboxes.
     pub cache_bytes: usize,
+    /// Watches at a time.
+    pub max_watches: NonZeroUsize,
     pub max_connection_age: Duration,
     pub drain_wait: Duration,
     pub drain_timeout: Duration,
@@ -239,6 +241,7 @@ pub fn read(
                     .read_optional(flags.max_concurrent_reads, &set)?,
                 max_staleness: numbers::MAX_STALENESS.read(flags.max_staleness, &set)?,
                 cache_bytes: numbers::CACHE_BYTES.read(flags.cache_bytes, &set)?.0,
+                max_watches: numbers::MAX_WATCHES.read(flags.max_watches, &set)?,
                 max_connection_age: numbers::MAX_CONNECTION_AGE
                     .read(flags.max_connection_age, &set)?,
                 drain_wait: numbers::DRAIN_WAIT.read(flags.drain_wait, &set)?,

@@ -25,3 +25,4 @@ pub mod secret_group;
 mod size;
 pub mod sorted_map;
 pub mod viewer;
+pub mod watch_cursor;

@@ -18,6 +18,7 @@ mod refusal_log;
 mod response_limit;
 mod server;
 mod status;
+mod watch;
 mod wire;
 
 pub use disclosure::AuditSink;
@@ -26,7 +27,7 @@ pub use layer::access_log::AccessLog;
 pub use listener::{Listener, RESERVED_CONNECTIONS};
 pub use probe::{ProbeError, ProbeTarget, probe};
 pub use response_limit::ResponseLimit;
-pub use server::{MAX_CONNECTIONS, ServeError, ServerSettings, serve};
+pub use server::{MAX_CONNECTIONS, ServeError, ServerSettings, ServerTimeouts, serve};
 
 /// Log targets of libraries that may quote a request. Lines of h2 have paths and metadata that it
 /// cannot read, those of tonic time-outs, and those of rustls messages of handshakes.

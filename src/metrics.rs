@@ -17,6 +17,7 @@ mod labels;
 mod process;
 pub mod reads;
 pub mod store;
+pub mod watches;
 
 use std::{
     fmt,
@@ -35,6 +36,7 @@ use gauges::Gauges;
 use process::Process;
 use reads::ReadMetrics;
 use store::StoreMetrics;
+use watches::WatchMetrics;
 
 /// The content type of a scrape.
 pub use prometheus_text::CONTENT_TYPE;
@@ -49,6 +51,7 @@ pub struct Metrics {
     pub reads: ReadMetrics,
     pub caches: CacheMetrics,
     pub store: StoreMetrics,
+    pub watches: WatchMetrics,
     registry: Arc<Mutex<Registry>>,
 }
 
@@ -82,6 +85,7 @@ impl Metrics {
             reads: ReadMetrics::new(max_staleness),
             caches: CacheMetrics::new(gauges.clone()),
             store: StoreMetrics::new(gauges.clone(), files),
+            watches: WatchMetrics::new(gauges.clone()),
             registry: Arc::default(),
         };
         metrics.calls.register(&mut registry);
@@ -92,6 +96,7 @@ impl Metrics {
         metrics.reads.register(own);
         metrics.caches.register(own);
         metrics.store.register(own);
+        metrics.watches.register(own);
         own.register_collector(Box::new(gauges));
         registry.register_collector(Box::new(Process::new(process)));
         *metrics.lock() = registry;

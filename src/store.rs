@@ -12,6 +12,7 @@
 
 mod assemble;
 mod credentials;
+mod data_version;
 mod error;
 mod fingerprint;
 mod grants;
@@ -39,6 +40,7 @@ use crate::{
 use assemble::secrets::Decryption;
 pub use assemble::secrets::DecryptionFailures;
 pub use credentials::{Credentials, CredentialsFile, CredentialsFiles};
+pub use data_version::DataVersion;
 pub use error::{StoreError, open::OpenError};
 pub use grants::Grants;
 pub use inspect::{

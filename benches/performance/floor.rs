@@ -11,16 +11,21 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use futures_util::stream::{BoxStream, StreamExt, iter, unfold};
 use prost::{Message, bytes::Bytes};
 use sqlx::postgres::{PgPool, PgPoolOptions};
+use tokio::sync::watch;
 use tonic::{
     Request, Response, Status,
     transport::server::{Server, TcpIncoming},
 };
 
-use super::it::support::pb::{
-    self,
-    inbox_service_server::{InboxService, InboxServiceServer},
+use super::{
+    it::support::pb::{
+        self,
+        inbox_service_server::{InboxService, InboxServiceServer},
+    },
+    watches,
 };
 
 /// The first argument of a floor.
@@ -32,6 +37,7 @@ const DATABASE_CONNECTIONS: u32 = 16;
 /// The responses that a floor returns.
 pub const GET: &str = "get";
 pub const LIST: &str = "list";
+pub const WATCH: &str = "watch";
 
 /// A floor under way; it ends when this is dropped.
 pub struct Floor {
@@ -82,6 +88,8 @@ pub async fn run(responses: &str, database: Option<&str>) {
     let handler = Handler {
         get: pb::GetInboxResponse::decode(read(folder, GET)).unwrap(),
         list: pb::ListInboxesResponse::decode(read(folder, LIST)).unwrap(),
+        events: watches::responses(&read(folder, WATCH)),
+        changes: watch::Sender::new(()),
         pool,
     };
     let listener = TcpIncoming::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
@@ -99,19 +107,26 @@ pub async fn run(responses: &str, database: Option<&str>) {
     }
 }
 
+/// A missing file is an empty response: not every floor returns all of them.
 fn read(folder: &Path, name: &str) -> Bytes {
-    fs::read(folder.join(name)).unwrap().into()
+    fs::read(folder.join(name)).unwrap_or_default().into()
 }
 
 /// Returns a copy of the same message every time.
 struct Handler {
     get: pb::GetInboxResponse,
     list: pb::ListInboxesResponse,
+    /// The events of a stream, at first and after each change.
+    events: [pb::WatchInboxesResponse; 2],
+    /// `BatchGetInboxes` makes a change.
+    changes: watch::Sender<()>,
     pool: Option<PgPool>,
 }
 
 #[tonic::async_trait]
 impl InboxService for Handler {
+    type WatchInboxesStream = BoxStream<'static, Result<pb::WatchInboxesResponse, Status>>;
+
     async fn get_inbox(
         &self,
         request: Request<pb::GetInboxRequest>,
@@ -137,7 +152,8 @@ impl InboxService for Handler {
         &self,
         _: Request<pb::BatchGetInboxesRequest>,
     ) -> Result<Response<pb::BatchGetInboxesResponse>, Status> {
-        Err(Status::unimplemented("no floor"))
+        self.changes.send_replace(());
+        Ok(Response::new(pb::BatchGetInboxesResponse::default()))
     }
 
     async fn find_inboxes(
@@ -152,5 +168,25 @@ impl InboxService for Handler {
         _: Request<pb::ExplainAccessRequest>,
     ) -> Result<Response<pb::ExplainAccessResponse>, Status> {
         Err(Status::unimplemented("no floor"))
+    }
+
+    async fn watch_inboxes(
+        &self,
+        _: Request<pb::WatchInboxesRequest>,
+    ) -> Result<Response<Self::WatchInboxesStream>, Status> {
+        let events = self.events.clone();
+        let batches = unfold(
+            (self.changes.subscribe(), true),
+            move |(mut changes, is_first)| {
+                let events = events.clone();
+                async move {
+                    if !is_first {
+                        changes.changed().await.ok()?;
+                    }
+                    Some((iter(events.map(Ok)), (changes, false)))
+                }
+            },
+        );
+        Ok(Response::new(batches.flatten().boxed()))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Write},
+    num::NonZeroUsize,
     time::Duration,
 };
 
@@ -11,9 +12,12 @@ use tracing::warn;
 use super::AppError;
 use crate::{
     clock, config,
+    config::Timeouts,
+    directory::LoadLimit,
     domain::freshness::Clock,
-    grpc::{self, AuditSink, EtagKey},
+    grpc::{self, AuditSink, EtagKey, ServerTimeouts},
     metrics::{Metrics, ProcessFacts},
+    store::Store,
 };
 
 pub fn new_metrics(max_staleness: Duration, clock: Clock, is_scraped: bool) -> Metrics {
@@ -24,6 +28,45 @@ pub fn new_metrics(max_staleness: Duration, clock: Clock, is_scraped: bool) -> M
         processor_time: clock::processor_time,
     };
     Metrics::new(max_staleness, process)
+}
+
+/// The limit of reads: as it is set, or as the processors bear.
+pub fn load_limit(
+    max_reads: Option<NonZeroUsize>,
+    is_embedded: bool,
+    store: &Store,
+    timeouts: &Timeouts,
+    metrics: &Metrics,
+) -> LoadLimit {
+    let max_reads = max_reads.unwrap_or_else(|| default_concurrent_reads(is_embedded));
+    LoadLimit::new(
+        max_reads.get(),
+        timeouts.max_queue_timeout,
+        store.connections(),
+        metrics.reads.clone(),
+    )
+}
+
+/// The default limit of reads keeps the processors busy. SQLite uses the processors
+/// itself; PostgreSQL leaves them idle while a read waits.
+fn default_concurrent_reads(is_embedded: bool) -> NonZeroUsize {
+    let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    if is_embedded {
+        processors
+    } else {
+        processors.saturating_add(processors.get())
+    }
+}
+
+pub const fn server_timeouts(timeouts: &Timeouts) -> ServerTimeouts {
+    ServerTimeouts {
+        preface_timeout: timeouts.preface_timeout,
+        idle_timeout: timeouts.idle_timeout,
+        write_timeout: timeouts.write_timeout,
+        keepalive_interval: timeouts.keepalive_interval,
+        keepalive_timeout: timeouts.keepalive_timeout,
+        flush_timeout: timeouts.flush_timeout,
+    }
 }
 
 /// The key of etags for administrators. Without the secret of Rails, it is of this process.

@@ -135,6 +135,10 @@ pub struct ServeArguments {
     #[arg(long, value_name = "SIZE")]
     pub cache_bytes: Option<String>,
 
+    /// Watches at a time; one more is refused [default: 4096]
+    #[arg(long, value_name = "COUNT")]
+    pub max_watches: Option<String>,
+
     /// Age at which a connection gets GOAWAY; its calls end by themselves [default: 15m]
     ///
     /// At twice this age it is closed with all calls that are left.

@@ -72,6 +72,16 @@ pub const MAX_RESPONSE_BYTES: Setting<ByteSize> = Setting {
     max: ByteSize(64 * MIB),
 };
 
+/// Each keeps about as much memory as a call.
+pub const MAX_WATCHES: Setting<NonZeroUsize> = Setting {
+    flag: "--max-watches",
+    variable: "MAX_WATCHES",
+    default: "4096",
+    bounds: "a number from 1 to 100000",
+    min: NonZeroUsize::MIN,
+    max: number(100_000),
+};
+
 /// The share of calls without a parent that begin a trace.
 pub const TRACE_RATIO: Setting<f64> = Setting {
     flag: "--trace-ratio",

@@ -135,7 +135,7 @@ impl Caches {
 impl<R: Reader> CachedDirectory<R> {
     /// Caches of `bytes`, or none if entries would be too old at once.
     pub fn new(
-        reader: R,
+        reader: Arc<R>,
         bytes: usize,
         bounds: StalenessBounds,
         clock: Clock,
@@ -143,7 +143,7 @@ impl<R: Reader> CachedDirectory<R> {
     ) -> Self {
         let is_cached = !bounds.max_staleness.is_zero();
         Self {
-            reader: Arc::new(reader),
+            reader,
             caches: is_cached.then(|| Caches::new(bytes, bounds, clock, metrics)),
         }
     }

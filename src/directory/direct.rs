@@ -7,6 +7,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, error, warn};
 
@@ -44,6 +45,11 @@ impl DirectReader {
             clock,
             metrics,
         }
+    }
+
+    /// A permit for a read of watches, beside the limit: there is one at a time.
+    pub fn poll_permit(&self, permit: Arc<OwnedSemaphorePermit>) -> ReadPermit {
+        self.load_limit.poll_permit(permit)
     }
 
     async fn run(

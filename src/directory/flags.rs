@@ -129,7 +129,13 @@ impl<D: InboxDirectory> FlagsDirectory<D> {
         }
     }
 
-    async fn with_flags(&self, mut answer: Answer, options: ReadOptions) -> Answer {
+    /// Whether there are any flags to read.
+    pub fn has_flags(&self) -> bool {
+        self.flags.is_configured()
+    }
+
+    /// An answer with the flags of its account.
+    pub async fn with_flags(&self, mut answer: Answer, options: ReadOptions) -> Answer {
         if let Some(account) = &answer.account {
             answer.flags = self.read(account.flag_keys(), options).await;
         }

@@ -41,7 +41,10 @@ pub struct LoadLimit {
 /// Permission for one read.
 #[derive(Debug)]
 pub struct ReadPermit {
-    _read: OwnedSemaphorePermit,
+    /// `None` beside the limit.
+    _read: Option<OwnedSemaphorePermit>,
+    /// Of a read for watches.
+    _poll: Option<Arc<OwnedSemaphorePermit>>,
     /// Of reads of its kind.
     _share: Option<OwnedSemaphorePermit>,
     _running: Counted,
@@ -128,8 +131,20 @@ impl LoadLimit {
         share: Option<OwnedSemaphorePermit>,
     ) -> ReadPermit {
         ReadPermit {
-            _read: read,
+            _read: Some(read),
+            _poll: None,
             _share: share,
+            _running: Counted::one(&self.metrics.running),
+        }
+    }
+
+    /// A permit beside the limit for a read for watches, which has one of its own: many calls must
+    /// not hold it up.
+    pub fn poll_permit(&self, permit: Arc<OwnedSemaphorePermit>) -> ReadPermit {
+        ReadPermit {
+            _read: None,
+            _poll: Some(permit),
+            _share: None,
             _running: Counted::one(&self.metrics.running),
         }
     }

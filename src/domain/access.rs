@@ -12,10 +12,10 @@
 //! | an [`AdminProof`] | a view for the role administrator | the role, and the group in the permit |
 //! | a sealed value | [`InboxView::reveal`] | the proof |
 
-use std::marker::PhantomData;
+use std::{collections::BTreeSet, marker::PhantomData, ptr};
 
 use super::{
-    account::Account,
+    account::{Account, AccountInbox},
     cursor::Cursor,
     degradation::Degradation,
     id::InboxId,
@@ -37,7 +37,7 @@ pub struct Access<'a> {
 }
 
 /// The disclosed parts of an inbox.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct DisclosedParts {
     own_role: Role,
     role: Role,
@@ -151,6 +151,53 @@ impl<'a> Access<'a> {
             .filter_map(move |index| account.at(index))
             .filter(|(_, inbox)| self.grant.shows(inbox.id))
             .map(|(folded_name, inbox)| (folded_name, self.view(inbox)))
+    }
+
+    /// The ids of all visible inboxes.
+    pub fn visible_ids(&self) -> impl Iterator<Item = InboxId> + '_ {
+        let all = 0..self.account.inbox_count();
+        let ids: Box<dyn Iterator<Item = InboxId>> = match self.grant.ids() {
+            None => Box::new(all.filter_map(|index| Some(self.account.at(index)?.1.id))),
+            Some(ids) => Box::new(ids.filter(|id| self.account.inbox(*id).is_some())),
+        };
+        ids
+    }
+
+    /// The inboxes that may look different than in an earlier access of the same viewer, by
+    /// what they are in memory. Each that looks different is among them.
+    pub fn differences(&self, earlier: &Access<'_>) -> BTreeSet<InboxId> {
+        let is_same_state =
+            ptr::eq(self.account, earlier.account) && ptr::eq(self.flags, earlier.flags);
+        if is_same_state && self.disclosure == earlier.disclosure {
+            return BTreeSet::new();
+        }
+        let ids = self.visible_ids().chain(earlier.visible_ids());
+        ids.filter(|id| self.may_differ(earlier, *id)).collect()
+    }
+
+    /// Whether one inbox may look different than in an earlier access of the same viewer.
+    pub fn may_differ(&self, earlier: &Access<'_>, id: InboxId) -> bool {
+        match (self.visible(id), earlier.visible(id)) {
+            (Some(now), Some(before)) => {
+                self.disclosure != earlier.disclosure
+                    || !ptr::eq(now, before)
+                    || self.flags.of(now.flag_key()) != earlier.flags.of(before.flag_key())
+            }
+            (None, None) => false,
+            _ => true,
+        }
+    }
+
+    /// Whether another access is to the same state in memory. For tests.
+    #[cfg(test)]
+    pub(super) fn has_account_of(&self, other: &Access<'_>) -> bool {
+        ptr::eq(self.account, other.account)
+    }
+
+    fn visible(&self, id: InboxId) -> Option<&'a AccountInbox> {
+        self.account
+            .account_inbox(id)
+            .filter(|_| self.grant.shows(id))
     }
 
     const fn view(&self, inbox: &'a Inbox) -> InboxView<'a> {

@@ -79,6 +79,12 @@ impl Account {
         (inbox.fingerprint == Some(fingerprint)).then(|| Arc::clone(inbox))
     }
 
+    /// One of its inboxes, for a state that shares it. For tests.
+    #[cfg(test)]
+    pub(super) fn shared_inbox(&self, id: InboxId) -> Option<Arc<AccountInbox>> {
+        self.inboxes.get(self.index_of(id)?).cloned()
+    }
+
     /// How many of its inboxes are the same in memory as those of another state. For tests.
     pub fn shared_inboxes(&self, other: &Self) -> usize {
         let inboxes = self.inboxes.iter();
@@ -110,8 +116,43 @@ impl Account {
         &self.members
     }
 
+    /// The same account with those inboxes of an earlier state whose rows are the same, so that
+    /// they are the same in memory. `None` where that changes nothing.
+    pub fn sharing(&self, earlier: &Self) -> Option<Self> {
+        let mut is_shared = false;
+        let inboxes = self.inboxes.iter().map(|inbox| {
+            let fingerprint = inbox.fingerprint;
+            let same = fingerprint.and_then(|it| earlier.unchanged(inbox.inbox.id, it));
+            let same = same.filter(|same| !Arc::ptr_eq(same, inbox));
+            is_shared |= same.is_some();
+            same.unwrap_or_else(|| Arc::clone(inbox))
+        });
+        let inboxes = inboxes.collect();
+        is_shared.then(|| Self {
+            id: self.id,
+            members: self.members.clone(),
+            inboxes,
+            by_id: self.by_id.clone(),
+            flag_keys: self.flag_keys.clone(),
+        })
+    }
+
+    /// Whether another state of the account is the same: its inboxes in memory, and its
+    /// members by their rights.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let inboxes = self.inboxes.iter().zip(&other.inboxes);
+        self.id == other.id
+            && self.inboxes.len() == other.inboxes.len()
+            && inboxes.into_iter().all(|(a, b)| Arc::ptr_eq(a, b))
+            && self.members == other.members
+    }
+
     pub(super) fn inbox(&self, id: InboxId) -> Option<&Inbox> {
-        let (_, inbox) = self.at(self.index_of(id)?)?;
+        Some(&self.account_inbox(id)?.inbox)
+    }
+
+    pub(super) fn account_inbox(&self, id: InboxId) -> Option<&AccountInbox> {
+        let inbox = self.inboxes.get(self.index_of(id)?)?;
         Some(inbox)
     }
 
@@ -156,6 +197,10 @@ impl AccountInbox {
 
     pub const fn account_id(&self) -> AccountId {
         self.inbox.account_id
+    }
+
+    pub(super) const fn flag_key(&self) -> Option<FlagKey> {
+        self.flag_key
     }
 
     fn position(&self) -> (&str, InboxId) {

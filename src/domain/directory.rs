@@ -58,6 +58,35 @@ pub trait InboxDirectory: Send + Sync + 'static {
     ) -> impl Future<Output = Result<CrossAccountAnswer, DirectoryError>> + Send;
 }
 
+/// Where inboxes are asked for, and watched.
+pub struct Directories<D, W> {
+    pub inboxes: Arc<D>,
+    pub watches: W,
+}
+
+/// Watches over whole accounts: each change of an account gives a newer state.
+pub trait AccountWatches: Send + Sync + 'static {
+    type Watch: AccountWatch;
+
+    /// Begins a watch, with a state as fresh as the options ask. It reads the whole account, so
+    /// a caller asks for the membership first.
+    fn watch(
+        &self,
+        account: AccountId,
+        options: ReadOptions,
+    ) -> impl Future<Output = Result<Self::Watch, DirectoryError>> + Send;
+}
+
+/// One watch. Only the newest state is kept: who is slow misses states, and never the last.
+pub trait AccountWatch: Send + 'static {
+    /// The newest state, or why there will be no newer one.
+    fn newest(&mut self) -> Result<Answer, DirectoryError>;
+
+    /// Waits for a state that differs from the one that was taken last. Dropping the
+    /// future loses nothing.
+    fn changed(&mut self) -> impl Future<Output = ()> + Send;
+}
+
 /// An account, or an excerpt of one, and the flags that its inboxes' states depend on.
 #[derive(Clone)]
 pub struct Answer {
@@ -75,6 +104,31 @@ impl Answer {
     pub fn access(&self, permit: &Permit) -> Result<Access<'_>, AccessDenied> {
         let account = self.account.as_ref().ok_or(AccessDenied::NotAMember)?;
         account.access(&self.flags, permit)
+    }
+
+    /// Takes from an earlier answer what is the same in it, so that it is the same in memory.
+    pub fn share(&mut self, earlier: &Self) {
+        if let (Some(account), Some(before)) = (&mut self.account, &earlier.account) {
+            if let Some(sharing) = account.sharing(before) {
+                *account = Arc::new(sharing);
+            }
+            if account.is_same(before) {
+                *account = Arc::clone(before);
+            }
+        }
+        if self.flags == earlier.flags {
+            self.flags = Arc::clone(&earlier.flags);
+        }
+    }
+
+    /// Whether another answer is the same in memory, of whichever moment.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let is_same_account = match (&self.account, &other.account) {
+            (Some(now), Some(before)) => Arc::ptr_eq(now, before),
+            (None, None) => true,
+            _ => false,
+        };
+        is_same_account && Arc::ptr_eq(&self.flags, &other.flags)
     }
 }
 
@@ -113,4 +167,8 @@ pub enum DirectoryError {
     /// The latest was asked of a hot standby, which may lag behind.
     #[error("the store is a hot standby")]
     Standby,
+    /// The account cannot be watched beside the others: it would delay them, or its state takes
+    /// too much memory.
+    #[error("there are too many watches")]
+    TooManyWatches,
 }

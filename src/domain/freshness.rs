@@ -14,6 +14,8 @@ pub enum Freshness {
     Bounded,
     /// With all that was committed before the call.
     Latest,
+    /// As the latest; of a hot standby, with all that it had replayed before the call.
+    Current,
 }
 
 /// The demands of a call on its answer.

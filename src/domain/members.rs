@@ -27,7 +27,7 @@ use super::{
 
 /// The viewers of an account, as far as they were read: an excerpt may hold one viewer
 /// and some inboxes. An absent viewer does not belong, and an absent inbox is not visible.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Members {
     is_suspended: bool,
     users: HashMap<UserId, Role>,
@@ -129,6 +129,11 @@ impl Grant<'_> {
         };
         let are_fewer = inboxes.is_none_or(|it| it.len() < count);
         are_fewer.then(|| inboxes.into_iter().flatten().copied())
+    }
+
+    /// The visible inboxes, of any account, unless they are all of this one.
+    pub(super) fn ids(&self) -> Option<impl Iterator<Item = InboxId>> {
+        self.ids_fewer_than(usize::MAX)
     }
 
     /// Whether an inbox of the account is visible.

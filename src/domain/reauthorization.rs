@@ -108,7 +108,7 @@ impl Hash for FlagKeys {
 }
 
 /// The flags of some channels, as far as they could be read. A missing one is unknown.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct ReauthorizationFlags(HashMap<FlagKey, bool>);
 
 impl FromIterator<(FlagKey, bool)> for ReauthorizationFlags {
@@ -133,15 +133,19 @@ impl ReauthorizationFlags {
         size_of::<Self>() + self.0.heap_size()
     }
 
+    /// The flag of a channel, as far as it could be read.
+    pub(super) fn of(&self, key: Option<FlagKey>) -> Option<bool> {
+        self.0.get(&key?).copied()
+    }
+
     /// The state of a channel; `None` where leadchat has none.
     pub(super) fn resolve(&self, source: FlagSource) -> Option<Reauthorization> {
         match source {
             FlagSource::Absent => None,
             FlagSource::Fixed(state) => Some(state),
             FlagSource::Flag(key) => Some(
-                self.0
-                    .get(&key)
-                    .map_or(Reauthorization::Unknown, |required| (*required).into()),
+                self.of(Some(key))
+                    .map_or(Reauthorization::Unknown, Reauthorization::from),
             ),
         }
     }

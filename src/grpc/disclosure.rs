@@ -225,6 +225,10 @@ impl UndisclosedInbox {
         }
     }
 
+    pub fn etag(&self) -> &str {
+        &self.message.etag
+    }
+
     pub fn encoded_len(&self) -> usize {
         self.message.encoded_len()
     }

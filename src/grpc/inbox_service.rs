@@ -1,8 +1,11 @@
 //! The RPCs: parse the request, read the account, decide access, and write the visible
 //! inboxes.
 
-use std::{collections::BTreeSet, sync::Arc, time::Instant};
+pub mod pages;
 
+use std::{sync::Arc, time::Instant};
+
+use futures_util::stream::{BoxStream, StreamExt};
 use prost_types::Timestamp;
 use tonic::{Request, Response, Status};
 
@@ -11,46 +14,41 @@ use super::{
     etag::EtagKey,
     layer::{
         access_log::{record_refusal, record_viewer},
-        deadline::deadline_of,
+        deadline::{deadline_of, stream_deadline_of},
         identify::audited_call,
     },
-    page_token::MAX_TOKEN_BYTES,
     pb,
     response_limit::{PageBuilder, ResponseLimit},
     status::CallError,
+    watch::{Standing, WatchParts, WatchService, WatchStream},
     wire::{
         explain::to_explanation,
         inbox::to_inbox,
-        request::{BatchGetInboxes, ExplainAccess, FindInboxes, GetInbox, ListInboxes},
+        request::{
+            BatchGetInboxes, ExplainAccess, FindInboxes, GetInbox, ListInboxes, WatchInboxes,
+        },
         violations::RequestScope,
     },
 };
 use crate::{
     domain::{
-        access::{Access, InboxView, applied_role, withheld_by_caller},
-        account::has_prefix,
-        channel::{Channel, ChannelKind},
-        cursor::Cursor,
-        directory::{Answer, InboxDirectory},
+        access::{InboxView, applied_role, withheld_by_caller},
+        directory::{AccountWatch, AccountWatches, Answer, InboxDirectory},
         freshness::{BootInstant, Clock, Freshness, ReadOptions},
         id::{AccountId, InboxId},
         permit::Permit,
-        secret_group::SecretGroups,
         viewer::Role,
+        watch_cursor::WatchCursor,
     },
     identity::{Method, Needs, SearchAsk},
     metrics::reads::ReadMetrics,
 };
+use pages::{FindFrame, LONGEST_TIME, withheld};
 
-/// The time with the most bytes: where a page ends must not depend on the clock.
-const LONGEST_TIME: Timestamp = Timestamp {
-    seconds: i64::MAX,
-    nanos: 999_999_999,
-};
-
-pub struct InboxService<D> {
+pub struct InboxService<D, W> {
     pub directory: Arc<D>,
-    pub etags: EtagKey,
+    pub watches: WatchService<W>,
+    pub etags: Arc<EtagKey>,
     pub limit: ResponseLimit,
     pub clock: Clock,
     pub audit: Audit,
@@ -62,13 +60,6 @@ struct Call {
     method: Method,
     arrival: Arrival,
     audited: AuditedCall,
-}
-
-/// The parts of a response of FindInboxes beside its inboxes.
-struct FindFrame {
-    role: Role,
-    withheld: SecretGroups,
-    read_time: Timestamp,
 }
 
 /// When a call arrived, and when it has to be answered.
@@ -89,7 +80,11 @@ impl Arrival {
 }
 
 #[tonic::async_trait]
-impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<D> {
+impl<D: InboxDirectory, W: AccountWatches> pb::inbox_service_server::InboxService
+    for InboxService<D, W>
+{
+    type WatchInboxesStream = BoxStream<'static, Result<pb::WatchInboxesResponse, Status>>;
+
     async fn get_inbox(
         &self,
         request: Request<pb::GetInboxRequest>,
@@ -250,9 +245,45 @@ impl<D: InboxDirectory> pb::inbox_service_server::InboxService for InboxService<
         }
         Ok(Response::new(response))
     }
+
+    async fn watch_inboxes(
+        &self,
+        request: Request<pb::WatchInboxesRequest>,
+    ) -> Result<Response<Self::WatchInboxesStream>, Status> {
+        let call = self.begin(&request, Method::WatchInboxes)?;
+        let deadline = stream_deadline_of(request.extensions());
+        let standing = request.extensions().get::<Standing>().cloned();
+        let WatchInboxes { scope, known } = request.into_inner().try_into()?;
+        let permit = self.permit(&call, scope)?;
+        let slot = self.watches.slot()?;
+        let options = call.arrival.options(Freshness::Current);
+        // A viewer that does not belong is refused in the time that a missing account takes.
+        let members = self.load(&permit, &[], options).await?;
+        members.access(&permit).map_err(CallError::from)?;
+        let mut watch = self.watches.begin(permit.account(), options).await?;
+        let newest = watch.newest().map_err(CallError::from)?;
+        newest.access(&permit).map_err(CallError::from)?;
+        let parts = WatchParts {
+            cursor: WatchCursor::new(known),
+            ask: scope.ask(call.method),
+            permit,
+            standing: standing.ok_or(CallError::Internal)?,
+            audit: self.audit.clone(),
+            limit: self.limit,
+            etags: Arc::clone(&self.etags),
+            clock: self.clock,
+            deadline,
+            end_of_age: self.watches.end_of_age(call.audited.request_id.as_ref()),
+            draining: self.watches.draining(),
+            record: self.watches.record(slot),
+            call: call.audited,
+        };
+        let events = WatchStream::new(parts, watch).events();
+        Ok(Response::new(events.boxed()))
+    }
 }
 
-impl<D: InboxDirectory> InboxService<D> {
+impl<D: InboxDirectory, W: AccountWatches> InboxService<D, W> {
     fn begin<T>(&self, request: &Request<T>, method: Method) -> Result<Call, CallError> {
         Ok(Call {
             method,
@@ -304,96 +335,10 @@ impl<D: InboxDirectory> InboxService<D> {
         let metrics = &self.metrics;
         metrics.answered(options.freshness, options.arrived, as_of);
     }
+}
 
-    /// All inboxes of some accounts.
-    fn find_response(
-        &self,
-        frame: &FindFrame,
-        accounts: &[Access<'_>],
-        disclosure: Disclosure,
-    ) -> pb::FindInboxesResponse {
-        let views = accounts.iter().flat_map(Access::inboxes);
-        let mut views: Vec<_> = views.map(|(_, view)| view).collect();
-        views.sort_by_key(|view| (view.inbox().account_id, view.inbox().id));
-        let references = views.iter().map(|view| pb::InboxReference {
-            account_id: view.inbox().account_id.0,
-            inbox_id: view.inbox().id.0,
-        });
-        let mut response = pb::FindInboxesResponse {
-            inboxes: Vec::new(),
-            disclosed_as: pb::Role::from(frame.role).into(),
-            // The largest value: its bytes are reserved, and it is replaced below.
-            remaining: references.collect(),
-            read_time: Some(LONGEST_TIME),
-            caller_withheld: to_groups(frame.withheld),
-        };
-        let mut page = PageBuilder::new(self.limit, &response, disclosure);
-        let taken = views
-            .iter()
-            .take_while(|view| page.try_push(self.message(view)));
-        let taken = taken.count();
-        response.remaining.drain(..taken);
-        response.read_time = Some(frame.read_time);
-        response.inboxes = page.inboxes;
-        response
-    }
-
-    fn list_response(
-        &self,
-        access: &Access<'_>,
-        request: &ListInboxes,
-        read_time: Timestamp,
-        disclosure: Disclosure,
-    ) -> pb::ListInboxesResponse {
-        let mut response = pb::ListInboxesResponse {
-            inboxes: Vec::new(),
-            disclosed_as: pb::Role::from(access.role()).into(),
-            // The largest value: its bytes are reserved, and it is replaced below.
-            next_page_token: " ".repeat(MAX_TOKEN_BYTES),
-            read_time: Some(LONGEST_TIME),
-            caller_withheld: withheld(access),
-        };
-        let mut page = PageBuilder::new(self.limit, &response, disclosure);
-        let visible = access.inboxes_after(request.cursor.as_ref());
-        let mut visible = visible
-            .filter(|(name, view)| matches(request, name, view))
-            .peekable();
-        let mut last = None;
-        while page.inboxes.len() < request.page_size
-            && let Some((name, view)) =
-                visible.next_if(|(_, view)| page.try_push(self.message(view)))
-        {
-            last = Some(Cursor::new(name, view.inbox().id));
-        }
-        response.read_time = Some(read_time);
-        // One further tells whether there is another page.
-        let is_last_page = visible.peek().is_none();
-        response.next_page_token = last
-            .filter(|_| !is_last_page)
-            .map(|last| last.token(&request.binding))
-            .unwrap_or_default();
-        response.inboxes = page.inboxes;
-        response
-    }
-
+impl<D, W> InboxService<D, W> {
     fn message(&self, view: &InboxView<'_>) -> UndisclosedInbox {
         to_inbox(view, self.limit, &self.etags)
     }
-}
-
-fn withheld(access: &Access<'_>) -> Vec<i32> {
-    to_groups(access.withheld_by_caller())
-}
-
-fn to_groups(groups: SecretGroups) -> Vec<i32> {
-    let groups = groups.iter().map(pb::SecretGroup::from);
-    groups.map(Into::into).collect()
-}
-
-fn matches(request: &ListInboxes, folded_name: &str, view: &InboxView<'_>) -> bool {
-    let kind = view.inbox().channel.as_ref().map(Channel::kind);
-    let of_kind = |kinds: &BTreeSet<ChannelKind>| {
-        kinds.is_empty() || kind.is_some_and(|kind| kinds.contains(&kind))
-    };
-    of_kind(&request.kinds) && has_prefix(folded_name, &request.name_prefix)
 }

@@ -7,6 +7,7 @@ pub mod deadline;
 pub mod error_details;
 mod held_response;
 pub mod identify;
+mod method;
 pub mod request_id;
 pub mod shutdown;
 mod trace_context;

@@ -1,6 +1,6 @@
 //! The server: its services, the layers around them, and how it stops.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -42,9 +42,13 @@ use super::{
     refusal_log::RefusalLog,
     response_limit::ResponseLimit,
     status,
+    watch::{WatchService, WatchSettings},
 };
 use crate::{
-    domain::{directory::InboxDirectory, freshness::Clock},
+    domain::{
+        directory::{AccountWatches, Directories, InboxDirectory},
+        freshness::Clock,
+    },
     identity::PolicySource,
     metrics::Metrics,
 };
@@ -83,11 +87,25 @@ pub struct ServerSettings {
     /// The time for calls in flight after that.
     pub drain_timeout: Duration,
     pub response_limit: ResponseLimit,
+    /// Watches at a time.
+    pub max_watches: NonZeroUsize,
     /// Whether clients may ask for the contract.
     pub has_reflection: bool,
     pub clock: Clock,
     /// Receives the lines of the audit. `None` writes none.
     pub audit: Option<AuditSink>,
+    pub timeouts: ServerTimeouts,
+    pub access_log: AccessLog,
+    /// Whether traces are sent.
+    pub has_traces: bool,
+    pub metrics: Metrics,
+    /// Cancelled when a shutdown begins.
+    pub stopping: CancellationToken,
+}
+
+/// The time-outs of connections.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerTimeouts {
     /// The time until the preface of HTTP/2 has been received.
     pub preface_timeout: Duration,
     /// The time without a byte received. Keepalive gets an answer within it.
@@ -99,21 +117,15 @@ pub struct ServerSettings {
     pub keepalive_timeout: Duration,
     /// How long the last answers have to leave, after calls were cut off.
     pub flush_timeout: Duration,
-    pub access_log: AccessLog,
-    /// Whether traces are sent.
-    pub has_traces: bool,
-    pub metrics: Metrics,
-    /// Cancelled when a shutdown begins.
-    pub stopping: CancellationToken,
 }
 
 impl ServerSettings {
     const fn connections(&self) -> ConnectionLimits {
         ConnectionLimits {
             max_connections: MAX_CONNECTIONS,
-            preface_timeout: self.preface_timeout,
-            idle_timeout: self.idle_timeout,
-            write_timeout: self.write_timeout,
+            preface_timeout: self.timeouts.preface_timeout,
+            idle_timeout: self.timeouts.idle_timeout,
+            write_timeout: self.timeouts.write_timeout,
             max_age: self.max_connection_age.saturating_mul(2),
         }
     }
@@ -132,9 +144,9 @@ pub enum ServeError {
 
 /// Serves inboxes until `shutdown_signals` receives and the calls in flight are answered. A
 /// second shutdown signal cancels the remaining calls.
-pub async fn serve<D: InboxDirectory>(
+pub async fn serve<D: InboxDirectory, W: AccountWatches>(
     listeners: Vec<Listener>,
-    directory: D,
+    directories: Directories<D, W>,
     policy: PolicySource,
     etags: EtagKey,
     random: fn() -> Option<u128>,
@@ -144,18 +156,12 @@ pub async fn serve<D: InboxDirectory>(
     let metrics = &settings.metrics;
     let audit = Audit::new(settings.audit, settings.clock, metrics.callers.clone());
     let refusals = RefusalLog::default();
-    let inboxes = InboxServiceServer::new(InboxService {
-        directory: Arc::new(directory),
-        etags,
-        limit: settings.response_limit,
-        clock: settings.clock,
-        audit: audit.clone(),
-        metrics: metrics.reads.clone(),
-    })
-    .max_decoding_message_size(MAX_REQUEST_BYTES);
+    let draining = CancellationToken::new();
+    let inboxes = inbox_service(directories, etags, &audit, &settings, &draining);
+    let inboxes = InboxServiceServer::new(inboxes).max_decoding_message_size(MAX_REQUEST_BYTES);
     let (health, health_service) = tonic_health::server::health_reporter();
     health
-        .set_serving::<InboxServiceServer<InboxService<D>>>()
+        .set_serving::<InboxServiceServer<InboxService<D, W>>>()
         .await;
     // Cancelled when the remaining calls are interrupted.
     let cancelled = CancellationToken::new();
@@ -213,7 +219,6 @@ pub async fn serve<D: InboxDirectory>(
     }
     let routes = routes.into_axum_router().layer(layers);
 
-    let draining = CancellationToken::new();
     let connections = ConnectionContext {
         limits: settings.connections(),
         draining: draining.clone(),
@@ -226,8 +231,8 @@ pub async fn serve<D: InboxDirectory>(
         .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
         .http2_max_header_list_size(MAX_METADATA_BYTES)
         .http2_max_local_error_reset_streams(Some(MAX_LOCAL_RESETS))
-        .http2_keepalive_interval(Some(settings.keepalive_interval))
-        .http2_keepalive_timeout(Some(settings.keepalive_timeout))
+        .http2_keepalive_interval(Some(settings.timeouts.keepalive_interval))
+        .http2_keepalive_timeout(Some(settings.timeouts.keepalive_timeout))
         // Without grace: with it, tonic would send no GOAWAY.
         .max_connection_age(settings.max_connection_age)
         .serve_with_incoming_shutdown(
@@ -237,7 +242,7 @@ pub async fn serve<D: InboxDirectory>(
         );
     let drained = drain(
         health,
-        InboxServiceServer::<InboxService<D>>::NAME,
+        InboxServiceServer::<InboxService<D, W>>::NAME,
         &settings,
         shutdown_signals,
         &draining,
@@ -254,6 +259,32 @@ pub async fn serve<D: InboxDirectory>(
     audit.flush();
     refusals.flush();
     Ok(served?)
+}
+
+fn inbox_service<D, W: AccountWatches>(
+    directories: Directories<D, W>,
+    etags: EtagKey,
+    audit: &Audit,
+    settings: &ServerSettings,
+    draining: &CancellationToken,
+) -> InboxService<D, W> {
+    let metrics = &settings.metrics;
+    let watch_settings = WatchSettings {
+        max_watches: settings.max_watches.get(),
+        max_connection_age: settings.max_connection_age,
+        access_log: settings.access_log,
+        draining: draining.clone(),
+    };
+    let watches = WatchService::new(directories.watches, watch_settings, metrics.watches.clone());
+    InboxService {
+        directory: directories.inboxes,
+        watches,
+        etags: Arc::new(etags),
+        limit: settings.response_limit,
+        clock: settings.clock,
+        audit: audit.clone(),
+        metrics: metrics.reads.clone(),
+    }
 }
 
 /// Writes counted denials, refused calls and failed handshakes, for ever.
@@ -344,5 +375,5 @@ async fn drain(
         _ = shutdown_signals.recv() => draining.cancel(),
     }
     cancelled.cancel();
-    sleep(settings.flush_timeout).await;
+    sleep(settings.timeouts.flush_timeout).await;
 }

@@ -54,6 +54,8 @@ pub enum CallError {
     CallerUnknown { identity: String },
     CallerNotPermitted { caller: String, needs: Needs },
     CallerLimitExceeded { caller: String, limit: Limit },
+    TooManyWatches,
+    Reconnect,
 }
 
 /// An invalid field of a request.
@@ -98,6 +100,8 @@ impl CallError {
             Self::CallerLimitExceeded { .. } => {
                 (Code::ResourceExhausted, ErrorReason::CallerLimitExceeded)
             }
+            Self::TooManyWatches => (Code::ResourceExhausted, ErrorReason::TooManyWatches),
+            Self::Reconnect => (Code::Unavailable, ErrorReason::Reconnect),
         }
     }
 
@@ -142,6 +146,10 @@ impl CallError {
                 "no rule of the caller permits this request; the details name the missing part"
             }
             Self::CallerLimitExceeded { .. } => "the caller exceeds a limit of its own; try again",
+            Self::TooManyWatches => "no further watch is taken; try again, with another replica",
+            Self::Reconnect => {
+                "the watch has reached its age; watch again at once, with what is held"
+            }
         }
     }
 
@@ -206,13 +214,17 @@ impl From<CallError> for Status {
         let (code, text) = (error.code(), error.text());
         let mut details = ErrorDetails::with_error_info(error.reason(), DOMAIN, error.metadata());
         if matches!(code, Code::Unavailable | Code::ResourceExhausted) {
-            details.set_retry_info(Some(RETRY_DELAY));
+            let delay = match error {
+                CallError::Reconnect => Duration::ZERO,
+                _ => RETRY_DELAY,
+            };
+            details.set_retry_info(Some(delay));
         }
         let metadata = match &error {
             // Clients that retry by themselves wait for so long, with their own jitter.
-            CallError::Overloaded | CallError::CallerLimitExceeded { .. } => {
-                Some(("grpc-retry-pushback-ms", RETRY_PUSHBACK_MS))
-            }
+            CallError::Overloaded
+            | CallError::CallerLimitExceeded { .. }
+            | CallError::TooManyWatches => Some(("grpc-retry-pushback-ms", RETRY_PUSHBACK_MS)),
             // As gRPC asks.
             CallError::CompressionNotSupported => Some((ACCEPT_ENCODING, "identity")),
             _ => None,
@@ -250,6 +262,7 @@ impl From<DirectoryError> for CallError {
             DirectoryError::Overloaded => Self::Overloaded,
             DirectoryError::Unexpected => Self::Internal,
             DirectoryError::Standby => Self::LatestOnStandby,
+            DirectoryError::TooManyWatches => Self::TooManyWatches,
         }
     }
 }
@@ -301,12 +314,14 @@ pub fn refusal(headers: &HeaderMap) -> Option<Refused> {
     let name = format!("ERROR_REASON_{}", details.reason);
     Some(match ErrorReason::from_str_name(&name)? {
         ErrorReason::Overloaded => Refused::Overloaded,
+        ErrorReason::TooManyWatches => Refused::TooManyWatches,
         ErrorReason::RequestTooLarge => Refused::TooLarge,
         ErrorReason::ShuttingDown => Refused::ShuttingDown,
         ErrorReason::CallerLimitExceeded => {
             let limit = details.metadata.get("limit")?;
             match Limit::iter().find(|it| it.name() == limit)? {
                 Limit::ConcurrentCalls => Refused::CallerConcurrency,
+                Limit::Watches => Refused::CallerWatches,
                 Limit::CallsPerSecond => Refused::CallerRate,
             }
         }

@@ -2,7 +2,7 @@
 //! out, which may not.
 
 pub mod channel;
-mod enums;
+pub mod enums;
 pub mod explain;
 pub mod inbox;
 pub mod json;

@@ -57,6 +57,25 @@ impl PolicySource {
     pub fn current(&self) -> Arc<Policy> {
         Arc::clone(&self.0.borrow())
     }
+
+    /// Whether there is another policy than at the last call. The first call may say so without
+    /// one.
+    pub fn has_changed(&mut self) -> bool {
+        let has_changed = self.0.has_changed().unwrap_or_default();
+        if has_changed {
+            self.0.mark_unchanged();
+        }
+        has_changed
+    }
+
+    /// Waits for another policy, and leaves it to [`has_changed`](Self::has_changed) to say so.
+    pub async fn changed(&mut self) {
+        match self.0.changed().await {
+            Ok(()) => self.0.mark_changed(),
+            // It is one that does not change.
+            Err(_) => std::future::pending().await,
+        }
+    }
 }
 
 /// One caller of the file.
@@ -229,9 +248,9 @@ impl Caller {
         may.then_some(()).ok_or(Needs::Method)
     }
 
-    /// Counts a call against the limits of the caller.
-    pub fn begin_call(&self) -> Result<CallSlot, Limit> {
-        self.entry.limiter.begin()
+    /// Counts a call against the limits of the caller. `method` is `None` if it is unknown.
+    pub fn begin_call(&self, method: Option<Method>) -> Result<CallSlot, Limit> {
+        self.entry.limiter.begin(method)
     }
 
     pub fn permit(&self, ask: &Ask) -> Result<Permit, Needs> {

@@ -5,8 +5,13 @@ use std::{num::NonZeroU32, sync::Arc};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::policy::Method;
+
 /// Calls at a time of a caller of the file, unless its entry says otherwise.
 const DEFAULT_CONCURRENT_CALLS: u32 = 1000;
+
+/// Watches at a time, likewise.
+const DEFAULT_WATCHES: u32 = 100;
 
 /// The limits that an entry states.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,12 +20,15 @@ pub struct Limits {
     pub rate: Option<Rate>,
     /// `None` is no limit.
     pub concurrent_calls: Option<u32>,
+    /// `None` is no limit.
+    pub watches: Option<u32>,
 }
 
 impl Limits {
     pub const NONE: Self = Self {
         rate: None,
         concurrent_calls: None,
+        watches: None,
     };
 }
 
@@ -35,6 +43,7 @@ impl Default for Limits {
         Self {
             rate: None,
             concurrent_calls: Some(DEFAULT_CONCURRENT_CALLS),
+            watches: Some(DEFAULT_WATCHES),
         }
     }
 }
@@ -44,6 +53,7 @@ impl Default for Limits {
 pub enum Limit {
     CallsPerSecond,
     ConcurrentCalls,
+    Watches,
 }
 
 impl Limit {
@@ -52,6 +62,7 @@ impl Limit {
         match self {
             Self::CallsPerSecond => "calls_per_second",
             Self::ConcurrentCalls => "concurrent_calls",
+            Self::Watches => "watches",
         }
     }
 }
@@ -62,6 +73,7 @@ pub struct Limiter {
     pub limits: Limits,
     rate: Option<Arc<DefaultDirectRateLimiter>>,
     concurrent_calls: Option<Arc<Semaphore>>,
+    watches: Option<Arc<Semaphore>>,
 }
 
 /// One call under way, until it is dropped.
@@ -76,12 +88,13 @@ impl Limiter {
             let quota = Quota::per_second(rate.calls_per_second);
             Arc::new(RateLimiter::direct(quota.allow_burst(rate.burst)))
         });
-        let concurrent_calls = limits.concurrent_calls;
+        let semaphore =
+            |limit: Option<u32>| limit.map(|permits| Arc::new(Semaphore::new(permits as usize)));
         Self {
             limits,
             rate,
-            concurrent_calls: concurrent_calls
-                .map(|calls| Arc::new(Semaphore::new(calls as usize))),
+            concurrent_calls: semaphore(limits.concurrent_calls),
+            watches: semaphore(limits.watches),
         }
     }
 
@@ -93,15 +106,22 @@ impl Limiter {
         if self.limits.concurrent_calls == previous.limits.concurrent_calls {
             self.concurrent_calls.clone_from(&previous.concurrent_calls);
         }
+        if self.limits.watches == previous.limits.watches {
+            self.watches.clone_from(&previous.watches);
+        }
     }
 
-    /// Begins a call. One that exceeds a limit does not wait: its caller can.
-    pub fn begin(&self) -> Result<CallSlot, Limit> {
-        let permit = self
-            .concurrent_calls
+    /// Begins a call. One that exceeds a limit does not wait: its caller can. Watches have a
+    /// limit of their own, since each stays open.
+    pub fn begin(&self, method: Option<Method>) -> Result<CallSlot, Limit> {
+        let (permits, limit) = match method {
+            Some(Method::WatchInboxes) => (&self.watches, Limit::Watches),
+            _ => (&self.concurrent_calls, Limit::ConcurrentCalls),
+        };
+        let permit = permits
             .as_ref()
-            .map(|calls| Arc::clone(calls).try_acquire_owned());
-        let permit = permit.transpose().map_err(|_| Limit::ConcurrentCalls)?;
+            .map(|permits| Arc::clone(permits).try_acquire_owned());
+        let permit = permit.transpose().map_err(|_| limit)?;
         match &self.rate {
             Some(rate) if rate.check().is_err() => Err(Limit::CallsPerSecond),
             _ => Ok(CallSlot { _permit: permit }),

@@ -25,6 +25,7 @@ pub enum Method {
     BatchGetInboxes,
     FindInboxes,
     ExplainAccess,
+    WatchInboxes,
 }
 
 impl Method {

@@ -116,6 +116,8 @@ pub enum Refused {
     Overloaded,
     CallerRate,
     CallerConcurrency,
+    CallerWatches,
+    TooManyWatches,
     TooLarge,
     ShuttingDown,
 }

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use prometheus_client::{
@@ -12,10 +13,13 @@ use prometheus_client::{
     metrics::{MetricType, gauge::ConstGauge},
 };
 
-use super::labels::NoLabels;
-
 /// Reads a value; `None` if there is none any more.
-type Read = Box<dyn Fn() -> Option<i64> + Send + Sync>;
+type Read = Box<dyn Fn() -> Option<Value> + Send + Sync>;
+
+enum Value {
+    Count(i64),
+    Seconds(f64),
+}
 
 /// Gauges by name. Clones have the same ones.
 #[derive(Clone, Default)]
@@ -37,12 +41,32 @@ impl Gauges {
         label: Option<Label>,
         read: impl Fn() -> Option<i64> + Send + Sync + 'static,
     ) {
+        self.add_read(
+            name,
+            help,
+            label,
+            Box::new(move || read().map(Value::Count)),
+        );
+    }
+
+    /// A time, in seconds.
+    pub fn add_time(
+        &self,
+        name: &'static str,
+        help: &'static str,
+        read: impl Fn() -> Option<Duration> + Send + Sync + 'static,
+    ) {
+        let seconds = move || Some(Value::Seconds(read()?.as_secs_f64()));
+        self.add_read(name, help, None, Box::new(seconds));
+    }
+
+    fn add_read(&self, name: &'static str, help: &'static str, label: Option<Label>, read: Read) {
         let mut families = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let family = families.entry(name).or_insert_with(|| Family {
             help,
             gauges: Vec::new(),
         });
-        family.gauges.push((label, Box::new(read)));
+        family.gauges.push((label, read));
     }
 }
 
@@ -60,13 +84,11 @@ impl Collector for Gauges {
                 encoder.encode_descriptor(name, family.help, None, MetricType::Gauge)?;
             for (label, read) in &family.gauges {
                 let Some(value) = read() else { continue };
-                let value = ConstGauge::new(value);
-                match label {
-                    Some(label) => {
-                        let labels = [*label];
-                        value.encode(family_encoder.encode_family(&labels)?)?;
-                    }
-                    None => value.encode(family_encoder.encode_family(&NoLabels {})?)?,
+                let labels = label.as_slice();
+                let encoder = family_encoder.encode_family(&labels)?;
+                match value {
+                    Value::Count(count) => ConstGauge::new(count).encode(encoder)?,
+                    Value::Seconds(seconds) => ConstGauge::new(seconds).encode(encoder)?,
                 }
             }
         }

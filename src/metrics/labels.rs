@@ -66,6 +66,7 @@ impl EncodeLabelValue for Freshness {
         match self {
             Self::Bounded => "bounded",
             Self::Latest => "latest",
+            Self::Current => "current",
         }
         .encode(encoder)
     }

@@ -161,7 +161,7 @@ impl ReadMetrics {
         ages.observe(age.as_secs_f64());
         let bound = match freshness {
             Freshness::Bounded => self.max_staleness,
-            Freshness::Latest => Duration::ZERO,
+            Freshness::Latest | Freshness::Current => Duration::ZERO,
         };
         if age > bound {
             self.beyond_bound.inc();

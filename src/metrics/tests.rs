@@ -141,6 +141,7 @@ fn use_all(metrics: &Metrics) {
         reads,
         caches,
         store,
+        watches,
         registry: _,
     } = metrics;
     let mut call = calls.begin(calls::MethodLabels::other());
@@ -183,6 +184,12 @@ fn use_all(metrics: &Metrics) {
         idle: 1,
         available: 1,
     });
+    drop(watches.opened());
+    watches.sent(watches::WatchEventName::Synced);
+    watches.ended(watches::WatchEnded::Client);
+    watches.watched(1, 1, Duration::ZERO);
+    watches.poll_failed();
+    watches.read_oldest_age(|| Some(Duration::ZERO));
 }
 
 /// The alerts and the dashboard are compared with the same table.

@@ -32,6 +32,7 @@ pub mod tls;
 pub mod tokens;
 pub mod tools;
 pub mod wall_clock;
+pub mod watch;
 pub mod wire;
 
 /// The codec that the generated services name.

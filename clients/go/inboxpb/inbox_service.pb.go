@@ -7,6 +7,7 @@
 //   grpcurl -plaintext -d '{"account_id":1,"inbox_ids":[3,1,99],"viewer":{"user_id":1}}' localhost:50051 leadchat.inbox.v1.InboxService/BatchGetInboxes
 //   grpcurl -plaintext -d '{"account_id":1,"viewer":{"user_id":1},"phone_number":"+15555550112"}' localhost:50051 leadchat.inbox.v1.InboxService/FindInboxes
 //   grpcurl -plaintext -d '{"account_id":1,"inbox_id":3,"viewer":{"user_id":2}}' localhost:50051 leadchat.inbox.v1.InboxService/ExplainAccess
+//   grpcurl -plaintext -max-time 5 -d '{"account_id":1,"viewer":{"user_id":2},"detail":"INBOX_DETAIL_BASIC"}' localhost:50051 leadchat.inbox.v1.InboxService/WatchInboxes
 //
 // Every error is a `google.rpc.Status` with an `ErrorInfo` of the domain
 // `inbox.leadchat`. Its reason is a value of `ErrorReason` without the prefix. The
@@ -517,9 +518,16 @@ const (
 	// `detail`. Decided before anything is read.
 	ErrorReason_ERROR_REASON_CALLER_NOT_PERMITTED ErrorReason = 20
 	// RESOURCE_EXHAUSTED. The caller exceeds a limit of its own: `limit` in the metadata of
-	// `ErrorInfo` is `calls_per_second` or `concurrent_calls`, `caller` is its name. Try
-	// again after `RetryInfo`.
+	// `ErrorInfo` is `calls_per_second`, `concurrent_calls` or `watches`, `caller` is its
+	// name. Try again after `RetryInfo`.
 	ErrorReason_ERROR_REASON_CALLER_LIMIT_EXCEEDED ErrorReason = 21
+	// RESOURCE_EXHAUSTED. The service has as many watches as it takes, or the account is so
+	// large that to watch it would delay the other watches, or take too much memory. Try again after `RetryInfo`, with
+	// another replica.
+	ErrorReason_ERROR_REASON_TOO_MANY_WATCHES ErrorReason = 22
+	// UNAVAILABLE. A watch has reached its age, so that clients spread over new replicas. Watch
+	// again at once, with the inboxes that are held as `known`.
+	ErrorReason_ERROR_REASON_RECONNECT ErrorReason = 23
 )
 
 // Enum value maps for ErrorReason.
@@ -547,6 +555,8 @@ var (
 		19: "ERROR_REASON_CALLER_UNKNOWN",
 		20: "ERROR_REASON_CALLER_NOT_PERMITTED",
 		21: "ERROR_REASON_CALLER_LIMIT_EXCEEDED",
+		22: "ERROR_REASON_TOO_MANY_WATCHES",
+		23: "ERROR_REASON_RECONNECT",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":               0,
@@ -571,6 +581,8 @@ var (
 		"ERROR_REASON_CALLER_UNKNOWN":            19,
 		"ERROR_REASON_CALLER_NOT_PERMITTED":      20,
 		"ERROR_REASON_CALLER_LIMIT_EXCEEDED":     21,
+		"ERROR_REASON_TOO_MANY_WATCHES":          22,
+		"ERROR_REASON_RECONNECT":                 23,
 	}
 )
 
@@ -1729,8 +1741,8 @@ type ExplainAccessRequest struct {
 	Viewer *Viewer `protobuf:"bytes,3,opt,name=viewer,proto3" json:"viewer,omitempty"`
 	// The detail of the question. Unspecified is full.
 	Detail InboxDetail `protobuf:"varint,4,opt,name=detail,proto3,enum=leadchat.inbox.v1.InboxDetail" json:"detail,omitempty"`
-	// The RPC of the question: `GetInbox`, `ListInboxes`, `BatchGetInboxes` or
-	// `FindInboxes`. Empty is `GetInbox`.
+	// The RPC of the question: `GetInbox`, `ListInboxes`, `BatchGetInboxes`, `FindInboxes` or
+	// `WatchInboxes`. Empty is `GetInbox`.
 	Method string `protobuf:"bytes,5,opt,name=method,proto3" json:"method,omitempty"`
 	// How fresh the answer about viewer and inbox is. Unspecified is bounded.
 	Freshness     Freshness `protobuf:"varint,6,opt,name=freshness,proto3,enum=leadchat.inbox.v1.Freshness" json:"freshness,omitempty"`
@@ -1998,6 +2010,419 @@ func (x *GroupAnswer) GetDisclosure() GroupDisclosure {
 	return GroupDisclosure_GROUP_DISCLOSURE_UNSPECIFIED
 }
 
+// Request of a watch.
+type WatchInboxesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The account. Required.
+	AccountId int64 `protobuf:"varint,1,opt,name=account_id,json=accountId,proto3" json:"account_id,omitempty"`
+	// The viewer. Required.
+	Viewer *Viewer `protobuf:"bytes,2,opt,name=viewer,proto3" json:"viewer,omitempty"`
+	// The detail of each inbox.
+	Detail InboxDetail `protobuf:"varint,3,opt,name=detail,proto3,enum=leadchat.inbox.v1.InboxDetail" json:"detail,omitempty"`
+	// The inboxes that the client holds, with their etags: at most 5000, without duplicates.
+	// A client that holds more sends none, and receives all. Both details have the same etags,
+	// so only inboxes that are held in the detail of this request may be named.
+	Known         []*KnownInbox `protobuf:"bytes,4,rep,name=known,proto3" json:"known,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchInboxesRequest) Reset() {
+	*x = WatchInboxesRequest{}
+	mi := &file_leadchat_inbox_v1_inbox_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchInboxesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchInboxesRequest) ProtoMessage() {}
+
+func (x *WatchInboxesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_leadchat_inbox_v1_inbox_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchInboxesRequest.ProtoReflect.Descriptor instead.
+func (*WatchInboxesRequest) Descriptor() ([]byte, []int) {
+	return file_leadchat_inbox_v1_inbox_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *WatchInboxesRequest) GetAccountId() int64 {
+	if x != nil {
+		return x.AccountId
+	}
+	return 0
+}
+
+func (x *WatchInboxesRequest) GetViewer() *Viewer {
+	if x != nil {
+		return x.Viewer
+	}
+	return nil
+}
+
+func (x *WatchInboxesRequest) GetDetail() InboxDetail {
+	if x != nil {
+		return x.Detail
+	}
+	return InboxDetail_INBOX_DETAIL_UNSPECIFIED
+}
+
+func (x *WatchInboxesRequest) GetKnown() []*KnownInbox {
+	if x != nil {
+		return x.Known
+	}
+	return nil
+}
+
+// An inbox that a client holds.
+type KnownInbox struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The inbox. Required.
+	InboxId int64 `protobuf:"varint,1,opt,name=inbox_id,json=inboxId,proto3" json:"inbox_id,omitempty"`
+	// The `etag` of the inbox as the client holds it. At most 64 bytes. With any other text,
+	// the inbox is sent.
+	Etag          string `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KnownInbox) Reset() {
+	*x = KnownInbox{}
+	mi := &file_leadchat_inbox_v1_inbox_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KnownInbox) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KnownInbox) ProtoMessage() {}
+
+func (x *KnownInbox) ProtoReflect() protoreflect.Message {
+	mi := &file_leadchat_inbox_v1_inbox_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KnownInbox.ProtoReflect.Descriptor instead.
+func (*KnownInbox) Descriptor() ([]byte, []int) {
+	return file_leadchat_inbox_v1_inbox_service_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *KnownInbox) GetInboxId() int64 {
+	if x != nil {
+		return x.InboxId
+	}
+	return 0
+}
+
+func (x *KnownInbox) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+// An event of a watch.
+type WatchInboxesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What has happened.
+	//
+	// Types that are valid to be assigned to Event:
+	//
+	//	*WatchInboxesResponse_Upserted
+	//	*WatchInboxesResponse_Removed
+	//	*WatchInboxesResponse_Synced
+	//	*WatchInboxesResponse_Heartbeat
+	Event isWatchInboxesResponse_Event `protobuf_oneof:"event"`
+	// The role that was applied. When it changes, each inbox that looks different is sent again.
+	DisclosedAs Role `protobuf:"varint,5,opt,name=disclosed_as,json=disclosedAs,proto3,enum=leadchat.inbox.v1.Role" json:"disclosed_as,omitempty"`
+	// The groups of secrets that `disclosed_as` allows, and that the caller may not pass
+	// on: their fields are absent.
+	CallerWithheld []SecretGroup `protobuf:"varint,6,rep,packed,name=caller_withheld,json=callerWithheld,proto3,enum=leadchat.inbox.v1.SecretGroup" json:"caller_withheld,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *WatchInboxesResponse) Reset() {
+	*x = WatchInboxesResponse{}
+	mi := &file_leadchat_inbox_v1_inbox_service_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchInboxesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchInboxesResponse) ProtoMessage() {}
+
+func (x *WatchInboxesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_leadchat_inbox_v1_inbox_service_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchInboxesResponse.ProtoReflect.Descriptor instead.
+func (*WatchInboxesResponse) Descriptor() ([]byte, []int) {
+	return file_leadchat_inbox_v1_inbox_service_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *WatchInboxesResponse) GetEvent() isWatchInboxesResponse_Event {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *WatchInboxesResponse) GetUpserted() *Inbox {
+	if x != nil {
+		if x, ok := x.Event.(*WatchInboxesResponse_Upserted); ok {
+			return x.Upserted
+		}
+	}
+	return nil
+}
+
+func (x *WatchInboxesResponse) GetRemoved() *InboxRemoved {
+	if x != nil {
+		if x, ok := x.Event.(*WatchInboxesResponse_Removed); ok {
+			return x.Removed
+		}
+	}
+	return nil
+}
+
+func (x *WatchInboxesResponse) GetSynced() *Synced {
+	if x != nil {
+		if x, ok := x.Event.(*WatchInboxesResponse_Synced); ok {
+			return x.Synced
+		}
+	}
+	return nil
+}
+
+func (x *WatchInboxesResponse) GetHeartbeat() *Heartbeat {
+	if x != nil {
+		if x, ok := x.Event.(*WatchInboxesResponse_Heartbeat); ok {
+			return x.Heartbeat
+		}
+	}
+	return nil
+}
+
+func (x *WatchInboxesResponse) GetDisclosedAs() Role {
+	if x != nil {
+		return x.DisclosedAs
+	}
+	return Role_ROLE_UNSPECIFIED
+}
+
+func (x *WatchInboxesResponse) GetCallerWithheld() []SecretGroup {
+	if x != nil {
+		return x.CallerWithheld
+	}
+	return nil
+}
+
+type isWatchInboxesResponse_Event interface {
+	isWatchInboxesResponse_Event()
+}
+
+type WatchInboxesResponse_Upserted struct {
+	// The inbox is new to the client, or differs from what it holds.
+	Upserted *Inbox `protobuf:"bytes,1,opt,name=upserted,proto3,oneof"`
+}
+
+type WatchInboxesResponse_Removed struct {
+	// The viewer does not see the inbox any more: it is deleted, in another account, or
+	// hidden. Sent only for an inbox that the client has received, or has named in `known`.
+	Removed *InboxRemoved `protobuf:"bytes,2,opt,name=removed,proto3,oneof"`
+}
+
+type WatchInboxesResponse_Synced struct {
+	// The end of a batch.
+	Synced *Synced `protobuf:"bytes,3,opt,name=synced,proto3,oneof"`
+}
+
+type WatchInboxesResponse_Heartbeat struct {
+	// No event was sent for 15 seconds.
+	Heartbeat *Heartbeat `protobuf:"bytes,4,opt,name=heartbeat,proto3,oneof"`
+}
+
+func (*WatchInboxesResponse_Upserted) isWatchInboxesResponse_Event() {}
+
+func (*WatchInboxesResponse_Removed) isWatchInboxesResponse_Event() {}
+
+func (*WatchInboxesResponse_Synced) isWatchInboxesResponse_Event() {}
+
+func (*WatchInboxesResponse_Heartbeat) isWatchInboxesResponse_Event() {}
+
+// An inbox that is not visible any more.
+type InboxRemoved struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The inbox.
+	InboxId       int64 `protobuf:"varint,1,opt,name=inbox_id,json=inboxId,proto3" json:"inbox_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *InboxRemoved) Reset() {
+	*x = InboxRemoved{}
+	mi := &file_leadchat_inbox_v1_inbox_service_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *InboxRemoved) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*InboxRemoved) ProtoMessage() {}
+
+func (x *InboxRemoved) ProtoReflect() protoreflect.Message {
+	mi := &file_leadchat_inbox_v1_inbox_service_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use InboxRemoved.ProtoReflect.Descriptor instead.
+func (*InboxRemoved) Descriptor() ([]byte, []int) {
+	return file_leadchat_inbox_v1_inbox_service_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *InboxRemoved) GetInboxId() int64 {
+	if x != nil {
+		return x.InboxId
+	}
+	return 0
+}
+
+// The client holds what the viewer may see.
+type Synced struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of each inbox, the client holds (or does not hold) what the viewer might see at some
+	// instant that is not before this time. By the clock of the machine that answers. A hot
+	// standby: of what it had replayed. The state that leadchat keeps in Redis may be older, by
+	// the bound of `FRESHNESS_BOUNDED`. It may go back at another replica.
+	ReadTime      *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=read_time,json=readTime,proto3" json:"read_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Synced) Reset() {
+	*x = Synced{}
+	mi := &file_leadchat_inbox_v1_inbox_service_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Synced) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Synced) ProtoMessage() {}
+
+func (x *Synced) ProtoReflect() protoreflect.Message {
+	mi := &file_leadchat_inbox_v1_inbox_service_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Synced.ProtoReflect.Descriptor instead.
+func (*Synced) Descriptor() ([]byte, []int) {
+	return file_leadchat_inbox_v1_inbox_service_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Synced) GetReadTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReadTime
+	}
+	return nil
+}
+
+// Says that the watch goes on.
+type Heartbeat struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As that of `Synced`. It stands still while the database does not answer.
+	ReadTime      *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=read_time,json=readTime,proto3" json:"read_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Heartbeat) Reset() {
+	*x = Heartbeat{}
+	mi := &file_leadchat_inbox_v1_inbox_service_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Heartbeat) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Heartbeat) ProtoMessage() {}
+
+func (x *Heartbeat) ProtoReflect() protoreflect.Message {
+	mi := &file_leadchat_inbox_v1_inbox_service_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
+func (*Heartbeat) Descriptor() ([]byte, []int) {
+	return file_leadchat_inbox_v1_inbox_service_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *Heartbeat) GetReadTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReadTime
+	}
+	return nil
+}
+
 var File_leadchat_inbox_v1_inbox_service_proto protoreflect.FileDescriptor
 
 const file_leadchat_inbox_v1_inbox_service_proto_rawDesc = "" +
@@ -2110,7 +2535,31 @@ const file_leadchat_inbox_v1_inbox_service_proto_rawDesc = "" +
 	"\x05group\x18\x01 \x01(\x0e2\x1e.leadchat.inbox.v1.SecretGroupR\x05group\x12B\n" +
 	"\n" +
 	"disclosure\x18\x02 \x01(\x0e2\".leadchat.inbox.v1.GroupDisclosureR\n" +
-	"disclosure*D\n" +
+	"disclosure\"\xd4\x01\n" +
+	"\x13WatchInboxesRequest\x12\x1d\n" +
+	"\n" +
+	"account_id\x18\x01 \x01(\x03R\taccountId\x121\n" +
+	"\x06viewer\x18\x02 \x01(\v2\x19.leadchat.inbox.v1.ViewerR\x06viewer\x126\n" +
+	"\x06detail\x18\x03 \x01(\x0e2\x1e.leadchat.inbox.v1.InboxDetailR\x06detail\x123\n" +
+	"\x05known\x18\x04 \x03(\v2\x1d.leadchat.inbox.v1.KnownInboxR\x05known\";\n" +
+	"\n" +
+	"KnownInbox\x12\x19\n" +
+	"\binbox_id\x18\x01 \x01(\x03R\ainboxId\x12\x12\n" +
+	"\x04etag\x18\x02 \x01(\tR\x04etag\"\x8c\x03\n" +
+	"\x14WatchInboxesResponse\x126\n" +
+	"\bupserted\x18\x01 \x01(\v2\x18.leadchat.inbox.v1.InboxH\x00R\bupserted\x12;\n" +
+	"\aremoved\x18\x02 \x01(\v2\x1f.leadchat.inbox.v1.InboxRemovedH\x00R\aremoved\x123\n" +
+	"\x06synced\x18\x03 \x01(\v2\x19.leadchat.inbox.v1.SyncedH\x00R\x06synced\x12<\n" +
+	"\theartbeat\x18\x04 \x01(\v2\x1c.leadchat.inbox.v1.HeartbeatH\x00R\theartbeat\x12:\n" +
+	"\fdisclosed_as\x18\x05 \x01(\x0e2\x17.leadchat.inbox.v1.RoleR\vdisclosedAs\x12G\n" +
+	"\x0fcaller_withheld\x18\x06 \x03(\x0e2\x1e.leadchat.inbox.v1.SecretGroupR\x0ecallerWithheldB\a\n" +
+	"\x05event\")\n" +
+	"\fInboxRemoved\x12\x19\n" +
+	"\binbox_id\x18\x01 \x01(\x03R\ainboxId\"A\n" +
+	"\x06Synced\x127\n" +
+	"\tread_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\breadTime\"D\n" +
+	"\tHeartbeat\x127\n" +
+	"\tread_time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\breadTime*D\n" +
 	"\x04Role\x12\x14\n" +
 	"\x10ROLE_UNSPECIFIED\x10\x00\x12\x0e\n" +
 	"\n" +
@@ -2144,7 +2593,7 @@ const file_leadchat_inbox_v1_inbox_service_proto_rawDesc = "" +
 	"\x1aGROUP_DISCLOSURE_DISCLOSED\x10\x01\x12%\n" +
 	"!GROUP_DISCLOSURE_WITHHELD_BY_ROLE\x10\x02\x12'\n" +
 	"#GROUP_DISCLOSURE_WITHHELD_BY_CALLER\x10\x03\x12'\n" +
-	"#GROUP_DISCLOSURE_WITHHELD_BY_DETAIL\x10\x04*\x95\x06\n" +
+	"#GROUP_DISCLOSURE_WITHHELD_BY_DETAIL\x10\x04*\xd4\x06\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12#\n" +
@@ -2168,13 +2617,16 @@ const file_leadchat_inbox_v1_inbox_service_proto_rawDesc = "" +
 	" ERROR_REASON_CREDENTIALS_EXPIRED\x10\x12\x12\x1f\n" +
 	"\x1bERROR_REASON_CALLER_UNKNOWN\x10\x13\x12%\n" +
 	"!ERROR_REASON_CALLER_NOT_PERMITTED\x10\x14\x12&\n" +
-	"\"ERROR_REASON_CALLER_LIMIT_EXCEEDED\x10\x152\xed\x03\n" +
+	"\"ERROR_REASON_CALLER_LIMIT_EXCEEDED\x10\x15\x12!\n" +
+	"\x1dERROR_REASON_TOO_MANY_WATCHES\x10\x16\x12\x1a\n" +
+	"\x16ERROR_REASON_RECONNECT\x10\x172\xd0\x04\n" +
 	"\fInboxService\x12S\n" +
 	"\bGetInbox\x12\".leadchat.inbox.v1.GetInboxRequest\x1a#.leadchat.inbox.v1.GetInboxResponse\x12\\\n" +
 	"\vListInboxes\x12%.leadchat.inbox.v1.ListInboxesRequest\x1a&.leadchat.inbox.v1.ListInboxesResponse\x12h\n" +
 	"\x0fBatchGetInboxes\x12).leadchat.inbox.v1.BatchGetInboxesRequest\x1a*.leadchat.inbox.v1.BatchGetInboxesResponse\x12\\\n" +
 	"\vFindInboxes\x12%.leadchat.inbox.v1.FindInboxesRequest\x1a&.leadchat.inbox.v1.FindInboxesResponse\x12b\n" +
-	"\rExplainAccess\x12'.leadchat.inbox.v1.ExplainAccessRequest\x1a(.leadchat.inbox.v1.ExplainAccessResponseBP\n" +
+	"\rExplainAccess\x12'.leadchat.inbox.v1.ExplainAccessRequest\x1a(.leadchat.inbox.v1.ExplainAccessResponse\x12a\n" +
+	"\fWatchInboxes\x12&.leadchat.inbox.v1.WatchInboxesRequest\x1a'.leadchat.inbox.v1.WatchInboxesResponse0\x01BP\n" +
 	"\x14io.leadchat.inbox.v1P\x01Z\"leadchat.internal/inbox-go/inboxpb\xea\x02\x11LeadchatInbox::V1b\x06proto3"
 
 var (
@@ -2190,7 +2642,7 @@ func file_leadchat_inbox_v1_inbox_service_proto_rawDescGZIP() []byte {
 }
 
 var file_leadchat_inbox_v1_inbox_service_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
-var file_leadchat_inbox_v1_inbox_service_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_leadchat_inbox_v1_inbox_service_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_leadchat_inbox_v1_inbox_service_proto_goTypes = []any{
 	(Role)(0),                       // 0: leadchat.inbox.v1.Role
 	(InboxDetail)(0),                // 1: leadchat.inbox.v1.InboxDetail
@@ -2214,43 +2666,49 @@ var file_leadchat_inbox_v1_inbox_service_proto_goTypes = []any{
 	(*ExplainAccessRequest)(nil),    // 19: leadchat.inbox.v1.ExplainAccessRequest
 	(*ExplainAccessResponse)(nil),   // 20: leadchat.inbox.v1.ExplainAccessResponse
 	(*GroupAnswer)(nil),             // 21: leadchat.inbox.v1.GroupAnswer
-	(*Inbox)(nil),                   // 22: leadchat.inbox.v1.Inbox
-	(*timestamppb.Timestamp)(nil),   // 23: google.protobuf.Timestamp
-	(SecretGroup)(0),                // 24: leadchat.inbox.v1.SecretGroup
-	(ChannelKind)(0),                // 25: leadchat.inbox.v1.ChannelKind
+	(*WatchInboxesRequest)(nil),     // 22: leadchat.inbox.v1.WatchInboxesRequest
+	(*KnownInbox)(nil),              // 23: leadchat.inbox.v1.KnownInbox
+	(*WatchInboxesResponse)(nil),    // 24: leadchat.inbox.v1.WatchInboxesResponse
+	(*InboxRemoved)(nil),            // 25: leadchat.inbox.v1.InboxRemoved
+	(*Synced)(nil),                  // 26: leadchat.inbox.v1.Synced
+	(*Heartbeat)(nil),               // 27: leadchat.inbox.v1.Heartbeat
+	(*Inbox)(nil),                   // 28: leadchat.inbox.v1.Inbox
+	(*timestamppb.Timestamp)(nil),   // 29: google.protobuf.Timestamp
+	(SecretGroup)(0),                // 30: leadchat.inbox.v1.SecretGroup
+	(ChannelKind)(0),                // 31: leadchat.inbox.v1.ChannelKind
 }
 var file_leadchat_inbox_v1_inbox_service_proto_depIdxs = []int32{
 	9,  // 0: leadchat.inbox.v1.Viewer.service:type_name -> leadchat.inbox.v1.ServiceViewer
 	8,  // 1: leadchat.inbox.v1.GetInboxRequest.viewer:type_name -> leadchat.inbox.v1.Viewer
 	1,  // 2: leadchat.inbox.v1.GetInboxRequest.detail:type_name -> leadchat.inbox.v1.InboxDetail
 	2,  // 3: leadchat.inbox.v1.GetInboxRequest.freshness:type_name -> leadchat.inbox.v1.Freshness
-	22, // 4: leadchat.inbox.v1.GetInboxResponse.inbox:type_name -> leadchat.inbox.v1.Inbox
+	28, // 4: leadchat.inbox.v1.GetInboxResponse.inbox:type_name -> leadchat.inbox.v1.Inbox
 	0,  // 5: leadchat.inbox.v1.GetInboxResponse.disclosed_as:type_name -> leadchat.inbox.v1.Role
-	23, // 6: leadchat.inbox.v1.GetInboxResponse.read_time:type_name -> google.protobuf.Timestamp
-	24, // 7: leadchat.inbox.v1.GetInboxResponse.caller_withheld:type_name -> leadchat.inbox.v1.SecretGroup
+	29, // 6: leadchat.inbox.v1.GetInboxResponse.read_time:type_name -> google.protobuf.Timestamp
+	30, // 7: leadchat.inbox.v1.GetInboxResponse.caller_withheld:type_name -> leadchat.inbox.v1.SecretGroup
 	8,  // 8: leadchat.inbox.v1.ListInboxesRequest.viewer:type_name -> leadchat.inbox.v1.Viewer
 	1,  // 9: leadchat.inbox.v1.ListInboxesRequest.detail:type_name -> leadchat.inbox.v1.InboxDetail
-	25, // 10: leadchat.inbox.v1.ListInboxesRequest.channel_kinds:type_name -> leadchat.inbox.v1.ChannelKind
+	31, // 10: leadchat.inbox.v1.ListInboxesRequest.channel_kinds:type_name -> leadchat.inbox.v1.ChannelKind
 	2,  // 11: leadchat.inbox.v1.ListInboxesRequest.freshness:type_name -> leadchat.inbox.v1.Freshness
-	22, // 12: leadchat.inbox.v1.ListInboxesResponse.inboxes:type_name -> leadchat.inbox.v1.Inbox
+	28, // 12: leadchat.inbox.v1.ListInboxesResponse.inboxes:type_name -> leadchat.inbox.v1.Inbox
 	0,  // 13: leadchat.inbox.v1.ListInboxesResponse.disclosed_as:type_name -> leadchat.inbox.v1.Role
-	23, // 14: leadchat.inbox.v1.ListInboxesResponse.read_time:type_name -> google.protobuf.Timestamp
-	24, // 15: leadchat.inbox.v1.ListInboxesResponse.caller_withheld:type_name -> leadchat.inbox.v1.SecretGroup
+	29, // 14: leadchat.inbox.v1.ListInboxesResponse.read_time:type_name -> google.protobuf.Timestamp
+	30, // 15: leadchat.inbox.v1.ListInboxesResponse.caller_withheld:type_name -> leadchat.inbox.v1.SecretGroup
 	8,  // 16: leadchat.inbox.v1.BatchGetInboxesRequest.viewer:type_name -> leadchat.inbox.v1.Viewer
 	1,  // 17: leadchat.inbox.v1.BatchGetInboxesRequest.detail:type_name -> leadchat.inbox.v1.InboxDetail
 	2,  // 18: leadchat.inbox.v1.BatchGetInboxesRequest.freshness:type_name -> leadchat.inbox.v1.Freshness
-	22, // 19: leadchat.inbox.v1.BatchGetInboxesResponse.inboxes:type_name -> leadchat.inbox.v1.Inbox
+	28, // 19: leadchat.inbox.v1.BatchGetInboxesResponse.inboxes:type_name -> leadchat.inbox.v1.Inbox
 	0,  // 20: leadchat.inbox.v1.BatchGetInboxesResponse.disclosed_as:type_name -> leadchat.inbox.v1.Role
-	23, // 21: leadchat.inbox.v1.BatchGetInboxesResponse.read_time:type_name -> google.protobuf.Timestamp
-	24, // 22: leadchat.inbox.v1.BatchGetInboxesResponse.caller_withheld:type_name -> leadchat.inbox.v1.SecretGroup
+	29, // 21: leadchat.inbox.v1.BatchGetInboxesResponse.read_time:type_name -> google.protobuf.Timestamp
+	30, // 22: leadchat.inbox.v1.BatchGetInboxesResponse.caller_withheld:type_name -> leadchat.inbox.v1.SecretGroup
 	8,  // 23: leadchat.inbox.v1.FindInboxesRequest.viewer:type_name -> leadchat.inbox.v1.Viewer
 	1,  // 24: leadchat.inbox.v1.FindInboxesRequest.detail:type_name -> leadchat.inbox.v1.InboxDetail
 	2,  // 25: leadchat.inbox.v1.FindInboxesRequest.freshness:type_name -> leadchat.inbox.v1.Freshness
-	22, // 26: leadchat.inbox.v1.FindInboxesResponse.inboxes:type_name -> leadchat.inbox.v1.Inbox
+	28, // 26: leadchat.inbox.v1.FindInboxesResponse.inboxes:type_name -> leadchat.inbox.v1.Inbox
 	0,  // 27: leadchat.inbox.v1.FindInboxesResponse.disclosed_as:type_name -> leadchat.inbox.v1.Role
 	18, // 28: leadchat.inbox.v1.FindInboxesResponse.remaining:type_name -> leadchat.inbox.v1.InboxReference
-	23, // 29: leadchat.inbox.v1.FindInboxesResponse.read_time:type_name -> google.protobuf.Timestamp
-	24, // 30: leadchat.inbox.v1.FindInboxesResponse.caller_withheld:type_name -> leadchat.inbox.v1.SecretGroup
+	29, // 29: leadchat.inbox.v1.FindInboxesResponse.read_time:type_name -> google.protobuf.Timestamp
+	30, // 30: leadchat.inbox.v1.FindInboxesResponse.caller_withheld:type_name -> leadchat.inbox.v1.SecretGroup
 	8,  // 31: leadchat.inbox.v1.ExplainAccessRequest.viewer:type_name -> leadchat.inbox.v1.Viewer
 	1,  // 32: leadchat.inbox.v1.ExplainAccessRequest.detail:type_name -> leadchat.inbox.v1.InboxDetail
 	2,  // 33: leadchat.inbox.v1.ExplainAccessRequest.freshness:type_name -> leadchat.inbox.v1.Freshness
@@ -2259,24 +2717,37 @@ var file_leadchat_inbox_v1_inbox_service_proto_depIdxs = []int32{
 	0,  // 36: leadchat.inbox.v1.ExplainAccessResponse.role:type_name -> leadchat.inbox.v1.Role
 	5,  // 37: leadchat.inbox.v1.ExplainAccessResponse.inbox:type_name -> leadchat.inbox.v1.InboxVisibility
 	21, // 38: leadchat.inbox.v1.ExplainAccessResponse.groups:type_name -> leadchat.inbox.v1.GroupAnswer
-	23, // 39: leadchat.inbox.v1.ExplainAccessResponse.read_time:type_name -> google.protobuf.Timestamp
-	24, // 40: leadchat.inbox.v1.GroupAnswer.group:type_name -> leadchat.inbox.v1.SecretGroup
+	29, // 39: leadchat.inbox.v1.ExplainAccessResponse.read_time:type_name -> google.protobuf.Timestamp
+	30, // 40: leadchat.inbox.v1.GroupAnswer.group:type_name -> leadchat.inbox.v1.SecretGroup
 	6,  // 41: leadchat.inbox.v1.GroupAnswer.disclosure:type_name -> leadchat.inbox.v1.GroupDisclosure
-	10, // 42: leadchat.inbox.v1.InboxService.GetInbox:input_type -> leadchat.inbox.v1.GetInboxRequest
-	12, // 43: leadchat.inbox.v1.InboxService.ListInboxes:input_type -> leadchat.inbox.v1.ListInboxesRequest
-	14, // 44: leadchat.inbox.v1.InboxService.BatchGetInboxes:input_type -> leadchat.inbox.v1.BatchGetInboxesRequest
-	16, // 45: leadchat.inbox.v1.InboxService.FindInboxes:input_type -> leadchat.inbox.v1.FindInboxesRequest
-	19, // 46: leadchat.inbox.v1.InboxService.ExplainAccess:input_type -> leadchat.inbox.v1.ExplainAccessRequest
-	11, // 47: leadchat.inbox.v1.InboxService.GetInbox:output_type -> leadchat.inbox.v1.GetInboxResponse
-	13, // 48: leadchat.inbox.v1.InboxService.ListInboxes:output_type -> leadchat.inbox.v1.ListInboxesResponse
-	15, // 49: leadchat.inbox.v1.InboxService.BatchGetInboxes:output_type -> leadchat.inbox.v1.BatchGetInboxesResponse
-	17, // 50: leadchat.inbox.v1.InboxService.FindInboxes:output_type -> leadchat.inbox.v1.FindInboxesResponse
-	20, // 51: leadchat.inbox.v1.InboxService.ExplainAccess:output_type -> leadchat.inbox.v1.ExplainAccessResponse
-	47, // [47:52] is the sub-list for method output_type
-	42, // [42:47] is the sub-list for method input_type
-	42, // [42:42] is the sub-list for extension type_name
-	42, // [42:42] is the sub-list for extension extendee
-	0,  // [0:42] is the sub-list for field type_name
+	8,  // 42: leadchat.inbox.v1.WatchInboxesRequest.viewer:type_name -> leadchat.inbox.v1.Viewer
+	1,  // 43: leadchat.inbox.v1.WatchInboxesRequest.detail:type_name -> leadchat.inbox.v1.InboxDetail
+	23, // 44: leadchat.inbox.v1.WatchInboxesRequest.known:type_name -> leadchat.inbox.v1.KnownInbox
+	28, // 45: leadchat.inbox.v1.WatchInboxesResponse.upserted:type_name -> leadchat.inbox.v1.Inbox
+	25, // 46: leadchat.inbox.v1.WatchInboxesResponse.removed:type_name -> leadchat.inbox.v1.InboxRemoved
+	26, // 47: leadchat.inbox.v1.WatchInboxesResponse.synced:type_name -> leadchat.inbox.v1.Synced
+	27, // 48: leadchat.inbox.v1.WatchInboxesResponse.heartbeat:type_name -> leadchat.inbox.v1.Heartbeat
+	0,  // 49: leadchat.inbox.v1.WatchInboxesResponse.disclosed_as:type_name -> leadchat.inbox.v1.Role
+	30, // 50: leadchat.inbox.v1.WatchInboxesResponse.caller_withheld:type_name -> leadchat.inbox.v1.SecretGroup
+	29, // 51: leadchat.inbox.v1.Synced.read_time:type_name -> google.protobuf.Timestamp
+	29, // 52: leadchat.inbox.v1.Heartbeat.read_time:type_name -> google.protobuf.Timestamp
+	10, // 53: leadchat.inbox.v1.InboxService.GetInbox:input_type -> leadchat.inbox.v1.GetInboxRequest
+	12, // 54: leadchat.inbox.v1.InboxService.ListInboxes:input_type -> leadchat.inbox.v1.ListInboxesRequest
+	14, // 55: leadchat.inbox.v1.InboxService.BatchGetInboxes:input_type -> leadchat.inbox.v1.BatchGetInboxesRequest
+	16, // 56: leadchat.inbox.v1.InboxService.FindInboxes:input_type -> leadchat.inbox.v1.FindInboxesRequest
+	19, // 57: leadchat.inbox.v1.InboxService.ExplainAccess:input_type -> leadchat.inbox.v1.ExplainAccessRequest
+	22, // 58: leadchat.inbox.v1.InboxService.WatchInboxes:input_type -> leadchat.inbox.v1.WatchInboxesRequest
+	11, // 59: leadchat.inbox.v1.InboxService.GetInbox:output_type -> leadchat.inbox.v1.GetInboxResponse
+	13, // 60: leadchat.inbox.v1.InboxService.ListInboxes:output_type -> leadchat.inbox.v1.ListInboxesResponse
+	15, // 61: leadchat.inbox.v1.InboxService.BatchGetInboxes:output_type -> leadchat.inbox.v1.BatchGetInboxesResponse
+	17, // 62: leadchat.inbox.v1.InboxService.FindInboxes:output_type -> leadchat.inbox.v1.FindInboxesResponse
+	20, // 63: leadchat.inbox.v1.InboxService.ExplainAccess:output_type -> leadchat.inbox.v1.ExplainAccessResponse
+	24, // 64: leadchat.inbox.v1.InboxService.WatchInboxes:output_type -> leadchat.inbox.v1.WatchInboxesResponse
+	59, // [59:65] is the sub-list for method output_type
+	53, // [53:59] is the sub-list for method input_type
+	53, // [53:53] is the sub-list for extension type_name
+	53, // [53:53] is the sub-list for extension extendee
+	0,  // [0:53] is the sub-list for field type_name
 }
 
 func init() { file_leadchat_inbox_v1_inbox_service_proto_init() }
@@ -2307,13 +2778,19 @@ func file_leadchat_inbox_v1_inbox_service_proto_init() {
 		(*FindInboxesRequest_TelegramBotToken)(nil),
 	}
 	file_leadchat_inbox_v1_inbox_service_proto_msgTypes[11].OneofWrappers = []any{}
+	file_leadchat_inbox_v1_inbox_service_proto_msgTypes[16].OneofWrappers = []any{
+		(*WatchInboxesResponse_Upserted)(nil),
+		(*WatchInboxesResponse_Removed)(nil),
+		(*WatchInboxesResponse_Synced)(nil),
+		(*WatchInboxesResponse_Heartbeat)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_leadchat_inbox_v1_inbox_service_proto_rawDesc), len(file_leadchat_inbox_v1_inbox_service_proto_rawDesc)),
 			NumEnums:      8,
-			NumMessages:   14,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -7,6 +7,7 @@
 //   grpcurl -plaintext -d '{"account_id":1,"inbox_ids":[3,1,99],"viewer":{"user_id":1}}' localhost:50051 leadchat.inbox.v1.InboxService/BatchGetInboxes
 //   grpcurl -plaintext -d '{"account_id":1,"viewer":{"user_id":1},"phone_number":"+15555550112"}' localhost:50051 leadchat.inbox.v1.InboxService/FindInboxes
 //   grpcurl -plaintext -d '{"account_id":1,"inbox_id":3,"viewer":{"user_id":2}}' localhost:50051 leadchat.inbox.v1.InboxService/ExplainAccess
+//   grpcurl -plaintext -max-time 5 -d '{"account_id":1,"viewer":{"user_id":2},"detail":"INBOX_DETAIL_BASIC"}' localhost:50051 leadchat.inbox.v1.InboxService/WatchInboxes
 //
 // Every error is a `google.rpc.Status` with an `ErrorInfo` of the domain
 // `inbox.leadchat`. Its reason is a value of `ErrorReason` without the prefix. The
@@ -47,6 +48,7 @@ const (
 	InboxService_BatchGetInboxes_FullMethodName = "/leadchat.inbox.v1.InboxService/BatchGetInboxes"
 	InboxService_FindInboxes_FullMethodName     = "/leadchat.inbox.v1.InboxService/FindInboxes"
 	InboxService_ExplainAccess_FullMethodName   = "/leadchat.inbox.v1.InboxService/ExplainAccess"
+	InboxService_WatchInboxes_FullMethodName    = "/leadchat.inbox.v1.InboxService/WatchInboxes"
 )
 
 // InboxServiceClient is the client API for InboxService service.
@@ -80,6 +82,27 @@ type InboxServiceClient interface {
 	// itself would. A question that is not permitted is an answer, not an error; then nothing
 	// is read. A caller may call this if any of its rules names `ExplainAccess`.
 	ExplainAccess(ctx context.Context, in *ExplainAccessRequest, opts ...grpc.CallOption) (*ExplainAccessResponse, error)
+	// Sends the inboxes of an account that are visible to the viewer, and then every change:
+	// of an inbox, of a membership, of the role, and of what the caller may pass on.
+	//
+	// First come the differences to `known`, then `synced`, then changes in batches, each of
+	// which ends with `synced`. Every event is judged by the newest rights and the newest
+	// state that the service has when the event is sent. A slow client misses states, and
+	// never the last one. After a right is withdrawn, up to 32 KiB and one event that were sent
+	// before may still arrive.
+	//
+	// With default settings, a change is sent about a second after its commit, or later if many
+	// accounts are watched. The order of the events of a batch may change.
+	//
+	// The client holds the inboxes that were upserted, without those that were removed. When
+	// the stream ends with UNAVAILABLE, or with RESOURCE_EXHAUSTED for want of a place, it
+	// watches again, on any replica, with what it holds as `known`. When it ends with PERMISSION_DENIED, the viewer may see
+	// nothing any more, or the caller may not ask: the client forgets what it holds.
+	//
+	// A watch has 30 seconds to begin, and then no deadline unless the client sets one. It ends
+	// with `ERROR_REASON_RECONNECT` before its connection is closed for its age. It counts among
+	// the 100 calls of a connection. docs/errors.md has all ends.
+	WatchInboxes(ctx context.Context, in *WatchInboxesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchInboxesResponse], error)
 }
 
 type inboxServiceClient struct {
@@ -140,6 +163,25 @@ func (c *inboxServiceClient) ExplainAccess(ctx context.Context, in *ExplainAcces
 	return out, nil
 }
 
+func (c *inboxServiceClient) WatchInboxes(ctx context.Context, in *WatchInboxesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchInboxesResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &InboxService_ServiceDesc.Streams[0], InboxService_WatchInboxes_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchInboxesRequest, WatchInboxesResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type InboxService_WatchInboxesClient = grpc.ServerStreamingClient[WatchInboxesResponse]
+
 // InboxServiceServer is the server API for InboxService service.
 // All implementations must embed UnimplementedInboxServiceServer
 // for forward compatibility.
@@ -171,6 +213,27 @@ type InboxServiceServer interface {
 	// itself would. A question that is not permitted is an answer, not an error; then nothing
 	// is read. A caller may call this if any of its rules names `ExplainAccess`.
 	ExplainAccess(context.Context, *ExplainAccessRequest) (*ExplainAccessResponse, error)
+	// Sends the inboxes of an account that are visible to the viewer, and then every change:
+	// of an inbox, of a membership, of the role, and of what the caller may pass on.
+	//
+	// First come the differences to `known`, then `synced`, then changes in batches, each of
+	// which ends with `synced`. Every event is judged by the newest rights and the newest
+	// state that the service has when the event is sent. A slow client misses states, and
+	// never the last one. After a right is withdrawn, up to 32 KiB and one event that were sent
+	// before may still arrive.
+	//
+	// With default settings, a change is sent about a second after its commit, or later if many
+	// accounts are watched. The order of the events of a batch may change.
+	//
+	// The client holds the inboxes that were upserted, without those that were removed. When
+	// the stream ends with UNAVAILABLE, or with RESOURCE_EXHAUSTED for want of a place, it
+	// watches again, on any replica, with what it holds as `known`. When it ends with PERMISSION_DENIED, the viewer may see
+	// nothing any more, or the caller may not ask: the client forgets what it holds.
+	//
+	// A watch has 30 seconds to begin, and then no deadline unless the client sets one. It ends
+	// with `ERROR_REASON_RECONNECT` before its connection is closed for its age. It counts among
+	// the 100 calls of a connection. docs/errors.md has all ends.
+	WatchInboxes(*WatchInboxesRequest, grpc.ServerStreamingServer[WatchInboxesResponse]) error
 	mustEmbedUnimplementedInboxServiceServer()
 }
 
@@ -195,6 +258,9 @@ func (UnimplementedInboxServiceServer) FindInboxes(context.Context, *FindInboxes
 }
 func (UnimplementedInboxServiceServer) ExplainAccess(context.Context, *ExplainAccessRequest) (*ExplainAccessResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ExplainAccess not implemented")
+}
+func (UnimplementedInboxServiceServer) WatchInboxes(*WatchInboxesRequest, grpc.ServerStreamingServer[WatchInboxesResponse]) error {
+	return status.Error(codes.Unimplemented, "method WatchInboxes not implemented")
 }
 func (UnimplementedInboxServiceServer) mustEmbedUnimplementedInboxServiceServer() {}
 func (UnimplementedInboxServiceServer) testEmbeddedByValue()                      {}
@@ -307,6 +373,17 @@ func _InboxService_ExplainAccess_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _InboxService_WatchInboxes_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchInboxesRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(InboxServiceServer).WatchInboxes(m, &grpc.GenericServerStream[WatchInboxesRequest, WatchInboxesResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type InboxService_WatchInboxesServer = grpc.ServerStreamingServer[WatchInboxesResponse]
+
 // InboxService_ServiceDesc is the grpc.ServiceDesc for InboxService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -335,6 +412,12 @@ var InboxService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _InboxService_ExplainAccess_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "WatchInboxes",
+			Handler:       _InboxService_WatchInboxes_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "leadchat/inbox/v1/inbox_service.proto",
 }

@@ -83,7 +83,8 @@ pub const ENVIRONMENT: &str = concat!(
   TLS_CERTIFICATE_FILE, TLS_KEY_FILE
                                as for --tls-certificate and --tls-key
   MAX_CONCURRENT_READS         as for --max-concurrent-reads
-  MAX_STALENESS, CACHE_BYTES   as for the flags of these names
+  MAX_STALENESS, CACHE_BYTES, MAX_WATCHES
+                               as for the flags of these names
   MAX_CONNECTION_AGE, DRAIN_WAIT, DRAIN_TIMEOUT
                                as for the flags of these names
   MAX_RESPONSE_BYTES           as for --max-response-bytes

@@ -76,7 +76,7 @@ fn directory(max_staleness: Duration) -> CachedDirectory<SimulatedReader> {
         refresh_after: max_staleness,
     };
     CachedDirectory::new(
-        SimulatedReader::default(),
+        Arc::new(SimulatedReader::default()),
         1 << 24,
         bounds,
         clock::system(),

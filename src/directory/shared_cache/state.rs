@@ -319,7 +319,7 @@ where
         let arrived = demand.arrived.0;
         match demand.freshness {
             Freshness::Bounded => BootInstant(arrived.saturating_sub(self.bounds.max_staleness)),
-            Freshness::Latest => demand.arrived,
+            Freshness::Latest | Freshness::Current => demand.arrived,
         }
     }
 

@@ -20,14 +20,14 @@ use tracing::{
     info,
 };
 
-use super::trace_context::record_code;
+use super::{method::method, trace_context::record_code};
 use crate::{
     domain::{id::AccountId, viewer::Viewer},
     grpc::{
         refusal_log::{RefusalLog, UnidentifiedCall},
         status::CallError,
     },
-    identity::{Caller, Peer},
+    identity::{Caller, Method, Peer},
     metrics::calls::{GrpcCode, MethodLabels},
 };
 
@@ -145,11 +145,13 @@ pub fn log_cancelled<B>(
             info!(parent: &call, code = GrpcCode::Cancelled.name(), took_us, "cancelled");
         }
     };
-    let within_answer = OnBodyDropFn::new(move |_: &Request<B>| {
+    let within_answer = OnBodyDropFn::new(move |request: &Request<B>| {
         let call = Span::current();
+        // A watch has a line of its own.
+        let has_line = is_on && method(request.uri().path()) != Some(Method::WatchInboxes);
         move |_: &Parts| {
             move || {
-                if is_on {
+                if has_line {
                     info!(parent: &call, "the response was not sent completely");
                 }
             }

@@ -25,6 +25,10 @@ const MIN_TIMEOUT: Duration = Duration::from_millis(2);
 #[derive(Clone, Copy)]
 struct Deadline(Instant);
 
+/// When a stream has to end: the caller's own deadline, however late.
+#[derive(Clone, Copy)]
+struct StreamDeadline(Instant);
+
 /// The deadline of the call with these extensions.
 pub fn deadline_of(extensions: &Extensions) -> std::time::Instant {
     let deadline = extensions.get::<Deadline>();
@@ -33,12 +37,22 @@ pub fn deadline_of(extensions: &Extensions) -> std::time::Instant {
         .into_std()
 }
 
+/// The deadline of the stream that answers the call with these extensions. `None` if the caller
+/// has none.
+pub fn stream_deadline_of(extensions: &Extensions) -> Option<Instant> {
+    let deadline = extensions.get::<StreamDeadline>();
+    deadline.map(|deadline| deadline.0)
+}
+
 /// Notes the deadline of a call that arrives.
 pub fn set<B>(mut request: http::Request<B>) -> http::Request<B> {
     let timeout = request
         .headers()
         .get("grpc-timeout")
         .and_then(parse_timeout);
+    if let Some(deadline) = timeout.and_then(|timeout| Instant::now().checked_add(timeout)) {
+        request.extensions_mut().insert(StreamDeadline(deadline));
+    }
     let timeout = timeout.map_or(MAX_TIMEOUT, |timeout| timeout.min(MAX_TIMEOUT));
     // A call with nearly no time left is answered without being run.
     let is_late = timeout < MIN_TIMEOUT;

@@ -10,15 +10,16 @@ use http::{Extensions, HeaderValue};
 use super::{
     access_log::{record_caller, record_peer, record_refusal},
     held_response::hold,
+    method::method,
     trace_context::continue_trace,
 };
 use crate::{
     domain::freshness::Clock,
     grpc::{
         disclosure::{Audit, AuditedCall},
-        pb::inbox_service_server::SERVICE_NAME,
         refusal_log::UnidentifiedCall,
         status::{self, CallError},
+        watch::Standing,
     },
     identity::{CallSlot, Caller, Method, Peer, PolicySource, Presented},
     metrics::{callers::CallerMetrics, calls::CallerSlot},
@@ -42,6 +43,11 @@ const VIEWER_AUTHORIZATION: &str = "viewer-authorization";
 /// Passes a call of a known caller on, with the caller among its extensions.
 pub async fn identify(guard: &Guard, mut request: Request, next: Next) -> Response {
     let begun = begin(guard, &request);
+    if method(request.uri().path()) == Some(Method::WatchInboxes)
+        && let Some(standing) = standing(guard, &request)
+    {
+        request.extensions_mut().insert(standing);
+    }
     for name in [AUTHORIZATION, VIEWER_AUTHORIZATION] {
         request.headers_mut().remove(name);
     }
@@ -94,10 +100,11 @@ fn begin(guard: &Guard, request: &Request) -> Result<(Caller, CallSlot), CallErr
     if let Some(slot) = request.extensions().get::<CallerSlot>() {
         slot.set(caller.name());
     }
-    let slot = caller.begin_call();
-    let slot = slot.map_err(|limit| CallError::limit_exceeded(&caller, limit))?;
     // An unknown method is answered behind the guard.
-    if let Some(method) = method(request.uri().path()) {
+    let method = method(request.uri().path());
+    let slot = caller.begin_call(method);
+    let slot = slot.map_err(|limit| CallError::limit_exceeded(&caller, limit))?;
+    if let Some(method) = method {
         let may = caller.may_call(method);
         may.map_err(|needs| {
             let call = AuditedCall::of(&caller, request.extensions(), method);
@@ -106,6 +113,21 @@ fn begin(guard: &Guard, request: &Request) -> Result<(Caller, CallSlot), CallErr
         })?;
     }
     Ok((caller, slot))
+}
+
+/// The credentials of a call that outlives this check.
+fn standing(guard: &Guard, request: &Request) -> Option<Standing> {
+    let values = |name| -> Vec<_> {
+        let values = request.headers().get_all(name).iter();
+        values.cloned().collect()
+    };
+    Some(Standing::new(
+        guard.policy.clone(),
+        guard.clock,
+        request.extensions().get::<Peer>()?.clone(),
+        &values(AUTHORIZATION),
+        &values(VIEWER_AUTHORIZATION),
+    ))
 }
 
 /// The cause of a refusal for want of a known caller. `None` if the caller is known.
@@ -131,12 +153,6 @@ fn count_refusal(metrics: &CallerMetrics, error: &CallError) {
     metrics.unauthenticated(credential, problem);
 }
 
-/// The method of a path, by its exact text.
-fn method(path: &str) -> Option<Method> {
-    let (service, method) = path.strip_prefix('/')?.split_once('/')?;
-    Method::from_name(method).filter(|_| service == SERVICE_NAME)
-}
-
 /// A call that has passed the guard, for the audit.
 pub fn audited_call(extensions: &Extensions, method: Method) -> Result<AuditedCall, CallError> {
     let caller = extensions.get::<Caller>();
@@ -151,7 +167,7 @@ mod tests {
     use strum::IntoEnumIterator;
 
     use super::*;
-    use crate::grpc::descriptors::methods;
+    use crate::grpc::{descriptors::methods, pb::inbox_service_server::SERVICE_NAME};
 
     /// A method that rules cannot name would be everybody's.
     #[test]

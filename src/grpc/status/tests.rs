@@ -60,6 +60,8 @@ fn every_error() -> Vec<CallError> {
             caller: caller(),
             limit: Limit::ConcurrentCalls,
         },
+        CallError::TooManyWatches,
+        CallError::Reconnect,
     ]
 }
 

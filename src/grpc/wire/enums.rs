@@ -11,7 +11,7 @@ use crate::{
         degradation::DegradationReason,
         inbox::SenderNameType,
         reauthorization::Reauthorization,
-        secret_group::SecretGroup,
+        secret_group::{SecretGroup, SecretGroups},
         viewer::Role,
     },
     grpc::pb,
@@ -126,6 +126,12 @@ impl From<SecretGroup> for pb::SecretGroup {
             SecretGroup::Whatsapp => Self::Whatsapp,
         }
     }
+}
+
+/// The groups as a message lists them.
+pub fn to_groups(groups: SecretGroups) -> Vec<i32> {
+    let groups = groups.iter().map(pb::SecretGroup::from);
+    groups.map(Into::into).collect()
 }
 
 #[cfg(test)]

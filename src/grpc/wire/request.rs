@@ -1,6 +1,6 @@
 //! Requests, read in one step; a failure names every field that is wrong.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message;
 
@@ -22,6 +22,10 @@ use crate::{
 const DEFAULT_PAGE_SIZE: usize = 100;
 const MAX_PAGE_SIZE: usize = 1000;
 const MAX_BATCH_SIZE: usize = 100;
+
+/// Inboxes that a client may name as held, and the bytes of an etag.
+const MAX_KNOWN_INBOXES: usize = 5000;
+const MAX_ETAG_BYTES: usize = 64;
 
 pub struct GetInbox {
     pub scope: RequestScope,
@@ -59,6 +63,51 @@ pub struct ExplainAccess {
     /// The method that is asked about.
     pub method: Method,
     pub inbox: Option<InboxId>,
+}
+
+pub struct WatchInboxes {
+    pub scope: RequestScope,
+    /// The etags of the inboxes that the client holds.
+    pub known: BTreeMap<InboxId, Box<str>>,
+}
+
+impl TryFrom<pb::WatchInboxesRequest> for WatchInboxes {
+    type Error = CallError;
+
+    fn try_from(request: pb::WatchInboxesRequest) -> Result<Self, CallError> {
+        let pb::WatchInboxesRequest {
+            account_id,
+            viewer,
+            detail,
+            known: named,
+        } = request;
+        let mut violations = Violations::default();
+        // It has no freshness: it begins with a state that is read for it.
+        let scope = violations.scope(account_id, viewer, detail, 0);
+        if named.len() > MAX_KNOWN_INBOXES {
+            violations.add("known", "must not be more than 5000");
+        }
+        let mut known = BTreeMap::new();
+        for (index, inbox) in named.into_iter().take(MAX_KNOWN_INBOXES).enumerate() {
+            let pb::KnownInbox { inbox_id, etag } = inbox;
+            if inbox_id <= 0 {
+                violations.add(format!("known[{index}].inbox_id"), NOT_POSITIVE);
+            }
+            if etag.len() > MAX_ETAG_BYTES {
+                let description = "must not be longer than 64 bytes";
+                violations.add(format!("known[{index}].etag"), description);
+            }
+            if known.insert(InboxId(inbox_id), etag.into()).is_some() {
+                violations.add(format!("known[{index}].inbox_id"), "is a duplicate");
+            }
+        }
+        violations.finish(|| {
+            Some(Self {
+                scope: scope?,
+                known,
+            })
+        })
+    }
 }
 
 impl TryFrom<pb::ExplainAccessRequest> for ExplainAccess {

@@ -213,6 +213,7 @@ fn read_limits(raw: RawLimits, findings: &mut Findings<'_>) -> Limits {
         calls_per_second,
         burst,
         concurrent_calls,
+        watches,
     } = raw;
     if let (None, Some(burst)) = (&calls_per_second, &burst) {
         findings.add(
@@ -220,8 +221,13 @@ fn read_limits(raw: RawLimits, findings: &mut Findings<'_>) -> Limits {
             "burst: needs calls_per_second beside it",
         );
     }
-    if let Some(zero) = concurrent_calls.as_ref().filter(|it| *it.get_ref() == 0) {
-        findings.add(zero.span().start, "concurrent_calls: must be 1 or more");
+    for (name, limit) in [
+        ("concurrent_calls", &concurrent_calls),
+        ("watches", &watches),
+    ] {
+        if let Some(zero) = limit.as_ref().filter(|it| *it.get_ref() == 0) {
+            findings.add(zero.span().start, format!("{name}: must be 1 or more"));
+        }
     }
     let default = Limits::default();
     Limits {
@@ -232,5 +238,6 @@ fn read_limits(raw: RawLimits, findings: &mut Findings<'_>) -> Limits {
         concurrent_calls: concurrent_calls
             .map(Spanned::into_inner)
             .or(default.concurrent_calls),
+        watches: watches.map(Spanned::into_inner).or(default.watches),
     }
 }

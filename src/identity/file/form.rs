@@ -81,6 +81,7 @@ pub struct RawLimits {
     pub calls_per_second: Option<Spanned<NonZeroU32>>,
     pub burst: Option<Spanned<NonZeroU32>>,
     pub concurrent_calls: Option<Spanned<u32>>,
+    pub watches: Option<Spanned<u32>>,
 }
 
 /// A word, or ids.

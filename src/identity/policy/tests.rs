@@ -195,7 +195,7 @@ fn any_rule() -> impl Strategy<Value = Rule> {
         Just(BotScope::Any),
         Just(BotScope::Only([AgentBotId(1)].into())),
     ];
-    let methods = prop::array::uniform5(any::<bool>());
+    let methods = prop::array::uniform6(any::<bool>());
     let users = prop_oneof![
         Just(UserScope::None),
         Just(UserScope::WithToken),

@@ -15,7 +15,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use crate::support::Program;
-use call::{call, run};
+use call::{call, run, watch};
 use console::{Step, steps, words};
 use shown::{is_as_shown, updated};
 
@@ -145,6 +145,12 @@ fn calls_in(text: &str) -> Vec<&str> {
 /// Fails unless every line gets an answer that says a role, or explains one.
 fn all_answer(lines: &[&str], address: &str) {
     for line in lines {
+        if line.ends_with("/WatchInboxes") {
+            // A watch ends with its time, which is an error.
+            let printed = watch(&words(line).unwrap(), address);
+            assert!(printed.contains("\"synced\""), "{line}\n{printed}");
+            continue;
+        }
         let printed = call(&words(line).unwrap(), address);
         let answer: Value = serde_json::from_str(&printed).expect(&printed);
         let is_answer = answer["disclosedAs"].is_string() || answer["permitted"] == true;

@@ -18,7 +18,9 @@ use crate::support::{
     program::{Server, eventually},
     reason,
     reviewed::reviewed,
-    viewer, wire,
+    viewer,
+    watch::watch,
+    wire,
 };
 
 const GET: &str = "/leadchat.inbox.v1.InboxService/GetInbox";
@@ -128,7 +130,7 @@ async fn reasons_are_answered_on_sqlite_as_on_postgres() {
     let (sqlite, postgres) =
         tokio::join!(by_requests(Backend::Sqlite), by_requests(Backend::Postgres));
     assert_eq!(sqlite.table(), postgres.table());
-    assert_eq!(sqlite.0.len(), 18);
+    assert_eq!(sqlite.0.len(), 20);
 }
 
 /// Errors of requests, and of rows that do not exist.
@@ -197,6 +199,7 @@ async fn by_requests(backend: Backend) -> Provoked {
         provoked.add(reply.status());
     }
     by_overload(&database, &mut provoked).await;
+    by_watches(&database, &mut provoked).await;
     by_callers(&database, &mut provoked).await;
     by_certificates(&database, &mut provoked).await;
     // A column that nobody can do without.
@@ -286,6 +289,22 @@ async fn by_certificates(database: &Database, provoked: &mut Provoked) {
     for _ in 0..2 {
         let answer = of_one.get(get_inbox(1, 1, viewer::service())).await;
         provoked.add(answer.unwrap_err());
+    }
+}
+
+/// Errors of watches: one too many, and one that has reached its age.
+async fn by_watches(database: &Database, provoked: &mut Provoked) {
+    let server = Program::serving(database)
+        .args(["--max-watches", "2", "--max-connection-age", "3s"])
+        .start();
+    let client = server.client().await;
+    let open = async || client.watch(watch(viewer::user(1))).await;
+    let watches = [open().await.unwrap(), open().await.unwrap()];
+    for _ in 0..2 {
+        provoked.add(open().await.err().unwrap());
+    }
+    for watch in watches {
+        provoked.add(watch.end().await);
     }
 }
 

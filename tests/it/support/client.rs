@@ -29,7 +29,7 @@ const LARGEST: usize = 64 << 20;
 
 #[derive(Clone)]
 pub struct Client {
-    grpc: tonic::client::Grpc<Channel>,
+    pub(super) grpc: tonic::client::Grpc<Channel>,
     /// Of a client that asks twice.
     questions: Option<Questions>,
 }
@@ -306,7 +306,7 @@ pub mod viewer {
 
 /// Passes bytes through, so that tests see them as they are.
 #[derive(Clone, Copy, Default)]
-struct AsIs;
+pub(super) struct AsIs;
 
 impl Codec for AsIs {
     type Encode = Vec<u8>;

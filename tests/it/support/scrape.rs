@@ -79,6 +79,12 @@ impl Server {
         Scrape(text)
     }
 
+    /// Waits until the sum of some series is this number.
+    pub async fn eventually_counted(&self, name: &str, labels: &[(&str, &str)], count: u32) {
+        let is_so = |value: f64| (value - f64::from(count)).abs() < 0.5;
+        self.eventually_scraped(name, labels, is_so).await;
+    }
+
     /// Waits until the sum of some series satisfies a condition.
     pub async fn eventually_scraped(
         &self,

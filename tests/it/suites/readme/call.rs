@@ -21,6 +21,16 @@ pub fn call(command: &[String], address: &str) -> String {
     run("target/tools/grpcurl", arguments).replace(address, DOCUMENTED_ADDRESS)
 }
 
+/// The output of a watch. It ends with the time that its line gives it, which is an error.
+pub fn watch(command: &[String], address: &str) -> String {
+    let (printed, error) = call(command, address)
+        .split_once("ERROR:")
+        .map(|(printed, error)| (printed.to_owned(), error.to_owned()))
+        .unwrap_or_default();
+    assert!(error.contains("DeadlineExceeded"), "{error}");
+    printed
+}
+
 /// The output of a tool.
 pub fn run(tool: &str, arguments: impl Iterator<Item = String>) -> String {
     let tool = Path::new(env!("CARGO_MANIFEST_DIR")).join(tool);
