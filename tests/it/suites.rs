@@ -49,3 +49,4 @@ mod tls;
 mod upgrades;
 mod versions;
 mod visibility;
+mod watching;

@@ -21,6 +21,7 @@ mod reload;
 mod renewal;
 mod rules;
 mod tokens;
+mod watches;
 
 use std::collections::HashMap;
 

@@ -25,12 +25,17 @@ on_both_databases!(
     encrypted_values_are_disclosed_as_plain_ones,
     no_sealed_text_is_where_it_must_not_be,
     no_encrypted_text_is_where_it_must_not_be,
+    no_sealed_text_is_in_an_open_watch,
+    open_watches_say_nothing_of_a_sealed_column,
 );
 
-use canary::{no_encrypted_text_is_where_it_must_not_be, no_sealed_text_is_where_it_must_not_be};
+use canary::{
+    no_encrypted_text_is_where_it_must_not_be, no_sealed_text_is_in_an_open_watch,
+    no_sealed_text_is_where_it_must_not_be,
+};
 use change::{
     agents_bytes_stay_equal_when_a_sealed_column_changes,
-    encrypted_values_are_disclosed_as_plain_ones,
+    encrypted_values_are_disclosed_as_plain_ones, open_watches_say_nothing_of_a_sealed_column,
 };
 
 /// Viewers that see every inbox of account 1, but for the last.

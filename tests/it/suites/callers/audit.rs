@@ -8,7 +8,7 @@ use crate::support::{
 };
 
 /// The lines of the audit so far.
-fn lines(server: &Server) -> Vec<Value> {
+pub fn lines(server: &Server) -> Vec<Value> {
     let log = server.log();
     let lines = log
         .lines()

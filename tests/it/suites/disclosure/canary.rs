@@ -2,7 +2,7 @@
 //! Answers, errors, page tokens and the most verbose logs are searched for them: plain,
 //! in Base64 and percent-encoded.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use leadchat_inbox::leadchat::encryption::{
@@ -23,6 +23,7 @@ use crate::support::{
     get_inbox, golden, pb,
     pb::find_inboxes_request::Key,
     program::eventually,
+    watch::{resume, watch},
     wire,
 };
 
@@ -76,6 +77,12 @@ pub(super) async fn no_encrypted_text_is_where_it_must_not_be(backend: Backend) 
 /// With a mark in every text that is sealed, and in every one that nobody sees.
 async fn marked(backend: Backend) -> Database {
     let database = filled(backend).await;
+    mark(&database).await;
+    database
+}
+
+async fn mark(database: &Database) {
+    let backend = database.backend();
     let marked: BTreeSet<_> = SEALED
         .iter()
         .map(|(field, ..)| (*field).to_owned())
@@ -99,7 +106,40 @@ async fn marked(backend: Backend) -> Database {
             .execute(&format!("UPDATE {table} SET {column} = ('{value}'){cast}"))
             .await;
     }
-    database
+}
+
+/// The marks come while watches are open.
+pub(super) async fn no_sealed_text_is_in_an_open_watch(backend: Backend) {
+    let database = filled(backend).await;
+    let server = Program::serving(&database)
+        .env("MAX_STALENESS", "0.05")
+        .start();
+    let client = server.client().await;
+    let mut watches = Vec::new();
+    for viewer in [AGENT, AGENT_BOT, SERVICE, ADMINISTRATOR] {
+        let mut opened = client.watch(watch(viewer)).await.unwrap();
+        opened.batch().await.unwrap();
+        watches.push(opened);
+    }
+    mark(&database).await;
+    // All see this at last.
+    let last = "UPDATE inboxes SET name = 'at last' WHERE account_id = 1";
+    database.execute(last).await;
+    let marks = Finder::of([MARK]);
+    let mut seen = Vec::new();
+    for opened in &mut watches {
+        let mut bytes = Vec::new();
+        while !opened.held.values().all(|inbox| inbox.name == "at last") {
+            bytes.extend(opened.next().await.unwrap().bytes);
+        }
+        seen.push(bytes);
+    }
+    let (administrator, others) = seen.split_last().unwrap();
+    assert!(marks.find(administrator).is_some());
+    for bytes in others {
+        assert!(bytes.len() > 10_000, "{}", bytes.len());
+        assert_eq!(marks.find(bytes), None, "in an event to others");
+    }
 }
 
 async fn nothing_sealed_gets_out(database: &Database, program: Program) {
@@ -135,6 +175,16 @@ async fn nothing_sealed_gets_out(database: &Database, program: Program) {
     }
 
     client.ask_again(&server).await;
+    for detail in [pb::InboxDetail::Basic, pb::InboxDetail::Full].map(i32::from) {
+        for viewer in [AGENT, AGENT_BOT, SERVICE] {
+            let seen = watched(&client, viewer, detail).await;
+            assert!(seen.len() > 10_000, "{}", seen.len());
+            assert_eq!(marks.find(&seen), None, "in an event to others");
+        }
+        let seen = watched(&client, ADMINISTRATOR, detail).await;
+        let is_full = detail == i32::from(pb::InboxDetail::Full);
+        assert_eq!(marks.find(&seen).is_some(), is_full);
+    }
     // All that is scraped and traced is searched for canaries when it comes.
     let scrape = server.scrape().await;
     assert!(scrape.count("leadchat_inbox_disclosures_total", &[]) > 10);
@@ -168,6 +218,8 @@ async fn everything(client: &Client, viewer: pb::Viewer, keys: &[Key]) -> Vec<u8
                     }
                     explanations
                 }
+                // It reads beside the calls, which are counted: it is asked behind them.
+                "WatchInboxes" => Vec::new(),
                 other => panic!("{other}: its answers are to be searched here"),
             });
         }
@@ -195,6 +247,25 @@ async fn listed(client: &Client, viewer: pb::Viewer, detail: i32) -> Vec<u8> {
         let token = BASE64_URL_SAFE_NO_PAD.decode(&list.page_token);
         all.extend(token.unwrap());
     }
+}
+
+/// The first batch of a watch, by a client that holds inboxes that it does not see.
+async fn watched(client: &Client, viewer: pb::Viewer, detail: i32) -> Vec<u8> {
+    let hidden = pb::Inbox {
+        id: 999_999,
+        ..Default::default()
+    };
+    let held = BTreeMap::from([(hidden.id, hidden)]);
+    let request = pb::WatchInboxesRequest {
+        detail,
+        ..resume(&watch(viewer), &held)
+    };
+    let mut opened = client.watch_holding(request, held).await.unwrap();
+    let batch = opened.batch().await.unwrap();
+    batch
+        .into_iter()
+        .flat_map(|received| received.bytes)
+        .collect()
 }
 
 async fn got(client: &Client, viewer: pb::Viewer, detail: i32, ids: &[i64]) -> Vec<u8> {

@@ -6,7 +6,11 @@ pub(super) mod answers;
 use std::collections::BTreeSet;
 
 use super::{ADMINISTRATOR, AGENT, AGENT_BOT, SERVICE, filled, sealed_fields};
-use crate::support::{Backend, Client, Program, get_inbox, golden, program::Server};
+use crate::support::{
+    Backend, Client, Program, get_inbox, golden,
+    program::Server,
+    watch::{summary, watch},
+};
 use answers::{answers, explained};
 
 /// The field of the contract, the inbox, and what changes it.
@@ -264,6 +268,44 @@ pub(super) async fn agents_bytes_stay_equal_when_a_sealed_column_changes(backend
             before.administrator == after.administrator,
             "an administrator notices: {sql}"
         );
+    }
+}
+
+/// Each change is an event of an administrator's watch. Those of others are silent, while they
+/// are open: there is no event, and no end of a batch either.
+pub(super) async fn open_watches_say_nothing_of_a_sealed_column(backend: Backend) {
+    let database = filled(backend).await;
+    let server = Program::serving(&database)
+        .with_keys()
+        .env("MAX_STALENESS", "0.05")
+        .start();
+    let client = server.client().await;
+    let open = async |viewer| {
+        let mut opened = client.watch(watch(viewer)).await.unwrap();
+        opened.batch().await.unwrap();
+        opened
+    };
+    let mut others = Vec::new();
+    for viewer in [AGENT, AGENT_BOT, SERVICE] {
+        others.push(open(viewer).await);
+    }
+    let mut administrator = open(ADMINISTRATOR).await;
+    for (field, inbox, sql) in CHANGES {
+        database.execute(sql).await;
+        let batch = administrator.batch().await.unwrap();
+        assert_eq!(summary(&batch), [format!("+{inbox}")], "{field}: {sql}");
+    }
+    for (_, sql) in UNSEEN {
+        database.execute(sql).await;
+    }
+    // The next event of all of them is that of a change that they all see.
+    let inbox = others[0].held.keys().next().copied().unwrap();
+    let rename = format!("UPDATE inboxes SET name = 'at last' WHERE id = {inbox}");
+    database.execute(&rename).await;
+    for opened in others.iter_mut().chain([&mut administrator]) {
+        let next = opened.next().await.unwrap();
+        assert_eq!(summary(&[next]), [format!("+{inbox}")]);
+        assert_eq!(opened.held[&inbox].name, "at last");
     }
 }
 
