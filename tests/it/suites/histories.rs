@@ -1,9 +1,10 @@
 //! Every answer is the whole state of one instant, as fresh as was asked for.
 //!
 //! Random writers change rights and content, and note when each commit was sent and
-//! acknowledged. Random readers call every method of two replicas. All that they saw is a
-//! history, which the checker compares with what was committed. Hand-made histories check
-//! the checker (`examples`), and so do falsified answers of each run.
+//! acknowledged. Random readers call every method of two replicas, and watches are open on
+//! both. All that came is a history, which the checker compares with what was committed.
+//! Hand-made histories check the checker (`examples`, `watch_examples`). So do falsified
+//! answers and events of each run.
 //!
 //! `HISTORY_SECONDS` sets how long the writers and readers run, in histories of a minute at
 //! most. `SEED` sets their choices.
@@ -14,25 +15,31 @@ mod model;
 mod readers;
 mod reads;
 mod second_calls;
+mod watch_checker;
+mod watch_examples;
+mod watch_kinds;
+mod watches;
 mod writers;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicI64, Ordering},
+        atomic::{AtomicI64, Ordering},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use crate::support::{
-    Backend, Database, Program,
+    Backend, Database, Program, connection,
     soak::{dice_of_task, seed, setting},
 };
 use checker::{Answer, Checker, History};
 use model::{Method, Outcome, Request};
 use readers::Answers;
 use second_calls::{a_second_call_within_the_bound_reads_nothing, many_calls_share_a_read};
+use watch_kinds::check_watches;
+use watches::{Phases, WATCHES_OF_EACH_REPLICA, Watcher};
 use writers::Written;
 
 on_both_databases!(
@@ -45,6 +52,16 @@ on_both_databases!(
 const MAX_STALENESS_AGE: Duration = Duration::from_millis(400);
 
 const READERS: u64 = 8;
+
+/// The time after the last write by which a client with a watch holds the end state (I6).
+const fn max_settling_delay(backend: Backend) -> Duration {
+    let delay = MAX_STALENESS_AGE.saturating_add(Duration::from_secs(2));
+    match backend {
+        // And a round of polls.
+        Backend::Postgres => delay.saturating_add(MAX_STALENESS_AGE),
+        Backend::Sqlite => delay,
+    }
+}
 
 /// Writers, and the longest time that a transaction is open.
 const fn writers(backend: Backend) -> (usize, Duration) {
@@ -59,7 +76,7 @@ const fn writers(backend: Backend) -> (usize, Duration) {
 const MAX_HISTORY_SECONDS: u64 = 60;
 
 async fn every_answer_is_the_state_of_one_instant(backend: Backend) {
-    let mut missing_seconds = setting("HISTORY_SECONDS", 12);
+    let mut missing_seconds = setting("HISTORY_SECONDS", 30);
     while missing_seconds > 0 {
         let seconds = missing_seconds.min(MAX_HISTORY_SECONDS);
         check_one_history(backend, seed(), seconds).await;
@@ -77,27 +94,84 @@ async fn check_one_history(backend: Backend, seed: u64, seconds: u64) {
     };
     let servers = [start(), start()];
 
-    let is_over = Arc::new(AtomicBool::new(false));
-    let version = Arc::new(AtomicI64::new(1));
+    let phases = Phases::default();
+    let is_over = &phases.are_writes_over;
     let mut readers = Vec::new();
     for task in 0..READERS {
         let replica = usize::try_from(task % 2).unwrap();
         let client = servers[replica].client().await;
         let dice = dice_of_task(seed, 1_000 + task);
-        let read = readers::read_until(Arc::clone(&is_over), replica, client, dice);
+        let read = readers::read_until(Arc::clone(is_over), replica, client, dice);
         readers.push(tokio::spawn(read));
     }
-    let (count, max_delay) = writers(backend);
+    let mut watchers = Vec::new();
+    for task in 0..2 * WATCHES_OF_EACH_REPLICA {
+        let watcher = Watcher::new(&servers, task, dice_of_task(seed, 3_000 + task)).await;
+        watchers.push(tokio::spawn(watcher.watch_until_settled(phases.clone())));
+    }
+    let written = write(&database, &phases, seed, seconds).await;
+    let mut read = Answers::default();
+    for reader in readers {
+        let Answers {
+            answers,
+            unavailable,
+        } = reader.await.unwrap();
+        read.answers.extend(answers);
+        read.unavailable += unavailable;
+    }
+    tokio::time::sleep(max_settling_delay(backend)).await;
+    let settled = connection::now();
+    phases.is_settled.store(true, Ordering::Relaxed);
+    let mut watches = Vec::new();
+    let mut ended = 0;
+    for watcher in watchers {
+        let watched = watcher.await.unwrap();
+        ended += watched.unavailable;
+        watches.push(watched.watch);
+    }
+    let (committed, answered) = (written.transactions.len(), read.answers.len());
+    let opened: usize = watches.iter().map(|watch| watch.streams.len()).sum();
+    println!(
+        "histories {}: {committed} committed, {} rolled back, {} refused; {answered} answers, {} unavailable; {opened} watches opened, {ended} unavailable",
+        backend.name(),
+        written.rolled_back,
+        written.refused,
+        read.unavailable
+    );
+    let history = History {
+        initial: writers::initial(),
+        transactions: written.transactions,
+    };
+    let checker = Checker::new(&history, nanoseconds(MAX_STALENESS_AGE));
+    check(backend, &checker, &history, &read.answers, seed);
+    let openings = watches::openings(&watches);
+    let reads = reads::check_reads(&read.answers, &openings, nanoseconds(MAX_STALENESS_AGE));
+    let reads = reads.unwrap_or_else(|it| panic!("SEED={seed}: {it:?}"));
+    println!("histories {}: {reads} reads", backend.name());
+    check_watches(backend, &checker, &history, &watches, settled, seed);
+    assert!(
+        committed >= 50 && written.rolled_back >= 5,
+        "too few transactions"
+    );
+    assert!(read.unavailable * 20 <= answered, "too many calls failed");
+    assert!(ended * 20 <= opened, "too many watches failed");
+}
+
+/// Writes for some seconds, and until all transactions have ended.
+async fn write(database: &Database, phases: &Phases, seed: u64, seconds: u64) -> Written {
+    let version = Arc::new(AtomicI64::new(1));
+    let (count, max_delay) = writers(database.backend());
     let mut writers = Vec::new();
     for (task, units) in (0..).zip(writers::divide(&dice_of_task(seed, 2_000), count)) {
         let dice = dice_of_task(seed, task);
         let writer = writers::Writer::new(database.connect().await, dice, units, max_delay);
-        let write = writer.write_until(Arc::clone(&is_over), Arc::clone(&version));
-        writers.push(tokio::spawn(write));
+        let is_over = Arc::clone(&phases.are_writes_over);
+        writers.push(tokio::spawn(
+            writer.write_until(is_over, Arc::clone(&version)),
+        ));
     }
     tokio::time::sleep(Duration::from_secs(seconds)).await;
-    is_over.store(true, Ordering::Relaxed);
-
+    phases.are_writes_over.store(true, Ordering::Relaxed);
     let mut written = Written::default();
     for writer in writers {
         let Written {
@@ -109,41 +183,13 @@ async fn check_one_history(backend: Backend, seed: u64, seconds: u64) {
         written.rolled_back += rolled_back;
         written.refused += refused;
     }
-    let mut read = Answers::default();
-    for reader in readers {
-        let Answers {
-            answers,
-            unavailable,
-        } = reader.await.unwrap();
-        read.answers.extend(answers);
-        read.unavailable += unavailable;
-    }
-    let (committed, answered) = (written.transactions.len(), read.answers.len());
-    println!(
-        "histories {}: {committed} committed, {} rolled back, {} refused; {answered} answers, {} unavailable",
-        backend.name(),
-        written.rolled_back,
-        written.refused,
-        read.unavailable
-    );
-    let history = History {
-        initial: writers::initial(),
-        transactions: written.transactions,
-    };
-    check(backend, &history, &read.answers, seed);
-    assert!(
-        committed >= 50 && written.rolled_back >= 5,
-        "too few transactions"
-    );
-    assert!(read.unavailable * 20 <= answered, "too many calls failed");
+    written
 }
 
 /// Checks every answer, that there are all kinds of them, and that a false one would be
 /// found.
-fn check(backend: Backend, history: &History, answers: &[Answer], seed: u64) {
+fn check(backend: Backend, checker: &Checker, history: &History, answers: &[Answer], seed: u64) {
     let began = Instant::now();
-    let bound = nanoseconds(MAX_STALENESS_AGE);
-    let checker = Checker::new(history, bound);
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
     for answer in answers {
         if let Err(violation) = checker.check(answer) {
@@ -153,12 +199,10 @@ fn check(backend: Backend, history: &History, answers: &[Answer], seed: u64) {
             *kinds.entry(kind).or_default() += 1;
         }
     }
-    let reads =
-        reads::check_reads(answers, bound).unwrap_or_else(|it| panic!("SEED={seed}: {it:?}"));
     let checked = began.elapsed();
-    let (falsified, refused) = falsify(&checker, answers);
+    let (falsified, refused) = falsify(checker, answers);
     println!(
-        "histories {}: checked in {checked:?} of {:?}; {refused} of {falsified} falsified answers refused; {reads} reads",
+        "histories {}: checked in {checked:?} of {:?}; {refused} of {falsified} falsified answers refused",
         backend.name(),
         began.elapsed()
     );
@@ -291,4 +335,8 @@ fn caching(database: &Database, bound: Duration) -> Program {
 
 fn nanoseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap()
+}
+
+fn nanoseconds_of(time: prost_types::Timestamp) -> i64 {
+    connection::nanoseconds(SystemTime::try_from(time).unwrap())
 }

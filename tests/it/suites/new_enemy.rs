@@ -3,11 +3,13 @@
 //! Each round has both orders. First a viewer loses a right, and then another transaction
 //! writes a forbidden text. Later that text is erased, and then the viewer gets the right
 //! back. So no committed state shows the text to the viewer. Callers of two replicas ask
-//! all the time meanwhile, and one forbidden answer fails the test.
+//! all the time meanwhile, or have watches open (`watches`). One forbidden answer fails the
+//! test, and so does one forbidden event.
 //!
 //! `ROUNDS` sets the rounds of each kind of right, and `SEED` the choices.
 
 mod calls;
+mod watches;
 
 use std::{
     collections::BTreeMap,
@@ -22,10 +24,16 @@ use std::{
 use crate::support::{
     Backend, Database, Program,
     connection::{Connection, now},
+    program::Server,
     soak::{dice_of_task, seed, setting},
 };
 
-on_both_databases!(old_rights_never_meet_new_content);
+use watches::old_rights_never_meet_new_content_in_a_watch;
+
+on_both_databases!(
+    old_rights_never_meet_new_content,
+    old_rights_never_meet_new_content_in_a_watch,
+);
 
 /// `MAX_STALENESS` of both replicas.
 const MAX_STALENESS_AGE: Duration = Duration::from_millis(200);
@@ -86,6 +94,16 @@ struct Rounds {
 }
 
 impl Rounds {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            cases: cases(),
+            seed: seed(),
+            are_over: AtomicBool::new(false),
+            counts: Mutex::default(),
+            violation: Mutex::default(),
+        })
+    }
+
     fn count(&self, event: &str) {
         let mut counts = self.counts.lock().unwrap();
         *counts.entry(event.to_owned()).or_default() += 1;
@@ -122,20 +140,9 @@ impl Rounds {
 async fn old_rights_never_meet_new_content(backend: Backend) {
     let rounds = setting("ROUNDS", 300);
     let database = backend.empty();
-    let shared = Arc::new(Rounds {
-        cases: cases(),
-        seed: seed(),
-        are_over: AtomicBool::new(false),
-        counts: Mutex::default(),
-        violation: Mutex::default(),
-    });
+    let shared = Rounds::new();
     fill(&database, &shared.cases).await;
-    let server = || {
-        let seconds = MAX_STALENESS_AGE.as_secs_f64().to_string();
-        let program = Program::caching(&database).env("MAX_STALENESS", &seconds);
-        program.env("RUST_LOG", "warn").start()
-    };
-    let servers = [server(), server()];
+    let servers = servers(&database, MAX_STALENESS_AGE);
 
     let began = now();
     let mut callers = Vec::new();
@@ -169,15 +176,30 @@ async fn old_rights_never_meet_new_content(backend: Backend) {
         caller.await.unwrap();
     }
 
+    conclude(&shared, &format!("new enemy {}", backend.name()), began);
+    enough_was_seen(&shared, rounds);
+}
+
+/// Two replicas with a bound.
+fn servers(database: &Database, bound: Duration) -> [Server; 2] {
+    let server = || {
+        let seconds = bound.as_secs_f64().to_string();
+        let program = Program::caching(database).env("MAX_STALENESS", &seconds);
+        program.env("RUST_LOG", "warn").start()
+    };
+    [server(), server()]
+}
+
+/// Prints what was counted, and fails if there was a violation.
+fn conclude(shared: &Rounds, name: &str, began: i64) {
     let seconds = (now() - began) / 1_000_000_000;
-    println!("new enemy {}: {seconds} s", backend.name());
+    println!("{name}: {seconds} s");
     for (event, count) in &*shared.counts.lock().unwrap() {
-        println!("new enemy {}: {count} {event}", backend.name());
+        println!("{name}: {count} {event}");
     }
     if let Some(violation) = &*shared.violation.lock().unwrap() {
         panic!("{violation}");
     }
-    enough_was_seen(&shared, rounds);
 }
 
 /// A run in which no answer could be wrong proves nothing.
@@ -254,69 +276,84 @@ async fn fill(database: &Database, cases: &[Case]) {
     database.execute(&sql).await;
 }
 
-/// Runs the rounds of a case. Each statement is a transaction.
-async fn write(shared: Arc<Rounds>, index: usize, mut session: Connection, rounds: u64) {
-    let case = &shared.cases[index];
-    let Case {
-        account,
-        inbox,
-        viewer,
-        right,
-        ..
-    } = case;
-    let (lose, restore) = match right {
-        Right::Membership => (
-            format!("DELETE FROM inbox_members WHERE inbox_id = {inbox} AND user_id = {viewer}"),
-            format!(
+impl Case {
+    fn lose(&self) -> String {
+        let (account, inbox, viewer) = (self.account, self.inbox, self.viewer);
+        match self.right {
+            Right::Membership => {
+                format!("DELETE FROM inbox_members WHERE inbox_id = {inbox} AND user_id = {viewer}")
+            }
+            Right::Administration => format!(
+                "UPDATE account_users SET role = 0
+                    WHERE account_id = {account} AND user_id = {viewer}"
+            ),
+        }
+    }
+
+    fn restore(&self) -> String {
+        let (account, inbox, viewer) = (self.account, self.inbox, self.viewer);
+        match self.right {
+            Right::Membership => format!(
                 "INSERT INTO inbox_members (user_id, inbox_id, created_at, updated_at)
                     VALUES ({viewer}, {inbox}, '2026-01-01', '2026-01-01')"
             ),
-        ),
-        Right::Administration => {
-            let update = |role: i32| {
-                format!(
-                    "UPDATE account_users SET role = {role}
-                        WHERE account_id = {account} AND user_id = {viewer}"
-                )
-            };
-            (update(0), update(1))
+            Right::Administration => format!(
+                "UPDATE account_users SET role = 1
+                    WHERE account_id = {account} AND user_id = {viewer}"
+            ),
         }
-    };
-    let text = |text: String| match right {
-        Right::Membership => format!(
-            "UPDATE inboxes SET name = '{text}', greeting_message = '{text}' WHERE id = {inbox}"
-        ),
-        Right::Administration => {
-            format!("UPDATE channel_api SET hmac_token = '{text} of {inbox}' WHERE id = {inbox}")
+    }
+
+    fn write(&self, text: &str) -> String {
+        let inbox = self.inbox;
+        match self.right {
+            Right::Membership => format!(
+                "UPDATE inboxes SET name = '{text}', greeting_message = '{text}'
+                    WHERE id = {inbox}"
+            ),
+            Right::Administration => format!(
+                "UPDATE channel_api SET hmac_token = '{text} of {inbox}' WHERE id = {inbox}"
+            ),
         }
-    };
-    let dice = dice_of_task(shared.seed, u64::try_from(index).unwrap());
-    let up_to = move |longest: Duration| {
+    }
+}
+
+/// Times at random, up to the longest.
+fn random_times(shared: &Rounds, task: usize) -> impl Fn(Duration) -> Duration + Send + 'static {
+    let dice = dice_of_task(shared.seed, u64::try_from(task).unwrap());
+    move |longest: Duration| {
         let nanoseconds = u64::try_from(longest.as_nanos()).unwrap() + 1;
         Duration::from_nanos(dice.number() % nanoseconds)
-    };
+    }
+}
+
+/// Runs the rounds of a case. Each statement is a transaction.
+async fn write(shared: Arc<Rounds>, index: usize, mut session: Connection, rounds: u64) {
+    let case = &shared.cases[index];
+    let right = case.right;
+    let up_to = random_times(&shared, index);
     for round in 1..=rounds {
         if shared.are_over.load(Ordering::Relaxed) {
             return;
         }
         case.round.store(round, Ordering::Relaxed);
         shared.call_for(case, up_to(MAX_ORDER_DELAY)).await;
-        session.run(&lose).await.unwrap();
+        session.run(&case.lose()).await.unwrap();
         case.lost_at.store(now(), Ordering::SeqCst);
         tokio::time::sleep(up_to(MAX_PAIR_DELAY)).await;
         session
-            .run(&text(format!("{FORBIDDEN} {round}")))
+            .run(&case.write(&format!("{FORBIDDEN} {round}")))
             .await
             .unwrap();
 
         shared.call_for(case, up_to(MAX_ORDER_DELAY)).await;
         session
-            .run(&text(format!("harmless {round}")))
+            .run(&case.write(&format!("harmless {round}")))
             .await
             .unwrap();
         tokio::time::sleep(up_to(MAX_PAIR_DELAY)).await;
         case.lost_at.store(0, Ordering::SeqCst);
-        session.run(&restore).await.unwrap();
+        session.run(&case.restore()).await.unwrap();
         shared.count(&format!("{right:?}: rounds"));
     }
 }

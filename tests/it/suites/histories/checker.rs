@@ -11,6 +11,7 @@
 //! | I2 | all that was acknowledged before r is in it: p is not before r |
 //! | I3 | BOUNDED: t - r is at most B and an allowance |
 //! | I4 | LATEST: p is not before t, and r by an allowance at most |
+//! | I5, I6, I7 | watches (`watch_checker`) |
 //! | I8 | a request is read once in a time, LATEST apart (`reads`) |
 //!
 //! t is taken by the client before it sends, so the server's own t is later. The server
@@ -77,6 +78,12 @@ pub enum Violation {
     TooOld,
     /// I4.
     NotTheLatest,
+    /// I5.
+    WentBack,
+    /// I6.
+    NotTheEnd,
+    /// I7.
+    NotVisible,
 }
 
 /// The versions of every unit, to be searched.
@@ -87,8 +94,9 @@ pub struct Checker {
     /// In the order in which they were written.
     versions: HashMap<Unit, Vec<Version>>,
     accounts: BTreeSet<i64>,
-    inboxes: BTreeSet<i64>,
-    first: i64,
+    pub(super) inboxes: BTreeSet<i64>,
+    /// Before the first transaction.
+    pub(super) first: i64,
 }
 
 #[derive(Clone, Copy)]
@@ -156,36 +164,53 @@ impl Checker {
             None if answer.is_latest => (earliest, too_early),
             None => (allowed, too_early),
         };
-        if self.is_explained(answer, from, answer.received) {
+        let Answer {
+            request, outcome, ..
+        } = answer;
+        let is_explained = |from, to| self.earliest(request, outcome, from, to).is_some();
+        if is_explained(from, answer.received) {
             Ok(())
-        } else if self.is_explained(answer, self.first, from) {
+        } else if is_explained(self.first, from) {
             Err(too_early)
         } else {
             Err(Violation::NoInstant)
         }
     }
 
-    /// Whether an instant of these explains the outcome. The instants at which a commit was
-    /// sent or acknowledged are enough: those in between permit no other combination.
-    fn is_explained(&self, answer: &Answer, from: i64, to: i64) -> bool {
-        let units = answer.request.units(&self.accounts, &self.inboxes);
+    /// The earliest instant of these that explains the outcome. The instants at which a
+    /// commit was sent or acknowledged are enough: those in between permit no other
+    /// combination.
+    pub(super) fn earliest(
+        &self,
+        request: &Request,
+        outcome: &Outcome,
+        from: i64,
+        to: i64,
+    ) -> Option<i64> {
+        let units = request.units(&self.accounts, &self.inboxes);
         let places = units.iter().enumerate().map(|(place, unit)| (*unit, place));
         let places: BTreeMap<Unit, usize> = places.collect();
         let versions: Vec<&[Version]> = units.iter().map(|unit| self.versions_of(*unit)).collect();
-        let times = versions.iter().copied().flatten();
-        let times = times.flat_map(|version| [version.sent, version.acknowledged]);
+        // A writer's transactions come one after the other.
+        let near = versions.iter().flat_map(|versions| {
+            let first = versions.partition_point(|version| version.acknowledged < from);
+            let end = versions.partition_point(|version| version.sent <= to);
+            versions.get(first..end).unwrap_or_default()
+        });
+        let times = near.flat_map(|version| [version.sent, version.acknowledged]);
         let inside = times.filter(|time| (from..=to).contains(time));
         let instants: BTreeSet<i64> = inside.chain([from]).collect();
         let initial = |unit: &Unit| self.initial.get(unit).copied().unwrap_or_default();
         let initial: Vec<i64> = units.iter().map(initial).collect();
-        from <= to
-            && instants.into_iter().any(|instant| {
-                let values = Values::at(instant, &initial, &versions);
-                (0..values.combinations).any(|combination| {
-                    let state = |unit| values.value(places[&unit], combination);
-                    answer.request.outcome(&self.inboxes, state) == answer.outcome
-                })
+        let explains = |instant: &i64| {
+            let values = Values::at(*instant, &initial, &versions);
+            (0..values.combinations).any(|combination| {
+                let state = |unit| values.value(places[&unit], combination);
+                request.outcome(&self.inboxes, state) == *outcome
             })
+        };
+        let mut instants = instants.into_iter().filter(|_| from <= to);
+        instants.find(explains)
     }
 
     fn versions_of(&self, unit: Unit) -> &[Version] {

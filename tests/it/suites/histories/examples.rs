@@ -8,27 +8,27 @@ use super::{
     model::{ADMINISTRATOR, AGENT, Inbox, Method, Outcome, Request, SUSPENDED, Unit, Viewer},
 };
 
-const BOUND: i64 = 1000 * MILLISECOND;
-const INBOX: i64 = 1;
-const USER: i64 = 7;
-const ROLE: Unit = Unit::Role {
+pub(super) const BOUND: i64 = 1000 * MILLISECOND;
+pub(super) const INBOX: i64 = 1;
+pub(super) const USER: i64 = 7;
+pub(super) const ROLE: Unit = Unit::Role {
     account: 1,
     user: USER,
 };
-const MEMBER: Unit = Unit::Member {
+pub(super) const MEMBER: Unit = Unit::Member {
     inbox: INBOX,
     user: USER,
 };
-const NAME: Unit = Unit::Name(INBOX);
+pub(super) const NAME: Unit = Unit::Name(INBOX);
 const GREETING: Unit = Unit::Greeting(INBOX);
 
 /// The transactions: when COMMIT was sent and acknowledged, and what was written.
-type Commits<'a> = &'a [(i64, Option<i64>, &'a [(Unit, i64)])];
+pub(super) type Commits<'a> = &'a [(i64, Option<i64>, &'a [(Unit, i64)])];
 
 /// When the call was sent and answered, and the read time.
 type Times = (i64, i64, Option<i64>);
 
-fn history(commits: Commits<'_>) -> History {
+pub(super) fn history(commits: Commits<'_>) -> History {
     let initial = [
         (Unit::Status(1), 0),
         (Unit::Status(2), 0),
@@ -115,18 +115,18 @@ fn verdict(commits: Commits<'_>, answer: &Answer) -> Result<(), Violation> {
 }
 
 /// A name, and later a greeting, each acknowledged.
-const NAME_THEN_GREETING: Commits<'_> = &[
+pub(super) const NAME_THEN_GREETING: Commits<'_> = &[
     (100, Some(110), &[(NAME, 2)]),
     (200, Some(210), &[(GREETING, 2)]),
 ];
 
 /// The order of a New Enemy: out, and then the text.
-const OUT_THEN_TEXT: Commits<'_> = &[
+pub(super) const OUT_THEN_TEXT: Commits<'_> = &[
     (100, Some(110), &[(MEMBER, 0)]),
     (112, Some(115), &[(GREETING, 2)]),
 ];
 
-const DEMOTED_THEN_SECRET: Commits<'_> = &[
+pub(super) const DEMOTED_THEN_SECRET: Commits<'_> = &[
     (10, Some(11), &[(ROLE, ADMINISTRATOR)]),
     (100, Some(110), &[(ROLE, AGENT)]),
     (112, Some(115), &[(Unit::Secret(INBOX), 2)]),

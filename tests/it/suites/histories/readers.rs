@@ -211,7 +211,8 @@ fn shown<M: client::Response>(
     (outcome, nanoseconds(answer.read_time()))
 }
 
-fn versions(inbox: &pb::Inbox) -> Inbox {
+/// An inbox in terms of versions.
+pub fn versions(inbox: &pb::Inbox) -> Inbox {
     assert_eq!(inbox.degradations.len(), 0);
     let Some(pb::inbox::Channel::Api(api)) = &inbox.channel else {
         panic!("inbox {} has no channel", inbox.id);

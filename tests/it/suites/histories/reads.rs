@@ -6,8 +6,8 @@
 //!
 //! A read begins when the answer in memory is at least 0.75 B old, less a tenth of B at most
 //! that spreads reads. So two reads are 0.675 B apart. A call with LATEST reads when it
-//! needs to. Its read serves others too, and is left out. If it ends in an error, any time of
-//! the call may be that of its read.
+//! needs to, and so does a watch that is opened. Its read serves others too, and is left
+//! out. If it ends in an error, any time of the call may be that of its read.
 
 use std::collections::BTreeMap;
 
@@ -62,8 +62,15 @@ const fn allowance(bound: i64) -> i64 {
     bound / 8
 }
 
+/// From and to when accounts may have been read for watches, by replica and account.
+pub type WatchReads = BTreeMap<(usize, i64), Vec<(i64, i64)>>;
+
 /// How many reads were seen, if none came too early.
-pub fn check_reads(answers: &[Answer], bound: i64) -> Result<usize, RepeatedRead> {
+pub fn check_reads(
+    answers: &[Answer],
+    openings: &WatchReads,
+    bound: i64,
+) -> Result<usize, RepeatedRead> {
     // From and to when the latest may have been read, on each replica.
     let mut latest: BTreeMap<usize, Vec<(i64, i64)>> = BTreeMap::new();
     let mut series: BTreeMap<(usize, Request), Series> = BTreeMap::new();
@@ -83,12 +90,14 @@ pub fn check_reads(answers: &[Answer], bound: i64) -> Result<usize, RepeatedRead
     }
     let mut count = 0;
     for ((replica, request), mut it) in series {
+        let of_watches = openings.get(&(replica, request.account));
+        let of_watches = of_watches.map_or(&[][..], Vec::as_slice);
         let of_latest = latest.get(&replica).map_or(&[][..], Vec::as_slice);
         let is_of_latest = |time: i64| {
             let is_near = |(from, to): &(i64, i64)| {
                 (from - allowance(bound)..=to + allowance(bound)).contains(&time)
             };
-            of_latest.iter().any(is_near)
+            of_latest.iter().chain(of_watches).any(is_near)
         };
         it.bounded.retain(|time| !is_of_latest(*time));
         let reads = reads(it.bounded, bound);
@@ -148,7 +157,7 @@ fn reads_of_one_request_in_quick_succession_are_refused() {
     };
     let at = |read_times: &[i64], method: &Method| {
         let answers = read_times.iter().map(|time| answer(*time, method));
-        check_reads(&answers.collect::<Vec<_>>(), BOUND)
+        check_reads(&answers.collect::<Vec<_>>(), &WatchReads::new(), BOUND)
     };
     // Several answers of the same read.
     assert_eq!(at(&[0, 0, 700, 699, 1400], &Method::List), Ok(3));
@@ -164,7 +173,13 @@ fn reads_of_one_request_in_quick_succession_are_refused() {
     // Viewers share an account.
     let mut by_user = answer(310, &Method::List);
     by_user.request.viewer = Viewer::User(7);
-    assert!(check_reads(&[answer(0, &Method::List), by_user], BOUND).is_err());
+    let by_two = [answer(0, &Method::List), by_user];
+    assert!(check_reads(&by_two, &WatchReads::new(), BOUND).is_err());
+    // One of them was read for a watch.
+    let opened = vec![(305 * MILLISECOND, 320 * MILLISECOND)];
+    let opened = |account| WatchReads::from([((0, account), opened.clone())]);
+    assert_eq!(check_reads(&by_two, &opened(1), BOUND), Ok(1));
+    assert!(check_reads(&by_two, &opened(2), BOUND).is_err());
 
     // Times of reads for the latest are left out. Replicas and requests are apart.
     let bounded = |time| answer(time, &Method::List);
@@ -184,6 +199,7 @@ fn reads_of_one_request_in_quick_succession_are_refused() {
             answer(500, &Method::Find(1)),
             bounded(980),
         ];
-        assert_eq!(check_reads(&[&answers[..], &others].concat(), BOUND), Ok(4));
+        let all = [&answers[..], &others].concat();
+        assert_eq!(check_reads(&all, &WatchReads::new(), BOUND), Ok(4));
     }
 }

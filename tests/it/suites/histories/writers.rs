@@ -30,6 +30,10 @@ pub const STABLE_INBOXES: [i64; 6] = [101, 102, 103, 104, 105, 106];
 /// Inboxes that are deleted and inserted.
 pub const VOLATILE_INBOXES: [i64; 2] = [107, 108];
 
+/// A text of each inbox that never changes. A chunk of a response has 32 KiB, so that the
+/// state may change within a batch of a watch.
+const LARGE_TEXT_BYTES: usize = 16 << 10;
+
 const STAMPS: &str = "'2026-01-01', '2026-01-01'";
 
 /// The longest time between two writers' transactions.
@@ -305,6 +309,7 @@ fn statement(group: &[Unit], changes: &[(Unit, i64)]) -> String {
 }
 
 fn insert(inbox: i64, state: &BTreeMap<Unit, i64>) -> String {
+    let large = "large ".repeat(LARGE_TEXT_BYTES / 6);
     let home = state[&Unit::Home(inbox)];
     let name = state[&Unit::Name(inbox)];
     let greeting = state[&Unit::Greeting(inbox)];
@@ -313,8 +318,9 @@ fn insert(inbox: i64, state: &BTreeMap<Unit, i64>) -> String {
         "INSERT INTO channel_api (id, account_id, identifier, hmac_token, created_at, updated_at)
             VALUES ({inbox}, {home}, 'i{inbox}', '{inbox}-{secret}', {STAMPS});
         INSERT INTO inboxes (id, account_id, channel_id, channel_type, name, greeting_message,
-                created_at, updated_at)
-            VALUES ({inbox}, {home}, {inbox}, 'Channel::Api', '{name}', '{greeting}', {STAMPS});"
+                out_of_office_message, created_at, updated_at)
+            VALUES ({inbox}, {home}, {inbox}, 'Channel::Api', '{name}', '{greeting}', '{large}',
+                {STAMPS});"
     )
 }
 
