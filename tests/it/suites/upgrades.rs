@@ -6,6 +6,7 @@
 
 mod load;
 mod replica;
+mod watches;
 
 use std::{
     env, fs,
@@ -18,6 +19,7 @@ use tokio::time::sleep;
 use crate::support::{Backend, Client, Database, account::account, pb, viewer};
 use load::{BALANCER, HEALTH, Load, NEITHER, Outcome, PUBLISHED};
 use replica::Replica;
+use watches::watches_lose_no_change;
 
 /// Thirteen kinds of inboxes; the load knows how many there are.
 const INBOXES_OF_KIND: i64 = 3;
@@ -30,7 +32,9 @@ const RECONNECT_DELAY: Duration = Duration::from_secs(2);
 
 on_both_databases!(
     #[ignore = "make upgrade"]
-    no_call_fails_while_replicas_are_replaced
+    no_call_fails_while_replicas_are_replaced,
+    #[ignore = "make upgrade"]
+    watches_lose_no_change,
 );
 
 /// The programs of the two versions.
