@@ -10,6 +10,7 @@ mod fixed;
 mod languages;
 mod questions;
 mod servers;
+mod watches;
 
 use std::path::PathBuf;
 

@@ -1,5 +1,7 @@
 //! A case with the answer of the service, as `clients/conformance.json` has it.
 
+use std::collections::BTreeMap;
+
 use prost_reflect::{DynamicMessage, SerializeOptions};
 use serde_json::{Value, json};
 use tonic::{Code, Request, Status, metadata::MetadataKey};
@@ -9,7 +11,11 @@ use super::{
     questions::{Kind, Question},
     servers::Servers,
 };
-use crate::support::{Client, pb, wire};
+use crate::support::{
+    Client,
+    pb::{self, watch_inboxes_response::Event},
+    wire,
+};
 
 /// Fields that differ between servers and times.
 const VOLATILE: [&str; 3] = ["etag", "readTime", "nextPageToken"];
@@ -26,12 +32,15 @@ pub async fn answered(servers: &Servers, question: Question) -> Value {
     } = question;
     let answer = match &kind {
         Kind::Call(method) => call(servers, method, &case).await,
+        Kind::Watch => watch(servers, &mut case).await,
         Kind::Pages => pages(servers, &case).await,
         Kind::Fixed => json!({}),
     };
     let mut whole = json!({ "name": name });
-    if let Kind::Call(method) = kind {
-        whole["method"] = method.into();
+    match kind {
+        Kind::Call(method) => whole["method"] = method.into(),
+        Kind::Watch => whole["method"] = "WatchInboxes".into(),
+        Kind::Pages | Kind::Fixed => {}
     }
     for part in [case.take(), answer] {
         for (key, value) in part.as_object().unwrap() {
@@ -48,13 +57,8 @@ async fn call(servers: &Servers, method: &str, case: &Value) -> Value {
         return json!({ "error": { "code": "DEADLINE_EXCEEDED" } });
     }
     let client = servers.client(caller).await;
-    let mut request = Request::new(encoded(&format!("{method}Request"), &case["request"]));
-    if let Some(caller) = caller {
-        let headers = servers.headers(caller, case["viewer_token"].as_str());
-        for (name, value) in headers {
-            request.metadata_mut().insert(name, value.parse().unwrap());
-        }
-    }
+    let bytes = encoded(&format!("{method}Request"), &case["request"]);
+    let mut request = presented(servers, case, bytes);
     for (name, value) in case["request_metadata"].as_object().into_iter().flatten() {
         let name: MetadataKey<_> = name.parse().unwrap();
         let value = value.as_str().unwrap().parse().unwrap();
@@ -74,6 +78,73 @@ async fn call(servers: &Servers, method: &str, case: &Value) -> Value {
             json!({ "response": response })
         }
         Err(status) => json!({ "error": error(&status) }),
+    }
+}
+
+/// A request with the headers of the caller of a case.
+fn presented<M>(servers: &Servers, case: &Value, message: M) -> Request<M> {
+    let mut request = Request::new(message);
+    if let Some(caller) = case["caller"].as_str() {
+        let headers = servers.headers(caller, case["viewer_token"].as_str());
+        for (name, value) in headers {
+            request.metadata_mut().insert(name, value.parse().unwrap());
+        }
+    }
+    request
+}
+
+/// The events of a watch, up to the first `synced`.
+async fn watch(servers: &Servers, case: &mut Value) -> Value {
+    let client = servers.client(case["caller"].as_str()).await;
+    name_etags(&client, &mut case["request"]).await;
+    let bytes = encoded("WatchInboxesRequest", &case["request"]);
+    let request: pb::WatchInboxesRequest = prost::Message::decode(bytes.as_slice()).unwrap();
+    let held = request.known.iter().map(|known| {
+        let inbox = pb::Inbox {
+            id: known.inbox_id,
+            etag: known.etag.clone(),
+            ..Default::default()
+        };
+        (known.inbox_id, inbox)
+    });
+    let held: BTreeMap<_, _> = held.collect();
+    let opened = client
+        .watch_with(presented(servers, case, request), held)
+        .await;
+    let mut watch = match opened {
+        Ok(watch) => watch,
+        Err(status) => return json!({ "error": error(&status) }),
+    };
+    let mut events = Vec::new();
+    loop {
+        match watch.next().await {
+            Ok(received) => {
+                events.push(decoded("WatchInboxesResponse", &received.bytes));
+                if let Event::Synced(_) = received.event {
+                    return json!({ "events": events });
+                }
+            }
+            Err(status) => {
+                assert!(events.is_empty(), "{status:?}");
+                return json!({ "error": error(&status) });
+            }
+        }
+    }
+}
+
+/// Puts the etag that an inbox has, where a request says `current`.
+async fn name_etags(client: &Client, request: &mut Value) {
+    let mut get = request.clone();
+    let known = request.get_mut("known").and_then(Value::as_array_mut);
+    for known in known.into_iter().flatten() {
+        if known["etag"] == "current" {
+            get.as_object_mut().unwrap().remove("known");
+            get["inboxId"] = known["inboxId"].clone();
+            let get = encoded("GetInboxRequest", &get);
+            let get: pb::GetInboxRequest = prost::Message::decode(get.as_slice()).unwrap();
+            let inbox = client.get(get).await.unwrap().message.inbox.unwrap();
+            known["etag"] = inbox.etag.into();
+        }
     }
 }
 

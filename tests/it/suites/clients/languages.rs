@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{contracts, root, servers::Servers};
+use super::{contracts, root, servers::Servers, watches};
 
 const LANGUAGES: [&str; 5] = ["go", "python", "typescript", "java", "ruby"];
 
@@ -18,7 +18,7 @@ const LANGUAGES: [&str; 5] = ["go", "python", "typescript", "java", "ruby"];
 const WITH_OLD_CONTRACT: [&str; 2] = ["go", "python"];
 
 /// By case and endpoint: what is wrong, or nothing.
-type Outcomes = BTreeMap<(String, String), Option<String>>;
+pub type Outcomes = BTreeMap<(String, String), Option<String>>;
 
 /// The languages that the environment asks for: all, unless CLIENTS says otherwise.
 fn languages() -> Vec<&'static str> {
@@ -44,7 +44,7 @@ const SCRIPT_TIMEOUT: &str = "600";
 const TOOL_MISSING_CODE: i32 = 3;
 
 /// A script of a client.
-fn script(language: &str, name: &str) -> Command {
+pub fn script(language: &str, name: &str) -> Command {
     let mut command = Command::new("timeout");
     command
         .args(["--kill-after=5", SCRIPT_TIMEOUT])
@@ -83,7 +83,7 @@ fn lines(
     text.lines().map(parse).collect()
 }
 
-fn outcomes(lines: &[Value]) -> Outcomes {
+pub fn outcomes(lines: &[Value]) -> Outcomes {
     let text = |line: &Value, key: &str| line[key].as_str().unwrap().to_owned();
     let outcome = |line: &Value| {
         let is_ok = line["ok"].as_bool().unwrap();
@@ -244,6 +244,7 @@ fn try_client(language: &str, servers: &Servers) -> Result<Outcomes, String> {
     if language == "go" {
         add("committed-code", has_current_code());
     }
+    of_client.extend(watches::try_caches(language, servers));
     Ok(of_client)
 }
 

@@ -1,5 +1,7 @@
 //! The questions of the conformance file. Their answers are those of the service.
 
+mod watches;
+
 use serde_json::{Value, json};
 
 use super::fixed::{bytes_of_a_later_server, reasons};
@@ -14,6 +16,8 @@ pub struct Question {
 pub enum Kind {
     /// A call of this method.
     Call(&'static str),
+    /// A watch, up to its first `synced`.
+    Watch,
     /// All pages of a list.
     Pages,
     /// The case has its answer.
@@ -91,6 +95,7 @@ pub fn all() -> Vec<Question> {
     questions.extend(methods());
     questions.extend(errors());
     questions.extend(callers());
+    questions.extend(watches::all());
     questions.extend(bytes_of_a_later_server());
     questions.extend(reasons());
     questions

@@ -13,7 +13,7 @@ use crate::{
         network::{DASHBOARD, Network, uri},
     },
     support::{
-        Client, Program,
+        Client, Database, Program,
         authority::Certificate,
         program::Server,
         tls::Tls,
@@ -44,7 +44,7 @@ spiffe = ["spiffe://leadchat.internal/ns/web/sa/dashboard"]
 
 [[caller.may]]
 why = "users look at their inboxes"
-methods = ["GetInbox", "ListInboxes", "BatchGetInboxes", "ExplainAccess"]
+methods = ["GetInbox", "ListInboxes", "BatchGetInboxes", "ExplainAccess", "WatchInboxes"]
 accounts = ["*"]
 as = { users = "with-token" }
 detail = "full"
@@ -69,18 +69,36 @@ needs = "all"
 
 [[caller.may]]
 why = "mail goes out"
-methods = ["GetInbox", "BatchGetInboxes", "ExplainAccess"]
+methods = ["GetInbox", "BatchGetInboxes", "ExplainAccess", "WatchInboxes"]
 accounts = ["1"]
 as = { itself = true }
 detail = "full"
 secrets = ["smtp"]
+
+[[caller]]
+name = "watcher"
+subjects = [{ issuer = "jobs", subject = "watcher" }]
+
+[[caller.may]]
+why = "a copy of the inboxes is kept"
+methods = ["WatchInboxes"]
+accounts = ["1"]
+as = { itself = true }
 "#;
+
+/// The service accepts a token for so long after its end.
+const CLOCK_SKEW_SECONDS: u64 = 60;
+
+/// Callers with tokens that end during a test.
+const SHORT_LIVED: [&str; 2] = ["renewed", "expired"];
 
 /// The servers, and what a client presents to them.
 pub struct Servers {
     pub plain: Server,
     pub tls: Server,
     network: Network,
+    /// The key of the issuer of the callers' tokens.
+    jobs: Key,
     /// Certificates by caller.
     certificates: Vec<(&'static str, Certificate)>,
     /// Tokens by caller.
@@ -93,23 +111,37 @@ fn demo() -> Program {
     Program::new(&["serve", "--demo", "--listen", "127.0.0.1:0"])
 }
 
+fn claims(iss: &str, subject: &str, expires: u64) -> Value {
+    json!({ "iss": iss, "sub": subject, "aud": "leadchat-inbox", "exp": expires })
+}
+
+/// A token of a caller.
+fn token(key: &Key, subject: &str, expires: u64) -> String {
+    key.token(&claims("https://tokens.example", subject, expires))
+}
+
+/// Waits for a future. To be called outside of a runtime.
+pub fn wait_for<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.unwrap().block_on(future)
+}
+
 impl Servers {
     pub fn start() -> Self {
         let network = Network::new();
         let (jobs, login, other) = (Key::es256("jobs"), Key::es256("login"), Key::es256("jobs"));
-        let claims = |iss: &str, subject: &str, expires: u64| json!({ "iss": iss, "sub": subject, "aud": "leadchat-inbox", "exp": expires });
         let (hour, before) = (now() + 3600, now() - 3600);
-        let token = |key: &Key, subject: &str, expires: u64| {
-            key.token(&claims("https://tokens.example", subject, expires))
-        };
         let tokens = vec![
+            ("watcher", token(&jobs, "watcher", hour)),
             ("sender", token(&jobs, "sender", hour)),
             ("webhooks", token(&jobs, "webhooks", hour)),
             ("nobody", token(&jobs, "nobody", hour)),
             ("forger", token(&other, "webhooks", hour)),
             ("late", token(&jobs, "webhooks", before)),
         ];
-        let user = |id: &str| login.token(&claims("https://login.example", id, now() + 3600));
+        let user = |id: &str| login.token(&claims("https://login.example", id, hour));
         let viewer_tokens = ["1", "2", "3"].map(|id| (id, user(id)));
         let certificate = |name: &str, id: &str| network.mesh.certificate_with(name, &uri(id));
         let sender = certificate("sender", SENDER);
@@ -127,7 +159,8 @@ impl Servers {
             .with_file("login.jwks", &jwks(&[&login]));
         Self {
             plain: plain.args(["--listen", &socket]).start(),
-            tls: tls.start(),
+            tls: tls.with_admin().start(),
+            jobs,
             certificates,
             tokens,
             viewer_tokens: viewer_tokens.into(),
@@ -173,6 +206,23 @@ impl Servers {
         (replicas, file)
     }
 
+    /// Two replicas over one database, and the file that tells a client where all servers are.
+    pub fn replicas_over(&self, database: &Database) -> ([Server; 2], PathBuf) {
+        let program = || Program::serving(database).env("RUST_LOG", "info");
+        let replicas = [(); 2].map(|()| program().with_admin().start());
+        let file = self.file(&replicas);
+        (replicas, file)
+    }
+
+    /// Replaces the token of a caller by one of the watcher, which is accepted for so long.
+    pub fn renew_token(&self, caller: &str, seconds: u64) {
+        let token = token(&self.jobs, "watcher", now() + seconds - CLOCK_SKEW_SECONDS);
+        let path = self.folder.path().join(format!("{caller}.token"));
+        let new = path.with_extension("new");
+        std::fs::write(&new, token).unwrap();
+        std::fs::rename(new, path).unwrap();
+    }
+
     fn file(&self, replicas: &[Server; 2]) -> PathBuf {
         let folder = self.folder.path();
         let write = |name: String, text: &str| {
@@ -187,6 +237,9 @@ impl Servers {
         }
         for (name, token) in &self.tokens {
             callers[name]["token"] = write(format!("{name}.token"), token);
+        }
+        for name in SHORT_LIVED {
+            callers[name]["token"] = write(format!("{name}.token"), "");
         }
         let mut viewer_tokens = json!({});
         for (user, token) in &self.viewer_tokens {
@@ -211,10 +264,7 @@ impl Servers {
 
     /// The calls that a server has answered. To be asked outside of a runtime.
     pub fn answers(server: &Server) -> u64 {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        let scrape = runtime.unwrap().block_on(server.scrape());
+        let scrape = wait_for(server.scrape());
         let handled = "grpc_server_handled_total";
         scrape.count(handled, &[]) - scrape.count(handled, &[("grpc_code", "CANCELLED")])
     }
