@@ -1,8 +1,8 @@
 // Package inbox is a client of leadchat-inbox, the service of leadchat's inboxes.
 //
 // The messages are those of the contract, in the package inboxpb. A [Client] adds addresses,
-// credentials, a deadline, retries, typed errors and an iterator of pages. It is safe for
-// concurrent use, and one client of a process is enough.
+// credentials, a deadline, retries, typed errors, an iterator of pages, watches, and a [Cache] that
+// a watch keeps. It is safe for concurrent use, and one client of a process is enough.
 package inbox
 
 import (
@@ -18,8 +18,10 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/local"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/resolver"
 	"google.golang.org/grpc/resolver/manual"
@@ -33,7 +35,7 @@ import (
 const DefaultTimeout = 5 * time.Second
 
 // Every RPC only reads, so every call may be retried. RESOURCE_EXHAUSTED is not retried, since a
-// request that is too large has that code too.
+// request that is too large has that code too. A watch has its own way to go on.
 const serviceConfig = `{
 	"loadBalancingConfig": [{"round_robin": {}}],
 	"methodConfig": [{
@@ -45,8 +47,20 @@ const serviceConfig = `{
 			"backoffMultiplier": 2,
 			"retryableStatusCodes": ["UNAVAILABLE"]
 		}
+	}, {
+		"name": [{"service": "leadchat.inbox.v1.InboxService", "method": "WatchInboxes"}]
 	}]
 }`
+
+// Pings find connections that are broken. A connection without a call has none.
+var pings = keepalive.ClientParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}
+
+// connecting is gRPC's default, but for the longest delay, which is 10 s instead of 120 s.
+func connecting() grpc.ConnectParams {
+	params := grpc.ConnectParams{Backoff: backoff.DefaultConfig, MinConnectTimeout: 20 * time.Second}
+	params.Backoff.MaxDelay = maxBackoff
+	return params
+}
 
 // Config says where the service is, and what proves the caller. Only Addresses is required.
 type Config struct {
@@ -59,7 +73,8 @@ type Config struct {
 	TLS *tls.Config
 	// Token is the caller's token.
 	Token TokenSource
-	// Timeout is for calls whose context has no deadline. 0 is [DefaultTimeout]; below 0 is none.
+	// Timeout is for calls whose context has no deadline. 0 is [DefaultTimeout]; below 0 is none. It
+	// is not for watches.
 	Timeout time.Duration
 	// MaxResponseBytes is the largest response. 0 is gRPC's own limit, 4 MiB.
 	MaxResponseBytes int
@@ -89,6 +104,9 @@ func New(config Config) (*Client, error) {
 		grpc.WithTransportCredentials(transport),
 		grpc.WithDefaultServiceConfig(serviceConfig),
 		grpc.WithChainUnaryInterceptor(complete(config.Timeout)),
+		grpc.WithChainStreamInterceptor(typeStreamErrors),
+		grpc.WithKeepaliveParams(pings),
+		grpc.WithConnectParams(connecting()),
 	)
 	if config.Token != nil {
 		options = append(options, grpc.WithPerRPCCredentials(bearer{"authorization", config.Token}))
@@ -153,16 +171,20 @@ func complete(timeout time.Duration) grpc.UnaryClientInterceptor {
 		if err == nil {
 			return nil
 		}
-		typed, ok := errors.AsType[*Error](err) // A token could not be sent.
-		if !ok {
-			typed = newError(status.Convert(err))
-		}
-		ids := slices.Concat(trailer.Get("x-request-id"), header.Get("x-request-id"))
-		if len(ids) > 0 {
-			typed.RequestID = ids[0]
-		}
-		return typed
+		return typed(err, slices.Concat(trailer.Get("x-request-id"), header.Get("x-request-id")))
 	}
+}
+
+// typed returns the error of a call. The first request id counts.
+func typed(err error, ids []string) *Error {
+	e, ok := errors.AsType[*Error](err) // A token could not be sent.
+	if !ok {
+		e = newError(status.Convert(err))
+	}
+	if len(ids) > 0 {
+		e.RequestID = ids[0]
+	}
+	return e
 }
 
 // Get returns one inbox.
@@ -229,7 +251,8 @@ func (c *Client) Inboxes(ctx context.Context, request *inboxpb.ListInboxesReques
 	}
 }
 
-// Stub returns the generated client, with the deadlines and errors of this one.
+// Stub returns the generated client, with the deadlines and errors of this one. Its WatchInboxes
+// makes a single call, without a deadline.
 func (c *Client) Stub() inboxpb.InboxServiceClient { return c.stub }
 
 // Conn returns the connection, for the services of health and reflection.

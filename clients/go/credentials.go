@@ -32,7 +32,11 @@ func TokenFile(path string) TokenSource {
 
 // ViewerToken is an option of a call: the token of the user on whose behalf it is made.
 func ViewerToken(token string) grpc.CallOption {
-	source := func(context.Context) (string, error) { return token, nil }
+	return ViewerTokenFrom(func(context.Context) (string, error) { return token, nil })
+}
+
+// ViewerTokenFrom is the same with a source, for watches: they may last longer than a token.
+func ViewerTokenFrom(source TokenSource) grpc.CallOption {
 	return grpc.PerRPCCredentials(bearer{"viewer-authorization", source})
 }
 

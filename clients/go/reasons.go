@@ -25,4 +25,6 @@ const (
 	ReasonCallerUnknown           Reason = "CALLER_UNKNOWN"
 	ReasonCallerNotPermitted      Reason = "CALLER_NOT_PERMITTED"
 	ReasonCallerLimitExceeded     Reason = "CALLER_LIMIT_EXCEEDED"
+	ReasonTooManyWatches          Reason = "TOO_MANY_WATCHES"
+	ReasonReconnect               Reason = "RECONNECT"
 )

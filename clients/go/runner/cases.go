@@ -42,6 +42,7 @@ type conformanceCase struct {
 	Error            map[string]any
 	ResponseMetadata map[string]string `json:"response_metadata"`
 	IDs              []any
+	Events           []any
 }
 
 type statusCase struct {
@@ -156,6 +157,9 @@ func (c *conformanceCase) call(at *servers, client *inbox.Client) error {
 	if c.Pages {
 		return c.pages(ctx, client, options)
 	}
+	if c.Method == "WatchInboxes" {
+		return c.watch(ctx, client, options)
+	}
 	response, err := call(ctx, client, c.Method, c.Request, options)
 	if c.Error != nil {
 		if err == nil {
@@ -229,6 +233,38 @@ func (c *conformanceCase) pages(ctx context.Context, client *inbox.Client,
 	return compare("ids", c.IDs, ids)
 }
 
+// watch compares the events up to the first Synced, or the error.
+func (c *conformanceCase) watch(ctx context.Context, client *inbox.Client,
+	options []grpc.CallOption) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	request := &inboxpb.WatchInboxesRequest{}
+	if err := protojson.Unmarshal(c.Request, request); err != nil {
+		return err
+	}
+	events := []any{}
+	for event, err := range client.Watch(ctx, request, options...) {
+		switch {
+		case err != nil && c.Error != nil:
+			return c.checkError(err)
+		case err != nil:
+			return fmt.Errorf("expected events, got %w", err)
+		}
+		value, err := jsonOf(event)
+		if err != nil {
+			return err
+		}
+		events = append(events, value)
+		if event.GetSynced() != nil {
+			break
+		}
+	}
+	if c.Error != nil {
+		return fmt.Errorf("expected the error %s, got %d events", show(c.Error), len(events))
+	}
+	return compare("events", c.Events, events)
+}
+
 // checkError compares the parts of the error that the case has.
 func (c *conformanceCase) checkError(err error) error {
 	e, ok := errors.AsType[*inbox.Error](err)
@@ -262,13 +298,19 @@ func (c *conformanceCase) checkError(err error) error {
 
 // checkMessage compares a message with JSON, by its own JSON.
 func checkMessage(expected any, message proto.Message) error {
-	text, err := protojson.Marshal(message)
+	got, err := jsonOf(message)
 	if err != nil {
 		return err
 	}
-	var got any
-	if err := json.Unmarshal(text, &got); err != nil {
-		return err
-	}
 	return compare("response", expected, got)
+}
+
+// jsonOf returns the value of the JSON of a message.
+func jsonOf(message proto.Message) (value any, err error) {
+	text, err := protojson.Marshal(message)
+	if err != nil {
+		return nil, err
+	}
+	err = json.Unmarshal(text, &value)
+	return value, err
 }

@@ -34,7 +34,8 @@ type idiom struct {
 }
 
 func runIdioms(at *servers) error {
-	for _, each := range slices.Concat(idioms, credentialIdioms, ownServerIdioms, exampleIdioms) {
+	for _, each := range slices.Concat(idioms, credentialIdioms, ownServerIdioms, watchIdioms,
+		cacheIdioms, exampleIdioms) {
 		printResult(each.name, "-", each.check(at))
 	}
 	return nil
@@ -164,43 +165,6 @@ func firstDetails(*servers) error {
 		expect(several.RetryDelay == time.Second, "1 s, got %v", several.RetryDelay),
 		expect(empty.Reason == "", "no reason, got %q", empty.Reason),
 	)
-}
-
-// reasons are the constants of the client.
-var reasons = []inbox.Reason{
-	inbox.ReasonInvalidRequest,
-	inbox.ReasonInvalidPageToken,
-	inbox.ReasonUndecodableRequest,
-	inbox.ReasonRequestTooLarge,
-	inbox.ReasonAccessDenied,
-	inbox.ReasonAccountSuspended,
-	inbox.ReasonInboxNotFound,
-	inbox.ReasonDeadlineExceeded,
-	inbox.ReasonStoreUnavailable,
-	inbox.ReasonOverloaded,
-	inbox.ReasonShuttingDown,
-	inbox.ReasonUnknownMethod,
-	inbox.ReasonInternal,
-	inbox.ReasonCompressionNotSupported,
-	inbox.ReasonLatestOnStandby,
-	inbox.ReasonCredentialsMissing,
-	inbox.ReasonCredentialsInvalid,
-	inbox.ReasonCredentialsExpired,
-	inbox.ReasonCallerUnknown,
-	inbox.ReasonCallerNotPermitted,
-	inbox.ReasonCallerLimitExceeded,
-}
-
-func everyReason(*servers) error {
-	for _, number := range inboxpb.ErrorReason_value {
-		name := inboxpb.ErrorReason_name[number]
-		reason := inbox.Reason(strings.TrimPrefix(name, "ERROR_REASON_"))
-		sent := number != 0
-		if reason.Known() != sent || slices.Contains(reasons, reason) != sent {
-			return fmt.Errorf("expected a constant for %s, and none for what is never sent", reason)
-		}
-	}
-	return nil
 }
 
 // Nothing listens on port 1, so that gRPC itself makes the error.

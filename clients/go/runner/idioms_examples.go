@@ -14,6 +14,7 @@ import (
 var exampleIdioms = []idiom{
 	{"example-picker", example("picker", "account 2: nothing to choose from")},
 	{"example-webhooks", example("webhooks", "account 2, inbox 23: page 555000000000104")},
+	{"example-cache", example("cache", "account 2: nothing is held")},
 	{"example-sender", example("sender", "the user may not send from it")},
 }
 

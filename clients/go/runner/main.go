@@ -1,6 +1,6 @@
 // The conformance runner: it uses the client as any program does, and says what it saw.
 //
-//	runner cases|replicas|idioms|old|upgrade SERVERS_FILE CONFORMANCE_FILE
+//	runner cases|replicas|watch|idioms|old|upgrade SERVERS_FILE CONFORMANCE_FILE
 package main
 
 import (
@@ -34,7 +34,7 @@ func main() {
 
 func run(arguments []string) error {
 	if len(arguments) != 3 {
-		return fmt.Errorf("usage: runner cases|replicas|idioms|old|upgrade SERVERS_FILE CONFORMANCE_FILE")
+		return fmt.Errorf("usage: runner cases|replicas|watch|idioms|old|upgrade SERVERS_FILE CONFORMANCE_FILE")
 	}
 	var at servers
 	if err := readJSON(arguments[1], &at); err != nil {
@@ -49,6 +49,8 @@ func run(arguments []string) error {
 		return runCases(&at, file.Cases)
 	case "replicas":
 		return runReplicas(&at)
+	case "watch":
+		return runWatch(&at)
 	case "idioms":
 		return runIdioms(&at)
 	case "old":

@@ -1,0 +1,94 @@
+// A server whose watches send what a check wants.
+
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	inbox "leadchat.internal/inbox-go"
+	"leadchat.internal/inbox-go/inboxpb"
+)
+
+// watches is a service with the events of each call. The last of them is its error, or nil.
+type watches struct {
+	inboxpb.UnimplementedInboxServiceServer
+	lock  sync.Mutex
+	calls []*inboxpb.WatchInboxesRequest
+	at    []time.Time
+	watch func(call int, send func(*inboxpb.WatchInboxesResponse)) error
+}
+
+func (w *watches) WatchInboxes(request *inboxpb.WatchInboxesRequest,
+	stream grpc.ServerStreamingServer[inboxpb.WatchInboxesResponse]) error {
+	w.lock.Lock()
+	w.calls, w.at = append(w.calls, request), append(w.at, time.Now())
+	call := len(w.calls)
+	w.lock.Unlock()
+	err := w.watch(call, func(event *inboxpb.WatchInboxesResponse) { _ = stream.Send(event) })
+	if errors.Is(err, errOpen) {
+		<-stream.Context().Done()
+		return stream.Context().Err()
+	}
+	return err
+}
+
+// errOpen keeps a call open.
+var errOpen = errors.New("open")
+
+// watching starts a server for one check.
+func watching(service *watches, config inbox.Config,
+	check func(context.Context, *inbox.Client) error) error {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	server := grpc.NewServer()
+	inboxpb.RegisterInboxServiceServer(server, service)
+	go server.Serve(listener)
+	defer server.Stop()
+	config.Addresses = []string{listener.Addr().String()}
+	return with(config, check)
+}
+
+func upserted(id int64, etag, name string) *inboxpb.WatchInboxesResponse {
+	of := &inboxpb.Inbox{Id: id, Etag: etag, Name: name}
+	return &inboxpb.WatchInboxesResponse{
+		Event: &inboxpb.WatchInboxesResponse_Upserted{Upserted: of},
+	}
+}
+
+func synced() *inboxpb.WatchInboxesResponse {
+	of := &inboxpb.Synced{ReadTime: timestamppb.Now()}
+	return &inboxpb.WatchInboxesResponse{Event: &inboxpb.WatchInboxesResponse_Synced{Synced: of}}
+}
+
+func failure(code codes.Code, reason inbox.Reason) error {
+	if reason == "" {
+		return status.Error(code, "of the connection")
+	}
+	return failureWith(code, &errdetails.ErrorInfo{Reason: string(reason)})
+}
+
+// expired is the error of a credential, "token" or "certificate".
+func expired(credential string) error {
+	return failureWith(codes.Unauthenticated, &errdetails.ErrorInfo{
+		Reason:   string(inbox.ReasonCredentialsExpired),
+		Metadata: map[string]string{"credential": credential},
+	})
+}
+
+func failureWith(code codes.Code, info *errdetails.ErrorInfo) error {
+	info.Domain = "inbox.leadchat"
+	of, err := status.New(code, "of the service").WithDetails(info)
+	return errors.Join(err, of.Err())
+}
