@@ -1,4 +1,4 @@
-"""The conformance runner: cases, replicas, idioms or old, and the servers file."""
+"""The conformance runner: cases, replicas, watch, idioms or old, and the servers file."""
 
 import asyncio
 import json
@@ -11,6 +11,7 @@ from typing import Any
 
 import cases
 import idioms
+import watch
 
 from leadchat.inbox.v1 import inbox_service_pb2 as pb
 from leadchat_inbox import AsyncInboxClient, InboxClient, InboxError
@@ -93,12 +94,14 @@ def main() -> None:
         asyncio.run(cases.run(document["cases"], servers))
     elif mode == "replicas":
         replicas(servers)
+    elif mode == "watch":
+        watch.run(servers)
     elif mode == "idioms":
         idioms.run(servers)
     elif mode == "old":
         old(servers)
     else:
-        sys.exit(f"unknown mode {mode}: cases, replicas, idioms or old")
+        sys.exit(f"unknown mode {mode}: cases, replicas, watch, idioms or old")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from google.protobuf import json_format, symbol_database
 from google.protobuf.message import Message
 
+from leadchat.inbox.v1 import inbox_service_pb2 as pb
 from leadchat_inbox import (
     AsyncInboxClient,
     CallOptions,
@@ -28,14 +29,16 @@ METHODS = {
     "BatchGetInboxes": "batch",
     "FindInboxes": "find",
     "ExplainAccess": "explain",
+    "WatchInboxes": "watch",
 }
 
 
 class Outcome(NamedTuple):
-    """The result of a case: a response, the ids of all pages, or an error."""
+    """The result of a case: a response, the ids of all pages, the events, or an error."""
 
     response: Message | None = None
     ids: list[str] | None = None
+    events: list[Json] | None = None
     error: InboxError | None = None
     headers: dict[str, str | bytes] = {}
 
@@ -119,6 +122,8 @@ async def ask_in_thread(case: Json, endpoint: str, servers: Json) -> Outcome:
 def ask(case: Json, endpoint: str, servers: Json) -> Outcome:
     headers: dict[str, str | bytes] = {}
     method, request, options = call_of(case, servers, headers.update)
+    if method == "watch":
+        return ask_to_watch(case, endpoint, servers)
     try:
         with InboxClient(**client_arguments(case, endpoint, servers)) as client:
             answer = getattr(client, method)(request, **options)
@@ -129,9 +134,56 @@ def ask(case: Json, endpoint: str, servers: Json) -> Outcome:
         return Outcome(error=error)
 
 
+def watch_of(case: Json, servers: Json) -> tuple[pb.WatchInboxesRequest, dict[str, Any]]:
+    """The request of a watch, and the options."""
+    request = pb.WatchInboxesRequest()
+    json_format.ParseDict(case["request"], request)
+    options = {}
+    if "viewer_token" in case:
+        token = Path(servers["viewer_tokens"][case["viewer_token"]])
+        options["viewer_token"] = token.read_text
+    return request, options
+
+
+def ask_to_watch(case: Json, endpoint: str, servers: Json) -> Outcome:
+    request, options = watch_of(case, servers)
+    events = []
+    try:
+        with (
+            InboxClient(**client_arguments(case, endpoint, servers)) as client,
+            client.watch(request, **options) as watch,
+        ):
+            for event in watch:
+                events.append(json_format.MessageToDict(event))
+                if event.HasField("synced"):
+                    break
+        return Outcome(events=events)
+    except InboxError as error:
+        return Outcome(events=events, error=error)
+
+
+async def ask_to_watch_in_loop(case: Json, endpoint: str, servers: Json) -> Outcome:
+    request, options = watch_of(case, servers)
+    events = []
+    try:
+        async with (
+            AsyncInboxClient(**client_arguments(case, endpoint, servers)) as client,
+            client.watch(request, **options) as watch,
+        ):
+            async for event in watch:
+                events.append(json_format.MessageToDict(event))
+                if event.HasField("synced"):
+                    break
+        return Outcome(events=events)
+    except InboxError as error:
+        return Outcome(events=events, error=error)
+
+
 async def ask_in_loop(case: Json, endpoint: str, servers: Json) -> Outcome:
     headers: dict[str, str | bytes] = {}
     method, request, options = call_of(case, servers, headers.update)
+    if method == "watch":
+        return await ask_to_watch_in_loop(case, endpoint, servers)
     try:
         async with AsyncInboxClient(**client_arguments(case, endpoint, servers)) as client:
             answer = getattr(client, method)(request, **options)
@@ -145,6 +197,8 @@ async def ask_in_loop(case: Json, endpoint: str, servers: Json) -> Outcome:
 def problem_with(case: Json, outcome: Outcome) -> str | None:
     """The first difference between a case and its outcome."""
     if "error" in case:
+        if outcome.events:
+            return f"expected no events, got {short(outcome.events)}"
         if outcome.error is None:
             return f"expected {short(case['error'])}, got no error"
         return difference(case["error"], error_json(outcome.error, case["error"]), "error")
@@ -153,6 +207,8 @@ def problem_with(case: Json, outcome: Outcome) -> str | None:
     problem = None
     if "ids" in case:
         problem = difference(case["ids"], outcome.ids, "ids")
+    if "events" in case:
+        problem = difference(case["events"], outcome.events, "events")
     if "response" in case and outcome.response is not None:
         actual = json_format.MessageToDict(outcome.response)
         problem = difference(case["response"], actual, "response")

@@ -26,6 +26,9 @@ class Fake(inbox_service_pb2_grpc.InboxServiceServicer):
     headers: list[dict[str, str]] = field(default_factory=list)
     seconds_left: list[float] = field(default_factory=list)
     cancelled: threading.Event = field(default_factory=threading.Event)
+    # The requests of the watches, and what each sends.
+    watches: list[pb.WatchInboxesRequest] = field(default_factory=list)
+    watch: Callable[[pb.WatchInboxesRequest, Context], Iterator[Any]] = lambda *_: iter(())
     address: str = ""
 
     def GetInbox(self, request: pb.GetInboxRequest, context: Context) -> pb.GetInboxResponse:
@@ -44,6 +47,12 @@ class Fake(inbox_service_pb2_grpc.InboxServiceServicer):
             next_page_token=str(end) if end in INBOXES else "",
         )
 
+    def WatchInboxes(
+        self, request: pb.WatchInboxesRequest, context: Context
+    ) -> Iterator[pb.WatchInboxesResponse]:
+        self.behave(context)
+        return self.watch(request, context)
+
     def behave(self, context: Context) -> None:
         self.headers.append(dict(context.invocation_metadata()))
         self.seconds_left.append(context.time_remaining())
@@ -56,13 +65,14 @@ class Fake(inbox_service_pb2_grpc.InboxServiceServicer):
         self.cancelled.wait(5)
 
 
-def failure(code: grpc.StatusCode, reason: str = "") -> Callable[[Context], None]:
+def failure(code: grpc.StatusCode, reason: str = "", **metadata: str) -> Callable[[Context], None]:
     """A behaviour: an error, with an ErrorInfo if there is a reason."""
 
     def fail(context: Context) -> None:
         status = status_pb2.Status(code=code.value[0], message="a text")
         if reason:
-            pack(status, error_details_pb2.ErrorInfo(reason=reason, domain="inbox.leadchat"))
+            info = {"reason": reason, "domain": "inbox.leadchat", "metadata": metadata}
+            pack(status, error_details_pb2.ErrorInfo(**info))
         context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
         context.abort(code, "a text")
 

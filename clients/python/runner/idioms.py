@@ -4,17 +4,26 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import idioms_cache
 import idioms_calls
 import idioms_credentials
 import idioms_errors
 import idioms_package
+import idioms_watch
 
 Check = Callable[[dict[str, Any]], None]
 
 
 def run(servers: dict[str, Any]) -> None:
     """Runs the functions whose names are in `CHECKS` of each module."""
-    for module in (idioms_errors, idioms_calls, idioms_credentials, idioms_package):
+    for module in (
+        idioms_errors,
+        idioms_calls,
+        idioms_credentials,
+        idioms_watch,
+        idioms_cache,
+        idioms_package,
+    ):
         checks: list[Check] = module.CHECKS
         for check in checks:
             problem = None

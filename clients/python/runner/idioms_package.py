@@ -67,6 +67,7 @@ def output(*arguments: str | Path) -> str:
 
 # A part of the output of each example.
 EXAMPLES = {
+    "inbox_cache.py": "account 2: nothing is held",
     "inbox_picker.py": "account 3: ",
     "message_sender.py": "user 2, inbox 4: may send: False",
     "webhook_receiver.py": "accepted for Facebook page (1/4), Shared page (2/23)",
@@ -83,11 +84,20 @@ def examples_run(servers: Servers) -> None:
 
 
 def readme_runs(servers: Servers) -> None:
-    program = (FOLDER / "README.md").read_text("utf-8").split("```python\n")[1].split("```")[0]
-    program = program.replace("127.0.0.1:50051", servers["plain"]["address"])
-    lines = output("-c", program).splitlines()
+    programs = (FOLDER / "README.md").read_text("utf-8").split("```python\n")
+
+    def lines_of(number: int) -> list[str]:
+        program = programs[number].split("```")[0]
+        program = program.replace("127.0.0.1:50051", servers["plain"]["address"])
+        return output("-c", program).splitlines()
+
+    lines = lines_of(1)
     expect.equal(lines[0], "3 Customer mail email")
     expect.that(lines[-1].startswith("True NOT_FOUND INBOX_NOT_FOUND: "), "the error at the end")
+    lines = lines_of(2)
+    expect.equal(lines[0], "upserted 1")
+    expect.that(lines[-1].startswith("complete at "), "the end of the first batch")
+    expect.equal(lines_of(3), ["3 inboxes", "Customer mail", "None"])
 
 
 # A client works on both sides of a fork. The environment is read when grpc is imported.

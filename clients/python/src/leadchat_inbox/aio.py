@@ -10,22 +10,35 @@ from typing_extensions import Self, Unpack
 
 from leadchat.inbox.v1 import inbox_pb2, inbox_service_pb2_grpc
 from leadchat.inbox.v1 import inbox_service_pb2 as pb
+from leadchat_inbox.cache import AsyncInboxCache
 from leadchat_inbox.connection import (
     Address,
+    AsyncWatchOptions,
     CallOptions,
     Connection,
+    Metadata,
     Tls,
     bearer,
     metadata_of,
     supplying_token,
 )
 from leadchat_inbox.errors import error_from_call
+from leadchat_inbox.watch import AsyncWatch
 
 if TYPE_CHECKING:
     from leadchat.inbox.v1.inbox_service_pb2_grpc import InboxServiceAsyncStub
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
+
+
+async def supplied(supplier: Callable[[], str | Awaitable[str]]) -> str:
+    """The token of a supplier, which may be a coroutine function."""
+    with supplying_token():
+        token = supplier()
+        if isinstance(token, Awaitable):
+            token = await token
+    return token
 
 
 class AsyncInboxClient:
@@ -125,6 +138,36 @@ class AsyncInboxClient:
         """Whether this caller may ask a question, and what the viewer would get."""
         return await self._call(lambda stub: stub.ExplainAccess, request, options)
 
+    def watch(
+        self, request: pb.WatchInboxesRequest, **options: Unpack[AsyncWatchOptions]
+    ) -> AsyncWatch:
+        """The events of a watch, as `InboxClient.watch` has them."""
+        return AsyncWatch(request, self._current, lambda: self._watch_metadata(options))
+
+    def open_cache(
+        self, request: pb.WatchInboxesRequest, **options: Unpack[AsyncWatchOptions]
+    ) -> AsyncInboxCache:
+        """A cache that a watch keeps in a task. `known` of the request is left out."""
+        first = pb.WatchInboxesRequest()
+        first.CopyFrom(request)
+        del first.known[:]
+        return AsyncInboxCache(self.watch(first, **options))
+
+    async def _watch_metadata(self, options: AsyncWatchOptions) -> Metadata:
+        of_call: CallOptions = {"metadata": options.get("metadata", ())}
+        if "viewer_token" in options:
+            viewer_token = options["viewer_token"]
+            if callable(viewer_token):
+                viewer_token = await supplied(viewer_token)
+            of_call["viewer_token"] = viewer_token
+        return await self._metadata(of_call)
+
+    async def _metadata(self, options: CallOptions) -> Metadata:
+        metadata = metadata_of(options)
+        if self._token is not None:
+            metadata.append(("authorization", bearer(await supplied(self._token))))
+        return metadata
+
     async def _call(
         self,
         method: Callable[
@@ -133,13 +176,7 @@ class AsyncInboxClient:
         request: Request,
         options: CallOptions,
     ) -> Response:
-        metadata = metadata_of(options)
-        if self._token is not None:
-            with supplying_token():
-                token = self._token()
-                if isinstance(token, Awaitable):
-                    token = await token
-            metadata.append(("authorization", bearer(token)))
+        metadata = await self._metadata(options)
         timeout = options.get("timeout", self._timeout)
         # The call keeps the channel: one without references closes, and cancels its calls.
         _channel, stub = self._current()

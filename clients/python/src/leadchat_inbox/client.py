@@ -11,16 +11,20 @@ from typing_extensions import Self, Unpack
 
 from leadchat.inbox.v1 import inbox_pb2, inbox_service_pb2_grpc
 from leadchat.inbox.v1 import inbox_service_pb2 as pb
+from leadchat_inbox.cache import InboxCache
 from leadchat_inbox.connection import (
     Address,
     CallOptions,
     Connection,
+    Metadata,
     Tls,
+    WatchOptions,
     bearer,
     metadata_of,
     supplying_token,
 )
 from leadchat_inbox.errors import error_from_call
+from leadchat_inbox.watch import Watch
 
 # The server ends every call before.
 MAX_CALL_SECONDS = 35.0
@@ -132,17 +136,54 @@ class InboxClient:
         """Whether this caller may ask a question, and what the viewer would get."""
         return self._call(self.stub.ExplainAccess, request, options)
 
+    def watch(self, request: pb.WatchInboxesRequest, **options: Unpack[WatchOptions]) -> Watch:
+        """The events of a watch: the differences to `known`, then every change, without an end.
+
+        It goes on with further calls after UNAVAILABLE, RESOURCE_EXHAUSTED, a broken connection and
+        45 s without an event. Between two calls it waits for the delay of RetryInfo, and for half
+        to all of a backoff. That grows from 0.1 to 10 s. After RECONNECT and the first
+        SHUTTING_DOWN, it does not wait.
+
+        After CREDENTIALS_EXPIRED it tries again with credentials that are read anew. It ends with
+        this error if a token is refused again, or if there is no `synced` within 30 s. An error
+        that ends the watch raises `InboxError`: then forget what is held.
+        """
+        return Watch(request, lambda: self.stub, lambda: self._watch_metadata(options))
+
+    def open_cache(
+        self, request: pb.WatchInboxesRequest, **options: Unpack[WatchOptions]
+    ) -> InboxCache:
+        """A cache that a watch keeps in the background. `known` of the request is left out."""
+        first = pb.WatchInboxesRequest()
+        first.CopyFrom(request)
+        del first.known[:]
+        return InboxCache(self.watch(first, **options))
+
+    def _watch_metadata(self, options: WatchOptions) -> Metadata:
+        of_call: CallOptions = {"metadata": options.get("metadata", ())}
+        if "viewer_token" in options:
+            viewer_token = options["viewer_token"]
+            if callable(viewer_token):
+                with supplying_token():
+                    viewer_token = viewer_token()
+            of_call["viewer_token"] = viewer_token
+        return self._metadata(of_call)
+
+    def _metadata(self, options: CallOptions) -> Metadata:
+        metadata = metadata_of(options)
+        if self._token is not None:
+            with supplying_token():
+                token = self._token()
+            metadata.append(("authorization", bearer(token)))
+        return metadata
+
     def _call(
         self,
         method: grpc.UnaryUnaryMultiCallable[Request, Response],
         request: Request,
         options: CallOptions,
     ) -> Response:
-        metadata = metadata_of(options)
-        if self._token is not None:
-            with supplying_token():
-                token = self._token()
-            metadata.append(("authorization", bearer(token)))
+        metadata = self._metadata(options)
         timeout = options.get("timeout", self._timeout)
         try:
             response, call = method.with_call(request, timeout=timeout, metadata=tuple(metadata))

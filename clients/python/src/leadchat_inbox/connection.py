@@ -8,7 +8,7 @@ import os
 import re
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, TypeGuard
@@ -21,8 +21,10 @@ StrPath = str | os.PathLike[str]
 Pem = bytes | StrPath
 Address = str | Sequence[str]
 Header = tuple[str, str | bytes]
+Metadata = list[Header]
 
 # Every RPC only reads. RESOURCE_EXHAUSTED is left out: it is the code of REQUEST_TOO_LARGE, too.
+# A watch has its own way to go on.
 SERVICE_CONFIG = {
     "loadBalancingConfig": [{"round_robin": {}}],
     "methodConfig": [
@@ -35,9 +37,18 @@ SERVICE_CONFIG = {
                 "backoffMultiplier": 2,
                 "retryableStatusCodes": ["UNAVAILABLE"],
             },
-        }
+        },
+        {"name": [{"service": "leadchat.inbox.v1.InboxService", "method": "WatchInboxes"}]},
     ],
 }
+# Pings find connections that are broken, while there is a call. A ping needs no data before it.
+KEEPALIVE = [
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.http2.ping_timeout_ms", 10_000),
+    ("grpc.http2.max_pings_without_data", 0),
+]
+# The library would wait for up to two minutes.
+MAX_RECONNECT_BACKOFF = ("grpc.max_reconnect_backoff_ms", 10_000)
 
 
 @dataclass(frozen=True)
@@ -87,6 +98,24 @@ class CallOptions(TypedDict, total=False):
     on_headers: Callable[[dict[str, str | bytes]], object]
 
 
+class WatchOptions(TypedDict, total=False):
+    """The keyword arguments of watches and caches for threads."""
+
+    # The token of the user, or a function that returns it: a watch may last longer than a token.
+    viewer_token: str | Callable[[], str]
+    # Further headers.
+    metadata: Sequence[Header]
+
+
+class AsyncWatchOptions(TypedDict, total=False):
+    """The keyword arguments of watches and caches for asyncio."""
+
+    # As in `WatchOptions`; also a coroutine function.
+    viewer_token: str | Callable[[], str | Awaitable[str]]
+    # Further headers.
+    metadata: Sequence[Header]
+
+
 class Connection:
     """An address with the credentials for it. It has no channel yet."""
 
@@ -110,6 +139,8 @@ class Connection:
             ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
             # C core would send loopback calls, tokens included, to a proxy of the environment.
             ("grpc.enable_http_proxy", 0),
+            *KEEPALIVE,
+            MAX_RECONNECT_BACKOFF,
             *([("grpc.default_authority", authority)] if authority else []),
             *options,
         ]
@@ -140,7 +171,7 @@ class Connection:
         return True
 
 
-def metadata_of(options: CallOptions) -> list[Header]:
+def metadata_of(options: CallOptions) -> Metadata:
     """The headers of a call, without the caller's token."""
     headers = list(options.get("metadata", ()))
     for key, value in headers:
