@@ -27,6 +27,7 @@ interface Case {
   bytes?: string;
   status?: { code: number; message: string; details: string };
   response?: JsonValue;
+  events?: JsonValue[];
   response_metadata?: Record<string, string>;
   ids?: string[];
   error?: JsonObject;
@@ -97,7 +98,7 @@ async function checkCall(c: Case, client: InboxClient, servers: Servers) {
     const found = difference(value, headers.get(name) ?? null, name);
     if (found !== undefined) return found;
   }
-  const expected = c.pages === true ? c.ids : c.response;
+  const expected = c.ids ?? c.events ?? c.response;
   return expected === undefined ? undefined : difference(expected, json, "response");
 }
 
@@ -105,6 +106,18 @@ async function ids(c: Case, client: InboxClient, options: api.CallOptions): Prom
   const request = fromJson(api.ListInboxesRequestSchema, c.request ?? {});
   const found: string[] = [];
   for await (const inbox of client.inboxes(request, options)) found.push(inbox.id.toString());
+  return found;
+}
+
+// The events up to the first `synced`.
+async function events(c: Case, client: InboxClient, options: api.CallOptions) {
+  const { watchInboxes } = InboxService.method;
+  const request = fromJson(watchInboxes.input, c.request ?? {});
+  const found: JsonValue[] = [];
+  for await (const response of client.stream(watchInboxes, request, options)) {
+    found.push(toJson(watchInboxes.output, response));
+    if (response.event.case === "synced") break;
+  }
   return found;
 }
 
@@ -126,6 +139,8 @@ async function call(c: Case, client: InboxClient, options: api.CallOptions): Pro
       return await run(method.findInboxes, client.find);
     case "ExplainAccess":
       return await run(method.explainAccess, client.explain);
+    case "WatchInboxes":
+      return await events(c, client, options);
     default:
       throw new Error(`unknown method ${String(c.method)}`);
   }

@@ -2,6 +2,7 @@
 import { errorChecks } from "./idioms-errors.js";
 import { callChecks } from "./idioms-calls.js";
 import { credentialChecks } from "./idioms-credentials.js";
+import { watchChecks } from "./idioms-watch.js";
 import { print, type Servers } from "./servers.js";
 
 /** Returns what a check has opened, and closes it after the check. */
@@ -11,7 +12,7 @@ export type Keep = <T extends { close(): void }>(opened: T) => T;
 export type Check = (servers: Servers, keep: Keep) => void | Promise<void>;
 
 export async function runIdioms(servers: Servers): Promise<void> {
-  const checks = { ...errorChecks, ...callChecks, ...credentialChecks };
+  const checks = { ...errorChecks, ...callChecks, ...credentialChecks, ...watchChecks };
   for (const [name, check] of Object.entries(checks)) {
     const opened: { close(): void }[] = [];
     try {

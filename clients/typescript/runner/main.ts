@@ -3,10 +3,11 @@ import { runCases } from "./cases.js";
 import { runIdioms } from "./idioms.js";
 import { runReplicas } from "./replicas.js";
 import { readServers } from "./servers.js";
+import { runWatch } from "./watch.js";
 
 const [mode, serversFile, casesFile] = process.argv.slice(2);
 if (mode === undefined || serversFile === undefined || casesFile === undefined) {
-  throw new Error("usage: main.js cases|replicas|idioms SERVERS_FILE CASES_FILE");
+  throw new Error("usage: main.js cases|replicas|idioms|watch SERVERS_FILE CASES_FILE");
 }
 const servers = readServers(serversFile);
 switch (mode) {
@@ -18,6 +19,9 @@ switch (mode) {
     break;
   case "idioms":
     await runIdioms(servers);
+    break;
+  case "watch":
+    await runWatch(servers);
     break;
   default:
     throw new Error(`unknown mode ${mode}`);

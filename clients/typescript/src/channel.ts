@@ -24,6 +24,8 @@ export interface TlsOptions {
 const SERVICE_CONFIG = JSON.stringify({
   loadBalancingConfig: [{ round_robin: {} }],
   methodConfig: [
+    // A watch resumes by itself, with what it holds by then.
+    { name: [{ service: InboxService.typeName, method: InboxService.method.watchInboxes.name }] },
     {
       name: [{ service: InboxService.typeName }],
       retryPolicy: {
@@ -45,6 +47,11 @@ export function channelOptions(
   return {
     "grpc.service_config": SERVICE_CONFIG,
     "grpc.enable_http_proxy": 0,
+    // After an outage, the replicas are found again as soon as a watch asks for them.
+    "grpc.max_reconnect_backoff_ms": 10_000,
+    // While calls are under way, a dead peer is noticed after 30 seconds.
+    "grpc.keepalive_time_ms": 20_000,
+    "grpc.keepalive_timeout_ms": 10_000,
     ...(maxResponseBytes !== undefined && { "grpc.max_receive_message_length": maxResponseBytes }),
     ...(serverName !== undefined && { "grpc.ssl_target_name_override": serverName }),
   };

@@ -5,6 +5,7 @@ import {
   fromBinary,
   toBinary,
   type DescMessage,
+  type DescMethodServerStreaming,
   type DescMethodUnary,
   type MessageInitShape,
   type MessageShape,
@@ -14,6 +15,7 @@ import {
   Client,
   Metadata,
   status as Code,
+  type CallOptions as GrpcCallOptions,
   type ChannelOptions,
   type ServiceError,
 } from "@grpc/grpc-js";
@@ -21,6 +23,7 @@ import { channelCredentials, channelOptions, channelTarget, type TlsOptions } fr
 import { InboxError } from "./error.js";
 import type { Inbox } from "./gen/leadchat/inbox/v1/inbox_pb.js";
 import * as api from "./gen/leadchat/inbox/v1/inbox_service_pb.js";
+import { Watch } from "./watch.js";
 
 const DEFAULT_TIMEOUT_MS = 5000;
 
@@ -56,11 +59,16 @@ export interface CallOptions {
   readonly onMetadata?: ((metadata: Metadata) => void) | undefined;
 }
 
+/** The options of a watch, which has no deadline. */
+export type WatchOptions = Omit<CallOptions, "timeoutMs">;
+
 /** A client of leadchat-inbox. It keeps its connections until it is closed. */
 export class InboxClient {
   readonly #grpc: Client;
   readonly #token: Token | undefined;
   readonly #timeoutMs: number;
+  // Those of streams and watches that are open. Each is aborted with an error.
+  readonly #streams = new Set<AbortController>();
   #closed = false;
 
   /** `address` is `host:port`, `unix:/path`, or a list of `host:port`, one for each replica. */
@@ -79,9 +87,13 @@ export class InboxClient {
     return this.#grpc;
   }
 
-  /** Ends the connections after the calls in flight. No call begins afterwards. */
+  /**
+   * Ends watches and other streams with CANCELLED, and the connections after the calls in flight.
+   * No call begins afterwards.
+   */
   close(): void {
     this.#closed = true;
+    for (const stream of this.#streams) stream.abort(closed());
     this.#grpc.close();
   }
 
@@ -132,40 +144,41 @@ export class InboxClient {
     return this.call(api.InboxService.method.explainAccess, request, options);
   }
 
+  /**
+   * WatchInboxes: the inboxes that the viewer sees, and then every change. `known` of the request
+   * is what the caller holds already.
+   */
+  watch(
+    request: MessageInitShape<typeof api.WatchInboxesRequestSchema>,
+    options: WatchOptions = {},
+  ): Watch {
+    const open = (next: api.WatchInboxesRequest, signal: AbortSignal) => {
+      this.#assertOpen(signal);
+      return this.stream(api.InboxService.method.watchInboxes, next, { ...options, signal });
+    };
+    return new Watch(request, open, this.#streams, options.signal);
+  }
+
   /** Calls any unary method of a generated service. A failed call rejects with InboxError. */
   async call<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
     request: MessageInitShape<I>,
     options: CallOptions = {},
   ): Promise<MessageShape<O>> {
-    const { signal, timeoutMs = this.#timeoutMs, viewerToken } = options;
-    if (this.#closed) throw InboxError.fromStatus(Code.CANCELLED, "the client is closed");
-    if (signal?.aborted) throw aborted(signal);
-    const tokens = { authorization: this.#token, "viewer-authorization": viewerToken };
-    const failure: { cause?: unknown } = {};
+    const { signal, timeoutMs = this.#timeoutMs } = options;
+    this.#assertOpen(signal);
+    const failure: Failure = {};
     const message = create(method.input, request);
     const metadata = toMetadata(options.metadata);
-    const settings = {
-      deadline: Date.now() + timeoutMs,
-      credentials: CallCredentials.createFromMetadataGenerator((_, callback) => {
-        tokenMetadata(tokens).then(
-          (generated) => callback(null, generated),
-          (cause: unknown) => {
-            failure.cause = cause;
-            callback(Object.assign(new Error(TOKEN_FAILED), { code: Code.UNAUTHENTICATED }));
-          },
-        );
-      }),
-    };
     let headers: Metadata | undefined;
     const [error, response] = await new Promise<Outcome<MessageShape<O>>>((done) => {
       const call = this.#grpc.makeUnaryRequest(
-        `/${method.parent.typeName}/${method.name}`,
+        path(method),
         (value: MessageShape<I>) => Buffer.from(toBinary(method.input, value)),
         (bytes) => fromBinary(method.output, bytes),
         message,
         metadata,
-        settings,
+        this.#settings(timeoutMs, options.viewerToken, failure),
         (failed, value) => {
           signal?.removeEventListener("abort", cancel);
           done([failed, value]);
@@ -180,6 +193,78 @@ export class InboxClient {
     if (signal?.aborted && error?.code === Code.CANCELLED) throw aborted(signal);
     throw toInboxError(error, headers, failure.cause);
   }
+
+  /**
+   * Calls any generated method whose response is a stream, once. The call begins with the first
+   * message that is asked for. It has no default deadline. It ends in an InboxError if it fails.
+   */
+  async *stream<I extends DescMessage, O extends DescMessage>(
+    method: DescMethodServerStreaming<I, O>,
+    request: MessageInitShape<I>,
+    options: CallOptions = {},
+  ): AsyncGenerator<MessageShape<O>, void, undefined> {
+    const { signal, timeoutMs = Infinity, onMetadata } = options;
+    this.#assertOpen(signal);
+    const failure: Failure = {};
+    const call = this.#grpc.makeServerStreamRequest(
+      path(method),
+      (value: MessageShape<I>) => Buffer.from(toBinary(method.input, value)),
+      (bytes) => fromBinary(method.output, bytes),
+      create(method.input, request),
+      toMetadata(options.metadata),
+      this.#settings(timeoutMs, options.viewerToken, failure),
+    );
+    let headers: Metadata | undefined;
+    call.on("metadata", (received: Metadata) => (headers = received));
+    // The iterator of the call throws its error. Without this, a later one would end the process.
+    call.on("error", () => undefined);
+    const ending = new AbortController();
+    const abort = () => ending.abort(aborted(signal));
+    signal?.addEventListener("abort", abort, { once: true });
+    ending.signal.addEventListener("abort", () => call.cancel(), { once: true });
+    this.#streams.add(ending);
+    try {
+      let isFirst = true;
+      for await (const message of call as AsyncIterable<MessageShape<O>>) {
+        if (isFirst && headers !== undefined) onMetadata?.(headers);
+        isFirst = false;
+        yield message;
+      }
+    } catch (error) {
+      if (ending.signal.aborted) throw ending.signal.reason;
+      throw toInboxError(error as ServiceError, headers, failure.cause);
+    } finally {
+      signal?.removeEventListener("abort", abort);
+      this.#streams.delete(ending);
+      call.cancel();
+    }
+  }
+
+  #assertOpen(signal: AbortSignal | undefined): void {
+    if (this.#closed) throw closed();
+    if (signal?.aborted) throw aborted(signal);
+  }
+
+  // The deadline and the tokens of a call. `failure` gets the error of a supplier of tokens.
+  #settings(timeoutMs: number, viewerToken: Token | undefined, failure: Failure): GrpcCallOptions {
+    const tokens = { authorization: this.#token, "viewer-authorization": viewerToken };
+    return {
+      deadline: Date.now() + timeoutMs,
+      credentials: CallCredentials.createFromMetadataGenerator((_, callback) => {
+        tokenMetadata(tokens).then(
+          (generated) => callback(null, generated),
+          (cause: unknown) => {
+            failure.cause = cause;
+            callback(Object.assign(new Error(TOKEN_FAILED), { code: Code.UNAUTHENTICATED }));
+          },
+        );
+      }),
+    };
+  }
+}
+
+interface Failure {
+  cause?: unknown;
 }
 
 type Outcome<T> = [error: ServiceError | null, response: T | undefined];
@@ -211,13 +296,21 @@ async function tokenMetadata(tokens: Record<string, Token | undefined>): Promise
   return metadata;
 }
 
-function aborted(signal: AbortSignal): InboxError {
+function path({ parent, name }: { parent: { typeName: string }; name: string }): string {
+  return `/${parent.typeName}/${name}`;
+}
+
+function closed(): InboxError {
+  return InboxError.fromStatus(Code.CANCELLED, "the client is closed");
+}
+
+function aborted(signal: AbortSignal | undefined): InboxError {
   return InboxError.fromStatus(
     Code.CANCELLED,
     "the call was cancelled",
     undefined,
     undefined,
-    signal.reason,
+    signal?.reason,
   );
 }
 
