@@ -44,6 +44,8 @@ def answer(entry, client)
     return difference(entry["ids"], client.inboxes(request).map { |inbox| inbox.id.to_s })
   end
 
+  return difference(entry["events"], events(entry, client), "events") if entry["method"] == "WatchInboxes"
+
   rpc = entry["method"].to_sym
   input = LeadchatInbox::V1::InboxService::Service.rpc_descs.fetch(rpc).input
   request = input.decode_json(JSON.generate(entry["request"]))
@@ -57,6 +59,22 @@ def answer(entry, client)
 
   found = difference(entry["response"], JSON.parse(response.to_json)) if entry["response"]
   found || header_difference(entry["response_metadata"] || {}, reply&.headers)
+end
+
+# Returns the events up to the first `synced`. The stub does not resume.
+def events(entry, client)
+  request = LeadchatInbox::V1::WatchInboxesRequest.decode_json(JSON.generate(entry["request"]))
+  operation = client.stub.watch_inboxes(request, return_op: true, metadata: client.metadata)
+  found = []
+  operation.execute.each do |response|
+    found << JSON.parse(response.to_json)
+    break if response.event == :synced
+  end
+  found
+rescue GRPC::BadStatus => e
+  raise LeadchatInbox::Error.from_grpc(e, operation.metadata)
+ensure
+  operation&.cancel
 end
 
 def header_difference(expected, headers)

@@ -45,9 +45,12 @@ when "cases"
 when "replicas"
   require_relative "replicas"
   run_replicas
+when "watch"
+  require_relative "watch"
+  run_watch
 when "idioms"
   require_relative "idioms"
   run_idioms
 else
-  abort "unknown mode #{mode}: cases, replicas or idioms"
+  abort "unknown mode #{mode}: cases, replicas, idioms or watch"
 end

@@ -71,6 +71,14 @@ module LeadchatInbox
       end
     end
 
+    # Returns a `Watch` of the inboxes that the viewer sees. `known` of the request is what the
+    # caller holds already. `timeout` does not count, and an isolated client has no watches.
+    def watch(request = nil, **fields)
+      raise ArgumentError, "a watch cannot be isolated" if @isolated
+
+      Watch.new(self, @connection, message(V1::WatchInboxesRequest, request, fields))
+    end
+
     # Makes a call by the name of its RPC, and returns a `Reply`.
     def call(rpc, request = nil, **fields)
       description = V1::InboxService::Service.rpc_descs.fetch(rpc)
@@ -96,7 +104,8 @@ module LeadchatInbox
     end
 
     # Closes the connection, also for the clients that `with` and `isolated` have made. Calls in
-    # flight end; those that still wait for a connection fail. A later call raises IOError.
+    # flight end; those that still wait for a connection fail. Watches and later calls raise
+    # IOError.
     def close = @connection.close
 
     def inspect = "#<#{self.class} #{@connection.inspect}>"
@@ -131,10 +140,8 @@ module LeadchatInbox
       name = GRPC::GenericService.underscore(rpc.to_s)
       operation = stub.public_send(name, request, return_op: true, **options)
       Reply.new(operation.execute, operation.metadata)
-    rescue GRPC::BadStatus, GRPC::Core::CallError, Google::Protobuf::ParseError => e
+    rescue GRPC::BadStatus, GRPC::Core::CallError, Google::Protobuf::ParseError, SocketError => e
       raise Error.from_grpc(e, operation&.metadata)
-    rescue SocketError => e # A name among replicas was not found.
-      raise Error.new(e.message, code: :UNAVAILABLE)
     end
 
     # The library quotes a value that no header may have, so the token is checked here.

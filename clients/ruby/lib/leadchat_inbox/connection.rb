@@ -5,10 +5,13 @@
 require "json"
 
 module LeadchatInbox
-  # Every RPC only reads, so all of them are retried after UNAVAILABLE.
+  # Every RPC only reads, so all of them are retried after UNAVAILABLE. A watch resumes by itself,
+  # with what it holds by then.
   SERVICE_CONFIG = {
     loadBalancingConfig: [{ round_robin: {} }],
     methodConfig: [{
+      name: [{ service: V1::InboxService::Service.service_name, method: "WatchInboxes" }]
+    }, {
       name: [{ service: V1::InboxService::Service.service_name }],
       retryPolicy: {
         maxAttempts: 3, initialBackoff: "1s", maxBackoff: "10s", backoffMultiplier: 2,
@@ -33,29 +36,50 @@ module LeadchatInbox
         "grpc.default_authority" => tls&.server_name || default_authority,
         "grpc.max_receive_message_length" => max_response_bytes,
         # C core would send loopback calls, tokens included, to a proxy of the environment.
-        "grpc.enable_http_proxy" => 0
+        "grpc.enable_http_proxy" => 0,
+        # After an outage, the replicas are found again as soon as a watch asks for them.
+        "grpc.max_reconnect_backoff_ms" => 10_000,
+        # While calls are under way, a dead peer is noticed after 30 seconds.
+        "grpc.keepalive_time_ms" => 20_000,
+        "grpc.keepalive_timeout_ms" => 10_000,
+        # A watch sends nothing after its request.
+        "grpc.http2.max_pings_without_data" => 0
       }.compact
       @lock = Mutex.new
+      @watches = []
     end
 
     # Returns the stub of this process.
     def stub
       @lock.synchronize do
-        raise IOError, "the client is closed" if @closed
-
+        raise_if_closed
         forget_parent if @pid != Process.pid
         @stub.nil? ? open : reopen
         @stub
       end
     end
 
-    # Closes the channel of this process.
-    def close
+    # Runs the block of a watch. `close` closes the watch, and then this raises an error.
+    def keep(watch)
       @lock.synchronize do
+        forget_parent if @pid != Process.pid
+        @watches << watch
+      end
+      yield
+      @lock.synchronize { raise_if_closed }
+    ensure
+      @lock.synchronize { @watches.delete(watch) }
+    end
+
+    # Closes the channel of this process, and its watches.
+    def close
+      watches = @lock.synchronize do
         forget_parent if @pid != Process.pid
         @channel&.close
         @closed = true
+        @watches.dup
       end
+      watches.each(&:close)
       nil
     end
 
@@ -64,6 +88,10 @@ module LeadchatInbox
     private
 
     attr_reader :addresses
+
+    def raise_if_closed
+      raise IOError, "the client is closed" if @closed
+    end
 
     def check(address, tls)
       Address.split(address) unless Address.unix?(address)
@@ -84,6 +112,7 @@ module LeadchatInbox
     def forget_parent
       INHERITED << @stub if @stub
       @stub = @channel = nil
+      @watches = []
       @pid = Process.pid
     end
 

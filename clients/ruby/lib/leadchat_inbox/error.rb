@@ -45,6 +45,8 @@ module LeadchatInbox
 
     # Makes an error from what the library raised, and the headers of the response, if any came.
     def self.from_grpc(error, headers = nil)
+      # A name among replicas was not found.
+      return new(error.message, code: :UNAVAILABLE) if error.is_a?(SocketError)
       return from_status(GRPC::Core::StatusCodes::INTERNAL, error.message) unless error.is_a?(GRPC::BadStatus)
 
       trailers = error.metadata || {}

@@ -1,0 +1,63 @@
+# frozen_string_literal: true
+
+# What a watch has told its reader so far.
+
+module LeadchatInbox
+  # The inboxes that the reader of a watch holds, by their etags.
+  class Holding
+    # The largest number of inboxes that a request may name.
+    MAX_KNOWN = 5000
+
+    def initialize(known)
+      @etags = known.to_h { |each| [each.inbox_id, each.etag] }
+      @missing = {}
+    end
+
+    # Returns `known` of the next call.
+    def known
+      too_large = @etags.size > MAX_KNOWN
+      # Of a call that names no inbox: those that it has not sent again so far.
+      @missing = too_large ? @etags.transform_values { true } : {}
+      return [] if too_large
+
+      @etags.map { |id, etag| V1::KnownInbox.new(inbox_id: id, etag: etag) }
+    end
+
+    # Returns the events that the reader gets for one that was received.
+    def receive(response)
+      case response.event
+      when :upserted then upsert(response)
+      when :removed
+        forget(response.removed.inbox_id)
+        [response]
+      when :synced then remove_missing(response) << response
+      else [response]
+      end
+    end
+
+    private
+
+    def upsert(response)
+      inbox = response.upserted
+      @missing.delete(inbox.id)
+      return [] if @etags[inbox.id] == inbox.etag
+
+      @etags[inbox.id] = inbox.etag
+      [response]
+    end
+
+    def remove_missing(synced)
+      @missing.keys.map do |id|
+        forget(id)
+        V1::WatchInboxesResponse.new(removed: V1::InboxRemoved.new(inbox_id: id),
+                                     disclosed_as: synced.disclosed_as,
+                                     caller_withheld: synced.caller_withheld.to_a)
+      end
+    end
+
+    def forget(id)
+      @missing.delete(id)
+      @etags.delete(id)
+    end
+  end
+end
