@@ -19,10 +19,13 @@ import io.leadchat.inbox.v1.Inbox;
 import io.leadchat.inbox.v1.InboxServiceGrpc.InboxServiceBlockingStub;
 import io.leadchat.inbox.v1.ListInboxesRequest;
 import io.leadchat.inbox.v1.ListInboxesResponse;
+import io.leadchat.inbox.v1.WatchInboxesRequest;
 import java.time.Duration;
 import java.util.List;
+import java.util.Set;
 import java.util.Spliterator;
 import java.util.Spliterators.AbstractSpliterator;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
@@ -44,11 +47,22 @@ public final class InboxClient implements AutoCloseable {
 
   private final ManagedChannel channel;
   private final InboxServiceBlockingStub stub;
+  // Those of all clients of the channel.
+  private final Set<InboxWatch> watches;
   private final boolean derived;
 
-  InboxClient(ManagedChannel channel, InboxServiceBlockingStub stub, boolean derived) {
+  InboxClient(ManagedChannel channel, InboxServiceBlockingStub stub) {
+    this(channel, stub, ConcurrentHashMap.newKeySet(), false);
+  }
+
+  private InboxClient(
+      ManagedChannel channel,
+      InboxServiceBlockingStub stub,
+      Set<InboxWatch> watches,
+      boolean derived) {
     this.channel = channel;
     this.stub = stub;
+    this.watches = watches;
     this.derived = derived;
   }
 
@@ -116,6 +130,43 @@ public final class InboxClient implements AutoCloseable {
   }
 
   /**
+   * Begins a watch of the inboxes that are visible to the viewer. First come the differences to
+   * {@code known} of the request, then {@link WatchObserver#onSynced}, then every change.
+   *
+   * <p>The watch goes on by itself if the service or the connection ends the stream. It begins a
+   * new one with what it holds: at once, or after 0.1 to 10 seconds and the delay that the service
+   * asks for. After CREDENTIALS_EXPIRED, credentials are read anew. The watch ends with that error
+   * at the second one, or without {@code onSynced} within 30 seconds. All other errors end it, and
+   * so does a deadline of the stub. The {@code Context} of the caller has no effect on it.
+   */
+  public InboxWatch watch(WatchInboxesRequest request, WatchObserver observer) {
+    return watch(request, observer, () -> {});
+  }
+
+  /** The action runs when the watch has ended or is closed. */
+  InboxWatch watch(WatchInboxesRequest request, WatchObserver observer, Runnable ended) {
+    InboxWatch watch = new InboxWatch(channel, stub, request, observer);
+    watches.add(watch);
+    watch.start(() -> {
+      watches.remove(watch);
+      ended.run();
+    });
+    return watch;
+  }
+
+  /**
+   * Begins a watch, and keeps the inboxes that it tells.
+   *
+   * @throws IllegalArgumentException if the request has {@code known}: a cache begins empty
+   */
+  public InboxCache cache(WatchInboxesRequest request) {
+    if (request.getKnownCount() > 0) {
+      throw new IllegalArgumentException("a cache begins empty, so known has to be empty");
+    }
+    return new InboxCache(this, request);
+  }
+
+  /**
    * Returns a client for one viewer, whose token goes along with each call. Derived clients share
    * the connections of the first one, which is to be closed.
    */
@@ -128,7 +179,7 @@ public final class InboxClient implements AutoCloseable {
     return with(stub -> stub.withCallCredentials(new Bearer("viewer-authorization", token)));
   }
 
-  /** Returns a client with another time-out for each call. */
+  /** Returns a client with another time-out for each call. A watch has no time-out. */
   public InboxClient withTimeout(Duration timeout) {
     return with(stub -> stub.withOption(TIMEOUT, timeout));
   }
@@ -139,7 +190,7 @@ public final class InboxClient implements AutoCloseable {
    * call of the returned client fails; {@link #withTimeout} is for each call anew.
    */
   public InboxClient with(UnaryOperator<InboxServiceBlockingStub> change) {
-    return new InboxClient(channel, change.apply(stub), true);
+    return new InboxClient(channel, change.apply(stub), watches, true);
   }
 
   /** Returns the generated stub, with the addresses, credentials and time-out of this client. */
@@ -152,12 +203,16 @@ public final class InboxClient implements AutoCloseable {
     return channel;
   }
 
-  /** Closes the connections once the calls in flight have ended. A derived client closes none. */
+  /**
+   * Closes the watches and caches, and the connections once the calls in flight have ended. A
+   * derived client closes none.
+   */
   @Override
   public void close() {
     if (derived) {
       return;
     }
+    watches.forEach(InboxWatch::close);
     channel.shutdown();
     try {
       channel.awaitTermination(CLOSE_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);

@@ -39,18 +39,26 @@ public final class InboxClientBuilder {
   /** The time-out of a call that has no other. */
   public static final Duration DEFAULT_TIMEOUT = Duration.ofSeconds(5);
 
+  // An HTTP/2 ping is sent after this time without a byte, while there are calls.
+  private static final Duration KEEPALIVE_TIME = Duration.ofSeconds(20);
+  private static final Duration KEEPALIVE_TIMEOUT = Duration.ofSeconds(10);
+
   // Every RPC only reads, so every call may be retried. RESOURCE_EXHAUSTED is not retried, since
-  // a request that is too large has that code too.
+  // a request that is too large has that code too. A watch goes on by itself, with what it holds.
   private static final Map<String, ?> SERVICE_CONFIG = Map.of(
       "loadBalancingConfig", List.of(Map.of("round_robin", Map.of())),
-      "methodConfig", List.of(Map.of(
-          "name", List.of(Map.of("service", InboxServiceGrpc.SERVICE_NAME)),
-          "retryPolicy", Map.of(
-              "maxAttempts", 3.0,
-              "initialBackoff", "1s",
-              "maxBackoff", "10s",
-              "backoffMultiplier", 2.0,
-              "retryableStatusCodes", List.of("UNAVAILABLE")))));
+      "methodConfig", List.of(
+          Map.of("name", List.of(Map.of(
+              "service", InboxServiceGrpc.SERVICE_NAME,
+              "method", InboxServiceGrpc.getWatchInboxesMethod().getBareMethodName()))),
+          Map.of(
+              "name", List.of(Map.of("service", InboxServiceGrpc.SERVICE_NAME)),
+              "retryPolicy", Map.of(
+                  "maxAttempts", 3.0,
+                  "initialBackoff", "1s",
+                  "maxBackoff", "10s",
+                  "backoffMultiplier", 2.0,
+                  "retryableStatusCodes", List.of("UNAVAILABLE")))));
 
   private final List<String> addresses;
   private boolean tls;
@@ -120,7 +128,10 @@ public final class InboxClientBuilder {
     return this;
   }
 
-  /** Sets the time-out of calls that have neither a deadline nor a time-out of their own. */
+  /**
+   * Sets the time-out of calls that have neither a deadline nor a time-out of their own. A watch
+   * has no time-out.
+   */
   public InboxClientBuilder timeout(Duration timeout) {
     this.timeout = timeout;
     return this;
@@ -158,12 +169,14 @@ public final class InboxClientBuilder {
     ManagedChannelBuilder<?> builder = channelBuilder(credentials)
         .defaultServiceConfig(SERVICE_CONFIG)
         .maxInboundMessageSize(maxResponseBytes)
+        .keepAliveTime(KEEPALIVE_TIME.toSeconds(), TimeUnit.SECONDS)
+        .keepAliveTimeout(KEEPALIVE_TIMEOUT.toSeconds(), TimeUnit.SECONDS)
         .intercept(new Timeout(timeout));
     if (serverName != null) {
       builder.overrideAuthority(serverName);
     }
     ManagedChannel channel = builder.build();
-    return new InboxClient(channel, InboxServiceGrpc.newBlockingStub(channel), false);
+    return new InboxClient(channel, InboxServiceGrpc.newBlockingStub(channel));
   }
 
   private ManagedChannelBuilder<?> channelBuilder(ChannelCredentials credentials) {
@@ -200,7 +213,10 @@ public final class InboxClientBuilder {
     return builder.build();
   }
 
-  /** Gives a deadline to each call that has none, neither in its options nor in its context. */
+  /**
+   * Gives a deadline to each unary call that has none, neither in its options nor in its context. A
+   * watch goes on until it is closed.
+   */
   private static final class Timeout implements ClientInterceptor {
     private final Duration byDefault;
 
@@ -211,7 +227,7 @@ public final class InboxClientBuilder {
     @Override
     public <Q, A> ClientCall<Q, A> interceptCall(
         MethodDescriptor<Q, A> method, CallOptions options, Channel next) {
-      if (options.getDeadline() != null) {
+      if (options.getDeadline() != null || method.getType() != MethodDescriptor.MethodType.UNARY) {
         return next.newCall(method, options);
       }
       Duration timeout = options.getOption(InboxClient.TIMEOUT);

@@ -31,7 +31,9 @@ public enum Reason {
   CREDENTIALS_EXPIRED,
   CALLER_UNKNOWN,
   CALLER_NOT_PERMITTED,
-  CALLER_LIMIT_EXCEEDED;
+  CALLER_LIMIT_EXCEEDED,
+  TOO_MANY_WATCHES,
+  RECONNECT;
 
   /** Returns whether it is a reason of the contract that this version knows. */
   public boolean isKnown() {

@@ -11,8 +11,10 @@ import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.Message;
 import com.google.protobuf.MessageOrBuilder;
 import com.google.protobuf.util.JsonFormat;
+import io.grpc.Context;
 import io.grpc.Metadata;
 import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
 import io.grpc.stub.MetadataUtils;
 import io.leadchat.inbox.InboxClient;
 import io.leadchat.inbox.InboxException;
@@ -21,15 +23,22 @@ import io.leadchat.inbox.v1.ExplainAccessRequest;
 import io.leadchat.inbox.v1.FindInboxesRequest;
 import io.leadchat.inbox.v1.GetInboxRequest;
 import io.leadchat.inbox.v1.ListInboxesRequest;
+import io.leadchat.inbox.v1.WatchInboxesRequest;
+import io.leadchat.inbox.v1.WatchInboxesResponse;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.Base64;
 import java.util.HashMap;
+import java.util.Iterator;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 
 /** Runs each case on each of its endpoints. */
 final class Cases {
+  // So that a watch without synced ends.
+  private static final Duration WATCH_TIMEOUT = Duration.ofSeconds(20);
+
   private final Servers servers;
   private final Map<String, InboxClient> clients = new HashMap<>();
 
@@ -94,6 +103,11 @@ final class Cases {
         return one.has("error") ? "expected an error, got " + ids
             : compare(one.get("ids"), ids, "ids");
       }
+      if (one.get("method").getAsString().equals("WatchInboxes")) {
+        JsonArray events = events(one, adapted);
+        return one.has("error") ? "expected an error, got " + events
+            : compare(one.get("events"), events, "events");
+      }
       Message response = call(one, adapted);
       if (one.has("error")) {
         return "expected an error, got a response";
@@ -140,6 +154,31 @@ final class Cases {
         return client.explain(parse(one, ExplainAccessRequest.newBuilder()).build());
       default:
         throw new IllegalArgumentException("there is no method " + method);
+    }
+  }
+
+  // The events up to the first synced, from the generated stub.
+  private static JsonArray events(JsonObject one, InboxClient client) throws Exception {
+    WatchInboxesRequest request = parse(one, WatchInboxesRequest.newBuilder()).build();
+    JsonArray events = new JsonArray();
+    Context.CancellableContext context = Context.current().withCancellation();
+    try {
+      return context.call(() -> {
+        Iterator<WatchInboxesResponse> stream = client.stub()
+            .withDeadlineAfter(WATCH_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS)
+            .watchInboxes(request);
+        while (true) {
+          WatchInboxesResponse event = stream.next();
+          events.add(json(event));
+          if (event.hasSynced()) {
+            return events;
+          }
+        }
+      });
+    } catch (StatusRuntimeException e) {
+      throw InboxException.of(e);
+    } finally {
+      context.cancel(null);
     }
   }
 

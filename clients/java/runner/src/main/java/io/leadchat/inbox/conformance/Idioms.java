@@ -46,7 +46,7 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 
-/** Runs all checks, those of credentials in {@link CredentialIdioms}. */
+/** Runs all checks, also those of the other classes of idioms. */
 final class Idioms {
   static final GetInboxRequest REQUEST = GetInboxRequest.newBuilder()
       .setAccountId(1).setInboxId(3).setViewer(Viewer.newBuilder().setUserId(1)).build();
@@ -111,6 +111,16 @@ final class Idioms {
   }
 
   void run() throws Exception {
+    runCalls();
+    new WatchIdioms(servers).run();
+    // The other checks run meanwhile, as none of them counts threads.
+    try (ResumptionIdioms.Script unrenewed = ResumptionIdioms.unrenewed()) {
+      new CredentialIdioms(servers).run();
+      ResumptionIdioms.run(unrenewed);
+    }
+  }
+
+  private void runCalls() throws Exception {
     try (InboxClient client = servers.plain()) {
       check("errors/switch-by-reason", () -> switchByReason(client));
       check("errors/other-reason", Idioms::otherReason);
@@ -135,7 +145,6 @@ final class Idioms {
       check("close/derived-client-closes-nothing", () -> derivedClose(client));
     }
     check("close/ends-quickly", this::close);
-    new CredentialIdioms(servers).run();
   }
 
   private static void switchByReason(InboxClient client) throws Exception {

@@ -38,14 +38,24 @@ final class Main {
       case "idioms":
         new Idioms(servers).run();
         break;
+      case "watch":
+        new WatchMode(servers).run();
+        break;
       default:
-        System.err.println("the mode is none of cases, replicas, idioms");
+        System.err.println("the mode is none of cases, replicas, idioms, watch");
         System.exit(2);
     }
   }
 
   static void print(JsonObject line) {
     OUT.println(line);
+  }
+
+  /** Prints that the runner has come so far. */
+  static void printReached(String name) {
+    JsonObject line = new JsonObject();
+    line.addProperty(name, true);
+    print(line);
   }
 
   /** Prints the outcome of a check; the problem is null if there is none. */

@@ -41,9 +41,7 @@ final class ReplicasMode {
         threads[i].start();
       }
       first.await();
-      JsonObject ready = new JsonObject();
-      ready.addProperty("ready", true);
-      Main.print(ready);
+      Main.printReached("ready");
       Thread.sleep(TIME_AFTER_THEM.toMillis());
       ended.set(true);
       for (Thread thread : threads) {
