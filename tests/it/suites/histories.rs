@@ -120,6 +120,12 @@ async fn check_one_history(backend: Backend, seed: u64, seconds: u64) {
         read.unavailable += unavailable;
     }
     tokio::time::sleep(max_settling_delay(backend)).await;
+    // On a busy machine, reads and hence rounds take longer.
+    for server in &servers {
+        let scrape = server.scrape().await;
+        let round_seconds = scrape.value("leadchat_inbox_watch_round_seconds", &[]);
+        tokio::time::sleep(Duration::from_secs_f64(2.0 * round_seconds)).await;
+    }
     let settled = connection::now();
     phases.is_settled.store(true, Ordering::Relaxed);
     let mut watches = Vec::new();
