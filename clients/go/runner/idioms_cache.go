@@ -77,7 +77,7 @@ func cacheOrder(*servers) error {
 		send(synced())
 		return errOpen
 	}
-	return watching(service, inbox.Config{}, func(_ context.Context, client *inbox.Client) error {
+	return serving(service, inbox.Config{}, func(_ context.Context, client *inbox.Client) error {
 		cache := client.OpenCache(watchRequest(1))
 		defer cache.Close()
 		if err := waitSynced(cache); err != nil {
@@ -122,7 +122,7 @@ func cacheForgets(*servers) error {
 		<-leave
 		return failure(codes.PermissionDenied, inbox.ReasonAccessDenied)
 	}
-	return watching(service, inbox.Config{}, func(_ context.Context, client *inbox.Client) error {
+	return serving(service, inbox.Config{}, func(_ context.Context, client *inbox.Client) error {
 		cache := client.OpenCache(watchRequest(1))
 		defer cache.Close()
 		err := waitSynced(cache)
@@ -148,7 +148,7 @@ func cacheOutage(*servers) error {
 		}
 		return failure(codes.Unavailable, inbox.ReasonStoreUnavailable)
 	}
-	return watching(service, inbox.Config{}, func(_ context.Context, client *inbox.Client) error {
+	return serving(service, inbox.Config{}, func(_ context.Context, client *inbox.Client) error {
 		cache := client.OpenCache(watchRequest(1))
 		defer cache.Close()
 		if err := waitSynced(cache); err != nil {

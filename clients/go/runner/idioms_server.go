@@ -40,7 +40,7 @@ func (a *answers) GetInbox(ctx context.Context,
 }
 
 // serving starts a server for one check.
-func serving(service *answers, config inbox.Config,
+func serving(service inboxpb.InboxServiceServer, config inbox.Config,
 	check func(context.Context, *inbox.Client) error) error {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

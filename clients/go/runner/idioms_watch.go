@@ -198,7 +198,7 @@ func watchGoesOn(*servers) error {
 		}
 		return ends[call-1]
 	}
-	return watching(service, inbox.Config{}, func(ctx context.Context, client *inbox.Client) error {
+	return serving(service, inbox.Config{}, func(ctx context.Context, client *inbox.Client) error {
 		events, err := watchUntil(ctx, client, watchRequest(1), len(ends))
 		expected := "+1 +2" + strings.Repeat(" synced", len(ends)-1)
 		problems := errors.Join(
@@ -238,7 +238,7 @@ func watchBeyond(*servers) error {
 		}
 		return errOpen
 	}
-	return watching(service, inbox.Config{}, func(ctx context.Context, client *inbox.Client) error {
+	return serving(service, inbox.Config{}, func(ctx context.Context, client *inbox.Client) error {
 		events, err := watchUntil(ctx, client, watchRequest(1), 2)
 		_, second, _ := strings.Cut(events, "synced ")
 		return errors.Join(err,
@@ -255,7 +255,7 @@ func watchRenews(*servers) error {
 		}
 		return expired("token")
 	}
-	return watching(service, inbox.Config{}, func(ctx context.Context, client *inbox.Client) error {
+	return serving(service, inbox.Config{}, func(ctx context.Context, client *inbox.Client) error {
 		// Refused, and accepted with new credentials; then refused twice.
 		events, err := watchUntil(ctx, client, watchRequest(1), 9)
 		calls := len(service.calls)
@@ -275,7 +275,7 @@ func watchCertificate(*servers) error {
 		send(synced())
 		return errOpen
 	}
-	return watching(service, inbox.Config{}, func(ctx context.Context, client *inbox.Client) error {
+	return serving(service, inbox.Config{}, func(ctx context.Context, client *inbox.Client) error {
 		_, err := watchUntil(ctx, client, watchRequest(1), 1)
 		if err != nil {
 			return err
@@ -297,7 +297,7 @@ func watchNoDeadline(*servers) error {
 		return errOpen
 	}
 	config := inbox.Config{Timeout: 100 * time.Millisecond}
-	return watching(service, config, func(ctx context.Context, client *inbox.Client) error {
+	return serving(service, config, func(ctx context.Context, client *inbox.Client) error {
 		_, err := watchUntil(ctx, client, watchRequest(1), 2)
 		return errors.Join(err, expect(len(service.calls) == 1, "1 call, got %d", len(service.calls)))
 	})
@@ -309,7 +309,7 @@ func watchDeadline(*servers) error {
 		send(synced())
 		return failure(codes.DeadlineExceeded, inbox.ReasonDeadlineExceeded)
 	}
-	return watching(service, inbox.Config{}, func(ctx context.Context, client *inbox.Client) error {
+	return serving(service, inbox.Config{}, func(ctx context.Context, client *inbox.Client) error {
 		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 		defer cancel()
 		_, err := watchUntil(ctx, client, watchRequest(1), 2)

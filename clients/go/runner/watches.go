@@ -3,9 +3,7 @@
 package main
 
 import (
-	"context"
 	"errors"
-	"net"
 	"sync"
 	"time"
 
@@ -44,21 +42,6 @@ func (w *watches) WatchInboxes(request *inboxpb.WatchInboxesRequest,
 
 // errOpen keeps a call open.
 var errOpen = errors.New("open")
-
-// watching starts a server for one check.
-func watching(service *watches, config inbox.Config,
-	check func(context.Context, *inbox.Client) error) error {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	server := grpc.NewServer()
-	inboxpb.RegisterInboxServiceServer(server, service)
-	go server.Serve(listener)
-	defer server.Stop()
-	config.Addresses = []string{listener.Addr().String()}
-	return with(config, check)
-}
 
 func upserted(id int64, etag, name string) *inboxpb.WatchInboxesResponse {
 	of := &inboxpb.Inbox{Id: id, Etag: etag, Name: name}

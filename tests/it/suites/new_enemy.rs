@@ -21,6 +21,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::task::JoinHandle;
+
 use crate::support::{
     Backend, Database, Program,
     connection::{Connection, now},
@@ -168,16 +170,21 @@ async fn old_rights_never_meet_new_content(backend: Backend) {
             rounds,
         )));
     }
+    finish(&shared, writers, callers).await;
+
+    conclude(&shared, &format!("new enemy {}", backend.name()), began);
+    enough_was_seen(&shared, rounds);
+}
+
+/// Waits for the writers, and then for the readers.
+async fn finish(shared: &Rounds, writers: Vec<JoinHandle<()>>, readers: Vec<JoinHandle<()>>) {
     for writer in writers {
         writer.await.unwrap();
     }
     shared.are_over.store(true, Ordering::Relaxed);
-    for caller in callers {
-        caller.await.unwrap();
+    for reader in readers {
+        reader.await.unwrap();
     }
-
-    conclude(&shared, &format!("new enemy {}", backend.name()), began);
-    enough_was_seen(&shared, rounds);
 }
 
 /// Two replicas with a bound.

@@ -21,7 +21,7 @@ use tonic::Code;
 
 use super::{
     ADMINISTRATOR, Case, FORBIDDEN, LANES_OF_EACH_KIND, MAX_PAIR_DELAY, Right, Rounds, conclude,
-    fill, random_times, servers,
+    fill, finish, random_times, servers,
 };
 use crate::support::{
     Backend, Client,
@@ -95,13 +95,7 @@ pub async fn old_rights_never_meet_new_content_in_a_watch(backend: Backend) {
             rounds,
         )));
     }
-    for writer in writers {
-        writer.await.unwrap();
-    }
-    shared.are_over.store(true, Ordering::Relaxed);
-    for watcher in watchers {
-        watcher.await.unwrap();
-    }
+    finish(&shared, writers, watchers).await;
 
     conclude(&shared, &format!("watches {}", backend.name()), began);
     for right in [Right::Membership, Right::Administration] {
