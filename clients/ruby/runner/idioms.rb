@@ -7,6 +7,7 @@ require "open3"
 require "rbconfig"
 require "socket"
 require "tmpdir"
+require_relative "idioms_resumption"
 require_relative "idioms_watch"
 
 V1 = LeadchatInbox::V1
@@ -336,5 +337,5 @@ def forked
 end
 
 def run_idioms
-  IDIOMS.merge(WATCH_IDIOMS).each { |name, check| report(name, "-", &check) }
+  IDIOMS.merge(WATCH_IDIOMS, RESUMPTION_IDIOMS).each { |name, check| report(name, "-", &check) }
 end

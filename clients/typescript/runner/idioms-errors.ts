@@ -4,7 +4,8 @@ import { Code, InboxClient, InboxError, type Reason } from "@leadchat/inbox-clie
 import type { Check } from "./idioms.js";
 import { Proxy } from "./proxy.js";
 
-const DOMAIN = "inbox.leadchat";
+/** The domain of the service in an ErrorInfo. */
+export const DOMAIN = "inbox.leadchat";
 
 export const missingInbox = {
   accountId: 1n,
@@ -36,14 +37,14 @@ function advice(reason: Reason | undefined): string {
   }
 }
 
-// A field of a message: a string, or a message of the given fields.
-function field(number: number, ...values: (string | Uint8Array)[]): Uint8Array {
+/** A field of a message: a string, or a message of the given fields. */
+export function field(number: number, ...values: (string | Uint8Array)[]): Uint8Array {
   const bytes = Buffer.concat(values.map((value) => Buffer.from(value)));
   return Buffer.concat([Buffer.from([(number << 3) | 2, bytes.length]), bytes]);
 }
 
-// A detail of a google.rpc.Status.
-function detail(type: string, ...fields: Uint8Array[]): Uint8Array {
+/** A detail of a google.rpc.Status. */
+export function detail(type: string, ...fields: Uint8Array[]): Uint8Array {
   return field(3, field(1, `type.googleapis.com/google.rpc.${type}`), field(2, ...fields));
 }
 

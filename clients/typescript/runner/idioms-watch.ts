@@ -21,7 +21,7 @@ import { failure } from "./idioms-errors.js";
 import { Proxy } from "./proxy.js";
 import { callerClient, readToken } from "./servers.js";
 
-const request = {
+export const request = {
   accountId: 1n,
   viewer: { principal: { case: "userId", value: 2n } },
   detail: InboxDetail.BASIC,
@@ -30,8 +30,8 @@ const asService = { ...request, viewer: { principal: { case: "service", value: {
 // User 1 does not belong to account 2.
 const denied = { accountId: 2n, viewer: { principal: { case: "userId", value: 1n } } } as const;
 
-// The events up to the next `synced`.
-async function batch(watch: Watch): Promise<WatchInboxesResponse[]> {
+/** The events up to the next `synced`. */
+export async function batch(watch: Watch): Promise<WatchInboxesResponse[]> {
   const events: WatchInboxesResponse[] = [];
   for (;;) {
     const { value, done } = await watch.next();
@@ -41,8 +41,8 @@ async function batch(watch: Watch): Promise<WatchInboxesResponse[]> {
   }
 }
 
-// Each event in one word.
-function words(events: readonly WatchInboxesResponse[]): string[] {
+/** Each event in one word. */
+export function words(events: readonly WatchInboxesResponse[]): string[] {
   return events.map(({ event }) => {
     if (event.case === "upserted") return `+${event.value.id}`;
     if (event.case === "removed") return `-${event.value.inboxId}`;

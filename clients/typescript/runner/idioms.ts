@@ -2,6 +2,7 @@
 import { errorChecks } from "./idioms-errors.js";
 import { callChecks } from "./idioms-calls.js";
 import { credentialChecks } from "./idioms-credentials.js";
+import { resumptionChecks } from "./idioms-resumption.js";
 import { watchChecks } from "./idioms-watch.js";
 import { print, type Servers } from "./servers.js";
 
@@ -12,7 +13,13 @@ export type Keep = <T extends { close(): void }>(opened: T) => T;
 export type Check = (servers: Servers, keep: Keep) => void | Promise<void>;
 
 export async function runIdioms(servers: Servers): Promise<void> {
-  const checks = { ...errorChecks, ...callChecks, ...credentialChecks, ...watchChecks };
+  const checks = {
+    ...errorChecks,
+    ...callChecks,
+    ...credentialChecks,
+    ...watchChecks,
+    ...resumptionChecks,
+  };
   for (const [name, check] of Object.entries(checks)) {
     const opened: { close(): void }[] = [];
     try {

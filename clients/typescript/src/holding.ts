@@ -16,16 +16,22 @@ export class Holding {
   readonly #etags: Map<bigint, string>;
   // Of a call that names none of them: those that it has not sent again so far.
   #missing = new Set<bigint>();
+  #omitsKnown = false;
 
   constructor(known: readonly KnownInbox[]) {
     this.#etags = new Map(known.map(({ inboxId, etag }) => [inboxId, etag]));
   }
 
+  /** To be called if a request was too large: from now on, `known` is empty. */
+  omitKnown(): void {
+    this.#omitsKnown = true;
+  }
+
   /** `known` of the next call. */
   known(): KnownInbox[] {
-    const isTooLarge = this.#etags.size > MAX_KNOWN;
-    this.#missing = new Set(isTooLarge ? this.#etags.keys() : []);
-    if (isTooLarge) return [];
+    const omitsKnown = this.#omitsKnown || this.#etags.size > MAX_KNOWN;
+    this.#missing = new Set(omitsKnown ? this.#etags.keys() : []);
+    if (omitsKnown) return [];
     return [...this.#etags].map(([inboxId, etag]) => create(KnownInboxSchema, { inboxId, etag }));
   }
 

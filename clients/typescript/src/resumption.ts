@@ -16,9 +16,9 @@ const RENEWAL_MS = 30_000;
 /** The delays between the calls of a watch. */
 export class Resumption {
   #backoffMs = MIN_BACKOFF_MS;
-  #isSynced = false;
-  #hasShutDown = false;
-  // Of credentials that have expired since the last `synced`: their error, and the time limit.
+  // Since the last `synced`: whether there was a call at once after the end of another.
+  #wasAtOnce = false;
+  // Of the first credential that has expired since then: its error, and the time limit.
   #expired: { readonly error: InboxError; readonly endMs: number } | undefined;
 
   /** The time that is left for a `synced`, in milliseconds. Infinity if no credential expired. */
@@ -34,30 +34,36 @@ export class Resumption {
   /** To be called for each `synced`. */
   reset(): void {
     this.#backoffMs = MIN_BACKOFF_MS;
-    this.#isSynced = true;
-    this.#hasShutDown = false;
+    this.#wasAtOnce = false;
     this.#expired = undefined;
   }
 
-  /** The delay before the next call, in milliseconds. Undefined if the error ends the watch. */
-  delayMs(error: InboxError | undefined): number | undefined {
-    const isSynced = this.#isSynced;
-    this.#isSynced = false;
+  /**
+   * The delay before the next call, in milliseconds. Undefined if the error ends the watch.
+   * `hasKnown` is whether the last call named inboxes.
+   */
+  delayMs(error: InboxError | undefined, hasKnown: boolean): number | undefined {
     switch (error?.reason) {
-      case "CREDENTIALS_EXPIRED": {
-        if (this.#expired !== undefined) return undefined;
-        this.#expired = { error, endMs: performance.now() + RENEWAL_MS };
-        return error.metadata["credential"] === "certificate" ? CERTIFICATE_DELAY_MS : 0;
-      }
+      case "CREDENTIALS_EXPIRED":
+        return this.#renewal(error);
+      case "REQUEST_TOO_LARGE":
+        return hasKnown ? this.#backoff(error) : undefined;
       case "RECONNECT":
-        return isSynced ? 0 : this.#backoff(error);
       case "SHUTTING_DOWN":
-        if (this.#hasShutDown) return this.#backoff(error);
-        this.#hasShutDown = true;
+        if (this.#wasAtOnce) return this.#backoff(error);
+        this.#wasAtOnce = true;
         return 0;
       default:
         return error === undefined || isTransient(error) ? this.#backoff(error) : undefined;
     }
+  }
+
+  #renewal(error: InboxError): number | undefined {
+    const isCertificate = error.metadata["credential"] === "certificate";
+    if (this.#expired !== undefined && !isCertificate) return undefined;
+    this.#expired ??= { error, endMs: performance.now() + RENEWAL_MS };
+    // Each replica may have a connection with the old certificate.
+    return isCertificate ? CERTIFICATE_DELAY_MS : this.#backoff(error);
   }
 
   // What the server asks for, and a random time: the next backoff, or up to half less.
@@ -71,10 +77,10 @@ export class Resumption {
 function isTransient({ code, reason }: InboxError): boolean {
   switch (code) {
     case Code.UNAVAILABLE:
-      return true;
     case Code.RESOURCE_EXHAUSTED:
-      // The same request would fail again.
-      return reason !== "REQUEST_TOO_LARGE";
+    // Of the server: the watch did not begin within the time that it has for a call.
+    case Code.DEADLINE_EXCEEDED:
+      return true;
     case Code.INTERNAL:
     case Code.UNKNOWN:
     case Code.CANCELLED:

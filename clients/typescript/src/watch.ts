@@ -22,14 +22,8 @@ type Open = (
 /**
  * The events of a watch, for one `for await`. It begins with the first event that is asked for.
  *
- * When a call ends with UNAVAILABLE or RESOURCE_EXHAUSTED, breaks, or is silent for 45 seconds, the
- * next one asks for the differences to the events so far. All other errors end the watch: it
- * rejects with InboxError. After CREDENTIALS_EXPIRED, it tries again, with tokens and certificates
- * that are read anew. It ends with that error at the second one, or without `synced` within 30
- * seconds.
- *
- * An inbox that is sent again unchanged is no event. If more than 5000 inboxes are held, all are
- * sent again after an interruption. Those that have gone meanwhile are removed before `synced`.
+ * It goes on by itself with the differences to the events so far. `clients/README.md` has the rule,
+ * in the section Watches. An error that ends the watch rejects with InboxError.
  */
 export class Watch implements AsyncIterableIterator<WatchInboxesResponse> {
   readonly #events: AsyncGenerator<WatchInboxesResponse, void, undefined>;
@@ -92,7 +86,8 @@ export class Watch implements AsyncIterableIterator<WatchInboxesResponse> {
         const error = yield* this.#attempt(request, open, holding, resumption);
         if (signal.aborted) break;
         this.#failure = error;
-        const delayMs = resumption.delayMs(error);
+        if (error?.reason === "REQUEST_TOO_LARGE") holding.omitKnown();
+        const delayMs = resumption.delayMs(error, request.known.length > 0);
         if (delayMs === undefined) throw error;
         await sleep(Math.min(delayMs, resumption.leftMs), signal);
       }

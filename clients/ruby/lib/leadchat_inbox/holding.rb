@@ -13,12 +13,15 @@ module LeadchatInbox
       @missing = {}
     end
 
+    # To be called if a request was too large: from now on, `known` is empty.
+    def omit_known = @omits_known = true
+
     # Returns `known` of the next call.
     def known
-      too_large = @etags.size > MAX_KNOWN
+      omits_known = @omits_known || @etags.size > MAX_KNOWN
       # Of a call that names no inbox: those that it has not sent again so far.
-      @missing = too_large ? @etags.transform_values { true } : {}
-      return [] if too_large
+      @missing = omits_known ? @etags.transform_values { true } : {}
+      return [] if omits_known
 
       @etags.map { |id, etag| V1::KnownInbox.new(inbox_id: id, etag: etag) }
     end

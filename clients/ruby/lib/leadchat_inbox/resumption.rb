@@ -23,8 +23,7 @@ module LeadchatInbox
     # To be called for each `synced`.
     def reset
       @backoff = BACKOFF.min
-      @synced = true
-      @shut_down = false
+      @at_once = false
       @expired = nil
     end
 
@@ -36,19 +35,14 @@ module LeadchatInbox
       raise @expired if left <= 0
     end
 
-    # Returns the delay before the next call, or nil if the error ends the watch.
-    def delay(error)
-      synced = @synced
-      @synced = false
+    # Returns the delay before the next call, or nil if the error ends the watch. `known` is whether
+    # the last call named inboxes.
+    def delay(error, known)
       case error&.reason
       when Reason::CREDENTIALS_EXPIRED then renewal(error)
-      when Reason::RECONNECT then synced ? 0 : backoff(error)
-      when Reason::SHUTTING_DOWN
-        delay = @shut_down ? backoff(error) : 0
-        @shut_down = true
-        delay
-      else
-        backoff(error) if error.nil? || transient?(error)
+      when Reason::REQUEST_TOO_LARGE then known ? backoff(error) : nil
+      when Reason::RECONNECT, Reason::SHUTTING_DOWN then departure(error)
+      else backoff(error) if error.nil? || transient?(error)
       end
     end
 
@@ -57,11 +51,21 @@ module LeadchatInbox
     def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
 
     def renewal(error)
-      return if @expired
+      certificate = error.metadata["credential"] == "certificate"
+      return if @expired && !certificate
 
-      @expired = error
-      @end = now + @renewal
-      error.metadata["credential"] == "certificate" ? CERTIFICATE_DELAY : 0
+      @end = now + @renewal unless @expired
+      @expired ||= error
+      # Each replica may have a connection with the old certificate.
+      certificate ? CERTIFICATE_DELAY : backoff(error)
+    end
+
+    # There is one call at once after the end of another since the last `synced`.
+    def departure(error)
+      return backoff(error) if @at_once
+
+      @at_once = true
+      0
     end
 
     # What the server asks for, and a random time: the next backoff, or up to half less.
@@ -73,9 +77,9 @@ module LeadchatInbox
 
     def transient?(error)
       case error.code
-      when :UNAVAILABLE then true
-      # The same request would fail again.
-      when :RESOURCE_EXHAUSTED then error.reason != Reason::REQUEST_TOO_LARGE
+      # A deadline is that of the server: the watch did not begin within the time that it has for a
+      # call.
+      when :UNAVAILABLE, :RESOURCE_EXHAUSTED, :DEADLINE_EXCEEDED then true
       when *BROKEN then error.reason.nil?
       else false
       end

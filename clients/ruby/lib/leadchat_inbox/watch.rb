@@ -6,14 +6,8 @@ module LeadchatInbox
   # The events of a watch, as `LeadchatInbox::V1::WatchInboxesResponse`. It begins with `each`. The
   # next `each` goes on where the last one has ended. One thread reads it, and any may close it.
   #
-  # When a call ends with UNAVAILABLE or RESOURCE_EXHAUSTED, breaks, or is silent for 45 seconds,
-  # the next one asks for the differences to the events so far. All other errors end the watch:
-  # `each` raises an `Error`. After CREDENTIALS_EXPIRED, it tries again, with tokens and
-  # certificates that are read anew. It ends with that error at the second one, or without `synced`
-  # within 30 seconds.
-  #
-  # An inbox that is sent again unchanged is no event. If more than 5000 inboxes are held, all are
-  # sent again after an interruption. Those that have gone meanwhile are removed before `synced`.
+  # It goes on by itself with the differences to the events so far. `clients/README.md` has the
+  # rule, in the section Watches. An error that ends the watch is raised by `each`, as an `Error`.
   class Watch
     include Enumerable
 
@@ -66,7 +60,8 @@ module LeadchatInbox
         break if closed?
 
         @failure = error
-        delay = @resumption.delay(error)
+        @holding.omit_known if error&.reason == Reason::REQUEST_TOO_LARGE
+        delay = @resumption.delay(error, @request.known.any?)
         raise error if delay.nil?
 
         pause([delay, @resumption.left].min)

@@ -19,14 +19,20 @@ final class Held {
   private final Map<Long, String> etags = new HashMap<>();
   // The inboxes that came again, while all do; null otherwise.
   private Set<Long> again;
+  private boolean omitsKnown;
 
   Held(List<KnownInbox> known) {
     known.forEach(inbox -> etags.put(inbox.getInboxId(), inbox.getEtag()));
   }
 
+  /** To be called if a request was too large: from now on, it names none. */
+  void omitKnown() {
+    omitsKnown = true;
+  }
+
   /** Returns what the request of the next stream has. If that is too much, all comes again. */
   List<KnownInbox> known() {
-    if (etags.size() > MAX_KNOWN) {
+    if (omitsKnown || etags.size() > MAX_KNOWN) {
       again = new HashSet<>();
       return List.of();
     }

@@ -5,18 +5,20 @@ package io.leadchat.inbox;
 import com.google.protobuf.Timestamp;
 import io.grpc.ManagedChannel;
 import io.leadchat.inbox.v1.InboxServiceGrpc.InboxServiceBlockingStub;
+import io.leadchat.inbox.v1.KnownInbox;
 import io.leadchat.inbox.v1.WatchInboxesRequest;
 import io.leadchat.inbox.v1.WatchInboxesResponse;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 
 /**
  * A watch that {@link InboxClient#watch} has begun. It has one thread, a daemon, until it ends or
- * is closed. The events are those of one stream, although the watch begins a new one when the
- * service or the connection ends the last one.
+ * is closed. The events are those of one stream, although the watch begins a new one when the last
+ * one ends. {@code clients/README.md} has the rule, in the section Watches.
  */
 public final class InboxWatch implements AutoCloseable {
   // Three heartbeats.
@@ -81,18 +83,21 @@ public final class InboxWatch implements AutoCloseable {
   private void run() throws InterruptedException {
     while (!isClosed()) {
       Optional<InboxException> overdue = resumption.overdue();
-      InboxException error = overdue.isPresent() ? overdue.get() : stream();
+      List<KnownInbox> known = held.known();
+      InboxException error = overdue.isPresent() ? overdue.get() : stream(known);
       if (isClosed()) {
         return;
       }
-      Optional<Duration> delay = resumption.delay(error);
+      if (error.reason() == Reason.REQUEST_TOO_LARGE) {
+        held.omitKnown();
+      }
+      Optional<Duration> delay = resumption.delay(error, !known.isEmpty());
       if (delay.isEmpty() || channel.isShutdown()) {
         observer.onEnded(error);
         return;
       }
       observer.onInterrupted(error);
-      if ("certificate".equals(error.metadata().get("credential"))) {
-        // A certificate is presented once for each connection.
+      if (Resumption.isOfCertificate(error)) {
         channel.enterIdle();
       }
       pause(resumption.limit(delay.get()));
@@ -100,9 +105,8 @@ public final class InboxWatch implements AutoCloseable {
   }
 
   /** Tells the events of one stream. Returns the error that it has ended with. */
-  private InboxException stream() throws InterruptedException {
-    WatchCall stream =
-        WatchCall.start(stub, request.toBuilder().addAllKnown(held.known()).build());
+  private InboxException stream(List<KnownInbox> known) throws InterruptedException {
+    WatchCall stream = WatchCall.start(stub, request.toBuilder().addAllKnown(known).build());
     call = stream;
     if (isClosed()) {
       // It was closed before it knew the stream.

@@ -13,12 +13,17 @@ final class Resumption {
   // The time for a synced after CREDENTIALS_EXPIRED. Until an expired certificate is renewed,
   // handshakes fail as UNAVAILABLE.
   private static final Duration RENEWAL = Duration.ofSeconds(30);
+  // The service ends a connection within a second after it has refused its certificate. A stream on
+  // it would present the old one again.
+  private static final Duration CERTIFICATE_DELAY = Duration.ofSeconds(2);
   // The backoff is at its maximum before.
   private static final int MAX_DOUBLINGS = 10;
 
   private final boolean hasDeadline;
   private int failures;
-  // The error of credentials that have expired since; null if none have.
+  // Whether there was a stream at once after the end of another.
+  private boolean wasAtOnce;
+  // The first error of credentials that have expired; null if none have.
   private InboxException expired;
   // Of System.nanoTime.
   private long renewalEnd;
@@ -30,6 +35,7 @@ final class Resumption {
 
   void synced() {
     failures = 0;
+    wasAtOnce = false;
     expired = null;
   }
 
@@ -48,31 +54,51 @@ final class Resumption {
     return Optional.ofNullable(expired).filter(error -> System.nanoTime() - renewalEnd >= 0);
   }
 
-  /** Returns the time until the next stream; none if the watch ends with this error. */
-  Optional<Duration> delay(InboxException error) {
-    if (error.reason() == Reason.CREDENTIALS_EXPIRED && expired == null) {
+  /** Returns whether it is of a certificate, which is presented once for each connection. */
+  static boolean isOfCertificate(InboxException error) {
+    return "certificate".equals(error.metadata().get("credential"));
+  }
+
+  /**
+   * Returns the time until the next stream; none if the watch ends with this error. The flag is
+   * whether the last stream named inboxes.
+   */
+  Optional<Duration> delay(InboxException error, boolean hasKnown) {
+    switch (error.reason()) {
+      case CREDENTIALS_EXPIRED:
+        return renewal(error);
+      case REQUEST_TOO_LARGE:
+        return hasKnown ? Optional.of(backoff(error)) : Optional.empty();
+      case RECONNECT:
+      case SHUTTING_DOWN:
+        if (wasAtOnce) {
+          return Optional.of(backoff(error));
+        }
+        wasAtOnce = true;
+        return Optional.of(Duration.ZERO);
+      default:
+        return isTransient(error) ? Optional.of(backoff(error)) : Optional.empty();
+    }
+  }
+
+  private Optional<Duration> renewal(InboxException error) {
+    boolean isCertificate = isOfCertificate(error);
+    if (expired == null) {
       expired = error;
       renewalEnd = System.nanoTime() + RENEWAL.toNanos();
-      return Optional.of(Duration.ZERO);
-    }
-    if (!isTransient(error)) {
+    } else if (!isCertificate || error == expired) {
+      // The first error comes again when it is overdue.
       return Optional.empty();
     }
-    failures++;
-    boolean isLeaving =
-        error.reason() == Reason.RECONNECT || error.reason() == Reason.SHUTTING_DOWN;
-    return Optional.of(isLeaving && failures == 1
-        ? Duration.ZERO
-        : backoff().plus(error.retryDelay().orElse(Duration.ZERO)));
+    // Each replica may have a connection with the old certificate.
+    return Optional.of(isCertificate ? CERTIFICATE_DELAY : backoff(error));
   }
 
   private boolean isTransient(InboxException error) {
     switch (error.code()) {
       case UNAVAILABLE:
-        return true;
       case RESOURCE_EXHAUSTED:
-        // The same request would fail again.
-        return error.reason() != Reason.REQUEST_TOO_LARGE;
+        return true;
       case INTERNAL:
       case UNKNOWN:
       case CANCELLED:
@@ -86,10 +112,13 @@ final class Resumption {
     }
   }
 
-  // Between a half and the whole of the interval, so that clients spread.
-  private Duration backoff() {
+  // After the delay of the service, between a half and the whole of the interval, so that clients
+  // spread.
+  private Duration backoff(InboxException error) {
     long interval = Math.min(
-        MIN_BACKOFF.toMillis() << Math.min(failures - 1, MAX_DOUBLINGS), MAX_BACKOFF.toMillis());
-    return Duration.ofMillis(ThreadLocalRandom.current().nextLong(interval / 2, interval + 1));
+        MIN_BACKOFF.toMillis() << Math.min(failures, MAX_DOUBLINGS), MAX_BACKOFF.toMillis());
+    failures++;
+    return error.retryDelay().orElse(Duration.ZERO)
+        .plusMillis(ThreadLocalRandom.current().nextLong(interval / 2, interval + 1));
   }
 }

@@ -36,8 +36,10 @@ final class ResumptionIdioms {
   private static final WatchInboxesResponse SYNCED =
       WatchInboxesResponse.newBuilder().setSynced(Synced.getDefaultInstance()).build();
   private static final Throwable RECONNECT = error(Status.Code.UNAVAILABLE, "RECONNECT", 0);
-  private static final Throwable EXPIRED =
-      error(Status.Code.UNAUTHENTICATED, "CREDENTIALS_EXPIRED", 0);
+  private static final Throwable TOO_LARGE =
+      error(Status.Code.RESOURCE_EXHAUSTED, "REQUEST_TOO_LARGE", 0);
+  private static final Throwable EXPIRED = expired("token");
+  private static final Throwable CERTIFICATE_EXPIRED = expired("certificate");
   // More than the time for new credentials.
   private static final Duration RENEWAL_TIMEOUT = Duration.ofSeconds(35);
 
@@ -89,16 +91,19 @@ final class ResumptionIdioms {
 
   private ResumptionIdioms() {}
 
-  /** Begins a watch whose credentials are not renewed. It ends after 30 s. */
+  /** Begins a watch whose certificate is not renewed. It ends after 30 s. */
   static Script unrenewed() throws Exception {
     return new Script(
-        stream(EXPIRED, SYNCED), stream(broken(Status.Code.UNAVAILABLE)), stream(null));
+        stream(CERTIFICATE_EXPIRED, SYNCED), stream(broken(Status.Code.UNAVAILABLE)), stream(null));
   }
 
   static void run(Script unrenewed) {
     check("watch/goes-on-with-what-it-holds", ResumptionIdioms::goesOn);
     check("watch/more-than-can-be-known", ResumptionIdioms::tooMany);
+    check("watch/names-none-after-a-request-too-large", ResumptionIdioms::tooLarge);
     check("watch/expired-credentials-once", ResumptionIdioms::expired);
+    check("watch/waits-for-a-new-certificate", ResumptionIdioms::expiredCertificate);
+    check("watch/goes-on-at-once-one-time", ResumptionIdioms::atOnce);
     check("watch/waits-as-the-service-asks", ResumptionIdioms::waits);
     check("watch/errors-that-end-it", ResumptionIdioms::ends);
     check("watch/credentials-not-renewed", () -> notRenewed(unrenewed));
@@ -120,10 +125,18 @@ final class ResumptionIdioms {
     return event.build();
   }
 
+  private static Throwable expired(String credential) {
+    return error(Status.Code.UNAUTHENTICATED, 0, ErrorInfo.newBuilder()
+        .setReason("CREDENTIALS_EXPIRED").putMetadata("credential", credential));
+  }
+
   private static Throwable error(Status.Code code, String reason, int delayMillis) {
+    return error(code, delayMillis, ErrorInfo.newBuilder().setReason(reason));
+  }
+
+  private static Throwable error(Status.Code code, int delayMillis, ErrorInfo.Builder info) {
     com.google.rpc.Status.Builder status = com.google.rpc.Status.newBuilder().setCode(code.value());
-    status.addDetails(Any.pack(
-        ErrorInfo.newBuilder().setDomain("inbox.leadchat").setReason(reason).build()));
+    status.addDetails(Any.pack(info.setDomain("inbox.leadchat").build()));
     RetryInfo.Builder delay = RetryInfo.newBuilder();
     delay.getRetryDelayBuilder().setNanos(delayMillis * 1_000_000);
     status.addDetails(Any.pack(delay.build()));
@@ -151,6 +164,7 @@ final class ResumptionIdioms {
         stream(broken(Status.Code.UNKNOWN), removed(1), upserted(3, "c")),
         stream(broken(Status.Code.INTERNAL), upserted(2, "d"), SYNCED),
         stream(broken(Status.Code.CANCELLED)),
+        stream(broken(Status.Code.DEADLINE_EXCEEDED)),
         StreamObserver::onCompleted,
         stream(error(Status.Code.PERMISSION_DENIED, "ACCESS_DENIED", 0)))) {
       expect("events", List.of(
@@ -158,12 +172,13 @@ final class ResumptionIdioms {
           "removed 1", "upserted 3", "interrupted UNKNOWN",
           "upserted 2", "synced", "interrupted INTERNAL",
           "interrupted CANCELLED",
+          "interrupted DEADLINE_EXCEEDED",
           "interrupted UNAVAILABLE",
-          "ended PERMISSION_DENIED ACCESS_DENIED"), script.recording.next(13));
+          "ended PERMISSION_DENIED ACCESS_DENIED"), script.recording.next(14));
       expect("known at first", List.of(), script.known());
       expect("known", List.of("1=a", "2=b"), script.known());
       expect("known amid a batch", List.of("2=b", "3=c"), script.known());
-      for (int i = 0; i < 3; i++) {
+      for (int i = 0; i < 4; i++) {
         expect("known at last", List.of("2=d", "3=c"), script.known());
       }
     }
@@ -198,12 +213,59 @@ final class ResumptionIdioms {
     }
   }
 
+  private static void tooLarge() throws Exception {
+    try (Script script = new Script(
+        stream(RECONNECT, upserted(1, "a"), upserted(2, "a"), SYNCED),
+        stream(TOO_LARGE),
+        stream(RECONNECT, upserted(1, "a"), upserted(3, "a"), SYNCED),
+        stream(TOO_LARGE))) {
+      expect("events", List.of(
+          "upserted 1", "upserted 2", "synced", "interrupted UNAVAILABLE RECONNECT",
+          "interrupted RESOURCE_EXHAUSTED REQUEST_TOO_LARGE",
+          "upserted 3", "removed 2", "synced", "interrupted UNAVAILABLE RECONNECT",
+          "ended RESOURCE_EXHAUSTED REQUEST_TOO_LARGE"), script.recording.next(10));
+      for (List<String> known : List.of(
+          List.<String>of(), List.of("1=a", "2=a"), List.<String>of(), List.<String>of())) {
+        expect("known", known, script.known());
+      }
+    }
+  }
+
   private static void expired() throws Exception {
     try (Script script = new Script(
         stream(EXPIRED, SYNCED), stream(EXPIRED, SYNCED), stream(EXPIRED), stream(EXPIRED))) {
       String interrupted = "interrupted UNAUTHENTICATED CREDENTIALS_EXPIRED";
       expect("events", List.of("synced", interrupted, "synced", interrupted,
           "ended UNAUTHENTICATED CREDENTIALS_EXPIRED"), script.recording.next(5));
+    }
+  }
+
+  private static void expiredCertificate() throws Exception {
+    long before = System.nanoTime();
+    try (Script script = new Script(
+        stream(CERTIFICATE_EXPIRED), stream(CERTIFICATE_EXPIRED), stream(null, SYNCED))) {
+      String interrupted = "interrupted UNAUTHENTICATED CREDENTIALS_EXPIRED";
+      expect("events", List.of(interrupted, interrupted, "synced"), script.recording.next(3));
+      long millis = (System.nanoTime() - before) / 1_000_000;
+      expect("4 s or more, got " + millis, true, millis >= 4000);
+    }
+  }
+
+  // A failure before does not count.
+  private static void atOnce() throws Exception {
+    try (Script script = new Script(
+        stream(broken(Status.Code.UNAVAILABLE)),
+        stream(error(Status.Code.UNAVAILABLE, "RECONNECT", 900)),
+        stream(error(Status.Code.UNAVAILABLE, "SHUTTING_DOWN", 900)),
+        stream(null, SYNCED))) {
+      script.recording.next(2);
+      List<Boolean> waits = new ArrayList<>();
+      for (int i = 0; i < 2; i++) {
+        long before = System.nanoTime();
+        script.recording.next();
+        waits.add((System.nanoTime() - before) / 1_000_000 >= 850);
+      }
+      expect("waits", List.of(false, true), waits);
     }
   }
 
@@ -218,32 +280,25 @@ final class ResumptionIdioms {
   }
 
   private static void waits() throws Exception {
-    Throwable leaving = error(Status.Code.UNAVAILABLE, "SHUTTING_DOWN", 900);
     try (Script script = new Script(
-        stream(leaving, SYNCED),
+        stream(error(Status.Code.UNAVAILABLE, "SHUTTING_DOWN", 900), SYNCED),
         stream(error(Status.Code.RESOURCE_EXHAUSTED, "TOO_MANY_WATCHES", 300)),
+        stream(error(Status.Code.UNAUTHENTICATED, "CREDENTIALS_EXPIRED", 300)),
         stream(null, SYNCED))) {
       long before = System.nanoTime();
       expect("event", "synced", script.recording.next());
       expect("event", "interrupted UNAVAILABLE SHUTTING_DOWN", script.recording.next());
       expect("event", "interrupted RESOURCE_EXHAUSTED TOO_MANY_WATCHES", script.recording.next());
+      expect("event", "interrupted UNAUTHENTICATED CREDENTIALS_EXPIRED", script.recording.next());
       expect("event", "synced", script.recording.next());
       long millis = (System.nanoTime() - before) / 1_000_000;
-      expect("300 ms or more, got " + millis, true, millis >= 300);
-    }
-    // The second time, it waits.
-    try (Script script = new Script(stream(leaving), stream(leaving), stream(null, SYNCED))) {
-      script.recording.next(2);
-      long before = System.nanoTime();
-      expect("event", "synced", script.recording.next());
-      long millis = (System.nanoTime() - before) / 1_000_000;
-      expect("about 900 ms, got " + millis, true, millis >= 800);
+      expect("600 ms or more, got " + millis, true, millis >= 600);
     }
   }
 
   private static void ends() throws Exception {
     for (Throwable error : List.of(
-        error(Status.Code.RESOURCE_EXHAUSTED, "REQUEST_TOO_LARGE", 0),
+        TOO_LARGE,
         error(Status.Code.INTERNAL, "INTERNAL", 0),
         broken(Status.Code.UNIMPLEMENTED),
         broken(Status.Code.FAILED_PRECONDITION),
