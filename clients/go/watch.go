@@ -41,14 +41,8 @@ const (
 // without what was removed. Synced says that this is what the viewer may see; until the first one,
 // it is not complete.
 //
-// The watch goes on with another call when a call ends with UNAVAILABLE or RESOURCE_EXHAUSTED. It
-// also does so when the connection breaks, and after 45 s without an event. Between two calls it
-// waits for the delay of RetryInfo, and for half to all of a backoff. That grows from 0.1 to 10 s.
-// After RECONNECT and the first SHUTTING_DOWN, it does not wait.
-//
-// After CREDENTIALS_EXPIRED it tries again with credentials that are read anew. It ends with this
-// error if a token is refused again, or if there is no Synced within 30 s. Any other error, such as
-// PERMISSION_DENIED, ends it, too. The last element has the error, an [*Error]: then forget what is
+// The watch goes on by itself when a call ends. clients/README.md has the rule, in the section
+// Watches. If an error ends the watch, the last element has it, an [*Error]: then forget what is
 // held.
 //
 // The watch has no deadline but that of ctx, which ends it. It ends with the loop, too, and with

@@ -139,14 +139,8 @@ class InboxClient:
     def watch(self, request: pb.WatchInboxesRequest, **options: Unpack[WatchOptions]) -> Watch:
         """The events of a watch: the differences to `known`, then every change, without an end.
 
-        It goes on with further calls after UNAVAILABLE, RESOURCE_EXHAUSTED, a broken connection and
-        45 s without an event. Between two calls it waits for the delay of RetryInfo, and for half
-        to all of a backoff. That grows from 0.1 to 10 s. After RECONNECT and the first
-        SHUTTING_DOWN, it does not wait.
-
-        After CREDENTIALS_EXPIRED it tries again with credentials that are read anew. It ends with
-        this error if a token is refused again, or if there is no `synced` within 30 s. An error
-        that ends the watch raises `InboxError`: then forget what is held.
+        It goes on by itself when a call ends. `clients/README.md` has the rule, in the section
+        Watches. An error that ends the watch raises `InboxError`: then forget what is held.
         """
         return Watch(request, lambda: self.stub, lambda: self._watch_metadata(options))
 

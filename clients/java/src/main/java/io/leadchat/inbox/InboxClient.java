@@ -133,11 +133,8 @@ public final class InboxClient implements AutoCloseable {
    * Begins a watch of the inboxes that are visible to the viewer. First come the differences to
    * {@code known} of the request, then {@link WatchObserver#onSynced}, then every change.
    *
-   * <p>The watch goes on by itself if the service or the connection ends the stream. It begins a
-   * new one with what it holds: at once, or after 0.1 to 10 seconds and the delay that the service
-   * asks for. After CREDENTIALS_EXPIRED, credentials are read anew. The watch ends with that error
-   * at the second one, or without {@code onSynced} within 30 seconds. All other errors end it, and
-   * so does a deadline of the stub. The {@code Context} of the caller has no effect on it.
+   * <p>The watch goes on by itself, by the rule in {@code clients/README.md}, section Watches. A
+   * deadline of the stub ends it. The {@code Context} of the caller has no effect on it.
    */
   public InboxWatch watch(WatchInboxesRequest request, WatchObserver observer) {
     return watch(request, observer, () -> {});
