@@ -1,8 +1,8 @@
 //! The audit: a line for each response with secrets, and one for each refused question.
 //!
 //! An inbox is written as an [`UndisclosedInbox`], and only a [`Disclosure`] makes a message
-//! of it. So no method can forget the audit. A disclosure writes its line when it is dropped,
-//! before the response leaves. Lines have ids and names of groups, and never a value.
+//! of it. So no method can forget the audit. A disclosure writes its line when it is dropped:
+//! before a response leaves, and at the end of a watch's batch. Lines have ids and names of groups, and never a value.
 
 use std::{collections::BTreeSet, sync::Arc};
 

@@ -1,9 +1,14 @@
 //! The limits of one caller, over all its connections.
 
-use std::{num::NonZeroU32, sync::Arc};
+use std::{
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::policy::Method;
 
@@ -72,14 +77,32 @@ impl Limit {
 pub struct Limiter {
     pub limits: Limits,
     rate: Option<Arc<DefaultDirectRateLimiter>>,
-    concurrent_calls: Option<Arc<Semaphore>>,
-    watches: Option<Arc<Semaphore>>,
+    concurrent_calls: CallCount,
+    watches: CallCount,
 }
+
+/// The number of calls under way. A semaphore would have a limit that cannot change.
+#[derive(Clone, Debug, Default)]
+struct CallCount(Arc<AtomicU32>);
 
 /// One call under way, until it is dropped.
 #[derive(Debug)]
-pub struct CallSlot {
-    _permit: Option<OwnedSemaphorePermit>,
+pub struct CallSlot(CallCount);
+
+impl CallCount {
+    fn begin(&self, limit: Option<u32>) -> Option<CallSlot> {
+        let next = |count: u32| (count < limit.unwrap_or(u32::MAX)).then_some(count + 1);
+        let begun = self
+            .0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+        begun.ok().map(|_| CallSlot(self.clone()))
+    }
+}
+
+impl Drop for CallSlot {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Limiter {
@@ -88,43 +111,39 @@ impl Limiter {
             let quota = Quota::per_second(rate.calls_per_second);
             Arc::new(RateLimiter::direct(quota.allow_burst(rate.burst)))
         });
-        let semaphore =
-            |limit: Option<u32>| limit.map(|permits| Arc::new(Semaphore::new(permits as usize)));
         Self {
             limits,
             rate,
-            concurrent_calls: semaphore(limits.concurrent_calls),
-            watches: semaphore(limits.watches),
+            concurrent_calls: CallCount::default(),
+            watches: CallCount::default(),
         }
     }
 
-    /// Counts on from another limiter, as far as the limits are the same.
+    /// Counts on from another limiter. A rate begins anew if it is another one.
     pub fn continue_from(&mut self, previous: &Self) {
         if self.limits.rate == previous.limits.rate {
             self.rate.clone_from(&previous.rate);
         }
-        if self.limits.concurrent_calls == previous.limits.concurrent_calls {
-            self.concurrent_calls.clone_from(&previous.concurrent_calls);
-        }
-        if self.limits.watches == previous.limits.watches {
-            self.watches.clone_from(&previous.watches);
-        }
+        self.concurrent_calls.clone_from(&previous.concurrent_calls);
+        self.watches.clone_from(&previous.watches);
     }
 
     /// Begins a call. One that exceeds a limit does not wait: its caller can. Watches have a
     /// limit of their own, since each stays open.
     pub fn begin(&self, method: Option<Method>) -> Result<CallSlot, Limit> {
-        let (permits, limit) = match method {
-            Some(Method::WatchInboxes) => (&self.watches, Limit::Watches),
-            _ => (&self.concurrent_calls, Limit::ConcurrentCalls),
+        let slot = match method {
+            Some(Method::WatchInboxes) => {
+                let slot = self.watches.begin(self.limits.watches);
+                slot.ok_or(Limit::Watches)?
+            }
+            _ => {
+                let slot = self.concurrent_calls.begin(self.limits.concurrent_calls);
+                slot.ok_or(Limit::ConcurrentCalls)?
+            }
         };
-        let permit = permits
-            .as_ref()
-            .map(|permits| Arc::clone(permits).try_acquire_owned());
-        let permit = permit.transpose().map_err(|_| limit)?;
         match &self.rate {
             Some(rate) if rate.check().is_err() => Err(Limit::CallsPerSecond),
-            _ => Ok(CallSlot { _permit: permit }),
+            _ => Ok(slot),
         }
     }
 }

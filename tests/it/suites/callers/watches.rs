@@ -80,7 +80,25 @@ async fn a_caller_has_a_limit_of_watches() {
     server
         .eventually_counted("leadchat_inbox_watches", &[], 1)
         .await;
-    open(&server).await;
+    let _third = open(&server).await;
+
+    // Open watches count where the limit changes.
+    let reload = async |watches: &str, reloads: u32| {
+        let limits = limits.replace("watches = 2", watches);
+        server.replace_callers(&format!("{}\n{limits}", rules(1, "")));
+        server.signal("HUP");
+        let done = [("file", "callers"), ("result", "done")];
+        server
+            .eventually_counted("leadchat_inbox_reloads_total", &done, reloads)
+            .await;
+    };
+    reload("watches = 3", 1).await;
+    let _fourth = open(&server).await;
+    let status = client.watch(watch(viewer::user(1))).await.err().unwrap();
+    assert_eq!(reason(&status), "CALLER_LIMIT_EXCEEDED");
+    reload("watches = 1", 2).await;
+    let status = client.watch(watch(viewer::user(1))).await.err().unwrap();
+    assert_eq!(reason(&status), "CALLER_LIMIT_EXCEEDED");
 }
 
 /// The rules that count now are those of an event.
