@@ -307,8 +307,8 @@ pub fn trailers(error: CallError) -> HeaderMap {
     trailers
 }
 
-/// The refusal that these headers or trailers have, by their error details: those of trailers, and
-/// of statuses that tonic sends, are nowhere else.
+/// The refusal that these headers have, by their error details: those of statuses that tonic sends
+/// are nowhere else.
 pub fn refusal(headers: &HeaderMap) -> Option<Refused> {
     let details = Status::from_header_map(headers)?.get_details_error_info()?;
     let name = format!("ERROR_REASON_{}", details.reason);

@@ -54,11 +54,18 @@ pub async fn count(
         .begin(method.unwrap_or(&counter.other).clone());
     request.extensions_mut().insert(call.caller_slot());
     let response = next.run(request).await;
-    end(&counter.metrics, &mut call, response.headers());
+    let headers = response.headers();
+    if let Some(code) = end(&mut call, headers)
+        && matches!(code, GrpcCode::ResourceExhausted | GrpcCode::Unavailable)
+        && let Some(reason) = refusal(headers)
+    {
+        counter.metrics.refused(reason);
+    }
     response.map(|body| {
         Body::new(body.map_frame(move |frame| {
             if let Some(trailers) = frame.trailers_ref() {
-                end(&counter.metrics, &mut call, trailers);
+                // A call that was answered was not refused: a watch ends with an error.
+                end(&mut call, trailers);
             }
             frame
         }))
@@ -66,15 +73,11 @@ pub async fn count(
 }
 
 /// Ends a call, if these headers or trailers have its code.
-fn end(metrics: &CallMetrics, call: &mut CountedCall, headers: &HeaderMap) {
-    let Some(code) = headers.get(Status::GRPC_STATUS) else {
-        return;
-    };
-    let code = grpc_code(code);
+fn end(call: &mut CountedCall, headers: &HeaderMap) -> Option<GrpcCode> {
+    let code = grpc_code(headers.get(Status::GRPC_STATUS)?);
     call.ended(code);
-    if matches!(code, GrpcCode::ResourceExhausted | GrpcCode::Unavailable)
-        && let Some(reason) = refusal(headers)
-    {
-        metrics.refused(reason);
-    }
+    Some(code)
 }
+
+#[cfg(test)]
+mod tests;
