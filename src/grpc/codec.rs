@@ -1,17 +1,25 @@
-//! prost's codec with one difference: the buffer of a message is as large as the message.
+//! prost's codec with two differences: the buffer of a message is as large as the message, and
+//! the messages of a stream are not collected.
 //!
 //! prost's buffer doubles as it grows. A response that waits for a slow reader would take
-//! twice its size, and each response would be copied several times. `build.rs` names this
-//! codec to the generated code.
+//! twice its size, and each response would be copied several times. A stream keeps its buffer
+//! while it is idle. By default that takes 32 KiB of events, which every open watch would hold.
+//! `build.rs` names this codec to the generated code.
 
 use std::marker::PhantomData;
 
 use prost::Message;
 use tonic::{
     Status,
-    codec::{Codec, EncodeBuf, Encoder},
+    codec::{BufferSettings, Codec, EncodeBuf, Encoder},
 };
 use tonic_prost::{ProstCodec, ProstDecoder, ProstEncoder};
+
+/// The size of a buffer at first: a response with one inbox.
+const BUFFER_BYTES: usize = 2 << 10;
+
+/// The size at which messages of a stream are sent.
+const SENT_BYTES: usize = 4 << 10;
 
 /// Encodes `T`, decodes `U`.
 pub struct SizedCodec<T, U>(PhantomData<(T, U)>);
@@ -33,7 +41,10 @@ where
     type Decoder = ProstDecoder<U>;
 
     fn encoder(&mut self) -> Self::Encoder {
-        SizedEncoder(ProstEncoder::default())
+        SizedEncoder(ProstEncoder::new(BufferSettings::new(
+            BUFFER_BYTES,
+            SENT_BYTES,
+        )))
     }
 
     fn decoder(&mut self) -> Self::Decoder {
@@ -50,5 +61,9 @@ impl<T: Message> Encoder for SizedEncoder<T> {
     fn encode(&mut self, message: T, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
         buffer.reserve(message.encoded_len());
         self.0.encode(message, buffer)
+    }
+
+    fn buffer_settings(&self) -> BufferSettings {
+        self.0.buffer_settings()
     }
 }
