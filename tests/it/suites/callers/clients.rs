@@ -115,7 +115,9 @@ async fn grpcurl_is_known_by_its_user_id() {
     open(folder.path(), 0o755);
     let copy = folder.path().join("grpcurl");
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/grpcurl");
-    std::fs::copy(program, &copy).unwrap();
+    // Not fs::copy: a process that another test starts meanwhile inherits the open file.
+    let copied = Command::new("cp").args([&program, &copy]).status();
+    assert!(copied.unwrap().success());
     let output = Command::new("setpriv")
         .args(["--reuid", "4242", "--clear-groups"])
         .arg(&copy)
