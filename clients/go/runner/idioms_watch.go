@@ -23,6 +23,8 @@ var watchIdioms = []idiom{
 	{"watch-honours-known", watchKnown},
 	{"watch-goes-on", watchGoesOn},
 	{"watch-begins-anew-beyond-5000", watchBeyond},
+	{"watch-names-none-if-that-is-too-large", watchTooLarge},
+	{"watch-goes-on-at-once-one-time", watchAtOnce},
 	{"watch-renews-credentials-once", watchRenews},
 	{"watch-waits-for-a-new-certificate", watchCertificate},
 	{"watch-has-no-deadline", watchNoDeadline},
@@ -244,6 +246,50 @@ func watchBeyond(*servers) error {
 		return errors.Join(err,
 			expect(second == "+9 -8 synced", "one change and one removal, got %.100s", second),
 			expect(len(service.calls[1].Known) == 0, "no known inboxes"))
+	})
+}
+
+// The first call names an inbox, and the others none.
+func watchTooLarge(*servers) error {
+	service := &watches{}
+	service.watch = func(call int, send func(*inboxpb.WatchInboxesResponse)) error {
+		if call == 2 {
+			send(upserted(1, "a", ""))
+			send(synced())
+		}
+		return failure(codes.ResourceExhausted, inbox.ReasonRequestTooLarge)
+	}
+	return serving(service, inbox.Config{}, func(ctx context.Context, client *inbox.Client) error {
+		request := watchRequest(1)
+		request.Known = []*inboxpb.KnownInbox{{InboxId: 1, Etag: "a"}, {InboxId: 2, Etag: "a"}}
+		events, err := watchUntil(ctx, client, request, 9)
+		return errors.Join(
+			expect(inbox.ReasonOf(err) == inbox.ReasonRequestTooLarge, "the error, got %v", err),
+			expect(events == "-2 synced", "one removal, got %s", events),
+			expect(len(service.calls) == 2, "2 calls, got %d", len(service.calls)),
+			expect(len(service.calls[1].Known) == 0, "no known inboxes"))
+	})
+}
+
+func watchAtOnce(*servers) error {
+	service := &watches{}
+	service.watch = func(call int, send func(*inboxpb.WatchInboxesResponse)) error {
+		switch call {
+		case 1:
+			return failure(codes.Unavailable, inbox.ReasonReconnect)
+		case 2:
+			return failure(codes.Unavailable, inbox.ReasonShuttingDown)
+		}
+		send(synced())
+		return errOpen
+	}
+	return serving(service, inbox.Config{}, func(ctx context.Context, client *inbox.Client) error {
+		_, err := watchUntil(ctx, client, watchRequest(1), 1)
+		if err != nil {
+			return err
+		}
+		waited := service.at[2].Sub(service.at[1])
+		return expect(waited >= 50*time.Millisecond, "a delay at the second end, got %v", waited)
 	})
 }
 

@@ -192,6 +192,19 @@ def beyond_5000_it_begins_anew(_: Servers) -> None:
             expect.equal([len(it.known) for it in fake.watches], [0, 0])
 
 
+def it_names_none_if_that_is_too_large(_: Servers) -> None:
+    too_large = failure(Code.RESOURCE_EXHAUSTED, "REQUEST_TOO_LARGE")
+    message = request()
+    message.known.add(inbox_id=1, etag="a")
+    message.known.add(inbox_id=2, etag="a")
+    with served() as fake:
+        for watch in KINDS:
+            of_calls(fake, ([], too_large), ([upserted(1), synced()], too_large))
+            expected = ["-2", "synced", "REQUEST_TOO_LARGE"]
+            expect.equal(watch(fake.address, message, 9), expected)
+            expect.equal([len(it.known) for it in fake.watches], [2, 0])
+
+
 def expired_credentials_are_renewed_once(_: Servers) -> None:
     ends = expired("token")
     with served() as fake:
@@ -342,7 +355,10 @@ def a_closed_client_ends_watches(servers: Servers) -> None:
         try:
             await collect(watch)
         except ValueError:
-            await cache.wait_synced(1)
+            for _ in range(500):
+                if cache.error is not None:
+                    cache.list()
+                await asyncio.sleep(0.01)
         raise AssertionError("expected ValueError")
 
     address = {"address": servers["plain"]["address"]}
@@ -354,6 +370,7 @@ CHECKS = [
     known_is_honoured,
     it_goes_on,
     beyond_5000_it_begins_anew,
+    it_names_none_if_that_is_too_large,
     expired_credentials_are_renewed_once,
     it_waits_for_a_new_certificate,
     it_does_not_wait_long_for_new_credentials,
