@@ -52,7 +52,7 @@ ensure
 end
 
 # Returns an error of the service. The credential is that of CREDENTIALS_EXPIRED.
-def failed(code, reason, retry_delay: 0, credential: "token")
+def failed(code, reason, retry_delay: 0, credential: "authorization")
   info = Google::Rpc::ErrorInfo.new(domain: "inbox.leadchat", reason: reason, metadata: { "credential" => credential })
   delay = Google::Rpc::RetryInfo.new(retry_delay: Google::Protobuf::Duration.new(seconds: retry_delay))
   details = [info, delay].map { |detail| Google::Protobuf::Any.pack(detail) }
@@ -80,6 +80,21 @@ RESUMPTION_IDIOMS = {
       error = error_of { events.next }
       expect([%w[+1 +2 synced +3 -2 synced], Reason::REQUEST_TOO_LARGE, [0, 2, 0, 0]],
              [seen, error.reason, script.known])
+    end
+  },
+  "watch/removals-one-by-one" => lambda {
+    all = Step.new([*(1..4).map { |id| upserted(id) }, synced], failed(:UNAVAILABLE, "RECONNECT"))
+    too_large = Step.new([], failed(:RESOURCE_EXHAUSTED, "REQUEST_TOO_LARGE"))
+    again = Step.new([upserted(1), synced])
+    with_script(all, too_large, again, again) do |watch, _|
+      batch(watch)
+      removed = watch.first(1)
+      rest = []
+      watch.each do |event|
+        rest << event
+        watch.close
+      end
+      expect([%w[-2], %w[-3]], [words(removed), words(rest)])
     end
   },
   "watch/waits-for-a-new-certificate" => lambda {

@@ -264,14 +264,17 @@ WATCH_IDIOMS = {
     before = Thread.list
     user = client("plain")
     denied = LeadchatInbox::InboxCache.new(user, **DENIED)
-    errors = [error_of { denied.wait_synced(10) }, error_of { denied.list }, denied.error]
+    reads = [-> { denied.wait_synced(10) }, -> { denied.list }, -> { denied.read_time }, -> { denied.age }]
+    errors = [*reads.map { |read| error_of(&read) }, denied.error]
     closed = LeadchatInbox::InboxCache.new(user, **WATCH)
     closed.wait_synced(10)
     2.times { closed.close }
     denied.close
-    expect([[Reason::ACCESS_DENIED] * 3, "the cache is closed", IOError, 0],
-           [errors.map(&:reason), error_of(IOError) { closed.get(3) }.message, closed.error.class,
-            (Thread.list - before).size])
+    messages = [-> { closed.get(3) }, -> { closed.read_time }, -> { closed.age }].map do |read|
+      error_of(IOError, &read).message
+    end
+    expect([[Reason::ACCESS_DENIED] * 5, ["the cache is closed"] * 3, IOError, 0],
+           [errors.map(&:reason), messages, closed.error.class, (Thread.list - before).size])
   },
   "cache/keeps-what-it-holds-in-an-outage" => lambda {
     with_proxy do |user, proxy|

@@ -33,7 +33,7 @@ export function upserted(id: bigint, etag: string): Event {
 }
 
 /** An error of the service. The credential is that of CREDENTIALS_EXPIRED. */
-export function failed(code: Code, reason: string, retryDelayMs = 0, credential = "token") {
+export function failed(code: Code, reason: string, retryDelayMs = 0, credential = "authorization") {
   const delay = toBinary(DurationSchema, durationFromMs(retryDelayMs));
   const entry = field(3, field(1, "credential"), field(2, credential));
   const status = [

@@ -90,14 +90,22 @@ export class InboxCache {
     this.#assertReady();
   }
 
-  /** The time of the last `synced` or heartbeat, by the clock of the replica. */
+  /**
+   * The time of the last `synced` or heartbeat, by the clock of the service. Undefined before.
+   * Throws what a read throws after the end.
+   */
   get readTime(): Timestamp | undefined {
+    if (this.#error !== undefined) throw this.#error;
     return this.#readTime;
   }
 
-  /** The present time less `readTime`, in milliseconds. Undefined before the first `synced`. */
+  /**
+   * The milliseconds since `readTime`, by the clock of this machine. Undefined before the first
+   * `synced`. While the watch works, they are below about 15 s and the time between two reads of
+   * the account by the service. Throws what a read throws after the end.
+   */
   get ageMs(): number | undefined {
-    return this.#readTime && Date.now() - timestampMs(this.#readTime);
+    return this.readTime && Date.now() - timestampMs(this.readTime);
   }
 
   /** The error that each read throws because the watch has ended: CANCELLED after `close`. */

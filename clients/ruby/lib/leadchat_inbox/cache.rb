@@ -56,10 +56,12 @@ module LeadchatInbox
       read { nil }
     end
 
-    # Returns the time of the last `synced` or heartbeat, by the clock of the replica; nil before.
-    def read_time = @lock.synchronize { @read_time }
+    # Returns the time of the last `synced` or heartbeat, by the clock of the service; nil before.
+    def read_time = read_at_any_time { @read_time }
 
-    # Returns the present time less `read_time`, in seconds; nil before the first `synced`.
+    # Returns the seconds since `read_time`, by the clock of this machine; nil before the first
+    # `synced`. While the watch works, they are below about 15 and the time between two reads of the
+    # account by the service.
     def age = read_time&.then { |time| Time.now - time }
 
     # Returns the error that each read raises because the watch has ended; nil before. It is an
@@ -81,13 +83,21 @@ module LeadchatInbox
     def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
 
     def read
+      read_at_any_time do
+        raise NotReadyError.new, cause: @watch.failure unless @ready
+
+        yield
+      end
+    end
+
+    # Also before the first `synced`.
+    def read_at_any_time
       if Process.pid != @pid
         raise ForkError, "the cache was made before this process was forked; make one in this process"
       end
 
       @lock.synchronize do
         raise @error if @error
-        raise NotReadyError.new, cause: @watch.failure unless @ready
 
         yield
       end

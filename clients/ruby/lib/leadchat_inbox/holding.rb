@@ -26,35 +26,33 @@ module LeadchatInbox
       @etags.map { |id, etag| V1::KnownInbox.new(inbox_id: id, etag: etag) }
     end
 
-    # Returns the events that the reader gets for one that was received.
-    def receive(response)
+    # Yields the events that the reader gets for one that was received. The block may end it.
+    def receive(response, &block)
       case response.event
-      when :upserted then upsert(response)
-      when :removed
-        forget(response.removed.inbox_id)
-        [response]
-      when :synced then remove_missing(response) << response
-      else [response]
+      when :upserted then return unless news?(response.upserted)
+      when :removed then forget(response.removed.inbox_id)
+      when :synced then remove_missing(response, &block)
       end
+      yield response
     end
 
     private
 
-    def upsert(response)
-      inbox = response.upserted
+    # Notes the etag. Returns whether it is another one.
+    def news?(inbox)
       @missing.delete(inbox.id)
-      return [] if @etags[inbox.id] == inbox.etag
+      return false if @etags[inbox.id] == inbox.etag
 
       @etags[inbox.id] = inbox.etag
-      [response]
+      true
     end
 
     def remove_missing(synced)
-      @missing.keys.map do |id|
+      @missing.keys.each do |id|
         forget(id)
-        V1::WatchInboxesResponse.new(removed: V1::InboxRemoved.new(inbox_id: id),
-                                     disclosed_as: synced.disclosed_as,
-                                     caller_withheld: synced.caller_withheld.to_a)
+        yield V1::WatchInboxesResponse.new(removed: V1::InboxRemoved.new(inbox_id: id),
+                                           disclosed_as: synced.disclosed_as,
+                                           caller_withheld: synced.caller_withheld.to_a)
       end
     end
 

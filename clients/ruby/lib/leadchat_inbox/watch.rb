@@ -73,7 +73,7 @@ module LeadchatInbox
     end
 
     # Makes one call. Returns its error, and nil if it has ended without.
-    def attempt(&block)
+    def attempt
       @silence = Silence.new { @operation&.cancel }
       responses = limited { open }
       return responses unless responses.is_a?(Enumerator)
@@ -82,7 +82,10 @@ module LeadchatInbox
         return response unless response.is_a?(V1::WatchInboxesResponse)
 
         synced if response.event == :synced
-        @holding.receive(response).each(&block)
+        @holding.receive(response) do |event|
+          yield event
+          return if closed?
+        end
       end
     ensure
       @lock.synchronize { stop }

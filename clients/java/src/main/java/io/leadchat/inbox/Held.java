@@ -30,7 +30,7 @@ final class Held {
     omitsKnown = true;
   }
 
-  /** Returns what the request of the next stream has. If that is too much, all comes again. */
+  /** Returns what the request of the next call has. If that is too much, all comes again. */
   List<KnownInbox> known() {
     if (omitsKnown || etags.size() > MAX_KNOWN) {
       again = new HashSet<>();

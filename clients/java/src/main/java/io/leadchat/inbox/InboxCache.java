@@ -78,16 +78,18 @@ public final class InboxCache implements AutoCloseable {
 
   /**
    * Returns the read time of the last synced or heartbeat, by the clock of the machine that
-   * answered; nothing before the first. Of each inbox, the cache held what the viewer might see at
-   * some instant that is not before it.
+   * answered; nothing before the first. Of each inbox, the cache holds what the viewer might see at
+   * some instant that is not before it. After the end, it throws what the other reads throw.
    */
   public synchronized Optional<Instant> readTime() {
+    checkNotEnded();
     return Optional.ofNullable(readTime);
   }
 
   /**
    * Returns the time since {@link #readTime}, by the clock of this machine; nothing before the
-   * first synced. It is up to about 15 seconds while nothing changes, and grows during an outage.
+   * first synced. While the watch works, it is below about 15 s and the time between two reads of
+   * the account by the service. After the end, it throws what the other reads throw.
    */
   public Optional<Duration> age() {
     return readTime().map(time -> Duration.between(time, Instant.now()));
@@ -105,14 +107,18 @@ public final class InboxCache implements AutoCloseable {
   }
 
   private void checkReady() {
+    checkNotEnded();
+    if (readTime == null) {
+      throw new CacheNotReadyException(interruption);
+    }
+  }
+
+  private void checkNotEnded() {
     if (error != null) {
       throw error;
     }
     if (watch.isClosed()) {
       throw new IllegalStateException("the cache is closed");
-    }
-    if (readTime == null) {
-      throw new CacheNotReadyException(interruption);
     }
   }
 

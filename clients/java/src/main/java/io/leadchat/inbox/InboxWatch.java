@@ -1,4 +1,4 @@
-// A watch: streams one after another, as if they were one.
+// A watch: calls one after another, as if they were one.
 
 package io.leadchat.inbox;
 
@@ -17,7 +17,7 @@ import java.util.concurrent.TimeUnit;
 
 /**
  * A watch that {@link InboxClient#watch} has begun. It has one thread, a daemon, until it ends or
- * is closed. The events are those of one stream, although the watch begins a new one when the last
+ * is closed. The events are those of one call, although the watch begins a new one when the last
  * one ends. {@code clients/README.md} has the rule, in the section Watches.
  */
 public final class InboxWatch implements AutoCloseable {
@@ -63,7 +63,7 @@ public final class InboxWatch implements AutoCloseable {
   }
 
   /**
-   * Ends the stream at once. At most the method of the observer that is running goes on. It may be
+   * Ends the call at once. At most the method of the observer that is running goes on. It may be
    * called by the observer, and more than once.
    */
   @Override
@@ -84,7 +84,7 @@ public final class InboxWatch implements AutoCloseable {
     while (!isClosed()) {
       Optional<InboxException> overdue = resumption.overdue();
       List<KnownInbox> known = held.known();
-      InboxException error = overdue.isPresent() ? overdue.get() : stream(known);
+      InboxException error = overdue.isPresent() ? overdue.get() : follow(known);
       if (isClosed()) {
         return;
       }
@@ -104,26 +104,26 @@ public final class InboxWatch implements AutoCloseable {
     }
   }
 
-  /** Tells the events of one stream. Returns the error that it has ended with. */
-  private InboxException stream(List<KnownInbox> known) throws InterruptedException {
-    WatchCall stream = WatchCall.start(stub, request.toBuilder().addAllKnown(known).build());
-    call = stream;
+  /** Tells the events of one call. Returns the error that it has ended with. */
+  private InboxException follow(List<KnownInbox> known) throws InterruptedException {
+    WatchCall begun = WatchCall.start(stub, request.toBuilder().addAllKnown(known).build());
+    call = begun;
     if (isClosed()) {
-      // It was closed before it knew the stream.
-      stream.cancel();
+      // It was closed before it knew the call.
+      begun.cancel();
     }
     try {
       while (true) {
         WatchInboxesResponse event;
         try {
-          event = stream.next(resumption.limit(MAX_SILENCE));
+          event = begun.next(resumption.limit(MAX_SILENCE));
         } catch (InboxException e) {
           return resumption.overdue().orElse(e);
         }
         tell(event);
       }
     } finally {
-      stream.cancel();
+      begun.cancel();
     }
   }
 
@@ -145,6 +145,9 @@ public final class InboxWatch implements AutoCloseable {
       case SYNCED:
         for (long gone : held.sync()) {
           observer.onRemoved(gone);
+          if (isClosed()) {
+            return;
+          }
         }
         resumption.synced();
         observer.onSynced(instant(event.getSynced().getReadTime()));
@@ -158,7 +161,7 @@ public final class InboxWatch implements AutoCloseable {
     }
   }
 
-  // Connections are tried anew shortly before the stream, as gRPC's own backoff is longer.
+  // Connections are tried anew shortly before the call, as gRPC's own backoff is longer.
   private void pause(Duration delay) throws InterruptedException {
     long millis = delay.toMillis();
     if (!closing.await(millis * 4 / 5, TimeUnit.MILLISECONDS)) {

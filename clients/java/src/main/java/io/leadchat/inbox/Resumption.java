@@ -1,4 +1,4 @@
-// The decision whether and when a watch goes on after its stream has ended.
+// The decision whether and when a watch goes on after its call has ended.
 
 package io.leadchat.inbox;
 
@@ -13,7 +13,7 @@ final class Resumption {
   // The time for a synced after CREDENTIALS_EXPIRED. Until an expired certificate is renewed,
   // handshakes fail as UNAVAILABLE.
   private static final Duration RENEWAL = Duration.ofSeconds(30);
-  // The service ends a connection within a second after it has refused its certificate. A stream on
+  // The service ends a connection within a second after it has refused its certificate. A call on
   // it would present the old one again.
   private static final Duration CERTIFICATE_DELAY = Duration.ofSeconds(2);
   // The backoff is at its maximum before.
@@ -21,7 +21,7 @@ final class Resumption {
 
   private final boolean hasDeadline;
   private int failures;
-  // Whether there was a stream at once after the end of another.
+  // Whether there was a call at once after the end of another.
   private boolean wasAtOnce;
   // The first error of credentials that have expired; null if none have.
   private InboxException expired;
@@ -60,8 +60,8 @@ final class Resumption {
   }
 
   /**
-   * Returns the time until the next stream; none if the watch ends with this error. The flag is
-   * whether the last stream named inboxes.
+   * Returns the time until the next call; none if the watch ends with this error. The flag is
+   * whether the last call named inboxes.
    */
   Optional<Duration> delay(InboxException error, boolean hasKnown) {
     switch (error.reason()) {

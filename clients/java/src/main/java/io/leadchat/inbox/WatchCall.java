@@ -1,4 +1,4 @@
-// One stream of a watch.
+// One call of a watch.
 
 package io.leadchat.inbox;
 
@@ -36,7 +36,7 @@ final class WatchCall extends ClientCall.Listener<WatchInboxesResponse> {
     return watch;
   }
 
-  /** Returns the next event, or throws the {@link InboxException} that has ended the stream. */
+  /** Returns the next event, or throws the {@link InboxException} that has ended the call. */
   WatchInboxesResponse next(Duration timeout) throws InterruptedException {
     call.request(1);
     Supplier<WatchInboxesResponse> next =
@@ -48,7 +48,7 @@ final class WatchCall extends ClientCall.Listener<WatchInboxesResponse> {
   }
 
   void cancel() {
-    call.cancel("the watch does not need the stream any more", null);
+    call.cancel("the watch does not need the call any more", null);
   }
 
   @Override
@@ -65,7 +65,7 @@ final class WatchCall extends ClientCall.Listener<WatchInboxesResponse> {
   public void onClose(Status status, Metadata trailers) {
     received.add(() -> {
       throw status.isOk()
-          ? broken("the stream ended without a status")
+          ? broken("the call ended without a status")
           : InboxException.of(status.asRuntimeException(trailers), headers);
     });
   }

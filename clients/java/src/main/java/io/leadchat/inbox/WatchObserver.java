@@ -37,7 +37,7 @@ public interface WatchObserver {
   /** Nothing has changed for 15 seconds. The time is as that of {@link #onSynced}. */
   void onHeartbeat(Instant readTime);
 
-  /** The stream has ended with this error, and the watch goes on by itself. */
+  /** The call has ended with this error, and the watch goes on by itself. */
   default void onInterrupted(InboxException error) {}
 
   /**

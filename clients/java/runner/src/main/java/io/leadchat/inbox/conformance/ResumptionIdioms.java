@@ -26,6 +26,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
@@ -38,7 +39,7 @@ final class ResumptionIdioms {
   private static final Throwable RECONNECT = error(Status.Code.UNAVAILABLE, "RECONNECT", 0);
   private static final Throwable TOO_LARGE =
       error(Status.Code.RESOURCE_EXHAUSTED, "REQUEST_TOO_LARGE", 0);
-  private static final Throwable EXPIRED = expired("token");
+  private static final Throwable EXPIRED = expired("authorization");
   private static final Throwable CERTIFICATE_EXPIRED = expired("certificate");
   // More than the time for new credentials.
   private static final Duration RENEWAL_TIMEOUT = Duration.ofSeconds(35);
@@ -50,13 +51,18 @@ final class ResumptionIdioms {
   static final class Script extends InboxServiceGrpc.InboxServiceImplBase
       implements AutoCloseable {
     final BlockingQueue<WatchInboxesRequest> requests = new LinkedBlockingQueue<>();
-    final Recording recording = new Recording();
+    final Recording recording;
     private final BlockingQueue<Stream> streams;
     private final Server server;
     private final InboxClient client;
     private final InboxWatch watch;
 
     Script(Stream... streams) throws Exception {
+      this(new Recording(), streams);
+    }
+
+    Script(Recording recording, Stream... streams) throws Exception {
+      this.recording = recording;
       this.streams = new LinkedBlockingQueue<>(List.of(streams));
       server = Grpc.newServerBuilderForPort(0, InsecureServerCredentials.create())
           .addService(this).build().start();
@@ -101,6 +107,7 @@ final class ResumptionIdioms {
     check("watch/goes-on-with-what-it-holds", ResumptionIdioms::goesOn);
     check("watch/more-than-can-be-known", ResumptionIdioms::tooMany);
     check("watch/names-none-after-a-request-too-large", ResumptionIdioms::tooLarge);
+    check("watch/close-within-removals", ResumptionIdioms::closeWithin);
     check("watch/expired-credentials-once", ResumptionIdioms::expired);
     check("watch/waits-for-a-new-certificate", ResumptionIdioms::expiredCertificate);
     check("watch/goes-on-at-once-one-time", ResumptionIdioms::atOnce);
@@ -228,6 +235,27 @@ final class ResumptionIdioms {
           List.<String>of(), List.of("1=a", "2=a"), List.<String>of(), List.<String>of())) {
         expect("known", known, script.known());
       }
+    }
+  }
+
+  private static void closeWithin() throws Exception {
+    CompletableFuture<InboxWatch> watch = new CompletableFuture<>();
+    Recording closing = new Recording() {
+      @Override
+      public void onRemoved(long inboxId) {
+        super.onRemoved(inboxId);
+        watch.join().close();
+      }
+    };
+    try (Script script = new Script(closing,
+        stream(RECONNECT, upserted(1, "a"), upserted(2, "a"), SYNCED),
+        stream(TOO_LARGE),
+        stream(null, SYNCED))) {
+      watch.complete(script.watch);
+      expect("upserted", 2, closing.upserted());
+      closing.next(2);
+      expect("removed", true, closing.next().startsWith("removed"));
+      expect("quiet", true, closing.isQuiet(WatchIdioms.SHORT));
     }
   }
 

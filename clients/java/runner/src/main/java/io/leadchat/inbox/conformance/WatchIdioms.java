@@ -43,7 +43,7 @@ final class WatchIdioms {
   private static final WatchInboxesRequest OF_ADMINISTRATOR = request(1, 1);
   private static final WatchInboxesRequest OF_AGENT = request(1, 2);
   private static final WatchInboxesRequest DENIED = request(2, 1);
-  private static final Duration SHORT = Duration.ofMillis(300);
+  static final Duration SHORT = Duration.ofMillis(300);
   private static final Duration LONG = Duration.ofSeconds(10);
 
   private final Servers servers;
@@ -224,7 +224,8 @@ final class WatchIdioms {
       expect("error", Optional.of(error), cache.error());
       expect("error of a read", error, thrown(InboxException.class, () -> cache.get(1)));
       expect("error of a read", error, thrown(InboxException.class, cache::list));
-      expect("age", Optional.empty(), cache.age());
+      expect("error of a read", error, thrown(InboxException.class, cache::readTime));
+      expect("error of a read", error, thrown(InboxException.class, cache::age));
     }
   }
 
@@ -237,6 +238,7 @@ final class WatchIdioms {
       expect("cause", Status.Code.UNAVAILABLE, ((InboxException) error.getCause()).code());
       thrown(CacheNotReadyException.class, () -> cache.get(1));
       expect("read time", Optional.empty(), cache.readTime());
+      expect("age", Optional.empty(), cache.age());
       expect("error", Optional.empty(), cache.error());
     }
     expectNoThread();
@@ -248,6 +250,8 @@ final class WatchIdioms {
       cache.waitSynced(LONG);
       cache.close();
       thrown(IllegalStateException.class, cache::list);
+      thrown(IllegalStateException.class, cache::readTime);
+      thrown(IllegalStateException.class, cache::age);
       expect("error", Optional.empty(), cache.error());
     }
     expectNoThread();
