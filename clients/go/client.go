@@ -88,6 +88,9 @@ type Config struct {
 type Client struct {
 	conn *grpc.ClientConn
 	stub inboxpb.InboxServiceClient
+	// Ends with Close.
+	lifetime context.Context
+	end      context.CancelFunc
 }
 
 // New makes a client. It connects with the first call.
@@ -119,7 +122,8 @@ func New(config Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("inbox: %w", err)
 	}
-	return &Client{conn, inboxpb.NewInboxServiceClient(conn)}, nil
+	lifetime, end := context.WithCancel(context.Background())
+	return &Client{conn, inboxpb.NewInboxServiceClient(conn), lifetime, end}, nil
 }
 
 // dialAddresses returns gRPC's target for the addresses. A list has a resolver of its own, because
@@ -259,4 +263,7 @@ func (c *Client) Stub() inboxpb.InboxServiceClient { return c.stub }
 func (c *Client) Conn() *grpc.ClientConn { return c.conn }
 
 // Close ends calls in flight, and closes all connections.
-func (c *Client) Close() error { return c.conn.Close() }
+func (c *Client) Close() error {
+	c.end()
+	return c.conn.Close()
+}

@@ -54,6 +54,40 @@ func (c *Client) Watch(ctx context.Context, request *inboxpb.WatchInboxesRequest
 	}
 }
 
+// WatchEvent is an event of a watch, or the error that ends it.
+type WatchEvent struct {
+	Event *inboxpb.WatchInboxesResponse
+	Err   error
+}
+
+// WatchChannel begins a [Client.Watch], and returns a channel of its elements, for select. The
+// channel is closed after the last one. The end of ctx and [Client.Close] close it without an
+// error, also if nobody receives: cancel ctx when the events are no longer needed.
+func (c *Client) WatchChannel(ctx context.Context, request *inboxpb.WatchInboxesRequest,
+	options ...grpc.CallOption) <-chan WatchEvent {
+	events := make(chan WatchEvent)
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(c.lifetime, cancel)
+	w := newWatch(c, request, options)
+	go func() {
+		defer close(events)
+		defer cancel()
+		defer stop()
+		w.run(ctx, func(event *inboxpb.WatchInboxesResponse, err error) bool {
+			if ctx.Err() != nil || c.lifetime.Err() != nil {
+				return false
+			}
+			select {
+			case events <- WatchEvent{event, err}:
+				return true
+			case <-ctx.Done():
+				return false
+			}
+		})
+	}()
+	return events
+}
+
 // watch is the state of a watch between its calls.
 type watch struct {
 	client  *Client

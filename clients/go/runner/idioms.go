@@ -35,7 +35,7 @@ type idiom struct {
 
 func runIdioms(at *servers) error {
 	for _, each := range slices.Concat(idioms, credentialIdioms, ownServerIdioms, watchIdioms,
-		cacheIdioms, exampleIdioms) {
+		channelIdioms, cacheIdioms, exampleIdioms) {
 		printResult(each.name, "-", each.check(at))
 	}
 	return nil
