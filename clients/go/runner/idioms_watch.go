@@ -249,7 +249,7 @@ func watchBeyond(*servers) error {
 	})
 }
 
-// The first call names an inbox, and the others none.
+// The first call names two inboxes, and the second none.
 func watchTooLarge(*servers) error {
 	service := &watches{}
 	service.watch = func(call int, send func(*inboxpb.WatchInboxesResponse)) error {
@@ -276,9 +276,9 @@ func watchAtOnce(*servers) error {
 	service.watch = func(call int, send func(*inboxpb.WatchInboxesResponse)) error {
 		switch call {
 		case 1:
-			return failure(codes.Unavailable, inbox.ReasonReconnect)
+			return departure(inbox.ReasonReconnect)
 		case 2:
-			return failure(codes.Unavailable, inbox.ReasonShuttingDown)
+			return departure(inbox.ReasonShuttingDown)
 		}
 		send(synced())
 		return errOpen
@@ -288,8 +288,10 @@ func watchAtOnce(*servers) error {
 		if err != nil {
 			return err
 		}
-		waited := service.at[2].Sub(service.at[1])
-		return expect(waited >= 50*time.Millisecond, "a delay at the second end, got %v", waited)
+		first, second := service.at[1].Sub(service.at[0]), service.at[2].Sub(service.at[1])
+		return errors.Join(
+			expect(first < 950*time.Millisecond, "another call at once, got %v", first),
+			expect(second > 950*time.Millisecond, "a delay at the second end, got %v", second))
 	})
 }
 
@@ -299,7 +301,7 @@ func watchRenews(*servers) error {
 		if call == 2 {
 			send(synced())
 		}
-		return expired("token")
+		return expired("authorization")
 	}
 	return serving(service, inbox.Config{}, func(ctx context.Context, client *inbox.Client) error {
 		// Refused, and accepted with new credentials; then refused twice.

@@ -11,6 +11,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	inbox "leadchat.internal/inbox-go"
@@ -62,7 +64,7 @@ func failure(code codes.Code, reason inbox.Reason) error {
 	return failureWith(code, &errdetails.ErrorInfo{Reason: string(reason)})
 }
 
-// expired is the error of a credential, "token" or "certificate".
+// expired is the error of a credential, "authorization" or "certificate".
 func expired(credential string) error {
 	return failureWith(codes.Unauthenticated, &errdetails.ErrorInfo{
 		Reason:   string(inbox.ReasonCredentialsExpired),
@@ -70,8 +72,16 @@ func expired(credential string) error {
 	})
 }
 
-func failureWith(code codes.Code, info *errdetails.ErrorInfo) error {
+// departure is the end of a connection. The server asks for a delay of a second.
+func departure(reason inbox.Reason) error {
+	return failureWith(codes.Unavailable, &errdetails.ErrorInfo{Reason: string(reason)},
+		&errdetails.RetryInfo{RetryDelay: durationpb.New(time.Second)})
+}
+
+func failureWith(code codes.Code, info *errdetails.ErrorInfo,
+	more ...protoadapt.MessageV1) error {
 	info.Domain = "inbox.leadchat"
-	of, err := status.New(code, "of the service").WithDetails(info)
+	of, err := status.New(code, "of the service").WithDetails(
+		append([]protoadapt.MessageV1{info}, more...)...)
 	return errors.Join(err, of.Err())
 }

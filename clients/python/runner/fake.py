@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
+from google.protobuf import duration_pb2
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
@@ -28,6 +29,8 @@ class Fake(inbox_service_pb2_grpc.InboxServiceServicer):
     cancelled: threading.Event = field(default_factory=threading.Event)
     # The requests of the watches, and what each sends.
     watches: list[pb.WatchInboxesRequest] = field(default_factory=list)
+    # When each watch began, by the monotonic clock.
+    began: list[float] = field(default_factory=list)
     watch: Callable[[pb.WatchInboxesRequest, Context], Iterator[Any]] = lambda *_: iter(())
     address: str = ""
 
@@ -65,14 +68,19 @@ class Fake(inbox_service_pb2_grpc.InboxServiceServicer):
         self.cancelled.wait(5)
 
 
-def failure(code: grpc.StatusCode, reason: str = "", **metadata: str) -> Callable[[Context], None]:
-    """A behaviour: an error, with an ErrorInfo if there is a reason."""
+def failure(
+    code: grpc.StatusCode, reason: str = "", retry_seconds: int = 0, **metadata: str
+) -> Callable[[Context], None]:
+    """A behaviour: an error, with an ErrorInfo and a RetryInfo if there are a reason and a time."""
 
     def fail(context: Context) -> None:
         status = status_pb2.Status(code=code.value[0], message="a text")
         if reason:
             info = {"reason": reason, "domain": "inbox.leadchat", "metadata": metadata}
             pack(status, error_details_pb2.ErrorInfo(**info))
+        if retry_seconds:
+            delay = duration_pb2.Duration(seconds=retry_seconds)
+            pack(status, error_details_pb2.RetryInfo(retry_delay=delay))
         context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
         context.abort(code, "a text")
 

@@ -90,10 +90,12 @@ def synced() -> pb.WatchInboxesResponse:
 def of_calls(fake: Fake, *calls: Call) -> None:
     """Sets the events and the end of each watch; the last ones hold for all that follow."""
     fake.watches = []
+    fake.began = []
 
     def watch(message: pb.WatchInboxesRequest, context: Context) -> Iterator[Any]:
         number = len(fake.watches)
         fake.watches.append(message)
+        fake.began.append(time.monotonic())
         sent, end = calls[min(number, len(calls) - 1)]
         yield from sent
         end(context)
@@ -205,8 +207,20 @@ def it_names_none_if_that_is_too_large(_: Servers) -> None:
             expect.equal([len(it.known) for it in fake.watches], [2, 0])
 
 
+def it_goes_on_at_once_one_time(_: Servers) -> None:
+    reconnect = failure(Code.UNAVAILABLE, "RECONNECT", retry_seconds=1)
+    shutting_down = failure(Code.UNAVAILABLE, "SHUTTING_DOWN", retry_seconds=1)
+    with served() as fake:
+        for watch in KINDS:
+            of_calls(fake, ([], reconnect), ([], shutting_down), ([synced()], stay_open))
+            expect.equal(watch(fake.address, request(), 1), ["synced"])
+            first, second, third = fake.began
+            expect.that(second - first < 0.95, "another call at once")
+            expect.that(third - second > 0.95, "a delay at the second end")
+
+
 def expired_credentials_are_renewed_once(_: Servers) -> None:
-    ends = expired("token")
+    ends = expired("authorization")
     with served() as fake:
         for watch in KINDS:
             of_calls(fake, ([], ends), ([synced()], ends), ([], ends))
@@ -231,7 +245,7 @@ def it_does_not_wait_long_for_new_credentials(_: Servers) -> None:
     with served() as fake, shorter_renewals():
         for last in (away, silent):
             for watch in KINDS:
-                of_calls(fake, ([synced()], expired("token")), away, last)
+                of_calls(fake, ([synced()], expired("authorization")), away, last)
                 began = time.monotonic()
                 seen = watch(fake.address, request(), 9)
                 expect.equal([it for it in seen if it != "+1"], ["synced", "CREDENTIALS_EXPIRED"])
@@ -371,6 +385,7 @@ CHECKS = [
     it_goes_on,
     beyond_5000_it_begins_anew,
     it_names_none_if_that_is_too_large,
+    it_goes_on_at_once_one_time,
     expired_credentials_are_renewed_once,
     it_waits_for_a_new_certificate,
     it_does_not_wait_long_for_new_credentials,
