@@ -100,11 +100,11 @@ impl Policy {
             (None, uid) => uid.into_iter().collect(),
         };
         let of_token = token.iter().map(|token| token.identity());
-        let ends = certificate.map(|it| it.leaf.not_after);
+        let end = certificate.and_then(|it| it.next_end(now));
         let tokens = token.iter().chain(&viewer);
         Ok(Caller {
             identities: proved.into_iter().chain(of_token).collect(),
-            until: ends.into_iter().chain(tokens.map(|it| it.expires())).min(),
+            until: end.into_iter().chain(tokens.map(|it| it.expires())).min(),
             entry: Arc::clone(entry),
             peer: by_peer.map(|(_, credential)| credential),
             token,

@@ -44,6 +44,14 @@ impl fmt::Display for Peer {
 }
 
 impl Peer {
+    /// Cancelled when the connection is to end, for its certificate does not hold any more.
+    pub fn dismissed(&self) -> Option<&CancellationToken> {
+        match self {
+            Self::Tls(_, Some(certificate)) => Some(&certificate.dismissed),
+            _ => None,
+        }
+    }
+
     /// The peers that one machine may be: an address, or the /64 of an address of IPv6.
     pub fn network(&self) -> String {
         match self {
@@ -60,8 +68,8 @@ impl Peer {
 #[derive(Debug)]
 pub struct PeerCertificate {
     pub leaf: Leaf,
-    /// When the first certificate of the chain ends.
-    first_end: SystemTime,
+    /// When the certificates of the chain end.
+    ends: Vec<SystemTime>,
     /// The leaf, and what it came with.
     chain: Vec<CertificateDer<'static>>,
     /// The generation of the policy by whose authorities the chain was verified last.
@@ -75,7 +83,7 @@ impl PeerCertificate {
         let leaf = Leaf::read(chain.first().ok_or(LeafError::NoName)?)?;
         let ends = chain.iter().filter_map(|it| end_of_certificate(it));
         Ok(Self {
-            first_end: ends.min().unwrap_or(leaf.not_after),
+            ends: ends.collect(),
             leaf,
             chain,
             verified_in: AtomicU64::new(0),
@@ -91,7 +99,7 @@ impl PeerCertificate {
     }
 
     /// Whether it holds at this time, and by the authorities of this generation. Where it
-    /// does not, the connection is to end.
+    /// does not, the connection is to end, and no further call counts.
     pub fn check(
         &self,
         authorities: &Authorities,
@@ -100,7 +108,9 @@ impl PeerCertificate {
     ) -> Result<(), CredentialError> {
         let problem = if has_ended(self.leaf.not_after, now) {
             CredentialProblem::Expired
-        } else if self.is_verified(generation, now) || self.verify(authorities, now).is_ok() {
+        } else if !self.dismissed.is_cancelled()
+            && (self.is_verified(generation, now) || self.verify(authorities, now).is_ok())
+        {
             self.verified_in.store(generation, Ordering::Release);
             return Ok(());
         } else {
@@ -113,7 +123,15 @@ impl PeerCertificate {
     /// Whether the chain needs no verification: once a certificate of it has ended, it is
     /// verified each time, since it may do without this one.
     fn is_verified(&self, generation: u64, now: SystemTime) -> bool {
-        self.verified_in.load(Ordering::Acquire) == generation && !has_ended(self.first_end, now)
+        let mut ends = self.ends.iter();
+        self.verified_in.load(Ordering::Acquire) == generation
+            && !ends.any(|end| has_ended(*end, now))
+    }
+
+    /// When the next certificate of the chain ends.
+    pub fn next_end(&self, now: SystemTime) -> Option<SystemTime> {
+        let ends = self.ends.iter().copied();
+        ends.filter(|end| !has_ended(*end, now)).min()
     }
 
     fn verify(&self, authorities: &Authorities, now: SystemTime) -> Result<(), rustls::Error> {
@@ -124,10 +142,5 @@ impl PeerCertificate {
         let since_epoch = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         let now = UnixTime::since_unix_epoch(since_epoch);
         authorities.verify(leaf, intermediates, now)
-    }
-
-    /// Cancelled when the connection is to end.
-    pub fn dismissed(&self) -> CancellationToken {
-        self.dismissed.clone()
     }
 }

@@ -69,10 +69,7 @@ impl Connection {
             Peer::Unix(_) => Transport::Unix,
             Peer::Tls(..) => Transport::Tls,
         };
-        let dismissed = match &peer {
-            Peer::Tls(_, Some(certificate)) => Some(certificate.dismissed()),
-            _ => None,
-        };
+        let dismissed = peer.dismissed().cloned();
         let mut stream = TimeoutStream::new(socket);
         stream.set_read_timeout(Some(limits.idle_timeout));
         stream.set_write_timeout(Some(limits.write_timeout));

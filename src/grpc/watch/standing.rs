@@ -1,11 +1,13 @@
 //! Whether the caller of a watch may still ask. A watch outlives the check of credentials and
 //! rules that its call has passed. The check is made again when the rules, the authorities or
-//! the keys change, and when the first credential ends.
+//! the keys change, and when the first credential ends. It is also made again when another call
+//! of the connection has found that its certificate does not hold any more.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::pending, sync::Arc, time::Duration};
 
 use http::HeaderValue;
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -59,14 +61,24 @@ impl Standing {
         let has_ended = caller
             .until()
             .is_some_and(|until| (self.clock.wall)() >= until);
-        self.policy.has_changed() || has_ended
+        let dismissed = self.peer.dismissed();
+        self.policy.has_changed()
+            || has_ended
+            || dismissed.is_some_and(CancellationToken::is_cancelled)
     }
 
     /// Waits until the caller may have to be identified again. Dropping the future loses
     /// nothing.
     pub async fn may_be_due(&mut self, caller: &Caller) {
+        let dismissed = async {
+            match self.peer.dismissed() {
+                Some(dismissed) => dismissed.cancelled().await,
+                None => pending().await,
+            }
+        };
         tokio::select! {
             () = self.policy.changed() => {}
+            () = dismissed => {}
             () = sleep(EXPIRY_CHECK_INTERVAL), if caller.until().is_some() => {}
         }
     }

@@ -2,17 +2,17 @@
 
 use std::{
     collections::BTreeMap,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use tonic::{Request, metadata::MetadataValue};
 
 use super::{
     audit::lines,
-    file, get,
+    certificates, file, get,
     issuers::{ISSUERS, KEYS, claims, now},
     metadata, needs,
-    network::entry,
+    network::{DASHBOARD, Network, entry, uri},
     on_socket_with, uid,
 };
 use crate::support::{
@@ -135,6 +135,9 @@ async fn changed_rules_apply_to_an_open_watch() {
     for watch in [watch, other] {
         assert_eq!(needs(&watch.end().await), "account");
     }
+    server
+        .eventually_counted("leadchat_inbox_watches_ended_total", &[("why", "rules")], 2)
+        .await;
     let denied = lines(&server)
         .into_iter()
         .filter(|line| line["event"] == "denied" && line["method"] == "WatchInboxes");
@@ -195,6 +198,45 @@ async fn credentials_that_end_end_a_watch() {
     server.signal("HUP");
     assert_eq!(reason(&goes_on.end().await), "CREDENTIALS_INVALID");
     assert!(!server.log().contains("Bearer"));
+}
+
+/// A call finds that the certificate has ended, and the connection ends a second later. Each watch
+/// is told before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_that_ends_ends_all_watches() {
+    let database = Backend::Sqlite.golden();
+    let network = Network::new();
+    let callers = certificates::callers().replace("\"GetInbox\"", "\"GetInbox\", \"WatchInboxes\"");
+    let server = network.program(&database, &callers).with_admin().start();
+    let (now, id) = (SystemTime::now(), uri(DASHBOARD));
+    let end = now + Duration::from_secs(8);
+    let certificate =
+        network
+            .mesh
+            .certificate_between("short", &id, (now - certificates::hours(1), end));
+    let tls = network.tls(Some(&certificate));
+    let client = tls.client(&server.address);
+    let mut watches = Vec::new();
+    for _ in 0..8 {
+        let mut opened = client.watch(watch(viewer::service())).await.unwrap();
+        opened.batch().await.unwrap();
+        watches.push(opened);
+    }
+    while SystemTime::now() < end + Duration::from_millis(1500) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let status = get(&client, 1, viewer::service()).await.unwrap_err();
+    assert_eq!(reason(&status), "CREDENTIALS_EXPIRED");
+    for watch in watches {
+        let status = watch.end().await;
+        assert_eq!(reason(&status), "CREDENTIALS_EXPIRED", "{status:?}");
+        assert_eq!(metadata(&status)["credential"], "certificate");
+    }
+    assert_eq!(tls.connections(), 1);
+    let why = [("why", "credentials")];
+    server
+        .eventually_counted("leadchat_inbox_watches_ended_total", &why, 8)
+        .await;
 }
 
 /// One line for each batch with secrets, and none for others.
