@@ -64,7 +64,7 @@ struct Pollers<S> {
 struct Polled {
     newest: watch::Sender<PolledState>,
     changes: Option<Arc<Changes>>,
-    /// How long its last read took.
+    /// How long its last read took that did not fail.
     took: Duration,
     bytes: usize,
 }
@@ -75,6 +75,8 @@ struct PolledState {
     /// When its read had ended. Only a read that began later replaces the state: of two reads that
     /// overlap, the one that began first may show the later state.
     read_ended: BootInstant,
+    /// When its poller began to read last, whatever came of it.
+    polled: BootInstant,
     /// The number of the store when its read began, if there is one.
     version: Option<DataVersionNumber>,
     /// Set once there will be no newer state.
@@ -215,6 +217,7 @@ impl<S: PollSource> Pollers<S> {
             return Err(DirectoryError::TooManyWatches);
         }
         let state = PolledState {
+            polled: answer.as_of,
             answer,
             read_ended,
             version: None,

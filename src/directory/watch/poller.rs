@@ -1,16 +1,16 @@
 //! The task of one watched account.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    sync::{OwnedSemaphorePermit, watch},
+    time::sleep,
+};
 use tracing::debug;
 
 use super::{Polled, PolledState, Pollers, REST_PER_READ, publish};
 use crate::{
-    directory::{
-        changes::{Changes, DataVersionNumber},
-        poll_source::PollSource,
-    },
+    directory::{changes::Changes, poll_source::PollSource},
     domain::{
         directory::{Answer, DirectoryError},
         id::AccountId,
@@ -49,6 +49,7 @@ impl<S: PollSource> Poller<S> {
             poller: &self,
             end: Some(DirectoryError::Unexpected),
         };
+        let mut poll = pin!(self.poll());
         loop {
             tokio::select! {
                 () = self.newest.closed() => {
@@ -64,42 +65,34 @@ impl<S: PollSource> Poller<S> {
                         return;
                     }
                 }
-                () = self.poll() => {}
+                () = &mut poll => poll.set(self.poll()),
             }
         }
     }
 
     /// Waits until a read is due and may run, reads, and rests.
     async fn poll(&self) {
-        let (earlier, version) = {
-            let state = self.newest.borrow();
-            (state.answer.clone(), state.version)
-        };
-        self.due(&earlier, version).await;
+        self.due().await;
         self.settle();
         let Ok(permit) = Arc::clone(&self.pollers.poll_permits).acquire_owned().await else {
             return;
         };
-        // The read keeps it to its end, also where nobody waits for that any more.
-        let permit = Arc::new(permit);
         let version = self.changes.as_ref().and_then(|changes| changes.newest());
-        let clock = self.pollers.clock;
-        let began = clock.now();
-        let answer = self
-            .pollers
-            .source
-            .again(self.account, &earlier, Arc::clone(&permit));
-        let answer = answer.await;
-        let read_ended = clock.now();
-        let took = read_ended.0.saturating_sub(began.0);
-        // Beside the wait for the next read.
-        tokio::spawn(async move {
-            sleep(took * REST_PER_READ).await;
-            drop(permit);
+        let began = self.pollers.clock.now();
+        self.newest.send_if_modified(|state| {
+            state.polled = began;
+            false
         });
-        self.pollers.note(self.account, took);
+        // A task of its own, so that the read and its rest go on where the last watch has ended.
+        let pollers = Arc::clone(&self.pollers);
+        let earlier = self.newest.borrow().answer.clone();
+        let read = tokio::spawn(read_and_rest(pollers, self.account, earlier, permit));
+        let answer = read.await.unwrap_or(Err(DirectoryError::Unexpected));
         match answer {
             Ok(answer) => {
+                let read_ended = self.pollers.clock.now();
+                let took = read_ended.0.saturating_sub(began.0);
+                self.pollers.note(self.account, took);
                 if publish(&self.newest, answer, read_ended, version) {
                     self.pollers.weigh(self.account, &self.newest);
                 }
@@ -121,14 +114,18 @@ impl<S: PollSource> Poller<S> {
     }
 
     /// Waits until anything may have changed.
-    async fn due(&self, earlier: &Answer, version: Option<DataVersionNumber>) {
+    async fn due(&self) {
+        let (version, polled) = {
+            let state = self.newest.borrow();
+            (state.version, state.polled.max(state.answer.as_of))
+        };
         let max_staleness = self.pollers.bounds.max_staleness;
         let interval = if max_staleness.is_zero() {
             UNCACHED_INTERVAL
         } else {
             max_staleness / 2
         };
-        let age = self.pollers.clock.now().0.saturating_sub(earlier.as_of.0);
+        let age = self.pollers.clock.now().0.saturating_sub(polled.0);
         let interval = sleep(interval.saturating_sub(age));
         match &self.changes {
             // Flags change without a change of the store.
@@ -149,6 +146,26 @@ impl<S: PollSource> Poller<S> {
         let longest = self.pollers.bounds.max_staleness + self.pollers.round() + OUTAGE_TIMEOUT;
         longest.saturating_sub(age)
     }
+}
+
+/// Reads an account. The next read, of any account, has to wait for the rest after it.
+async fn read_and_rest<S: PollSource>(
+    pollers: Arc<Pollers<S>>,
+    account: AccountId,
+    earlier: Answer,
+    permit: OwnedSemaphorePermit,
+) -> Result<Answer, DirectoryError> {
+    let began = pollers.clock.now();
+    // The read keeps it to its end, also where nobody waits for that any more.
+    let permit = Arc::new(permit);
+    let answer = pollers.source.again(account, &earlier, Arc::clone(&permit));
+    let answer = answer.await;
+    let took = pollers.clock.now().0.saturating_sub(began.0);
+    tokio::spawn(async move {
+        sleep(took * REST_PER_READ).await;
+        drop(permit);
+    });
+    answer
 }
 
 /// Ends the watches of an account with its poller, also where that panics.

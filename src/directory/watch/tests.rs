@@ -90,6 +90,68 @@ async fn an_account_is_read_no_more_often_than_at_half_the_bound() {
     );
 }
 
+/// Reads that fail are no more frequent.
+#[tokio::test(start_paused = true)]
+async fn a_read_that_fails_is_not_repeated_at_once() {
+    let store = Arc::new(Store::default());
+    let bounds = WatchBounds {
+        max_staleness: Duration::from_mins(1),
+        bytes: MANY_BYTES,
+    };
+    let metrics = WatchMetrics::default();
+    let pollers = AccountPollers::new(Arc::clone(&store), bounds, CLOCK, metrics);
+    let _watch = pollers.begin(1).await.unwrap();
+    pass(35).await;
+    reads(&store);
+    store.fails.store(true, SeqCst);
+    pass(60).await;
+    let count = reads(&store).len();
+    assert!((1..=2).contains(&count), "{count}");
+}
+
+/// Where no answer may be remembered, it is once a second.
+#[tokio::test(start_paused = true)]
+async fn without_a_bound_an_account_is_read_each_second() {
+    let store = Arc::new(Store::default());
+    let bounds = WatchBounds {
+        max_staleness: Duration::ZERO,
+        bytes: MANY_BYTES,
+    };
+    let metrics = WatchMetrics::default();
+    let pollers = AccountPollers::new(Arc::clone(&store), bounds, CLOCK, metrics);
+    let _watch = pollers.begin(1).await.unwrap();
+    pass(10).await;
+    let count = reads(&store).len();
+    assert!((9..=10).contains(&count), "{count}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rest_follows_the_read_of_an_account_without_watches() {
+    let store = Arc::new(Store::default());
+    let pollers = pollers(&store);
+    let watches = (
+        pollers.begin(1).await.unwrap(),
+        pollers.begin(2).await.unwrap(),
+    );
+    store.read_ms.store(1000, SeqCst);
+    // Within the first read, its watches end.
+    while store.begun.load(SeqCst) == 0 {
+        pass_ms(50).await;
+    }
+    pass_ms(200).await;
+    let (first, second) = watches;
+    drop(first);
+    pass(10).await;
+    drop(second);
+    let reads = reads(&store);
+    let (account, began, ended) = reads[0];
+    assert!(
+        account == 1 && ended >= began + Duration::from_secs(1),
+        "{reads:?}"
+    );
+    assert!(reads[1].1 >= ended + Duration::from_secs(3), "{reads:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn pollers_read_one_by_one_and_rest() {
     let store = Arc::new(Store::default());
@@ -242,6 +304,24 @@ async fn watches_end_when_the_store_is_away_for_too_long() {
     assert!(matches!(watch.newest(), Err(DirectoryError::Unavailable)));
     store.is_away.store(false, SeqCst);
     pollers.begin(1).await.unwrap();
+}
+
+/// Reads that fail take long, which does not put off the end.
+#[tokio::test(start_paused = true)]
+async fn many_accounts_end_as_soon_as_one() {
+    let store = Arc::new(Store::default());
+    let pollers = pollers(&store);
+    let mut watches = Vec::new();
+    for account in 1..=20 {
+        watches.push(pollers.begin(account).await.unwrap());
+    }
+    pass(5).await;
+    store.is_away.store(true, SeqCst);
+    store.read_ms.store(1300, SeqCst);
+    pass(38).await;
+    for watch in &mut watches {
+        assert!(matches!(watch.newest(), Err(DirectoryError::Unavailable)));
+    }
 }
 
 #[tokio::test(start_paused = true)]
