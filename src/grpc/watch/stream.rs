@@ -65,6 +65,8 @@ pub struct WatchStream<W> {
     /// Of the batch under way: one line of the audit each.
     disclosure: Option<Disclosure>,
     heartbeat_at: Instant,
+    /// The latest moment that it has sent.
+    sent_as_of: BootInstant,
     /// Why it is to end, and how many more ends of batches it sends.
     leaving: Option<(Leave, u8)>,
 }
@@ -113,6 +115,7 @@ impl<W: AccountWatch> WatchStream<W> {
             watch,
             disclosure: None,
             heartbeat_at: Instant::now() + HEARTBEAT_INTERVAL,
+            sent_as_of: BootInstant(Duration::ZERO),
             leaving: None,
         }
     }
@@ -156,19 +159,24 @@ impl<W: AccountWatch> WatchStream<W> {
                     if let Some((_, batches)) = &mut self.leaving {
                         *batches = batches.saturating_sub(1);
                     }
-                    let read_time = Some(self.read_time(as_of));
-                    let synced = pb::Synced { read_time };
-                    return Ok(self.event(Event::Synced(synced), &access));
+                    let synced = self.synced(as_of);
+                    return Ok(self.event(synced, &access));
                 }
                 WatchStep::Again => yield_now().await,
                 WatchStep::Idle => {
-                    if let Some((end, _)) = self.leaving {
-                        return Err(end.into());
+                    if let Some((end, batches)) = &mut self.leaving {
+                        if newest.as_of <= self.sent_as_of {
+                            return Err((*end).into());
+                        }
+                        // The client holds what was visible at this moment, too.
+                        *batches = 0;
+                        let synced = self.synced(newest.as_of);
+                        return Ok(self.event(synced, &access));
                     }
                     if Instant::now() >= self.heartbeat_at {
                         let read_time = Some(self.read_time(newest.as_of));
-                        let heartbeat = pb::Heartbeat { read_time };
-                        return Ok(self.event(Event::Heartbeat(heartbeat), &access));
+                        let heartbeat = Event::Heartbeat(pb::Heartbeat { read_time });
+                        return Ok(self.event(heartbeat, &access));
                     }
                     // The cursor keeps the state, as far as it needs it.
                     drop(newest);
@@ -260,7 +268,13 @@ impl<W: AccountWatch> WatchStream<W> {
             .get_or_insert_with(|| Disclosure::of(audit.clone(), call.clone(), permit))
     }
 
-    fn read_time(&self, as_of: BootInstant) -> prost_types::Timestamp {
+    fn synced(&mut self, as_of: BootInstant) -> Event {
+        let read_time = Some(self.read_time(as_of));
+        Event::Synced(pb::Synced { read_time })
+    }
+
+    fn read_time(&mut self, as_of: BootInstant) -> prost_types::Timestamp {
+        self.sent_as_of = as_of;
         self.parts.clock.wall_time(as_of).into()
     }
 }

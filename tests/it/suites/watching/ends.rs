@@ -10,14 +10,22 @@ use tonic_types::StatusExt;
 
 use super::{ADMINISTRATOR, small, synced, user};
 use crate::support::{
-    Backend, Program, reason,
+    Backend, Program,
+    program::Server,
+    reason,
     watch::{resume, summary, watch},
 };
+
+async fn counted_ends(server: &Server, why: &str, count: u32) {
+    let name = "leadchat_inbox_watches_ended_total";
+    let why = [("why", why)];
+    server.eventually_counted(name, &why, count).await;
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_watch_ends_at_its_deadline_and_not_before() {
     let database = small(Backend::Sqlite).await;
-    let server = Program::serving(&database).start();
+    let server = super::serving(&database).start();
     let client = server.client().await;
     let mut request = Request::new(watch(user(ADMINISTRATOR)));
     // Not by `set_timeout`: that would end the client's side, too.
@@ -33,6 +41,7 @@ async fn a_watch_ends_at_its_deadline_and_not_before() {
         took >= Duration::from_secs(2) && took < Duration::from_secs(20),
         "{took:?}"
     );
+    counted_ends(&server, "deadline", 1).await;
 }
 
 /// A call without a deadline has 30 seconds; a watch has no such end.
@@ -64,6 +73,7 @@ async fn a_watch_ends_before_its_connection() {
     let database = small(Backend::Sqlite).await;
     let server = Program::serving(&database)
         .args(["--max-connection-age", "5s"])
+        .with_admin()
         .start();
     let mut ends = Vec::new();
     for _ in 0..12 {
@@ -94,6 +104,7 @@ async fn a_watch_ends_before_its_connection() {
         last.saturating_sub(*first) > Duration::from_millis(50),
         "{times:?}"
     );
+    counted_ends(&server, "age", 12).await;
     // Each ended before GOAWAY.
     assert!(*first < Duration::from_secs(5), "{times:?}");
     // Nothing is missed, and nothing comes again.
@@ -103,7 +114,7 @@ async fn a_watch_ends_before_its_connection() {
     assert_eq!(summary(&again.batch().await.unwrap()), [""; 0]);
 }
 
-/// Each gets SHUTTING_DOWN and a line of the log, and the drain waits for none.
+/// Each gets a last `synced`, SHUTTING_DOWN and a line of the log, and the drain waits for none.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_ends_watches() {
     let database = small(Backend::Sqlite).await;
@@ -112,10 +123,15 @@ async fn a_stop_ends_watches() {
     for _ in 0..3 {
         watches.push(synced(&server, watch(user(ADMINISTRATOR))).await);
     }
+    // So that there is a later moment.
+    tokio::time::sleep(Duration::from_millis(500)).await;
     server.signal("TERM");
     let began = Instant::now();
-    for watch in watches {
-        let status = watch.end().await;
+    for mut watch in watches {
+        let before = watch.read_time;
+        assert_eq!(summary(&watch.batch().await.unwrap()), [""; 0]);
+        assert!(watch.read_time > before);
+        let status = watch.next().await.err().unwrap();
         assert_eq!(
             (status.code(), reason(&status).as_str()),
             (Code::Unavailable, "SHUTTING_DOWN")
@@ -137,7 +153,7 @@ async fn a_stop_ends_watches() {
     assert_eq!(ends.len(), 3, "{ends:?}");
     for line in ends {
         assert!(
-            line.contains("code=\"UNAVAILABLE\"") && line.contains("events=6"),
+            line.contains("code=\"UNAVAILABLE\"") && line.contains("events=7"),
             "{line}"
         );
         assert!(
