@@ -21,12 +21,14 @@ use crate::support::{
     proxy::Proxy,
     redis::Redis,
     viewer,
+    watch::{Watch, summary, watch},
 };
 
 on_both_databases!(
     flags_are_those_that_rails_shows,
     a_flag_is_any_value_that_is_not_blank,
     without_redis_our_own_table_is_read,
+    flags_are_sent_to_an_open_watch,
 );
 
 /// A TikTok inbox of account 1 and its flag.
@@ -233,6 +235,37 @@ async fn without_redis_our_own_table_is_read(backend: Backend) {
         );
         database.execute(&sql).await;
         assert_eq!(state(&client).await, wanted);
+    }
+}
+
+/// A flag is no row, and is read again all the same.
+async fn flags_are_sent_to_an_open_watch(backend: Backend) {
+    let database = backend.golden();
+    let redis = Redis::start(&[]);
+    let server = with_redis(&database, &redis)
+        .env("MAX_STALENESS", "0.5")
+        .start();
+    let client = server.client().await;
+    let mut watch = client.watch(watch(viewer::user(1))).await.unwrap();
+    watch.batch().await.unwrap();
+    let state = |watch: &Watch| of(&watch.held[&INBOX]);
+    assert_eq!(state(&watch), NOT_REQUIRED);
+    let subject = format!("+{INBOX}");
+    for (command, wanted) in [
+        (&["SET", KEY, "true"][..], REQUIRED),
+        (&["DEL", KEY], NOT_REQUIRED),
+    ] {
+        redis.run::<()>(command);
+        assert_eq!(summary(&watch.batch().await.unwrap()), [&*subject]);
+        assert_eq!(state(&watch), wanted);
+    }
+    redis.freeze();
+    while state(&watch) != UNKNOWN {
+        watch.batch().await.unwrap();
+    }
+    redis.thaw();
+    while state(&watch) != NOT_REQUIRED {
+        watch.batch().await.unwrap();
     }
 }
 

@@ -177,6 +177,12 @@ async fn each_change_is_sent(backend: Backend) {
     .await;
     assert!(both.administrator.has_no_event_for(NO_EVENT_WINDOW).await);
     assert!(both.agent.has_no_event_for(NO_EVENT_WINDOW).await);
+    let scrape = server.scrape().await;
+    let sent = |event| scrape.count("leadchat_inbox_watch_events_total", &[("event", event)]);
+    assert_eq!(
+        (sent("upserted"), sent("removed"), sent("synced")),
+        (18, 6, 16)
+    );
 }
 
 async fn rights_are_judged_anew(backend: Backend) {
@@ -210,12 +216,15 @@ async fn rights_are_judged_anew(backend: Backend) {
     assert_eq!(summary(&batch), ["+1", "+2", "+3", "+4", "+5"]);
     assert!(batch.iter().all(|it| it.role == Role::Administrator));
 
-    for (sql, expected) in [
+    let viewer = [("why", "viewer")];
+    for (ended, sql, expected) in [
         (
+            2,
             "UPDATE accounts SET status = 1 WHERE id = 1",
             "ACCOUNT_SUSPENDED",
         ),
         (
+            3,
             "DELETE FROM account_users WHERE user_id = 1",
             "ACCESS_DENIED",
         ),
@@ -223,6 +232,9 @@ async fn rights_are_judged_anew(backend: Backend) {
         let watch = synced(&server, self::watch(user(ADMINISTRATOR))).await;
         database.execute(sql).await;
         assert_eq!(reason(&watch.end().await), expected);
+        server
+            .eventually_counted("leadchat_inbox_watches_ended_total", &viewer, ended)
+            .await;
         let denied = server
             .client()
             .await

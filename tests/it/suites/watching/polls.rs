@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::{ADMINISTRATOR, AGENT, small, synced, user};
 use crate::support::{
-    Backend, Program, reason,
+    Backend, Program, get_as_user, reason,
     watch::{summary, watch},
 };
 
@@ -54,6 +54,55 @@ async fn postgres_is_polled_at_half_the_bound() {
     let before = account_reads(&server).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(account_reads(&server).await, before);
+}
+
+/// Calls that keep all permits for reads do not hold up a watch.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn polls_do_not_wait_for_the_permits_of_calls() {
+    let database = small(Backend::Postgres).await;
+    let now = "'2026-01-01', '2026-01-01'";
+    // Reads of account 2 take until their time-out, and those of account 1 do not.
+    let slow = format!(
+        "INSERT INTO channel_api (id, account_id, identifier, created_at, updated_at)
+            SELECT id, 2, 'i' || id, {now} FROM generate_series(11, 16) id;
+        INSERT INTO inboxes (id, account_id, channel_id, channel_type, name, created_at, updated_at)
+            SELECT id, 2, id, 'Channel::Api', 'inbox', {now} FROM generate_series(11, 16) id;
+        INSERT INTO working_hours (inbox_id, account_id, day_of_week, created_at, updated_at)
+            SELECT id, 2, 1, {now} FROM generate_series(11, 16) id;
+        ALTER TABLE working_hours RENAME TO hours;
+        CREATE VIEW working_hours AS SELECT * FROM hours WHERE account_id <> 2
+            OR (SELECT CAST(pg_sleep(30) AS text)) IS NOT NULL"
+    );
+    database.execute(&slow).await;
+    let server = super::serving(&database)
+        .args(["--max-concurrent-reads", "1"])
+        .start();
+    let mut watch = synced(&server, watch(user(ADMINISTRATOR))).await;
+    // Of an inbox each, so that they share no read.
+    for inbox in 11..=16 {
+        let client = server.client().await;
+        tokio::spawn(async move {
+            loop {
+                let _ = client.get(get_as_user(2, inbox, 3)).await;
+            }
+        });
+    }
+    let name = "leadchat_inbox_reads_waiting";
+    server.eventually_scraped(name, &[], |it| it > 2.5).await;
+    let mut times = Vec::new();
+    for attempt in 1..=3 {
+        let began = Instant::now();
+        for number in 1..=3 {
+            let rename = format!("UPDATE inboxes SET name = '{attempt} {number}' WHERE id = 1");
+            database.execute(&rename).await;
+            assert_eq!(summary(&watch.batch().await.unwrap()), ["+1"]);
+        }
+        times.push(began.elapsed());
+    }
+    println!("polls: three events beside calls that hold the permit: {times:?}");
+    // With a permit of the calls, each would wait for a time-out of three seconds.
+    let quickest = times.iter().min().unwrap();
+    assert!(*quickest < Duration::from_secs(5), "{times:?}");
 }
 
 /// An SQLite file is read only after a change, by whichever process.
@@ -125,6 +174,10 @@ async fn an_outage_ends_watches_after_a_while() {
         took > Duration::from_secs(25) && took < Duration::from_mins(1),
         "{took:?}"
     );
+    let store = [("why", "store")];
+    server
+        .eventually_counted("leadchat_inbox_watches_ended_total", &store, 1)
+        .await;
     assert!(!heartbeats.is_empty());
     // No heartbeat says more than is known.
     for heartbeat in &heartbeats {
