@@ -15,7 +15,8 @@ TEST_THREADS := 4
 TEST_TMPDIR := $(shell [ "$$(df --output=avail -B1M /dev/shm 2>/dev/null | tail -n 1)" -ge 4096 ] 2>/dev/null && \
   [ -w /dev/shm ] && echo /dev/shm || echo "$${TMPDIR:-/tmp}")
 
-# How long `make soak` runs: rounds of each kind of right, and seconds of each history, on each database.
+# How long `make soak` runs: rounds of each kind of right, and seconds of histories, on each database. Of the rounds
+# through watches, a quarter is for each of two rights on each database.
 SOAK_ROUNDS := 10000
 SOAK_SECONDS := 3600
 

@@ -1,5 +1,5 @@
-//! prost's codec with two differences: the buffer of a message is as large as the message, and
-//! the messages of a stream are not collected.
+//! prost's codec with two differences. The buffer of a message is as large as the message. The
+//! messages of a stream are collected up to 4 KiB only.
 //!
 //! prost's buffer doubles as it grows. A response that waits for a slow reader would take
 //! twice its size, and each response would be copied several times. A stream keeps its buffer
@@ -15,7 +15,7 @@ use tonic::{
 };
 use tonic_prost::{ProstCodec, ProstDecoder, ProstEncoder};
 
-/// The size of a buffer at first: a response with one inbox.
+/// The size of a buffer at first, enough for a response with one inbox.
 const BUFFER_BYTES: usize = 2 << 10;
 
 /// The size at which messages of a stream are sent.

@@ -2,7 +2,8 @@
 //!
 //! An inbox is written as an [`UndisclosedInbox`], and only a [`Disclosure`] makes a message
 //! of it. So no method can forget the audit. A disclosure writes its line when it is dropped:
-//! before a response leaves, and at the end of a watch's batch. Lines have ids and names of groups, and never a value.
+//! before a response leaves, and at the end of a watch's batch or of the watch. Lines have ids and
+//! names of groups, and never a value.
 
 use std::{collections::BTreeSet, sync::Arc};
 

@@ -88,16 +88,17 @@ type InboxServiceClient interface {
 	// First come the differences to `known`, then `synced`, then changes in batches, each of
 	// which ends with `synced`. Every event is judged by the newest rights and the newest
 	// state that the service has when the event is sent. A slow client misses states, and
-	// never the last one. After a right is withdrawn, up to 32 KiB and one event that were sent
-	// before may still arrive.
+	// never the last one. After a right is withdrawn, events that were made before may still
+	// arrive: those in the flow-control window of the client, and 8 KiB and two events.
 	//
 	// With default settings, a change is sent about a second after its commit, or later if many
 	// accounts are watched. The order of the events of a batch may change.
 	//
 	// The client holds the inboxes that were upserted, without those that were removed. When
 	// the stream ends with UNAVAILABLE, or with RESOURCE_EXHAUSTED for want of a place, it
-	// watches again, on any replica, with what it holds as `known`. When it ends with PERMISSION_DENIED, the viewer may see
-	// nothing any more, or the caller may not ask: the client forgets what it holds.
+	// watches again, on any replica, with what it holds as `known`. When it ends with
+	// PERMISSION_DENIED, the viewer may see nothing any more, or the caller may not ask: the
+	// client forgets what it holds.
 	//
 	// A watch has 30 seconds to begin, and then no deadline unless the client sets one. It ends
 	// with `ERROR_REASON_RECONNECT` before its connection is closed for its age. It counts among
@@ -219,16 +220,17 @@ type InboxServiceServer interface {
 	// First come the differences to `known`, then `synced`, then changes in batches, each of
 	// which ends with `synced`. Every event is judged by the newest rights and the newest
 	// state that the service has when the event is sent. A slow client misses states, and
-	// never the last one. After a right is withdrawn, up to 32 KiB and one event that were sent
-	// before may still arrive.
+	// never the last one. After a right is withdrawn, events that were made before may still
+	// arrive: those in the flow-control window of the client, and 8 KiB and two events.
 	//
 	// With default settings, a change is sent about a second after its commit, or later if many
 	// accounts are watched. The order of the events of a batch may change.
 	//
 	// The client holds the inboxes that were upserted, without those that were removed. When
 	// the stream ends with UNAVAILABLE, or with RESOURCE_EXHAUSTED for want of a place, it
-	// watches again, on any replica, with what it holds as `known`. When it ends with PERMISSION_DENIED, the viewer may see
-	// nothing any more, or the caller may not ask: the client forgets what it holds.
+	// watches again, on any replica, with what it holds as `known`. When it ends with
+	// PERMISSION_DENIED, the viewer may see nothing any more, or the caller may not ask: the
+	// client forgets what it holds.
 	//
 	// A watch has 30 seconds to begin, and then no deadline unless the client sets one. It ends
 	// with `ERROR_REASON_RECONNECT` before its connection is closed for its age. It counts among

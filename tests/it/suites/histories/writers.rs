@@ -30,8 +30,8 @@ pub const STABLE_INBOXES: [i64; 6] = [101, 102, 103, 104, 105, 106];
 /// Inboxes that are deleted and inserted.
 pub const VOLATILE_INBOXES: [i64; 2] = [107, 108];
 
-/// A text of each inbox that never changes. A chunk of a response has 32 KiB, so that the
-/// state may change within a batch of a watch.
+/// A text of each inbox that never changes. A watch makes one event after the other as they are sent,
+/// so that the state may change within a batch.
 const LARGE_TEXT_BYTES: usize = 16 << 10;
 
 const STAMPS: &str = "'2026-01-01', '2026-01-01'";
