@@ -139,6 +139,7 @@ func (w *watch) run(ctx context.Context, yield func(*inboxpb.WatchInboxesRespons
 			w.report(err)
 			select {
 			case <-ctx.Done():
+			case <-w.client.lifetime.Done():
 			case <-time.After(min(delay, w.left())):
 			}
 		}

@@ -57,6 +57,8 @@ struct Pollers<S> {
     polled: Mutex<HashMap<AccountId, Polled>>,
     /// There while anything is watched, if the source can tell of changes.
     changes: Mutex<Weak<Changes>>,
+    /// How long the last read took, if it failed.
+    failed: Mutex<Duration>,
     metrics: WatchMetrics,
 }
 
@@ -138,6 +140,7 @@ impl<S: PollSource> AccountPollers<S> {
             poll_permits: Arc::new(Semaphore::new(1)),
             polled: Mutex::default(),
             changes: Mutex::default(),
+            failed: Mutex::default(),
             metrics,
         });
         let watched = Arc::downgrade(&pollers);
@@ -250,9 +253,11 @@ impl<S: PollSource> Pollers<S> {
     }
 
     /// Notes how long a read took.
-    fn note(&self, account: AccountId, took: Duration) {
+    fn note(&self, account: AccountId, took: Duration, is_ok: bool) {
+        let failed = if is_ok { Duration::ZERO } else { took };
+        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = failed;
         let mut polled = self.lock();
-        if let Some(polled) = polled.get_mut(&account) {
+        if let Some(polled) = polled.get_mut(&account).filter(|_| is_ok) {
             polled.took = took;
         }
         self.count(&polled);
@@ -269,10 +274,12 @@ impl<S: PollSource> Pollers<S> {
         self.count(&polled);
     }
 
-    /// The time in which each account is read once, rests included.
-    fn round(&self) -> Duration {
+    /// The time after which each account was read again, unless all reads fail: a round, and one
+    /// read that fails.
+    fn longest_interval(&self) -> Duration {
         let (reads, _) = totals(&self.lock());
-        round_of(reads)
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        round_of(reads + *failed)
     }
 
     /// Forgets an account unless a watch is left. True if it is forgotten.
@@ -355,7 +362,7 @@ fn publish(
     })
 }
 
-/// How long the last reads of all accounts took, and the memory of their states.
+/// How long the last reads of all accounts took that did not fail, and the memory of their states.
 fn totals(polled: &HashMap<AccountId, Polled>) -> (Duration, usize) {
     let polled = polled.values();
     polled.fold((Duration::ZERO, 0), |(took, bytes), polled| {

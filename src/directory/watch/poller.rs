@@ -88,11 +88,11 @@ impl<S: PollSource> Poller<S> {
         let earlier = self.newest.borrow().answer.clone();
         let read = tokio::spawn(read_and_rest(pollers, self.account, earlier, permit));
         let answer = read.await.unwrap_or(Err(DirectoryError::Unexpected));
+        let read_ended = self.pollers.clock.now();
+        let took = read_ended.0.saturating_sub(began.0);
+        self.pollers.note(self.account, took, answer.is_ok());
         match answer {
             Ok(answer) => {
-                let read_ended = self.pollers.clock.now();
-                let took = read_ended.0.saturating_sub(began.0);
-                self.pollers.note(self.account, took);
                 if publish(&self.newest, answer, read_ended, version) {
                     self.pollers.weigh(self.account, &self.newest);
                 }
@@ -142,8 +142,8 @@ impl<S: PollSource> Poller<S> {
     fn time_until_outage(&self) -> Duration {
         let as_of = self.newest.borrow().as_of(self.changes.as_deref());
         let age = self.pollers.clock.now().0.saturating_sub(as_of.0);
-        // While all reads succeed, a state gets as old as a round.
-        let longest = self.pollers.bounds.max_staleness + self.pollers.round() + OUTAGE_TIMEOUT;
+        let interval = self.pollers.longest_interval();
+        let longest = self.pollers.bounds.max_staleness + interval + OUTAGE_TIMEOUT;
         longest.saturating_sub(age)
     }
 }

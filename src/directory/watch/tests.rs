@@ -306,6 +306,28 @@ async fn watches_end_when_the_store_is_away_for_too_long() {
     pollers.begin(1).await.unwrap();
 }
 
+/// A read that takes long and fails, and its rest, leave time for another read.
+#[tokio::test(start_paused = true)]
+async fn one_read_that_fails_ends_no_watch() {
+    let store = Arc::new(Store::default());
+    let pollers = pollers(&store);
+    let mut watches = Vec::new();
+    for account in 1..=5 {
+        watches.push(pollers.begin(account).await.unwrap());
+    }
+    pass(5).await;
+    store.is_away.store(true, SeqCst);
+    store.read_ms.store(10_000, SeqCst);
+    pass(12).await;
+    store.is_away.store(false, SeqCst);
+    store.read_ms.store(10, SeqCst);
+    pass(60).await;
+    for watch in &mut watches {
+        let as_of = watch.newest().unwrap().as_of;
+        assert!(as_of.0 + Duration::from_secs(3) > now().0);
+    }
+}
+
 /// Reads that fail take long, which does not put off the end.
 #[tokio::test(start_paused = true)]
 async fn many_accounts_end_as_soon_as_one() {
