@@ -85,6 +85,12 @@ impl Server {
         self.eventually_scraped(name, labels, is_so).await;
     }
 
+    /// Waits until so many watches have ended for a reason.
+    pub async fn eventually_ended_watches(&self, why: &str, count: u32) {
+        let name = "leadchat_inbox_watches_ended_total";
+        self.eventually_counted(name, &[("why", why)], count).await;
+    }
+
     /// Waits until the sum of some series satisfies a condition.
     pub async fn eventually_scraped(
         &self,

@@ -135,9 +135,7 @@ async fn changed_rules_apply_to_an_open_watch() {
     for watch in [watch, other] {
         assert_eq!(needs(&watch.end().await), "account");
     }
-    server
-        .eventually_counted("leadchat_inbox_watches_ended_total", &[("why", "rules")], 2)
-        .await;
+    server.eventually_ended_watches("rules", 2).await;
     let denied = lines(&server)
         .into_iter()
         .filter(|line| line["event"] == "denied" && line["method"] == "WatchInboxes");
@@ -234,10 +232,7 @@ async fn a_certificate_that_ends_ends_all_watches() {
         assert_eq!(metadata(&status)["credential"], "certificate");
     }
     assert_eq!(tls.connections(), 1);
-    let why = [("why", "credentials")];
-    server
-        .eventually_counted("leadchat_inbox_watches_ended_total", &why, 8)
-        .await;
+    server.eventually_ended_watches("credentials", 8).await;
 }
 
 /// One line for each batch with secrets, and none for others.

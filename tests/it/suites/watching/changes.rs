@@ -216,7 +216,6 @@ async fn rights_are_judged_anew(backend: Backend) {
     assert_eq!(summary(&batch), ["+1", "+2", "+3", "+4", "+5"]);
     assert!(batch.iter().all(|it| it.role == Role::Administrator));
 
-    let viewer = [("why", "viewer")];
     for (ended, sql, expected) in [
         (
             2,
@@ -232,9 +231,7 @@ async fn rights_are_judged_anew(backend: Backend) {
         let watch = synced(&server, self::watch(user(ADMINISTRATOR))).await;
         database.execute(sql).await;
         assert_eq!(reason(&watch.end().await), expected);
-        server
-            .eventually_counted("leadchat_inbox_watches_ended_total", &viewer, ended)
-            .await;
+        server.eventually_ended_watches("viewer", ended).await;
         let denied = server
             .client()
             .await

@@ -10,17 +10,9 @@ use tonic_types::StatusExt;
 
 use super::{ADMINISTRATOR, small, synced, user};
 use crate::support::{
-    Backend, Program,
-    program::Server,
-    reason,
+    Backend, Program, reason,
     watch::{resume, summary, watch},
 };
-
-async fn counted_ends(server: &Server, why: &str, count: u32) {
-    let name = "leadchat_inbox_watches_ended_total";
-    let why = [("why", why)];
-    server.eventually_counted(name, &why, count).await;
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_watch_ends_at_its_deadline_and_not_before() {
@@ -41,7 +33,7 @@ async fn a_watch_ends_at_its_deadline_and_not_before() {
         took >= Duration::from_secs(2) && took < Duration::from_secs(20),
         "{took:?}"
     );
-    counted_ends(&server, "deadline", 1).await;
+    server.eventually_ended_watches("deadline", 1).await;
 }
 
 /// A call without a deadline has 30 seconds; a watch has no such end.
@@ -104,7 +96,7 @@ async fn a_watch_ends_before_its_connection() {
         last.saturating_sub(*first) > Duration::from_millis(50),
         "{times:?}"
     );
-    counted_ends(&server, "age", 12).await;
+    server.eventually_ended_watches("age", 12).await;
     // Each ended before GOAWAY.
     assert!(*first < Duration::from_secs(5), "{times:?}");
     // Nothing is missed, and nothing comes again.
