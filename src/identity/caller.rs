@@ -236,7 +236,8 @@ impl Caller {
         }
     }
 
-    /// When the first of its credentials ends. `None` for those that do not.
+    /// When the first of its credentials ends, or a certificate of the chain. `None` for those that
+    /// do not.
     pub const fn until(&self) -> Option<SystemTime> {
         self.until
     }
