@@ -102,13 +102,13 @@ async fn measure() -> ExitCode {
     if is_wanted(&["10"]) {
         add(memory::in_the_cache().await);
     }
-    if is_wanted(&["11"]) {
+    if is_wanted(&["17"]) {
         add(watches::latency(&database).await);
     }
-    if is_wanted(&["12"]) {
+    if is_wanted(&["18"]) {
         add(watches::fan_out(&database).await);
     }
-    if is_wanted(&["13"]) {
+    if is_wanted(&["19"]) {
         add(watches::idle(&database).await);
     }
     if env::var("BENCH_ROWS").is_err() {

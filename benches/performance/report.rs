@@ -178,6 +178,13 @@ in a loop, each with a connection of its own.
 * **10.** The growth of the resident memory of the service, while accounts are read into its cache.
   The size is that of all inboxes in a response to an administrator. The first tenth of the accounts
   is read before the measurement begins. The cache may hold 4 GiB.
+* **17.** One inbox changes 100 times, at another moment of the interval of polls each time. The
+  time counts from the acknowledgement of the change to the end of its batch at the client.
+* **18.** One inbox of the account of 100 changes, nine times. Half of the watches are of an
+  administrator, and half of an agent. Each connection has 90. The floor sends the bytes of the same
+  events to as many streams.
+* **19.** The growth of the resident memory, while 3,600 watches of the account of 100 are opened
+  beside 400. Each has had its first batch. The share of a connection with 90 watches is in it.
 * **11.** From the acknowledgement of a COMMIT to the `synced` of its batch, in an account of 100
   inboxes. PostgreSQL is polled at half of the maximum staleness.
 * **12.** Half of the watches are an administrator's, half an agent's. One inbox is renamed, which

@@ -1,4 +1,4 @@
-//! Rows 11, 12 and 13: watches.
+//! Rows 17, 18 and 19: watches.
 
 use std::{
     fs,
@@ -76,7 +76,7 @@ async fn rename(database: &Database, number: usize) {
     database.execute(&sql).await;
 }
 
-/// Row 11: from the acknowledgement of a change to its event.
+/// Row 17: from the acknowledgement of a change to its event.
 pub async fn latency(database: &Database) -> Vec<Row> {
     let mut rows = Vec::new();
     for (bound, p50, p99) in [
@@ -105,7 +105,7 @@ pub async fn latency(database: &Database) -> Vec<Row> {
         }
         for (measure, figure) in [(p50, median(&times)), (p99, percentile(&times, 99))] {
             rows.push(Row {
-                number: "11",
+                number: "17",
                 measure,
                 floor: Amount::NONE,
                 figure: Amount(figure, "ms"),
@@ -125,7 +125,7 @@ async fn take(watches: &mut [Watch]) {
     join_all(taken).await;
 }
 
-/// Row 12: the processor time of one change, for each of a thousand watches.
+/// Row 18: the processor time of one change, for each of a thousand watches.
 pub async fn fan_out(database: &Database) -> Vec<Row> {
     let service = service::start(database, &[]);
     let mut watches = open(&service.address, WATCHES).await;
@@ -169,7 +169,7 @@ pub async fn fan_out(database: &Database) -> Vec<Row> {
         of_floor.push(floor.processor_time().microseconds_since(&before) / WATCHES as f64);
     }
     vec![Row {
-        number: "12",
+        number: "18",
         measure: "processor time of one change for each of 1,000 watches : of fixed bytes to as many streams",
         floor: Amount(median(&of_floor), "µs"),
         figure: Amount(median(&of_service), "µs"),
@@ -178,7 +178,7 @@ pub async fn fan_out(database: &Database) -> Vec<Row> {
     }]
 }
 
-/// Row 13: the memory of idle watches.
+/// Row 19: the memory of idle watches.
 pub async fn idle(database: &Database) -> Vec<Row> {
     let service = service::start(database, &[]);
     let pid = service::pid(&service);
@@ -187,7 +187,7 @@ pub async fn idle(database: &Database) -> Vec<Row> {
     let rest = open(&service.address, IDLE_WATCHES - first.len()).await;
     let growth = resident_bytes(pid).saturating_sub(before) as f64;
     vec![Row {
-        number: "13",
+        number: "19",
         measure: "memory of an idle watch, with its share of a connection",
         floor: Amount::NONE,
         figure: Amount(growth / rest.len() as f64, "B"),
