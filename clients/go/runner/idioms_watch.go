@@ -283,16 +283,25 @@ func watchAtOnce(*servers) error {
 		send(synced())
 		return errOpen
 	}
-	return serving(service, inbox.Config{}, func(ctx context.Context, client *inbox.Client) error {
+	waited, err := untilSynced(service)
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		expect(waited[0] < 950*time.Millisecond, "another call at once, got %v", waited),
+		expect(waited[1] > 950*time.Millisecond, "a delay at the second end, got %v", waited))
+}
+
+// untilSynced watches until the first Synced. It returns the times between the calls.
+func untilSynced(service *watches) (waited []time.Duration, err error) {
+	err = serving(service, inbox.Config{}, func(ctx context.Context, client *inbox.Client) error {
 		_, err := watchUntil(ctx, client, watchRequest(1), 1)
-		if err != nil {
-			return err
-		}
-		first, second := service.at[1].Sub(service.at[0]), service.at[2].Sub(service.at[1])
-		return errors.Join(
-			expect(first < 950*time.Millisecond, "another call at once, got %v", first),
-			expect(second > 950*time.Millisecond, "a delay at the second end, got %v", second))
+		return err
 	})
+	for i := 1; i < len(service.at); i++ {
+		waited = append(waited, service.at[i].Sub(service.at[i-1]))
+	}
+	return waited, err
 }
 
 func watchRenews(*servers) error {
@@ -323,17 +332,11 @@ func watchCertificate(*servers) error {
 		send(synced())
 		return errOpen
 	}
-	return serving(service, inbox.Config{}, func(ctx context.Context, client *inbox.Client) error {
-		_, err := watchUntil(ctx, client, watchRequest(1), 1)
-		if err != nil {
-			return err
-		}
-		for i := range 2 {
-			waited := service.at[i+1].Sub(service.at[i])
-			err = errors.Join(err, expect(waited > 1900*time.Millisecond, "2 s, got %v", waited))
-		}
-		return err
-	})
+	waited, err := untilSynced(service)
+	for _, each := range waited {
+		err = errors.Join(err, expect(each > 1900*time.Millisecond, "2 s, got %v", each))
+	}
+	return errors.Join(err, expect(len(waited) == 2, "3 calls, got %v", waited))
 }
 
 func watchNoDeadline(*servers) error {

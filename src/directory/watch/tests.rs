@@ -36,6 +36,15 @@ impl AccountPollers<Arc<Store>> {
         };
         self.watch(AccountId(account), options).await
     }
+
+    /// A watch of each of so many accounts.
+    async fn begin_all(&self, accounts: i64) -> Vec<PolledWatch> {
+        let mut watches = Vec::new();
+        for account in 1..=accounts {
+            watches.push(self.begin(account).await.unwrap());
+        }
+        watches
+    }
 }
 
 /// The last change that a watch shows.
@@ -157,10 +166,7 @@ async fn pollers_read_one_by_one_and_rest() {
     let store = Arc::new(Store::default());
     store.read_ms.store(100, SeqCst);
     let pollers = pollers(&store);
-    let mut watches = Vec::new();
-    for account in 1..=5 {
-        watches.push(pollers.begin(account).await.unwrap());
-    }
+    let _watches = pollers.begin_all(5).await;
     pass(20).await;
     let reads = reads(&store);
     for pair in reads.windows(2) {
@@ -311,10 +317,7 @@ async fn watches_end_when_the_store_is_away_for_too_long() {
 async fn one_read_that_fails_ends_no_watch() {
     let store = Arc::new(Store::default());
     let pollers = pollers(&store);
-    let mut watches = Vec::new();
-    for account in 1..=5 {
-        watches.push(pollers.begin(account).await.unwrap());
-    }
+    let mut watches = pollers.begin_all(5).await;
     pass(5).await;
     store.is_away.store(true, SeqCst);
     store.read_ms.store(10_000, SeqCst);
@@ -333,10 +336,7 @@ async fn one_read_that_fails_ends_no_watch() {
 async fn many_accounts_end_as_soon_as_one() {
     let store = Arc::new(Store::default());
     let pollers = pollers(&store);
-    let mut watches = Vec::new();
-    for account in 1..=20 {
-        watches.push(pollers.begin(account).await.unwrap());
-    }
+    let mut watches = pollers.begin_all(20).await;
     pass(5).await;
     store.is_away.store(true, SeqCst);
     store.read_ms.store(1300, SeqCst);
