@@ -131,16 +131,16 @@ impl Limiter {
     /// Begins a call. One that exceeds a limit does not wait: its caller can. Watches have a
     /// limit of their own, since each stays open.
     pub fn begin(&self, method: Option<Method>) -> Result<CallSlot, Limit> {
-        let slot = match method {
-            Some(Method::WatchInboxes) => {
-                let slot = self.watches.begin(self.limits.watches);
-                slot.ok_or(Limit::Watches)?
-            }
-            _ => {
-                let slot = self.concurrent_calls.begin(self.limits.concurrent_calls);
-                slot.ok_or(Limit::ConcurrentCalls)?
-            }
+        let limits = self.limits;
+        let (count, most, limit) = match method {
+            Some(Method::WatchInboxes) => (&self.watches, limits.watches, Limit::Watches),
+            _ => (
+                &self.concurrent_calls,
+                limits.concurrent_calls,
+                Limit::ConcurrentCalls,
+            ),
         };
+        let slot = count.begin(most).ok_or(limit)?;
         match &self.rate {
             Some(rate) if rate.check().is_err() => Err(Limit::CallsPerSecond),
             _ => Ok(slot),

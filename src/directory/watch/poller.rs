@@ -87,9 +87,9 @@ impl<S: PollSource> Poller<S> {
         let pollers = Arc::clone(&self.pollers);
         let earlier = self.newest.borrow().answer.clone();
         let read = tokio::spawn(read_and_rest(pollers, self.account, earlier, permit));
-        let answer = read.await.unwrap_or(Err(DirectoryError::Unexpected));
+        let panicked = (Err(DirectoryError::Unexpected), Duration::ZERO);
+        let (answer, took) = read.await.unwrap_or(panicked);
         let read_ended = self.pollers.clock.now();
-        let took = read_ended.0.saturating_sub(began.0);
         self.pollers.note(self.account, took, answer.is_ok());
         match answer {
             Ok(answer) => {
@@ -148,13 +148,14 @@ impl<S: PollSource> Poller<S> {
     }
 }
 
-/// Reads an account. The next read, of any account, has to wait for the rest after it.
+/// Reads an account, and says how long it took. The next read, of any account, has to wait for
+/// the rest after it.
 async fn read_and_rest<S: PollSource>(
     pollers: Arc<Pollers<S>>,
     account: AccountId,
     earlier: Answer,
     permit: OwnedSemaphorePermit,
-) -> Result<Answer, DirectoryError> {
+) -> (Result<Answer, DirectoryError>, Duration) {
     let began = pollers.clock.now();
     // The read keeps it to its end, also where nobody waits for that any more.
     let permit = Arc::new(permit);
@@ -165,7 +166,7 @@ async fn read_and_rest<S: PollSource>(
         sleep(took * REST_PER_READ).await;
         drop(permit);
     });
-    answer
+    (answer, took)
 }
 
 /// Ends the watches of an account with its poller, also where that panics.

@@ -20,9 +20,17 @@ const MAX_STALENESS_AGE: Duration = Duration::from_secs(2);
 const MANY_BYTES: usize = 1 << 20;
 
 fn pollers(store: &Arc<Store>) -> AccountPollers<Arc<Store>> {
+    pollers_within(store, MAX_STALENESS_AGE, MANY_BYTES)
+}
+
+fn pollers_within(
+    store: &Arc<Store>,
+    max_staleness: Duration,
+    bytes: usize,
+) -> AccountPollers<Arc<Store>> {
     let bounds = WatchBounds {
-        max_staleness: MAX_STALENESS_AGE,
-        bytes: MANY_BYTES,
+        max_staleness,
+        bytes,
     };
     AccountPollers::new(Arc::clone(store), bounds, CLOCK, WatchMetrics::default())
 }
@@ -103,12 +111,7 @@ async fn an_account_is_read_no_more_often_than_at_half_the_bound() {
 #[tokio::test(start_paused = true)]
 async fn a_read_that_fails_is_not_repeated_at_once() {
     let store = Arc::new(Store::default());
-    let bounds = WatchBounds {
-        max_staleness: Duration::from_mins(1),
-        bytes: MANY_BYTES,
-    };
-    let metrics = WatchMetrics::default();
-    let pollers = AccountPollers::new(Arc::clone(&store), bounds, CLOCK, metrics);
+    let pollers = pollers_within(&store, Duration::from_mins(1), MANY_BYTES);
     let _watch = pollers.begin(1).await.unwrap();
     pass(35).await;
     reads(&store);
@@ -122,12 +125,7 @@ async fn a_read_that_fails_is_not_repeated_at_once() {
 #[tokio::test(start_paused = true)]
 async fn without_a_bound_an_account_is_read_each_second() {
     let store = Arc::new(Store::default());
-    let bounds = WatchBounds {
-        max_staleness: Duration::ZERO,
-        bytes: MANY_BYTES,
-    };
-    let metrics = WatchMetrics::default();
-    let pollers = AccountPollers::new(Arc::clone(&store), bounds, CLOCK, metrics);
+    let pollers = pollers_within(&store, Duration::ZERO, MANY_BYTES);
     let _watch = pollers.begin(1).await.unwrap();
     pass(10).await;
     let count = reads(&store).len();
@@ -253,12 +251,8 @@ async fn an_account_that_would_delay_the_others_is_refused() {
 #[tokio::test(start_paused = true)]
 async fn the_memory_of_watched_accounts_is_bounded() {
     let store = Arc::new(Store::default());
-    let bounds = WatchBounds {
-        max_staleness: MAX_STALENESS_AGE,
-        bytes: 2 * weight(&store.read(AccountId(1), false).await.unwrap()),
-    };
-    let metrics = WatchMetrics::default();
-    let pollers = AccountPollers::new(Arc::clone(&store), bounds, CLOCK, metrics);
+    let bytes = 2 * weight(&store.read(AccountId(1), false).await.unwrap());
+    let pollers = pollers_within(&store, MAX_STALENESS_AGE, bytes);
     let _watches = (
         pollers.begin(1).await.unwrap(),
         pollers.begin(2).await.unwrap(),
